@@ -1,0 +1,3 @@
+//! Tidegate's command line for a developer's machine.
+
+fn main() {}

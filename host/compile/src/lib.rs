@@ -1,0 +1,1 @@
+//! Compiles components ahead of time for a named target.

@@ -1,0 +1,1 @@
+//! DynamoDB in process, behind the AWS SDK's HTTP client interface.

@@ -1,0 +1,1 @@
+//! API Gateway's WebSocket data plane and @connections endpoint on one machine.

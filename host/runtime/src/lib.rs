@@ -1,0 +1,1 @@
+//! Runs components as routes: engine, router, instance, lifecycle, host bindings.
