@@ -1,0 +1,87 @@
+//! The command line, as clap parses it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Tidegate: WebSocket routes as WebAssembly components, on this machine as on AWS.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the app and run it on this machine: gateway, host and DynamoDB in one process.
+    Dev(Dev),
+    /// Build the app's components and compile them for this machine.
+    Build(App),
+    /// Check the manifest, the components' imports against their grants, and the limits.
+    Check(App),
+    /// Run one route on one event, and print its response.
+    Invoke(Invoke),
+    /// Print a token for the app's authorizer, signed with its `jwt-secret`.
+    Token(Token),
+}
+
+/// Which app.
+#[derive(Debug, Args)]
+pub struct App {
+    /// The app's folder, where `tidegate.toml` is.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+}
+
+/// `tidegate dev`.
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// Which app.
+    #[command(flatten)]
+    pub app: App,
+    /// The port; 0 takes a free one.
+    #[arg(long, default_value_t = 3000)]
+    pub port: u16,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The stage's name, the first segment of the URL's path.
+    #[arg(long, default_value = "dev")]
+    pub stage: String,
+    /// Keep tables in memory only; they are gone when the process ends.
+    #[arg(long, conflicts_with = "data")]
+    pub memory: bool,
+    /// Keep tables in this folder. [default: .tidegate/data in the app's folder]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// `tidegate invoke`.
+#[derive(Debug, Args)]
+pub struct Invoke {
+    /// The route key, such as `chat` or `$connect`; `authorizer` for the authorizer.
+    pub route: String,
+    /// A file with an API Gateway event (JSON); `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub event: PathBuf,
+    /// The app's folder, where `tidegate.toml` is.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub app: PathBuf,
+}
+
+/// `tidegate token`.
+#[derive(Debug, Args)]
+pub struct Token {
+    /// The user: the token's `sub`, which becomes the connection's principal.
+    pub user: String,
+    /// The app's folder, where `tidegate.toml` is.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub app: PathBuf,
+    /// How long the token is valid, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3_600)]
+    pub expires_in: u64,
+}

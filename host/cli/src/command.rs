@@ -1,0 +1,46 @@
+//! A build command of the manifest, run by the shell.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+
+/// Runs `line` by `sh -c` in `dir`. What it prints goes to standard error: standard output is data.
+///
+/// The command is a process group of its own, and the group is ended when this future is dropped, so that an
+/// interrupted build leaves no compiler behind.
+///
+/// # Errors
+/// When the shell cannot be started or the command fails.
+pub async fn run(line: &str, dir: &Path) -> Result<()> {
+    let child = Command::new("sh")
+        .args(["-c", line])
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("cannot start `sh` in `{}`", dir.display()))?;
+    let mut group = Group(child);
+    let status = group.0.wait().await?;
+    if !status.success() {
+        bail!("the command ended with {status}");
+    }
+    Ok(())
+}
+
+/// A child that leads a process group.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // `id` is none once the child has been waited for; its number may belong to another process by then.
+        let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            // It fails only when the group is gone, which is what it is for.
+            let _ = kill_process_group(pid, Signal::TERM);
+        }
+    }
+}

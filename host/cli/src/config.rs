@@ -1,0 +1,39 @@
+//! The configuration values of a development run: the manifest's `[config]`, and a `.env` file over it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use tidegate_release::Manifest;
+
+/// The values that `manifest` states, with those of a `.env` file beside it over them: `JWT_SECRET` sets `jwt-secret`.
+///
+/// # Errors
+/// When the `.env` file cannot be read or parsed.
+pub fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
+    let mut values = manifest.config.clone();
+    let path = manifest.dir.join(".env");
+    if path.exists() {
+        let context = || format!("cannot read the configuration values of `{}`", path.display());
+        for pair in dotenvy::from_path_iter(&path).with_context(context)? {
+            let (name, value) = pair.with_context(context)?;
+            values.insert(config_name(&name), value);
+        }
+    }
+    Ok(values)
+}
+
+/// The configuration name that a `.env` name stands for.
+fn config_name(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::config_name;
+
+    #[test]
+    fn an_environment_name_stands_for_a_configuration_name() {
+        assert_eq!(config_name("JWT_SECRET"), "jwt-secret");
+        assert_eq!(config_name("motd"), "motd");
+    }
+}

@@ -1,0 +1,46 @@
+//! Tokens for the app's authorizer: HS256 JSON Web Tokens (RFC 7519), for development.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::json;
+use sha2::Sha256;
+use tidegate_event::Timestamp;
+use tidegate_release::Manifest;
+
+use crate::{args, config};
+
+/// The configuration value that signs tokens.
+const SECRET: &str = "jwt-secret";
+
+/// Prints a token, alone, on standard output.
+///
+/// # Errors
+/// When the app has no `jwt-secret`.
+pub fn run(args: &args::Token) -> Result<()> {
+    let manifest = Manifest::load(&args.app)?;
+    let token = sign(&config::values(&manifest)?, &args.user, Duration::from_secs(args.expires_in))?
+        .ok_or_else(|| anyhow!("cannot sign a token: the app has no configuration value `{SECRET}`\nhint: set `{SECRET}` under `[config]` in `tidegate.toml`, or `JWT_SECRET` in `.env` beside it"))?;
+    println!("{token}");
+    Ok(())
+}
+
+/// A token for `user`, if the app's configuration has a secret to sign it with.
+///
+/// # Errors
+/// When the secret cannot be a key.
+pub fn sign(config: &BTreeMap<String, String>, user: &str, valid: Duration) -> Result<Option<String>> {
+    let Some(secret) = config.get(SECRET) else { return Ok(None) };
+    let now = Timestamp::now();
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let claims = json!({ "sub": user, "iat": now.seconds(), "exp": now.saturating_add(valid).seconds() });
+    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .with_context(|| format!("cannot sign with the configuration value `{SECRET}`"))?;
+    mac.update(signed.as_bytes());
+    Ok(Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))))
+}
