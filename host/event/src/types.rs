@@ -1,7 +1,5 @@
 //! Requests, replies, decisions and what they are made of.
 
-use serde::{Deserialize, Serialize};
-
 use crate::id::{ConnectionId, MessageId, RequestId, RouteKey, Timestamp};
 
 /// Names and values in the order received; a name may repeat.
@@ -124,6 +122,8 @@ pub struct Request {
     pub received_at: Timestamp,
     /// `apiId`.
     pub api_id: String,
+    /// `authorizer.integrationLatency` in milliseconds: how long the authorizer took at the handshake.
+    pub authorizer_latency: Option<u64>,
     /// The connection.
     pub connection: Connection,
     /// The rest of `requestContext`, and the body.
@@ -159,21 +159,4 @@ pub enum Decision {
     Deny,
     /// The function error `Unauthorized`: 401.
     Unauthorized,
-}
-
-/// A failed invocation, as Lambda reports it.
-///
-/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror>
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FunctionError {
-    /// What kind of failure, such as `Tidegate.Trap`.
-    pub error_type: String,
-    /// What happened.
-    pub error_message: String,
-}
-
-impl FunctionError {
-    /// The message with which an authorizer says 401.
-    pub const UNAUTHORIZED: &str = "Unauthorized";
 }

@@ -1,0 +1,119 @@
+//! Decisions: what an authorizer answers.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html>
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{DecodeError, parse};
+use crate::failure::FunctionError;
+use crate::fields::{Groups, Members, Single};
+use crate::policy::{INVOKE, Policy, VERSION, Verdict};
+use crate::text::{Scalar, to_json};
+use crate::types::{Decision, Identity};
+
+/// The largest answer of an authorizer, in bytes: 8 KiB.
+///
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+pub const MAX_DECISION_BYTES: usize = 8_192;
+/// `principalId` is required even of a denial, which is about nobody.
+const NOBODY: &str = "anonymous";
+
+/// Encode a decision about `method_arn` as a policy.
+///
+/// # Errors
+/// The function error to report instead: for [`Decision::Unauthorized`], which has no JSON form, and for an identity
+/// that API Gateway would not take, because its principal is empty or the whole is above [`MAX_DECISION_BYTES`].
+pub fn encode_decision(decision: &Decision, method_arn: &str) -> Result<Vec<u8>, FunctionError> {
+    let nobody;
+    let (effect, identity) = match decision {
+        Decision::Allow(identity) => ("Allow", identity),
+        Decision::Deny => {
+            nobody = Identity { principal: NOBODY.to_owned(), context: Vec::new() };
+            ("Deny", &nobody)
+        }
+        Decision::Unauthorized => return Err(FunctionError::unauthorized()),
+    };
+    if identity.principal.is_empty() {
+        return Err(refused("the principal is empty".to_owned()));
+    }
+    let context = Groups::new(&identity.context);
+    let statement = OutgoingStatement { action: INVOKE, effect, resource: method_arn };
+    let json = to_json(
+        &Outgoing {
+            principal_id: &identity.principal,
+            policy_document: OutgoingPolicy { version: VERSION, statement: [statement] },
+            context: (!context.is_empty()).then(|| context.single()),
+        },
+        512,
+    );
+    within_limit(&json).map_err(|error| refused(error.to_string()))?;
+    Ok(json)
+}
+
+/// Decode an authorizer's policy and evaluate it for `method_arn`.
+///
+/// # Errors
+/// When API Gateway would call it malformed: not an object, above [`MAX_DECISION_BYTES`], no `principalId`, no policy,
+/// or a context value that is not a scalar. Statements with `Condition`, `NotAction` or `NotResource` are refused too,
+/// for they are not evaluated here.
+pub fn decode_decision(json: &[u8], method_arn: &str) -> Result<Decision, DecodeError> {
+    within_limit(json)?;
+    let answer: Incoming = parse(json)?;
+    if answer.principal_id.is_empty() {
+        return Err(DecodeError::invalid("principalId", "expected text that is not empty"));
+    }
+    match answer.policy_document.evaluate(method_arn)? {
+        Verdict::Allowed => Ok(Decision::Allow(Identity {
+            principal: answer.principal_id,
+            context: answer.context.unwrap_or_default().0.into_iter().map(|(name, value)| (name, value.0)).collect(),
+        })),
+        Verdict::Denied => Ok(Decision::Deny),
+    }
+}
+
+fn within_limit(json: &[u8]) -> Result<(), DecodeError> {
+    if json.len() > MAX_DECISION_BYTES {
+        return Err(DecodeError::TooLarge {
+            what: "authorizer's answer",
+            length: json.len(),
+            limit: MAX_DECISION_BYTES,
+        });
+    }
+    Ok(())
+}
+
+fn refused(error_message: String) -> FunctionError {
+    FunctionError { error_type: "Tidegate.Identity".to_owned(), error_message }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outgoing<'a, 'g> {
+    principal_id: &'a str,
+    policy_document: OutgoingPolicy<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Single<'g, 'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OutgoingPolicy<'a> {
+    version: &'static str,
+    statement: [OutgoingStatement<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OutgoingStatement<'a> {
+    action: &'static str,
+    effect: &'static str,
+    resource: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Incoming {
+    principal_id: String,
+    policy_document: Policy,
+    context: Option<Members<Scalar>>,
+}

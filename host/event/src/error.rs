@@ -1,0 +1,98 @@
+//! What is wrong with an event, a reply or a policy that does not decode.
+
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+/// The most bytes of a JSON path that an error shows: member names come from the sender.
+const MAX_PATH_BYTES: usize = 200;
+
+/// An event, a reply or a policy that does not decode. Names the place, never shows the text around it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The text is not JSON.
+    #[error("not JSON at line {line}, column {column}")]
+    NotJson {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
+    /// A member that must be there is not.
+    #[error("`{path}` is missing")]
+    Missing {
+        /// The JSON path, such as `requestContext.connectionId`.
+        path: String,
+    },
+    /// A member is not what it must be.
+    #[error("`{path}`: {problem}")]
+    Invalid {
+        /// The JSON path; `.` is the whole text.
+        path: String,
+        /// What was expected, or what is wrong.
+        problem: String,
+    },
+    /// The whole is above its limit.
+    #[error("the {what} has {length} bytes, above its limit of {limit}")]
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// Its length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl DecodeError {
+    /// A member that must be there is not.
+    pub(crate) fn missing(path: impl Into<String>) -> Self {
+        Self::Missing { path: path.into() }
+    }
+
+    /// A member is not what it must be.
+    pub(crate) fn invalid(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { path: path.into(), problem: problem.into() }
+    }
+}
+
+/// Decode `json`; only a failure pays for finding its path.
+pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
+    serde_json::from_slice(json).map_err(|error| locate::<T>(json, &error))
+}
+
+fn locate<T: DeserializeOwned>(json: &[u8], error: &serde_json::Error) -> DecodeError {
+    if !matches!(error.classify(), Category::Data) {
+        return DecodeError::NotJson { line: error.line(), column: error.column() };
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let path = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Err(located) => located.path().to_string(),
+        Ok(_) => ".".to_owned(),
+    };
+    describe(&shorten(&path), &error.to_string())
+}
+
+/// Keeps of serde's text only what this crate wrote: it quotes the value before `, expected `.
+fn describe(path: &str, text: &str) -> DecodeError {
+    let text = text.rsplit_once(" at line ").map_or(text, |(before, _)| before);
+    if let Some(name) = text.strip_prefix("missing field `") {
+        let name = name.trim_end_matches('`');
+        return DecodeError::missing(if path == "." { name.to_owned() } else { format!("{path}.{name}") });
+    }
+    match text.rsplit_once(", expected ") {
+        Some((_, expected)) => DecodeError::invalid(path, format!("expected {expected}")),
+        None => DecodeError::invalid(path, text),
+    }
+}
+
+fn shorten(path: &str) -> String {
+    if path.len() <= MAX_PATH_BYTES {
+        return path.to_owned();
+    }
+    let mut end = MAX_PATH_BYTES;
+    while !path.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", path.get(..end).unwrap_or_default())
+}

@@ -1,0 +1,17 @@
+//! Proxy events: what API Gateway invokes a function with.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html>
+//! and <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
+
+mod incoming;
+mod outgoing;
+
+pub use incoming::decode_request;
+pub use outgoing::encode_request;
+
+/// The type of an authorizer's event.
+const AUTHORIZER_TYPE: &str = "REQUEST";
+/// The member of `requestContext.authorizer` that names the client.
+const PRINCIPAL_ID: &str = "principalId";
+/// The member of `requestContext.authorizer` that says how long the authorizer took.
+const INTEGRATION_LATENCY: &str = "integrationLatency";
