@@ -18,7 +18,7 @@ pub mod storage;
 
 pub use deadline::Deadline;
 pub use grants::Grants;
-pub use limits::Limits;
+pub use limits::{LimitError, Limits};
 pub use messaging::Messaging;
 pub use registry::Registry;
 pub use storage::Storage;

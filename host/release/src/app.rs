@@ -66,3 +66,48 @@ pub enum IdentitySource {
     /// `context.name`.
     Context(String),
 }
+
+/// An identity source that API Gateway does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no identity source: `route.request.header.NAME`, `route.request.querystring.NAME`, `stageVariables.NAME` or \
+     `context.NAME`"
+)]
+pub struct IdentitySourceError(String);
+
+impl IdentitySource {
+    const HEADER: &str = "route.request.header.";
+    const QUERY_STRING: &str = "route.request.querystring.";
+    const STAGE_VARIABLE: &str = "stageVariables.";
+    const CONTEXT: &str = "context.";
+}
+
+impl TryFrom<String> for IdentitySource {
+    type Error = IdentitySourceError;
+    fn try_from(text: String) -> Result<Self, IdentitySourceError> {
+        let kinds: [(&str, fn(String) -> Self); 4] = [
+            (Self::HEADER, Self::Header),
+            (Self::QUERY_STRING, Self::QueryString),
+            (Self::STAGE_VARIABLE, Self::StageVariable),
+            (Self::CONTEXT, Self::Context),
+        ];
+        for (start, kind) in kinds {
+            match text.strip_prefix(start) {
+                Some(name) if !name.is_empty() => return Ok(kind(name.to_owned())),
+                _ => {}
+            }
+        }
+        Err(IdentitySourceError(text))
+    }
+}
+
+impl From<IdentitySource> for String {
+    fn from(source: IdentitySource) -> Self {
+        match source {
+            IdentitySource::Header(name) => format!("{}{name}", IdentitySource::HEADER),
+            IdentitySource::QueryString(name) => format!("{}{name}", IdentitySource::QUERY_STRING),
+            IdentitySource::StageVariable(name) => format!("{}{name}", IdentitySource::STAGE_VARIABLE),
+            IdentitySource::Context(name) => format!("{}{name}", IdentitySource::CONTEXT),
+        }
+    }
+}
