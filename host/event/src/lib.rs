@@ -8,6 +8,7 @@
 //! - [`reply`]: an integration's response
 //! - [`decision`]: an authorizer's response, over `policy`, the part of IAM's policy language it is written in
 //! - [`failure`]: function errors
+//! - [`selection`]: route selection expressions
 //! - [`error`]: what is wrong with any of these
 //! - [`id`]: newtypes for the ids and names of an event
 //! - [`types`]: requests, replies, decisions and what they are made of
@@ -22,6 +23,7 @@ pub mod id;
 mod policy;
 pub mod proxy;
 pub mod reply;
+pub mod selection;
 mod text;
 pub mod types;
 
@@ -31,6 +33,7 @@ pub use failure::{FunctionError, decode_function_error, encode_function_error};
 pub use id::{ConnectionId, IdError, MessageId, RequestId, RouteKey, Timestamp};
 pub use proxy::{decode_request, encode_request};
 pub use reply::{decode_reply, encode_reply};
+pub use selection::{SelectionError, SelectionExpression};
 pub use types::{
     Authorization, Closing, Connection, Decision, Event, Fields, Handshake, Identity, Message, Payload, Reply, Request,
 };
