@@ -1,0 +1,127 @@
+"""The servers that are compared: each is started on a free port of 127.0.0.1 and stopped by its own process id."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+STOP_SECONDS = 20
+
+
+class Server:
+    """A server process. `url` is set once it listens."""
+
+    name = ""
+
+    def __init__(self) -> None:
+        self.url = ""
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def directory(self) -> Path:
+        return HERE
+
+    def listening(self, line: str) -> str | None:
+        """The URL, if this line of standard output states it."""
+        raise NotImplementedError
+
+    def url_for(self, _scenario: str) -> str:
+        return self.url
+
+    def __enter__(self) -> "Server":
+        # The guests' build commands choose their own target folders.
+        environment = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            self.command(), cwd=self.directory(), env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors,
+        )
+        try:
+            self.url = self.wait_until_listening()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def wait_until_listening(self) -> str:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if url := self.listening(line):
+                return url
+        self.errors.seek(0)
+        raise SystemExit(f"{self.name} did not start:\n{self.errors.read()[-4000:]}")
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        assert self.process.stdout
+        self.process.stdout.close()
+        self.errors.close()
+
+
+class Floor(Server):
+    """A bare tokio-tungstenite server: what the sockets alone cost."""
+
+    name = "floor"
+
+    def __init__(self, binary: Path) -> None:
+        super().__init__()
+        self.binary = binary
+
+    def command(self) -> list[str]:
+        return [str(self.binary)]
+
+    def listening(self, line: str) -> str | None:
+        return line.strip() if line.startswith("ws://") else None
+
+    def url_for(self, scenario: str) -> str:
+        return f"{self.url}/{'broadcast' if scenario == 'fanout' else 'echo'}"
+
+
+class Tidegate(Server):
+    """The release build of `tidegate dev` on the app in `app/`, tables in memory."""
+
+    name = "tidegate"
+
+    def __init__(self, binary: Path) -> None:
+        super().__init__()
+        self.binary = binary
+
+    def command(self) -> list[str]:
+        return [str(self.binary), "dev", str(HERE / "app"), "--port", "0", "--memory"]
+
+    def listening(self, line: str) -> str | None:
+        found = re.search(r"ws://127\.0\.0\.1:\d+/\w+", line)
+        return found.group() if found else None
+
+
+class Workerd(Server):
+    """workerd: a Durable Object that holds the connections with WebSocket hibernation."""
+
+    name = "workerd"
+
+    def command(self) -> list[str]:
+        # The npm package starts the real program as a child; memory is read and signals are sent by process id.
+        found = sorted(HERE.glob("node_modules/@cloudflare/workerd-*/bin/workerd"))
+        if not found:
+            raise SystemExit("workerd is not installed: run `make bench`, which installs it from npm")
+        return [str(found[0]), "serve", "config.capnp", "--socket-addr", "http=127.0.0.1:0", "--control-fd=1"]
+
+    def directory(self) -> Path:
+        return HERE / "workerd"
+
+    def listening(self, line: str) -> str | None:
+        if not line.startswith("{"):
+            return None
+        event = json.loads(line)
+        return f"ws://127.0.0.1:{event['port']}/" if event.get("event") == "listen" else None

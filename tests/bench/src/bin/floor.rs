@@ -1,0 +1,100 @@
+//! The floor: a bare WebSocket server. `/echo` returns each message, `/broadcast` sends it to everyone there.
+//!
+//! It parses nothing, checks nothing and stores nothing: what remains is the cost of the sockets. It prints its
+//! URL on standard output and stops on SIGTERM.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use futures_util::{SinkExt, StreamExt};
+use tidegate_bench::socket::{Socket, config};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_tungstenite::accept_hdr_async_with_config;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+/// Messages that wait for one client. The load generator keeps fewer under way.
+const QUEUE: usize = 64;
+
+type Members = Arc<Mutex<HashMap<u64, mpsc::Sender<Utf8Bytes>>>>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("ws://{}", listener.local_addr()?);
+    let members = Members::default();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut next_id = 0;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                next_id += 1;
+                tokio::spawn(serve(accepted?.0, next_id, Arc::clone(&members)));
+            }
+            _ = terminate.recv() => return Ok(()),
+        }
+    }
+}
+
+// The error type is the handshake callback's, which this program does not choose.
+#[allow(clippy::result_large_err)]
+async fn serve(stream: TcpStream, id: u64, members: Members) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let mut broadcasts = false;
+    let callback = |request: &Request, response: Response| {
+        broadcasts = request.uri().path() == "/broadcast";
+        Ok(response)
+    };
+    let socket = accept_hdr_async_with_config(stream, callback, Some(config())).await?;
+    if broadcasts {
+        let result = broadcast(socket, id, &members).await;
+        members.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        result
+    } else {
+        echo(socket).await
+    }
+}
+
+async fn echo(mut socket: Socket) -> Result<()> {
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if message.is_text() {
+            socket.send(message).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn broadcast(mut socket: Socket, id: u64, members: &Members) -> Result<()> {
+    let (sender, mut inbox) = mpsc::channel(QUEUE);
+    members.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+    loop {
+        tokio::select! {
+            message = socket.next() => match message.transpose()? {
+                Some(Message::Text(text)) => send_all(&text, members).await,
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            Some(text) = inbox.recv() => {
+                socket.feed(Message::Text(text)).await?;
+                while let Ok(text) = inbox.try_recv() {
+                    socket.feed(Message::Text(text)).await?;
+                }
+                socket.flush().await?;
+            }
+        }
+    }
+}
+
+/// Sends to every member, the sender included. The sender's own queue cannot be what it waits for: the load
+/// generator never has more messages under way than a queue holds.
+async fn send_all(text: &Utf8Bytes, members: &Members) {
+    let inboxes: Vec<_> = members.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+    for inbox in inboxes {
+        // A member that has just left is not an error.
+        inbox.send(text.clone()).await.ok();
+    }
+}

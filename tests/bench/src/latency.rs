@@ -1,0 +1,54 @@
+//! Latencies, and their percentiles.
+
+use std::time::Duration;
+
+/// Latencies in nanoseconds, each saturated at four seconds.
+#[derive(Default)]
+pub struct Latencies(Vec<u32>);
+
+impl Latencies {
+    /// Adds one.
+    pub fn record(&mut self, latency: Duration) {
+        self.0.push(u32::try_from(latency.as_nanos()).unwrap_or(u32::MAX));
+    }
+
+    /// Adds those of another connection.
+    pub fn merge(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Sorts, and reads the given percentiles (0 to 100) in microseconds; zero where there are none.
+    pub fn percentiles<const N: usize>(mut self, wanted: [f64; N]) -> [f64; N] {
+        self.0.sort_unstable();
+        wanted.map(|percent| {
+            let last = self.0.len().saturating_sub(1);
+            // Nearest rank: both casts stay far below what an f64 holds exactly.
+            let rank = (last as f64 * percent / 100.0).round() as usize;
+            self.0.get(rank).map_or(0.0, |&nanos| f64::from(nanos) / 1000.0)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_the_nearest_rank_in_microseconds() {
+        let mut latencies = Latencies::default();
+        for micros in (1..=101).rev() {
+            latencies.record(Duration::from_micros(micros));
+        }
+        assert_eq!(latencies.percentiles([0.0, 50.0, 99.0, 100.0]), [1.0, 51.0, 100.0, 101.0]);
+    }
+
+    #[test]
+    fn no_latencies_have_percentile_zero() {
+        assert_eq!(Latencies::default().percentiles([50.0]), [0.0]);
+    }
+}
