@@ -17,6 +17,7 @@ class Server:
     """A server process. `url` is set once it listens."""
 
     name = ""
+    descriptors_per_connection = 1
 
     def __init__(self) -> None:
         self.url = ""
@@ -109,6 +110,8 @@ class Workerd(Server):
     """workerd: a Durable Object that holds the connections with WebSocket hibernation."""
 
     name = "workerd"
+    # It ends when it runs out of them.
+    descriptors_per_connection = 2
 
     def command(self) -> list[str]:
         # The npm package starts the real program as a child; memory is read and signals are sent by process id.

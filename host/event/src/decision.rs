@@ -111,7 +111,7 @@ struct OutgoingStatement<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct Incoming {
     principal_id: String,
     policy_document: Policy,

@@ -1,6 +1,6 @@
 //! What is wrong with an event, a reply or a policy that does not decode.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 /// The most bytes of a JSON path that an error shows: member names come from the sender.
@@ -56,9 +56,16 @@ impl DecodeError {
     }
 }
 
-/// Decode `json`; only a failure pays for finding its path.
+/// Decode `json`, which must be an object; only a failure pays for finding its path.
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(json).map_err(|error| locate::<T>(json, &error))
+    // A derived struct would take an array of its members as well.
+    if json.trim_ascii_start().first() == Some(&b'{') {
+        return serde_json::from_slice(json).map_err(|error| locate::<T>(json, &error));
+    }
+    match serde_json::from_slice::<IgnoredAny>(json) {
+        Ok(_) => Err(DecodeError::invalid(".", "expected an object")),
+        Err(error) => Err(locate::<IgnoredAny>(json, &error)),
+    }
 }
 
 fn locate<T: DeserializeOwned>(json: &[u8], error: &serde_json::Error) -> DecodeError {

@@ -27,13 +27,13 @@ pub(crate) enum Verdict {
 
 /// A policy document; its version and statement ids are not needed.
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 pub(crate) struct Policy {
     statement: OneOrMany<Statement>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct Statement {
     effect: Effect,
     action: Option<OneOrMany<String>>,

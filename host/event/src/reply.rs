@@ -55,7 +55,7 @@ struct Outgoing<'a, 'g> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct Incoming {
     status_code: Scalar,
     headers: Option<SingleValues>,

@@ -28,13 +28,7 @@ pub struct Report {
 ///
 /// # Errors
 /// A connection failed, or an answer was not the message that was sent.
-pub async fn run(
-    url: &str,
-    connections: usize,
-    message: &str,
-    warm_up: Duration,
-    time: Duration,
-) -> Result<Report> {
+pub async fn run(url: &str, connections: usize, message: &str, warm_up: Duration, time: Duration) -> Result<Report> {
     let sockets = connect_many(url, connections).await?;
     let start = Instant::now() + warm_up;
     let end = start + time;

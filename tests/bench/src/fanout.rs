@@ -78,7 +78,7 @@ pub async fn run(url: &str, receivers: usize, message: &str, warm_up: Duration, 
         tokio::select! {
             () = progress.changed.notified() => {}
             stopped = tasks.join_next() => bail!("a connection ended: {stopped:?}"),
-            () = tokio::time::sleep(PATIENCE) => bail!("{} of {} deliveries arrived", delivered, sent * receivers as u64),
+            () = tokio::time::sleep(PATIENCE) => bail!("{delivered} of {} deliveries arrived", sent * receivers as u64),
         }
     }
     let (began, before) = first.context("the run was shorter than its warm-up")?;

@@ -46,7 +46,7 @@ pub fn decode_request(json: &[u8]) -> Result<Request, DecodeError> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct Proxy {
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -62,7 +62,7 @@ struct Proxy {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct Context {
     event_type: EventType,
     route_key: RouteKey,
@@ -90,7 +90,7 @@ enum EventType {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct Client {
     source_ip: String,
     user_agent: Option<String>,

@@ -1,3 +1,6 @@
+// Clippy's exception for tests covers test functions, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 
 fn evaluate(expression: &str, body: &str) -> Option<String> {

@@ -43,19 +43,28 @@ async fn main() -> Result<()> {
 #[allow(clippy::result_large_err)]
 async fn serve(stream: TcpStream, id: u64, members: Members) -> Result<()> {
     stream.set_nodelay(true)?;
-    let mut broadcasts = false;
+    let mut inbox = None;
     let callback = |request: &Request, response: Response| {
-        broadcasts = request.uri().path() == "/broadcast";
+        if request.uri().path() == "/broadcast" {
+            // Before the client learns that it is connected, so that it misses nothing.
+            inbox = Some(join(id, &members));
+        }
         Ok(response)
     };
-    let socket = accept_hdr_async_with_config(stream, callback, Some(config())).await?;
-    if broadcasts {
-        let result = broadcast(socket, id, &members).await;
-        members.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        result
-    } else {
-        echo(socket).await
-    }
+    let accepted = accept_hdr_async_with_config(stream, callback, Some(config())).await;
+    let Some(inbox) = inbox else { return echo(accepted?).await };
+    let result = match accepted {
+        Ok(socket) => broadcast(socket, inbox, &members).await,
+        Err(error) => Err(error.into()),
+    };
+    members.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    result
+}
+
+fn join(id: u64, members: &Members) -> mpsc::Receiver<Utf8Bytes> {
+    let (sender, inbox) = mpsc::channel(QUEUE);
+    members.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+    inbox
 }
 
 async fn echo(mut socket: Socket) -> Result<()> {
@@ -68,9 +77,7 @@ async fn echo(mut socket: Socket) -> Result<()> {
     Ok(())
 }
 
-async fn broadcast(mut socket: Socket, id: u64, members: &Members) -> Result<()> {
-    let (sender, mut inbox) = mpsc::channel(QUEUE);
-    members.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+async fn broadcast(mut socket: Socket, mut inbox: mpsc::Receiver<Utf8Bytes>, members: &Members) -> Result<()> {
     loop {
         tokio::select! {
             message = socket.next() => match message.transpose()? {
