@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a route was granted; the default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Grants {
     /// Collections by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -61,7 +61,7 @@ pub enum Scope {
 
 /// What of the registry was granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ConnectionsGrant {
     /// `describe` of any connection.
     pub describe: bool,
@@ -77,7 +77,7 @@ pub struct ConnectionsGrant {
 
 /// What of messaging was granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct MessagingGrant {
     /// `send` and `send-many`.
     #[serde(skip_serializing_if = "Option::is_none")]

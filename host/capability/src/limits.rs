@@ -62,7 +62,7 @@ pub enum LimitError {
 
 /// The limits as the manifest and `app.json` write them.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 struct Settings {
     #[serde(default)]
     memory: Memory,
