@@ -1,14 +1,19 @@
 //! What an app is, resolved: the text of `app.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tidegate_capability::{Grants, Limits};
 use tidegate_event::RouteKey;
 
+use crate::check;
+use crate::error::Error;
+use crate::problem::Problem;
+
 /// A resolved app: the manifest without what only builds need, every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "an object")]
 pub struct App {
     /// The name.
     pub name: String,
@@ -23,31 +28,77 @@ pub struct App {
     pub authorizer: Option<Authorizer>,
 }
 
+impl App {
+    /// As the text of `app.json`, the same for equal apps.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Every key is text and every value has a JSON form, so this cannot fail.
+        let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
+        json.push('\n');
+        json
+    }
+
+    /// From the text of `app.json`; `file` is what errors name.
+    ///
+    /// # Errors
+    /// When it is no JSON, has an unknown key or a value that is not allowed, or names a component that it does not have.
+    pub fn from_json(file: &Path, json: &[u8]) -> Result<Self, Error> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let app: Self = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let said = error.inner().to_string();
+            let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+            match error.inner().classify() {
+                serde_json::error::Category::Data => {
+                    Problem::from_serde(error.path(), said).in_file(file, Some(error.inner().line()))
+                }
+                _ => syntax(file, error.inner(), said),
+            }
+        })?;
+        deserializer.end().map_err(|error| syntax(file, &error, "more text after the app"))?;
+        app.check(file)?;
+        Ok(app)
+    }
+
+    /// Holds the app against what must be true of the whole.
+    pub(crate) fn check(&self, file: &Path) -> Result<(), Error> {
+        check::app(self, "").map_err(|problem| problem.in_file(file, None))
+    }
+}
+
+fn syntax(file: &Path, error: &serde_json::Error, problem: &str) -> Error {
+    Error::Syntax { file: file.to_owned(), line: error.line(), problem: problem.to_owned() }
+}
+
 /// A route: a component with what it may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Route {
     /// The component's name.
     pub component: String,
     /// Whether the route is two-way: it has a route response.
+    #[serde(default)]
     pub response: bool,
     /// What it was granted.
+    #[serde(default)]
     pub grants: Grants,
     /// What one event may use.
+    #[serde(default)]
     pub limits: Limits,
 }
 
 /// The authorizer of `$connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Authorizer {
     /// The component's name.
     pub component: String,
     /// What must be present and non-empty before the authorizer is called; empty always calls it.
     pub identity_source: Vec<IdentitySource>,
     /// Configuration names; nothing else can be granted.
+    #[serde(default)]
     pub grants: Grants,
     /// What one call may use.
+    #[serde(default)]
     pub limits: Limits,
 }
 
@@ -85,19 +136,12 @@ impl IdentitySource {
 impl TryFrom<String> for IdentitySource {
     type Error = IdentitySourceError;
     fn try_from(text: String) -> Result<Self, IdentitySourceError> {
-        let kinds: [(&str, fn(String) -> Self); 4] = [
-            (Self::HEADER, Self::Header),
-            (Self::QUERY_STRING, Self::QueryString),
-            (Self::STAGE_VARIABLE, Self::StageVariable),
-            (Self::CONTEXT, Self::Context),
-        ];
-        for (start, kind) in kinds {
-            match text.strip_prefix(start) {
-                Some(name) if !name.is_empty() => return Ok(kind(name.to_owned())),
-                _ => {}
-            }
-        }
-        Err(IdentitySourceError(text))
+        let named = |start| text.strip_prefix(start).filter(|name: &&str| !name.is_empty()).map(str::to_owned);
+        let source = named(Self::HEADER).map(Self::Header);
+        let source = source.or_else(|| named(Self::QUERY_STRING).map(Self::QueryString));
+        let source = source.or_else(|| named(Self::STAGE_VARIABLE).map(Self::StageVariable));
+        let source = source.or_else(|| named(Self::CONTEXT).map(Self::Context));
+        source.ok_or(IdentitySourceError(text))
     }
 }
 

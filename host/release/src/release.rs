@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::error::Error;
 
 /// The content address of a release: the first 16 hexadecimal digits of the SHA-256 over its app and its artifacts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,4 +47,41 @@ pub struct Release {
     pub app: App,
     /// The artifact of each component, by name.
     pub artifacts: BTreeMap<String, Artifact>,
+}
+
+impl Release {
+    /// A release of `app`; the artifacts are read to make its id.
+    ///
+    /// # Errors
+    /// When an artifact cannot be read.
+    pub fn new(app: App, artifacts: BTreeMap<String, Artifact>) -> Result<Self, Error> {
+        let json = app.to_json();
+        Self::from_parts(app, json.as_bytes(), artifacts)
+    }
+
+    /// A release whose app was read from `json`.
+    pub(crate) fn from_parts(app: App, json: &[u8], artifacts: BTreeMap<String, Artifact>) -> Result<Self, Error> {
+        let mut hash = Sha256::new();
+        hash.update(json);
+        for artifact in artifacts.values() {
+            let Artifact::File(path) = artifact;
+            hash.update(digest(path)?);
+        }
+        // Eight bytes tell the releases of one app apart, and fit in a line of a log.
+        let id = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { id: ReleaseId(id), app, artifacts })
+    }
+}
+
+fn digest(path: &Path) -> Result<[u8; 32], Error> {
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 * 1_024];
+    loop {
+        let length = file.read(&mut buffer).map_err(Error::io("read", path))?;
+        if length == 0 {
+            return Ok(hash.finalize().into());
+        }
+        hash.update(buffer.get(..length).unwrap_or_default());
+    }
 }
