@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Checks who may depend on whom: the rules of docs/ARCHITECTURE.md, read off the resolved dependency graph.
+
+What a crate declares comes from `cargo metadata`. What it ends up with comes from `cargo tree -p`, because features
+are unified there over that crate alone, as they are when the Lambda is built.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "tidegate-"
+COMPILER = "cranelift-codegen"
+CONTRACTS = {"capability", "event", "release"}
+WIRING = {"cli", "lambda"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one crate may have. A crate without a rule is a violation: a new crate needs a decision."""
+
+    # Other crates of this workspace, by folder, that it may name.
+    internal: frozenset[str]
+    # Crates from elsewhere that it may name; None leaves that open.
+    external: frozenset[str] | None = None
+    # Packages that may be nowhere in what it ends up with; a final `*` stands for any ending.
+    absent: tuple[str, ...] = (COMPILER,)
+
+
+def rule(internal: set[str], external: set[str] | None = None, absent: tuple[str, ...] = (COMPILER,)) -> Rule:
+    return Rule(frozenset(internal), None if external is None else frozenset(external), absent)
+
+
+RULES = {
+    # JSON, base64 and time, and nothing else; `serde_path_to_error` says where in the JSON an error is.
+    "event": rule(set(), {"base64", "serde", "serde_json", "serde_path_to_error", "thiserror", "time"}),
+    "capability": rule({"event"}, absent=("wasmtime*", "aws-*", "hyper", COMPILER)),
+    "release": rule({"capability", "event"}, absent=("wasmtime*", COMPILER)),
+    "runtime": rule(CONTRACTS, absent=("aws-sdk-*", "hyper", COMPILER)),
+    "compile": rule(CONTRACTS | {"runtime"}, absent=("aws-sdk-*",)),
+    "aws": rule(CONTRACTS, absent=("wasmtime*", "dynoxide*", COMPILER)),
+    "embedded": rule(CONTRACTS, absent=("wasmtime*", COMPILER)),
+    "gateway": rule(CONTRACTS, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
+    "lambda": rule(CONTRACTS | {"aws", "runtime"}, absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-embedded")),
+    "cli": rule(CONTRACTS | {"aws", "compile", "embedded", "gateway", "runtime"}, absent=()),
+}
+
+
+@dataclass(frozen=True)
+class Crate:
+    """A crate of the workspace: what it declares, and everything that it ends up with."""
+
+    name: str
+    declared: frozenset[str]
+    closure: frozenset[str]
+
+
+def violations(crates: list[Crate], rules: dict[str, Rule] = RULES) -> list[str]:
+    """Each broken rule as a sentence."""
+    found = []
+    for crate in sorted(crates, key=lambda crate: crate.name):
+        folder = crate.name.removeprefix(PREFIX)
+        known = rules.get(folder)
+        if known is None:
+            found.append(f"`{crate.name}` has no rule; add one to `.ci/dependency_rules.py`, and say why in the docs")
+            continue
+        internal = {name.removeprefix(PREFIX) for name in crate.declared if name.startswith(PREFIX)}
+        external = {name for name in crate.declared if not name.startswith(PREFIX)}
+        found += [f"`{crate.name}` may not depend on `{PREFIX}{name}`" for name in sorted(internal - known.internal)]
+        if known.external is not None:
+            found += [f"`{crate.name}` may not depend on `{name}`" for name in sorted(external - known.external)]
+        for pattern in known.absent:
+            hits = sorted(name for name in crate.closure - {crate.name} if matches(name, pattern))
+            found += [f"`{crate.name}` may not end up with `{name}`: see `cargo tree -p {crate.name} -i {name}`" for name in hits]
+    return found
+
+
+def matches(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def read(root: Path) -> list[Crate]:
+    metadata = json.loads(cargo(root, "metadata", "--format-version", "1", "--no-deps"))
+    crates = []
+    for package in metadata["packages"]:
+        # What only tests and build scripts use is not shipped, and may know more.
+        declared = frozenset(one["name"] for one in package["dependencies"] if one["kind"] is None)
+        tree = cargo(root, "tree", "--package", package["name"], "--edges", "normal", "--prefix", "none", "--format", "{p}")
+        closure = frozenset(line.split()[0] for line in tree.splitlines() if line.strip())
+        crates.append(Crate(package["name"], declared, closure))
+    return crates
+
+
+def cargo(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["cargo", *arguments], cwd=root, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"`cargo {' '.join(arguments)}` failed:\n{done.stderr}")
+    return done.stdout
+
+
+def main(root: Path) -> int:
+    crates = read(root)
+    found = violations(crates)
+    for one in found:
+        print(f"dependency rules: {one}", file=sys.stderr)
+    print(f"dependency rules: {len(crates)} crates, {len(found)} violations")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent))

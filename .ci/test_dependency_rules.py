@@ -1,0 +1,70 @@
+"""A violation of each dependency rule is found, in graphs made up here and in a real workspace."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from dependency_rules import Crate, read, violations  # noqa: E402
+
+SCRIPT = Path(__file__).with_name("dependency_rules.py")
+
+
+def crate(name, declared=(), closure=()):
+    return Crate(f"tidegate-{name}", frozenset(declared), frozenset(closure) | {f"tidegate-{name}"})
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (crate("event", ["tokio"]), "`tidegate-event` may not depend on `tokio`"),
+        (crate("event", ["tidegate-capability"]), "`tidegate-event` may not depend on `tidegate-capability`"),
+        (crate("capability", ["tidegate-release"]), "`tidegate-capability` may not depend on `tidegate-release`"),
+        (crate("release", closure=["wasmtime-environ"]), "`tidegate-release` may not end up with `wasmtime-environ`"),
+        (crate("runtime", closure=["cranelift-codegen"]), "`tidegate-runtime` may not end up with `cranelift-codegen`"),
+        (crate("aws", ["tidegate-embedded"]), "`tidegate-aws` may not depend on `tidegate-embedded`"),
+        (crate("embedded", ["tidegate-aws"]), "`tidegate-embedded` may not depend on `tidegate-aws`"),
+        (crate("gateway", ["tidegate-runtime"]), "`tidegate-gateway` may not depend on `tidegate-runtime`"),
+        (crate("lambda", closure=["tidegate-gateway"]), "`tidegate-lambda` may not end up with `tidegate-gateway`"),
+        (crate("novelty"), "`tidegate-novelty` has no rule"),
+    ],
+)
+def test_a_violation_is_found(broken, said):
+    (found,) = violations([broken])
+    assert found.startswith(said)
+
+
+def test_what_is_allowed_is_not_a_violation():
+    assert violations([
+        crate("event", ["serde", "time"]),
+        crate("compile", ["tidegate-runtime"], ["cranelift-codegen", "wasmtime"]),
+        crate("cli", ["tidegate-compile", "tidegate-gateway"], ["cranelift-codegen"]),
+    ]) == []
+
+
+def workspace(folder, event_depends_on_capability):
+    dependency = 'tidegate-capability = { path = "../capability" }' if event_depends_on_capability else ""
+    manifests = {"event": dependency, "capability": ""}
+    (folder / "Cargo.toml").write_text('[workspace]\nresolver = "3"\nmembers = ["event", "capability"]\n')
+    for name, dependencies in manifests.items():
+        source = folder / name / "src"
+        source.mkdir(parents=True)
+        (source / "lib.rs").touch()
+        package = f'[package]\nname = "tidegate-{name}"\nversion = "0.1.0"\nedition = "2024"\n'
+        (folder / name / "Cargo.toml").write_text(f"{package}[dependencies]\n{dependencies}\n")
+
+
+@pytest.mark.parametrize(("broken", "status"), [(True, 1), (False, 0)])
+def test_a_real_workspace_is_read(tmp_path, broken, status):
+    workspace(tmp_path, broken)
+    done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    assert ("`tidegate-event` may not depend on `tidegate-capability`" in done.stderr) == broken
+
+
+def test_the_closure_holds_indirect_dependencies(tmp_path):
+    workspace(tmp_path, event_depends_on_capability=True)
+    closures = {one.name: one.closure for one in read(tmp_path)}
+    assert closures["tidegate-event"] == {"tidegate-event", "tidegate-capability"}
