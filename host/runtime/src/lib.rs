@@ -1,1 +1,44 @@
-//! Runs components as routes: engine, router, instance, lifecycle, host bindings.
+//! Runs components as routes: the bytes of a proxy event in, the bytes of the integration's response out.
+//!
+//! An event is decoded, its route found in the active release, and the route's component called in a fresh instance that
+//! has no authority but the route's grants. Only precompiled components are loaded: there is no compiler in this crate.
+//! In the order of the flow:
+//!
+//! - [`dispatch`]: one event, from bytes to bytes
+//! - `lifecycle`: what the host does around the guest: register, unregister, clean up
+//! - `router`: the routes of the active release, over `component`, which loads and links an artifact
+//! - [`interface`]: what a component imports and exports, held against the worlds and the grants
+//! - [`engine`]: the one configuration, the pool, and the `ticker` that interrupts
+//! - [`instance`]: a fresh store for one event, with its `limiter` and its `state`
+//! - `host`: what a guest may import: storage, messaging, connections, config; and `wasi`, without authority
+//! - [`log`]: what a guest writes; `trap`: how a call ends that does not answer
+//! - `reply`: what of the guest's answer becomes the response
+//! - [`post_response`]: what is done once the response is posted
+
+mod bindings;
+mod component;
+mod convert;
+pub mod dispatch;
+pub mod engine;
+mod error;
+mod host;
+pub mod instance;
+pub mod interface;
+mod lifecycle;
+mod limiter;
+pub mod log;
+mod ports;
+pub mod post_response;
+mod reply;
+mod router;
+mod state;
+mod ticker;
+mod trap;
+mod wasi;
+
+pub use dispatch::{Host, Outcome};
+pub use engine::{Allocation, Engine, EngineOptions};
+pub use error::{Error, Refusal};
+pub use interface::{Interfaces, Problem, Role};
+pub use ports::Ports;
+pub use post_response::PostResponse;

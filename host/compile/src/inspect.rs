@@ -1,0 +1,64 @@
+//! What a component imports and exports, without compiling it.
+
+use tidegate_runtime::Interfaces;
+use wasmparser::{BinaryReaderError, ComponentExternName, Parser, Payload};
+
+use crate::Error;
+
+/// What every binary of WebAssembly begins with.
+const MAGIC: &[u8] = b"\0asm";
+
+/// Reads the names of a component's imports and exports. What they mean is checked by [`Interfaces`].
+///
+/// # Errors
+/// When the bytes are no component, or are cut off.
+pub fn inspect(component: &[u8]) -> Result<Interfaces, Error> {
+    check_component(component)?;
+    read(component).map_err(|error| Error::Malformed(error.to_string()))
+}
+
+/// Says what the bytes are when they are no component.
+pub(crate) fn check_component(bytes: &[u8]) -> Result<(), Error> {
+    let found = match bytes {
+        [] => "the file is empty",
+        _ if Parser::is_component(bytes) => return Ok(()),
+        _ if Parser::is_core_wasm(bytes) => "it is a core module",
+        _ if bytes.starts_with(MAGIC) => "it is WebAssembly of an unknown version",
+        _ if is_text(bytes) => "it is WebAssembly text, which must be assembled first",
+        _ => "it is not WebAssembly at all",
+    };
+    Err(Error::NotAComponent { found })
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    text.starts_with(b"(component") || text.starts_with(b"(module") || text.starts_with(b";;")
+}
+
+fn read(component: &[u8]) -> Result<Interfaces, BinaryReaderError> {
+    let mut interfaces = Interfaces::default();
+    // Modules and components inside have imports and exports of their own.
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload? {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                for import in section {
+                    interfaces.imports.push(full_name(&import?.name));
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 1 => {
+                for export in section {
+                    interfaces.exports.push(full_name(&export?.name));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(interfaces)
+}
+
+fn full_name(name: &ComponentExternName<'_>) -> String {
+    format!("{}{}", name.name, name.version_suffix.unwrap_or_default())
+}

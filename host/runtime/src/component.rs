@@ -1,0 +1,107 @@
+//! A component, loaded from its artifact and linked against the host.
+
+use std::path::Path;
+
+use tidegate_release::Artifact;
+use wasmtime::component::{HasSelf, InstancePre, Linker};
+
+use crate::bindings::Sandbox;
+use crate::bindings::exports::tidegate::route::{connect_authorizer, handler};
+use crate::engine::{Engine, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
+use crate::error::Error;
+use crate::interface::{Interfaces, Problem};
+use crate::state::State;
+use tidegate_capability::Limits;
+
+/// A component that is loaded, but not yet linked.
+pub(crate) struct Loaded {
+    component: wasmtime::component::Component,
+    pub(crate) interfaces: Interfaces,
+}
+
+/// A component that is ready to be instantiated, with its exports resolved.
+pub(crate) struct Component {
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) handler: Option<handler::GuestIndices>,
+    pub(crate) authorizer: Option<connect_authorizer::GuestIndices>,
+}
+
+/// The host's interfaces and WASI, for all components of an engine.
+pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
+    let mut linker = Linker::new(engine.wasmtime());
+    let refuse = |error: wasmtime::Error| Error::Linker(format!("{error:#}"));
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(refuse)?;
+    Sandbox::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(refuse)?;
+    Ok(linker)
+}
+
+impl Loaded {
+    /// Loads an artifact.
+    pub(crate) fn load(engine: &Engine, artifact: &Artifact) -> Result<Self, Error> {
+        let component = match artifact {
+            Artifact::File(path) => load_file(engine.wasmtime(), path)?,
+            _ => return Err(Error::Linker("an artifact of an unknown kind".to_owned())),
+        };
+        let ty = component.component_type();
+        let interfaces = Interfaces {
+            imports: ty.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect(),
+            exports: ty.exports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect(),
+        };
+        Ok(Self { component, interfaces })
+    }
+
+    /// What of the component does not fit a slot or the route's limits.
+    pub(crate) fn check_limits(&self, limits: &Limits) -> Vec<Problem> {
+        let Some(needs) = self.component.resources_required() else {
+            return vec![Problem::UnknownImport { interface: "a core module".to_owned() }];
+        };
+        let memory = needs.max_initial_memory_size.unwrap_or_default();
+        let mut problems = Vec::new();
+        let mut fits = |what, needed: u64, limit: u64| {
+            if needed > limit {
+                problems.push(Problem::TooLarge { what, needed, limit });
+            }
+        };
+        fits("linear memories", u64::from(needs.num_memories), u64::from(MAX_MEMORIES));
+        fits("tables", u64::from(needs.num_tables), u64::from(MAX_TABLES));
+        fits("table elements", needs.max_initial_table_size.unwrap_or_default(), to_u64(MAX_TABLE_ELEMENTS));
+        if memory > to_u64(limits.memory) {
+            problems.push(Problem::MemoryLimit { needed: memory, limit: to_u64(limits.memory) });
+        }
+        problems
+    }
+
+    /// Links the component and resolves its exports, once for all its instances.
+    pub(crate) fn link(&self, linker: &Linker<State>) -> Result<Component, Problem> {
+        let problem = |error: wasmtime::Error| Problem::Link(format!("{error:#}"));
+        let pre = linker.instantiate_pre(&self.component).map_err(problem)?;
+        let handler = match self.interfaces.exports(crate::interface::Role::Route) {
+            true => Some(handler::GuestIndices::new(&pre).map_err(problem)?),
+            false => None,
+        };
+        let authorizer = match self.interfaces.exports(crate::interface::Role::Authorizer) {
+            true => Some(connect_authorizer::GuestIndices::new(&pre).map_err(problem)?),
+            false => None,
+        };
+        Ok(Component { pre, handler, authorizer })
+    }
+}
+
+fn load_file(engine: &wasmtime::Engine, path: &Path) -> Result<wasmtime::component::Component, Error> {
+    let refuse = |reason: String| Error::Artifact { path: path.to_owned(), reason };
+    match wasmtime::Engine::detect_precompiled_file(path) {
+        Ok(Some(wasmtime::Precompiled::Component)) => {}
+        Ok(_) => return Err(refuse("not a compiled component".to_owned())),
+        Err(error) => return Err(refuse(format!("{error:#}"))),
+    }
+    // SAFETY: an artifact holds machine code, so what it may do is not checked here: `Artifact::File` promises that the
+    // file was compiled on this machine or lies in the package beside the host, whose own binary is trusted no less, and
+    // the file is not written to while it is mapped, because artifacts are replaced and never rewritten.
+    #[allow(unsafe_code, reason = "Wasmtime offers no other way to load a compiled component")]
+    unsafe { wasmtime::component::Component::deserialize_file(engine, path) }
+        .map_err(|error| refuse(format!("{error:#}")))
+}
+
+fn to_u64(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,74 @@
+//! One event: bytes of a proxy event in, bytes of the integration's response out.
+
+use std::sync::Arc;
+
+use tidegate_capability::Deadline;
+use tidegate_event::{FunctionError, decode_request};
+use tidegate_release::{Release, ReleaseId};
+use tracing::Instrument as _;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::lifecycle;
+use crate::ports::Ports;
+use crate::post_response::PostResponse;
+use crate::router::Router;
+
+/// Runs the events of one API on a release.
+pub struct Host {
+    pub(crate) engine: Engine,
+    pub(crate) ports: Arc<Ports>,
+    pub(crate) router: Router,
+}
+
+/// How one event ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The JSON of the integration's or the authorizer's response, or the function error that is reported instead.
+    pub response: Result<Vec<u8>, FunctionError>,
+    /// What is done once the response is posted.
+    pub after: PostResponse,
+}
+
+impl Host {
+    /// Loads, checks and links a release.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with everything that is wrong when a component imports what its route is not granted, is of
+    /// another world or version, or does not fit its limits; [`Error::Artifact`] when an artifact does not load.
+    pub fn new(engine: Engine, ports: Ports, release: Release) -> Result<Self, Error> {
+        let router = Router::new(&engine, &release)?;
+        Ok(Self { engine, ports: Arc::new(ports), router })
+    }
+
+    /// The release that it runs.
+    #[must_use]
+    pub fn release(&self) -> &ReleaseId {
+        self.router.release()
+    }
+
+    /// Runs one event. `deadline` is by when its response must be posted: Lambda's own, or the gateway's 29 s; a guest
+    /// ends [`MARGIN`](crate::instance::MARGIN) before it, or at its route's time limit.
+    pub async fn dispatch(&self, event: &[u8], deadline: Deadline) -> Outcome {
+        let request = match decode_request(event) {
+            Ok(request) => request,
+            Err(error) => {
+                tracing::error!("cannot decode the event: {error}");
+                let error =
+                    lifecycle::function_error("Tidegate.InvalidEvent", format!("cannot decode the event: {error}"));
+                return Outcome { response: Err(error), after: PostResponse::nothing() };
+            }
+        };
+        // Off at the level `info`, where it would cost as much as decoding: lines that matter carry these fields themselves.
+        let span = tracing::debug_span!(
+            "event", requestId = %request.request_id, connectionId = %request.connection.id, route = %request.route_key
+        );
+        lifecycle::run(self, request, deadline).instrument(span).await
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("release", self.release()).field("engine", &self.engine).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,177 @@
+//! The engine: one configuration for compiling and running, where instances are allocated, and how many there may be.
+
+use std::sync::Arc;
+
+use tidegate_capability::{Deadline, Limits};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,
+};
+
+use crate::error::Error;
+use crate::ticker::{Running, Ticker};
+
+/// The most instances at a time of a local host: what a pool reserves address space for, 4 GiB a memory.
+pub const LOCAL_SLOTS: u32 = 128;
+/// The most core instances of one component; a CPython-based one has about 20.
+pub const MAX_CORE_INSTANCES: u32 = 64;
+/// The most linear memories of one component; tool chains make one or two.
+pub const MAX_MEMORIES: u32 = 2;
+/// The most tables of one component; a CPython-based one has about ten.
+pub const MAX_TABLES: u32 = 16;
+/// The most elements of one table; CPython's has about 11,000.
+pub const MAX_TABLE_ELEMENTS: usize = 30_000;
+/// How much of a linear memory a pool keeps resident for the next instance: more than a Rust or QuickJS guest dirties.
+const KEEP_RESIDENT: usize = 2 << 20;
+/// How much of a table a pool keeps resident.
+const KEEP_TABLE_RESIDENT: usize = 64 << 10;
+/// How many slots are given back to the kernel at once where the pool cannot keep them resident.
+const DECOMMIT_BATCH: usize = 16;
+
+/// The configuration that compiles and runs components. An artifact loads only in an engine of the same configuration,
+/// so the compiler calls this function too; it adds its target, the host its allocation.
+#[must_use]
+pub fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .gc_support(false)
+        .wasm_features(WasmFeatures::THREADS | WasmFeatures::EXCEPTIONS, false)
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    config
+}
+
+/// Where instances are allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Allocation {
+    /// Memory is mapped for each instance: nothing to set up, cheapest for one instance at a time.
+    OnDemand,
+    /// Memory is reserved once and reused.
+    Pooling {
+        /// Whether a slot's memory stays resident, reset by copying. Only faster with `PAGEMAP_SCAN`.
+        keep_resident: bool,
+    },
+}
+
+/// How an engine allocates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// Where instances are allocated.
+    pub allocation: Allocation,
+    /// The most instances at a time; an event beyond them waits.
+    pub slots: u32,
+}
+
+impl EngineOptions {
+    /// Options for a long-lived host that serves many connections: a pool, kept resident where that is faster.
+    #[must_use]
+    pub fn local() -> Self {
+        Self {
+            allocation: Allocation::Pooling { keep_resident: PoolingAllocationConfig::is_pagemap_scan_available() },
+            slots: LOCAL_SLOTS,
+        }
+    }
+
+    /// Options for a host that runs `slots` events at a time and starts often, as on Lambda.
+    #[must_use]
+    pub fn on_demand(slots: u32) -> Self {
+        Self { allocation: Allocation::OnDemand, slots: slots.max(1) }
+    }
+
+    /// Options for a pool of `slots`, kept resident where that is faster.
+    #[must_use]
+    pub fn pooling(slots: u32) -> Self {
+        Self { slots: slots.max(1), ..Self::local() }
+    }
+}
+
+/// What runs components. A clone is the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    ticker: Ticker,
+    permits: Semaphore,
+    options: EngineOptions,
+    wasmtime: wasmtime::Engine,
+}
+
+/// A slot for one instance, and the clock that interrupts it.
+pub(crate) struct Slot<'a> {
+    _running: Running<'a>,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Engine {
+    /// Makes an engine.
+    ///
+    /// # Errors
+    /// When the pool's address space cannot be reserved, or the ticker's thread not be started.
+    pub fn new(options: EngineOptions) -> Result<Self, Error> {
+        let mut config = config();
+        if let Allocation::Pooling { keep_resident } = options.allocation {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.slots, keep_resident)));
+        }
+        let wasmtime = wasmtime::Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let ticker = Ticker::start(wasmtime.clone()).map_err(Error::Ticker)?;
+        let slots = usize::try_from(options.slots).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
+        Ok(Self(Arc::new(Inner { ticker, permits: Semaphore::new(slots), options, wasmtime })))
+    }
+
+    /// Whether the kernel can say which pages a guest touched (`PAGEMAP_SCAN`, Linux 6.7); pools are fastest then.
+    #[must_use]
+    pub fn pagemap_scan() -> bool {
+        PoolingAllocationConfig::is_pagemap_scan_available()
+    }
+
+    /// The options it was made with.
+    #[must_use]
+    pub fn options(&self) -> EngineOptions {
+        self.0.options
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.wasmtime
+    }
+
+    /// Waits for a free slot; none when the deadline comes first.
+    pub(crate) async fn slot(&self, deadline: Deadline) -> Option<Slot<'_>> {
+        let permit = match self.0.permits.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => tokio::time::timeout_at(deadline.instant().into(), self.0.permits.acquire()).await.ok()?.ok()?,
+        };
+        Some(Slot { _running: self.0.ticker.run(), _permit: permit })
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+fn pool(slots: u32, keep_resident: bool) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES))
+        .total_memories(slots.saturating_mul(MAX_MEMORIES))
+        .total_tables(slots.saturating_mul(MAX_TABLES))
+        .total_stacks(slots)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES)
+        .max_memories_per_component(MAX_MEMORIES)
+        .max_tables_per_component(MAX_TABLES)
+        .max_tables_per_module(MAX_TABLES)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memory_size(Limits::MAX_MEMORY);
+    if keep_resident {
+        pool.pagemap_scan(Enabled::Auto)
+            .linear_memory_keep_resident(KEEP_RESIDENT)
+            .table_keep_resident(KEEP_TABLE_RESIDENT);
+    } else {
+        pool.decommit_batch_size(DECOMMIT_BATCH);
+    }
+    pool
+}

@@ -1,0 +1,186 @@
+//! `tidegate:route/messaging`: messages to connections.
+
+use tidegate_capability::grants::{GroupPattern, MessagingGrant, Scope};
+use tidegate_capability::messaging::{self, MAX_EXCLUDED, MAX_TARGETS};
+use tidegate_event::{ConnectionId, MAX_PAYLOAD_BYTES, Payload};
+use wasmtime::Result;
+
+use super::connections::check_group;
+use super::{at_most, broadcast, connection_id};
+use crate::bindings::tidegate::route::messaging::{Delivery, Error, Host, Socket};
+use crate::bindings::tidegate::route::types as wit;
+use crate::convert;
+use crate::state::State;
+
+/// The most messages that a connection is sent during its own `$connect`; one more is `throttled`.
+pub(crate) const MAX_DEFERRED: usize = 64;
+
+type Outcome<T> = Result<std::result::Result<T, Error>>;
+type Sent = std::result::Result<(), Error>;
+
+/// Ends a host call with the guest's error.
+macro_rules! attempt {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(Error::from(error))),
+        }
+    };
+}
+
+impl Host for State {
+    async fn send(&mut self, to: String, data: wit::Payload) -> Outcome<()> {
+        let data = convert::payload(data);
+        self.charge(to.len() + data.len())?;
+        let to = attempt!(connection_id(to));
+        attempt!(self.scope(&to, |grant| grant.send));
+        attempt!(check_size(&data));
+        if self.defers(&to) {
+            return Ok(self.defer(&data));
+        }
+        let sent = self.ports.messaging.send(&to, &data, self.deadline).await;
+        if sent == Err(messaging::Error::Gone) {
+            self.found_gone(&to);
+        }
+        Ok(sent.map_err(Error::from))
+    }
+
+    async fn send_many(&mut self, to: Vec<String>, data: wit::Payload) -> Outcome<Vec<Sent>> {
+        let data = convert::payload(data);
+        self.charge(to.iter().map(String::len).sum::<usize>() + data.len())?;
+        attempt!(self.messaging(|grant| grant.send.is_some()));
+        attempt!(at_most("targets", to.len(), MAX_TARGETS));
+        attempt!(check_size(&data));
+        let mut results: Vec<Sent> = Vec::with_capacity(to.len());
+        let (mut places, mut targets) = (Vec::new(), Vec::new());
+        for (place, text) in to.into_iter().enumerate() {
+            results.push(match self.target(text) {
+                Ok(id) if self.defers(&id) => self.defer(&data),
+                Ok(id) => {
+                    places.push(place);
+                    targets.push(id);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            });
+        }
+        let sent = self.send_page(&targets, &data).await;
+        for (place, sent) in places.into_iter().zip(sent) {
+            if let Some(result) = results.get_mut(place) {
+                *result = sent.map_err(Error::from);
+            }
+        }
+        Ok(Ok(results))
+    }
+
+    async fn broadcast(&mut self, group: String, data: wit::Payload, excluding: Vec<String>) -> Outcome<Delivery> {
+        let data = convert::payload(data);
+        self.charge(group.len() + data.len() + excluding.iter().map(String::len).sum::<usize>())?;
+        attempt!(self.messaging(|grant| covers(&grant.broadcast, &group)));
+        attempt!(check_group(&group));
+        attempt!(at_most("excluded connections", excluding.len(), MAX_EXCLUDED));
+        attempt!(check_size(&data));
+        Ok(broadcast::run(self, &group, &data, excluding).await)
+    }
+
+    async fn describe(&mut self, id: String) -> Outcome<Socket> {
+        self.charge(id.len())?;
+        let id = attempt!(connection_id(id));
+        attempt!(self.scope(&id, |grant| grant.describe));
+        let socket = attempt!(self.ports.messaging.describe(&id, self.deadline).await);
+        Ok(Ok(Socket {
+            connected_at: socket.connected_at.millis(),
+            last_active_at: socket.last_active_at.millis(),
+            source_ip: socket.source_ip,
+            user_agent: socket.user_agent,
+        }))
+    }
+
+    async fn close(&mut self, id: String) -> Outcome<()> {
+        self.charge(id.len())?;
+        let id = attempt!(connection_id(id));
+        attempt!(self.scope(&id, |grant| grant.close));
+        attempt!(self.ports.messaging.close(&id, self.deadline).await);
+        Ok(Ok(()))
+    }
+}
+
+impl State {
+    fn messaging(&self, allows: impl FnOnce(&MessagingGrant) -> bool) -> std::result::Result<(), Error> {
+        if self.route.grants.messaging.as_ref().is_some_and(allows) { Ok(()) } else { Err(Error::Forbidden) }
+    }
+
+    fn scope(&self, id: &ConnectionId, scope: impl FnOnce(&MessagingGrant) -> Option<Scope>) -> Sent {
+        let own = id == self.own();
+        self.messaging(|grant| match scope(grant) {
+            Some(Scope::Any) => true,
+            Some(Scope::Own) => own,
+            None => false,
+        })
+    }
+
+    fn target(&self, text: String) -> std::result::Result<ConnectionId, Error> {
+        let id = connection_id(text)?;
+        self.scope(&id, |grant| grant.send)?;
+        Ok(id)
+    }
+
+    /// Whether a message to `id` must wait until its socket is open.
+    pub(super) fn defers(&self, id: &ConnectionId) -> bool {
+        self.connecting && id == self.own()
+    }
+
+    pub(super) fn defer(&mut self, data: &Payload) -> Sent {
+        if self.effects.deferred.len() >= MAX_DEFERRED {
+            return Err(Error::Throttled);
+        }
+        self.effects.deferred.push(data.clone());
+        Ok(())
+    }
+
+    /// Sends to a page of targets, and remembers those that are gone.
+    pub(super) async fn send_page(
+        &mut self,
+        targets: &[ConnectionId],
+        data: &Payload,
+    ) -> Vec<std::result::Result<(), messaging::Error>> {
+        if targets.is_empty() {
+            return Vec::new();
+        }
+        let sent = self.ports.messaging.send_many(targets, data, self.deadline).await;
+        for (id, sent) in targets.iter().zip(&sent) {
+            if *sent == Err(messaging::Error::Gone) {
+                self.found_gone(id);
+            }
+        }
+        sent
+    }
+}
+
+fn covers(patterns: &[GroupPattern], group: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(group))
+}
+
+fn check_size(data: &Payload) -> Sent {
+    if data.len() > MAX_PAYLOAD_BYTES { Err(Error::TooLarge) } else { Ok(()) }
+}
+
+impl From<String> for Error {
+    fn from(problem: String) -> Self {
+        Self::Invalid(problem)
+    }
+}
+
+impl From<messaging::Error> for Error {
+    fn from(error: messaging::Error) -> Self {
+        match error {
+            messaging::Error::Gone => Self::Gone,
+            messaging::Error::Forbidden => Self::Forbidden,
+            messaging::Error::Invalid(problem) => Self::Invalid(problem),
+            messaging::Error::TooLarge => Self::TooLarge,
+            // Nothing was sent, so the guest may try again with more time: the WIT says so with `throttled`.
+            messaging::Error::Throttled | messaging::Error::NotAttempted => Self::Throttled,
+            _ => Self::Unavailable,
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What happens around a guest's call: the host registers, unregisters and cleans up, whatever the guest does.
+
+use std::sync::Arc;
+
+use tidegate_capability::Deadline;
+use tidegate_event::{
+    Authorization, Connection, Event, FunctionError, Request, RequestId, RouteKey, Timestamp, encode_decision,
+    encode_reply,
+};
+
+use crate::bindings::tidegate::route::types as wit;
+use crate::convert;
+use crate::dispatch::{Host, Outcome};
+use crate::instance::{self, Instance};
+use crate::post_response::PostResponse;
+use crate::reply;
+use crate::router::Route;
+use crate::state::{Effects, EventTags};
+use crate::trap::Failure;
+
+/// How a guest's call ended: its reply, the failure that it means, or no answer at all.
+type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
+
+/// What every event has.
+struct Meta<'h> {
+    host: &'h Host,
+    request_id: RequestId,
+    route_key: RouteKey,
+    received_at: Timestamp,
+    connection: Connection,
+    deadline: Deadline,
+}
+
+/// Runs one decoded event.
+pub(crate) async fn run(host: &Host, request: Request, deadline: Deadline) -> Outcome {
+    let Request { request_id, route_key, received_at, connection, event, .. } = request;
+    let meta = Meta { host, request_id, route_key, received_at, connection, deadline };
+    match event {
+        Event::Connect(handshake) => connect(meta, wit::Event::Connect(convert::handshake(handshake))).await,
+        Event::Message(message) => self::message(meta, wit::Event::Message(convert::message(message))).await,
+        Event::Disconnect(closing) => disconnect(meta, wit::Event::Disconnect(convert::closing(closing))).await,
+        Event::Authorize(authorization) => authorize(meta, authorization).await,
+    }
+}
+
+/// Registers, so that the guest can join groups; unregisters unless the guest accepts.
+async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
+    let (host, deadline) = (meta.host, meta.deadline);
+    let id = meta.connection.id.clone();
+    if let Err(error) = host.ports.registry.register(&meta.connection, deadline).await {
+        tracing::error!(requestId = %meta.request_id, connectionId = %id, "cannot register the connection: {error}");
+        return Outcome { response: Ok(encode_reply(&reply::status(500))), after: PostResponse::nothing() };
+    }
+    let Some((key, route)) = host.router.exact(meta.route_key.as_str()) else {
+        return Outcome { response: Ok(encode_reply(&reply::status(200))), after: PostResponse::nothing() };
+    };
+    let (called, mut effects) = meta.call(key, route, event, true).await;
+    let reply = reply::to_connect(called);
+    if !(200..=299).contains(&reply.status) {
+        effects.deferred.clear();
+        unregister(host, &id, deadline).await;
+    }
+    Outcome { response: Ok(encode_reply(&reply)), after: PostResponse::new(&id, effects, &host.ports) }
+}
+
+async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
+    let host = meta.host;
+    let id = meta.connection.id.clone();
+    let Some((key, route)) = host.router.message(meta.route_key.as_str()) else {
+        let error = function_error("Tidegate.NoRoute", format!("no route for the key `{}`", meta.route_key));
+        tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
+        return Outcome { response: Err(error), after: PostResponse::nothing() };
+    };
+    let (called, effects) = meta.call(key, route, event, false).await;
+    let response = reply::to_message(called, route.response).map(|reply| encode_reply(&reply));
+    Outcome { response, after: PostResponse::new(&id, effects, &host.ports) }
+}
+
+/// Cleans up, also when the guest fails and when there is none.
+async fn disconnect(meta: Meta<'_>, event: wit::Event) -> Outcome {
+    let (host, deadline) = (meta.host, meta.deadline);
+    let id = meta.connection.id.clone();
+    let effects = match host.router.exact(meta.route_key.as_str()) {
+        // API Gateway ignores the answer; a failure is in the log already.
+        Some((key, route)) => meta.call(key, route, event, false).await.1,
+        None => Effects::default(),
+    };
+    unregister(host, &id, deadline).await;
+    Outcome { response: Ok(encode_reply(&reply::status(200))), after: PostResponse::new(&id, effects, &host.ports) }
+}
+
+async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
+    let host = meta.host;
+    let id = meta.connection.id.clone();
+    let Some(route) = host.router.authorizer() else {
+        let error = function_error("Tidegate.NoAuthorizer", "the release has no authorizer".to_owned());
+        tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
+        return Outcome { response: Err(error), after: PostResponse::nothing() };
+    };
+    let Authorization { method_arn, handshake, .. } = authorization;
+    let tags = meta.tags(&meta.route_key);
+    let event = instance::Event { tags: tags.clone(), connecting: false, deadline: meta.deadline };
+    let decided = match Instance::new(&host.engine, route, &host.ports, event).await {
+        Ok(mut instance) => {
+            let connection = convert::unauthorized_connection(meta.connection);
+            instance.authorize(&connection, &convert::handshake(handshake)).await
+        }
+        Err(failure) => Err(failure),
+    };
+    let response = match decided {
+        Ok(Ok(decision)) => encode_decision(&convert::decision(decision), &method_arn),
+        Ok(Err(error)) => Err(reply::guest_error(&error)),
+        Err(failure) => {
+            failure.log(&tags);
+            Err(failure.into_function_error())
+        }
+    };
+    Outcome { response, after: PostResponse::nothing() }
+}
+
+impl Meta<'_> {
+    fn tags(&self, key: &RouteKey) -> EventTags {
+        EventTags { request_id: self.request_id.clone(), connection_id: self.connection.id.clone(), route: key.clone() }
+    }
+
+    /// Calls the route's handler in a fresh instance; a call that does not answer is logged here.
+    async fn call(self, key: &RouteKey, route: &Arc<Route>, event: wit::Event, connecting: bool) -> (Called, Effects) {
+        let tags = self.tags(key);
+        let Self { host, request_id, route_key, received_at, connection, deadline } = self;
+        let request = wit::Request {
+            request_id: request_id.into(),
+            route_key: route_key.into(),
+            received_at: received_at.millis(),
+            connection: convert::connection(connection),
+            event,
+        };
+        let event = instance::Event { tags, connecting, deadline };
+        let (called, effects) = match Instance::new(&host.engine, route, &host.ports, event).await {
+            Ok(mut instance) => {
+                let called = instance.handle(&request).await;
+                (called.inspect_err(|failure| failure.log(instance.tags())), instance.close())
+            }
+            Err(failure) => (Err(failure), Effects::default()),
+        };
+        (called, effects)
+    }
+}
+
+async fn unregister(host: &Host, id: &tidegate_event::ConnectionId, deadline: Deadline) {
+    if let Err(error) = host.ports.registry.unregister(id, deadline).await {
+        // The row expires by itself; until then the connection looks open, and messages to it find it gone.
+        tracing::warn!(connectionId = %id, "cannot unregister the connection: {error}");
+    }
+}
+
+pub(crate) fn function_error(kind: &str, message: String) -> FunctionError {
+    FunctionError { error_type: kind.to_owned(), error_message: message }
+}

@@ -1,0 +1,92 @@
+//! What a guest writes to stdout and stderr, as tagged log lines.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::state::EventTags;
+
+/// The most bytes of one event that are logged; the rest is dropped, and a line says so.
+pub const MAX_GUEST_LOG_BYTES: usize = 64 << 10;
+/// The longest log line in bytes; a longer one continues on the next.
+pub const MAX_GUEST_LINE_BYTES: usize = 8 << 10;
+
+/// Which of the guest's streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// The guest's output of one event. Lines go to the log under the target `guest` as they are completed.
+#[derive(Debug)]
+pub(crate) struct GuestLog {
+    tags: EventTags,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    left: usize,
+    dropped: usize,
+}
+
+impl GuestLog {
+    pub(crate) fn new(tags: EventTags) -> Self {
+        let state = State { stdout: Vec::new(), stderr: Vec::new(), left: MAX_GUEST_LOG_BYTES, dropped: 0 };
+        Self { tags, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn write(&self, stream: Stream, bytes: &[u8]) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (kept, dropped) = bytes.split_at(bytes.len().min(state.left));
+        state.left -= kept.len();
+        state.dropped += dropped.len();
+        let partial = match stream {
+            Stream::Stdout => &mut state.stdout,
+            Stream::Stderr => &mut state.stderr,
+        };
+        for piece in kept.split_inclusive(|byte| *byte == b'\n') {
+            partial.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || partial.len() >= MAX_GUEST_LINE_BYTES {
+                self.emit(stream, partial);
+            }
+        }
+    }
+
+    /// Writes what was not ended by a line feed, and says how much was dropped.
+    pub(crate) fn finish(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.emit(Stream::Stdout, &mut state.stdout);
+        self.emit(Stream::Stderr, &mut state.stderr);
+        if state.dropped > 0 {
+            let EventTags { request_id, connection_id, route } = &self.tags;
+            let dropped = state.dropped;
+            tracing::warn!(
+                target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route,
+                "{dropped} more bytes of output were dropped: one event logs at most {MAX_GUEST_LOG_BYTES}"
+            );
+            state.dropped = 0;
+        }
+    }
+
+    fn emit(&self, stream: Stream, line: &mut Vec<u8>) {
+        // A very long line is cut at a multiple of the limit; each piece is a line of the log.
+        for piece in line.chunks(MAX_GUEST_LINE_BYTES) {
+            let text = String::from_utf8_lossy(piece);
+            let text = text.trim_end_matches(['\r', '\n']);
+            let EventTags { request_id, connection_id, route } = &self.tags;
+            match stream {
+                Stream::Stdout => tracing::info!(
+                    target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route,
+                    stream = "stdout", "{text}"
+                ),
+                Stream::Stderr => tracing::warn!(
+                    target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route,
+                    stream = "stderr", "{text}"
+                ),
+            }
+        }
+        line.clear();
+    }
+}

@@ -1,0 +1,69 @@
+//! What of a guest's answer becomes the integration's response.
+
+use tidegate_event::{FunctionError, MAX_PAYLOAD_BYTES, Payload, Reply};
+
+use crate::bindings::tidegate::route::types as wit;
+use crate::convert;
+use crate::lifecycle::function_error;
+use crate::trap::Failure;
+
+/// The only header that API Gateway takes from a `$connect` integration.
+const SUB_PROTOCOL: &str = "sec-websocket-protocol";
+
+type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
+
+/// A reply of a status alone.
+pub(crate) fn status(status: u16) -> Reply {
+    Reply { status, headers: Vec::new(), body: None }
+}
+
+/// `$connect`: a status, and the sub-protocol when it accepts. No answer, or none that means anything, is 500.
+pub(crate) fn to_connect(called: Called) -> Reply {
+    match called {
+        Ok(Ok(reply)) if (200..=299).contains(&reply.status) => {
+            let chosen = reply.headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(SUB_PROTOCOL));
+            Reply { headers: chosen.into_iter().collect(), ..status(reply.status) }
+        }
+        Ok(Ok(reply)) => status(refusal(reply.status)),
+        Ok(Err(error)) => status(refusal(error.status)),
+        Err(_) => status(500),
+    }
+}
+
+/// A message: the body, or the guest's own error, reaches the client only on a two-way route.
+pub(crate) fn to_message(called: Called, two_way: bool) -> Result<Reply, FunctionError> {
+    let (code, body) = match called {
+        Ok(Ok(reply)) => (reply.status, if two_way { reply.body.map(convert::payload) } else { None }),
+        Ok(Err(error)) => {
+            let text = || Payload::Text(serde_json::json!({ "message": error.message }).to_string());
+            (error.status, two_way.then(text))
+        }
+        Err(failure) => return Err(failure.into_function_error()),
+    };
+    if !(200..=599).contains(&code) {
+        return Err(invalid(format!("the reply's status {code} is not between 200 and 599")));
+    }
+    match body.as_ref().map_or(0, Payload::len) {
+        length if length > MAX_PAYLOAD_BYTES => {
+            Err(invalid(format!("the reply's body has {length} bytes, above the limit of {MAX_PAYLOAD_BYTES}")))
+        }
+        _ => Ok(Reply { body, ..status(code) }),
+    }
+}
+
+/// An authorizer's own failure: the client sees status 500.
+pub(crate) fn guest_error(error: &wit::Error) -> FunctionError {
+    function_error(
+        "Tidegate.GuestError",
+        format!("the authorizer failed with status {}: {}", error.status, error.message),
+    )
+}
+
+fn refusal(status: u16) -> u16 {
+    if (300..=599).contains(&status) { status } else { 500 }
+}
+
+fn invalid(message: String) -> FunctionError {
+    tracing::error!("{message}");
+    function_error("Tidegate.InvalidReply", message)
+}

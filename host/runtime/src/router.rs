@@ -1,0 +1,144 @@
+//! The routes of the active release, each with its component ready to be instantiated.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tidegate_capability::{Grants, Limits};
+use tidegate_event::RouteKey;
+use tidegate_release::{Release, ReleaseId};
+
+use crate::component::{self, Component, Loaded};
+use crate::engine::Engine;
+use crate::error::{Error, Refusal};
+use crate::interface::{Problem, Role};
+
+/// A route, or the authorizer: a component with what it may do.
+pub(crate) struct Route {
+    pub(crate) component: Arc<Component>,
+    /// Whether the route is two-way.
+    pub(crate) response: bool,
+    pub(crate) grants: Grants,
+    pub(crate) limits: Limits,
+}
+
+/// The routes of one release.
+pub(crate) struct Router {
+    release: ReleaseId,
+    routes: HashMap<String, (RouteKey, Arc<Route>)>,
+    authorizer: Option<Arc<Route>>,
+}
+
+/// One use of a component by an app.
+struct Use<'a> {
+    place: String,
+    component: &'a str,
+    role: Role,
+    grants: &'a Grants,
+    limits: &'a Limits,
+}
+
+impl Router {
+    /// Loads, checks and links what the release names.
+    pub(crate) fn new(engine: &Engine, release: &Release) -> Result<Self, Error> {
+        let loaded = check(engine, release)?;
+        let linker = component::linker(engine)?;
+        let mut linked = BTreeMap::new();
+        let mut refusals = Vec::new();
+        for (name, loaded) in &loaded {
+            match loaded.link(&linker) {
+                Ok(component) => drop(linked.insert(*name, Arc::new(component))),
+                Err(problem) => refusals.push(Refusal {
+                    place: format!("components.{}", toml_key(name)),
+                    component: (*name).to_owned(),
+                    problem,
+                }),
+            }
+        }
+        let mut routes = HashMap::new();
+        for (key, route) in &release.app.routes {
+            if let Some(component) = linked.get(route.component.as_str()) {
+                let (grants, limits) = (route.grants.clone(), route.limits);
+                let route = Route { component: Arc::clone(component), response: route.response, grants, limits };
+                routes.insert(key.as_str().to_owned(), (key.clone(), Arc::new(route)));
+            }
+        }
+        let authorizer = release.app.authorizer.as_ref().and_then(|authorizer| {
+            let component = Arc::clone(linked.get(authorizer.component.as_str())?);
+            let (grants, limits) = (authorizer.grants.clone(), authorizer.limits);
+            Some(Arc::new(Route { component, response: false, grants, limits }))
+        });
+        if refusals.is_empty() {
+            Ok(Self { release: release.id.clone(), routes, authorizer })
+        } else {
+            Err(Error::Refused(refusals))
+        }
+    }
+
+    pub(crate) fn release(&self) -> &ReleaseId {
+        &self.release
+    }
+
+    /// The route of exactly this key.
+    pub(crate) fn exact(&self, key: &str) -> Option<&(RouteKey, Arc<Route>)> {
+        self.routes.get(key)
+    }
+
+    /// The route of a message: the key's own, else `$default`.
+    pub(crate) fn message(&self, key: &str) -> Option<&(RouteKey, Arc<Route>)> {
+        self.exact(key).or_else(|| self.exact(RouteKey::DEFAULT))
+    }
+
+    pub(crate) fn authorizer(&self) -> Option<&Arc<Route>> {
+        self.authorizer.as_ref()
+    }
+}
+
+/// Loads the components of a release and holds each of their uses against grants and limits.
+fn check<'a>(engine: &Engine, release: &'a Release) -> Result<BTreeMap<&'a str, Loaded>, Error> {
+    let mut loaded = BTreeMap::new();
+    let mut refusals = Vec::new();
+    for (name, artifact) in &release.artifacts {
+        loaded.insert(name.as_str(), Loaded::load(engine, artifact)?);
+    }
+    for at in uses(release) {
+        let problems = match loaded.get(at.component) {
+            Some(loaded) => {
+                let mut problems = loaded.interfaces.check_role(at.role, at.grants);
+                problems.extend(loaded.check_limits(at.limits));
+                problems
+            }
+            None => vec![Problem::NoArtifact],
+        };
+        let component = at.component;
+        refusals.extend(problems.into_iter().map(|problem| Refusal {
+            place: at.place.clone(),
+            component: component.to_owned(),
+            problem,
+        }));
+    }
+    if refusals.is_empty() { Ok(loaded) } else { Err(Error::Refused(refusals)) }
+}
+
+fn uses(release: &Release) -> impl Iterator<Item = Use<'_>> {
+    let routes = release.app.routes.iter().map(|(key, route)| Use {
+        place: format!("routes.{}", toml_key(key.as_str())),
+        component: &route.component,
+        role: Role::Route,
+        grants: &route.grants,
+        limits: &route.limits,
+    });
+    let authorizer = release.app.authorizer.iter().map(|authorizer| Use {
+        place: "authorizer".to_owned(),
+        component: &authorizer.component,
+        role: Role::Authorizer,
+        grants: &authorizer.grants,
+        limits: &authorizer.limits,
+    });
+    routes.chain(authorizer)
+}
+
+/// A key as the manifest writes it.
+fn toml_key(key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { format!("{key:?}") }
+}

@@ -1,0 +1,97 @@
+//! The clock of guests: advances the engine's epoch, and only while guests run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long an epoch lasts: a guest that computes yields to the others this often.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// How many ticks the thread goes on when the last guest has ended, so that a busy host need not wake it for each event.
+const LINGER: u32 = 20;
+
+/// A thread of its own, because a guest that computes keeps its executor's thread from any timer.
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    running: AtomicUsize,
+    asleep: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// Keeps the epochs coming until it is dropped.
+pub(crate) struct Running<'a>(&'a Shared);
+
+impl Ticker {
+    pub(crate) fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let seen = Arc::clone(&shared);
+        let thread =
+            std::thread::Builder::new().name("tidegate-ticker".to_owned()).spawn(move || tick(&engine, &seen))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    pub(crate) fn run(&self) -> Running<'_> {
+        // Both sides write their own flag before they read the other's, in one total order: either the thread sees this
+        // guest before it sleeps, or this guest sees it asleep and wakes it.
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
+        if self.shared.asleep.load(Ordering::SeqCst) {
+            self.wake();
+        }
+        Running(&self.shared)
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // The thread only sleeps and counts; there is nothing to learn from its end.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn tick(engine: &wasmtime::Engine, shared: &Shared) {
+    let mut idle = 0;
+    while !shared.stop.load(Ordering::SeqCst) {
+        if shared.running.load(Ordering::SeqCst) > 0 {
+            idle = 0;
+        } else {
+            idle += 1;
+        }
+        if idle > LINGER {
+            sleep_until_woken(shared);
+            idle = 0;
+            continue;
+        }
+        std::thread::sleep(TICK);
+        engine.increment_epoch();
+    }
+}
+
+fn sleep_until_woken(shared: &Shared) {
+    shared.asleep.store(true, Ordering::SeqCst);
+    while shared.running.load(Ordering::SeqCst) == 0 && !shared.stop.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+    shared.asleep.store(false, Ordering::SeqCst);
+}

@@ -1,0 +1,68 @@
+//! How a call ends that does not answer: a trap, a missed deadline, no free slot.
+
+use std::time::Duration;
+
+use tidegate_event::FunctionError;
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::state::EventTags;
+
+/// How a call ended that did not answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The guest trapped, or a host call trapped it.
+    Trap {
+        /// What happened, on one line.
+        reason: String,
+        /// The guest's frames with their function names.
+        backtrace: Option<String>,
+    },
+    /// The deadline came first.
+    Timeout(Duration),
+    /// No slot became free before the deadline.
+    Busy,
+}
+
+impl Failure {
+    pub(crate) fn from_error(error: &wasmtime::Error, time: Duration) -> Self {
+        if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
+            return Self::Timeout(time);
+        }
+        let reason = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+            Some(exit) => format!("the guest called exit with status {}; a route returns instead", exit.0),
+            None => error.root_cause().to_string(),
+        };
+        Self::Trap { reason, backtrace: error.downcast_ref::<WasmBacktrace>().map(ToString::to_string) }
+    }
+
+    /// Writes the failure to the log; a client and a guest never see the backtrace.
+    pub(crate) fn log(&self, tags: &EventTags) {
+        let EventTags { request_id, connection_id, route } = tags;
+        match self {
+            Self::Trap { reason, backtrace } => tracing::error!(
+                requestId = %request_id, connectionId = %connection_id, route = %route,
+                backtrace = backtrace.as_deref().unwrap_or_default(),
+                "the route trapped: {reason}"
+            ),
+            Self::Timeout(time) => tracing::error!(
+                requestId = %request_id, connectionId = %connection_id, route = %route,
+                "the route missed its deadline of {} ms", time.as_millis()
+            ),
+            Self::Busy => tracing::error!(
+                requestId = %request_id, connectionId = %connection_id, route = %route,
+                "no instance became free before the deadline"
+            ),
+        }
+    }
+
+    pub(crate) fn into_function_error(self) -> FunctionError {
+        let (kind, message) = match self {
+            Self::Trap { reason, .. } => ("Tidegate.Trap", format!("the route trapped: {reason}")),
+            Self::Timeout(time) => {
+                ("Tidegate.Timeout", format!("the route missed its deadline of {} ms", time.as_millis()))
+            }
+            Self::Busy => ("Tidegate.Busy", "no instance became free before the deadline".to_owned()),
+        };
+        FunctionError { error_type: kind.to_owned(), error_message: message }
+    }
+}
