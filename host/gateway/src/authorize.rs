@@ -1,0 +1,108 @@
+//! The authorizer of the handshake.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
+
+use std::time::Duration;
+
+use tidegate_event::{Authorization, Decision, Event, Handshake, Identity, Request, decode_decision, encode_request};
+
+use crate::api::{ApiConfig, AuthorizerConfig, IdentitySource};
+use crate::gateway::Gateway;
+use crate::handshake::Refusal;
+use crate::invoke::{Function, InvokeError};
+
+/// Who the client is, and how long it took to find out, in milliseconds.
+pub(crate) struct Authorized {
+    pub(crate) identity: Identity,
+    pub(crate) latency: u64,
+}
+
+/// Asks the API's authorizer about the handshake in `request`, whose event this replaces.
+///
+/// # Errors
+/// The status that refuses the handshake.
+pub(crate) async fn authorize(
+    gateway: &Gateway,
+    api: &ApiConfig,
+    authorizer: &AuthorizerConfig,
+    request: &mut Request,
+    handshake: &Handshake,
+) -> Result<Authorized, Refusal> {
+    let present = |source: &IdentitySource| {
+        find(source, api, request, handshake).is_some_and(|value| !value.is_empty())
+    };
+    if !authorizer.identity_source.iter().all(present) {
+        return Err(Refusal::Unauthorized);
+    }
+    let method_arn = api.method_arn();
+    request.event = Event::Authorize(Authorization {
+        method_arn: method_arn.clone(),
+        handshake: handshake.clone(),
+        stage_variables: api.stage_variables.clone(),
+    });
+    let begun = gateway.connections.clock.elapsed();
+    let result = gateway.invoke(Function::Authorizer, encode_request(request)).await;
+    let latency = gateway.connections.clock.elapsed().saturating_sub(begun);
+    let identity = decide(result, &method_arn)?;
+    Ok(Authorized { identity, latency: millis(latency) })
+}
+
+fn decide(result: Result<Vec<u8>, InvokeError>, method_arn: &str) -> Result<Identity, Refusal> {
+    let json = match result {
+        Ok(json) => json,
+        Err(InvokeError::FunctionError(error)) if error.is_unauthorized() => return Err(Refusal::Unauthorized),
+        Err(error) => {
+            tracing::warn!(%error, "the authorizer failed");
+            return Err(Refusal::AuthorizerFailed);
+        }
+    };
+    match decode_decision(&json, method_arn) {
+        Ok(Decision::Allow(identity)) => Ok(identity),
+        Ok(Decision::Deny) => Err(Refusal::Denied),
+        Ok(Decision::Unauthorized) => Err(Refusal::Unauthorized),
+        Err(error) => {
+            tracing::warn!(%error, "the authorizer's answer is malformed");
+            Err(Refusal::AuthorizerFailed)
+        }
+    }
+}
+
+/// The value of an identity source.
+fn find<'a>(
+    source: &IdentitySource,
+    api: &'a ApiConfig,
+    request: &'a Request,
+    handshake: &'a Handshake,
+) -> Option<&'a str> {
+    let named = |fields: &'a [(String, String)], same: &dyn Fn(&str) -> bool| {
+        fields.iter().find(|(name, _)| same(name)).map(|(_, value)| value.as_str())
+    };
+    match source {
+        IdentitySource::Header(wanted) => named(&handshake.headers, &|name| name.eq_ignore_ascii_case(wanted)),
+        IdentitySource::QueryString(wanted) => named(&handshake.query, &|name| name == wanted),
+        IdentitySource::StageVariable(wanted) => named(&api.stage_variables, &|name| name == wanted),
+        IdentitySource::Context(name) => context(name, request),
+    }
+}
+
+/// A variable of the request context, by its name in the event.
+fn context<'a>(name: &str, request: &'a Request) -> Option<&'a str> {
+    let connection = &request.connection;
+    match name {
+        "apiId" => Some(&request.api_id),
+        "connectionId" => Some(connection.id.as_str()),
+        "domainName" => Some(&connection.domain_name),
+        "eventType" => Some("CONNECT"),
+        "extendedRequestId" => Some(&request.extended_request_id),
+        "identity.sourceIp" => Some(&connection.source_ip),
+        "identity.userAgent" => connection.user_agent.as_deref(),
+        "requestId" => Some(request.request_id.as_str()),
+        "routeKey" => Some(request.route_key.as_str()),
+        "stage" => Some(&connection.stage),
+        _ => None,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

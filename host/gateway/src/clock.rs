@@ -1,0 +1,77 @@
+//! The time, which tests can drive.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use tidegate_event::Timestamp;
+use tokio::sync::watch;
+
+/// The clock of idle and two-hour closes, integration timeouts, throttles and the times in events.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System { start: Instant },
+    Manual { start: Timestamp, elapsed: watch::Sender<Duration> },
+}
+
+impl Clock {
+    /// The system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System { start: Instant::now() })
+    }
+
+    /// A clock that stands at `start` until it is advanced.
+    #[must_use]
+    pub fn manual(start: Timestamp) -> Self {
+        Self(Source::Manual { start, elapsed: watch::Sender::new(Duration::ZERO) })
+    }
+
+    /// Moves a manual clock on by `duration`, and wakes what waits for a time up to then. Does nothing to the system's.
+    pub fn advance(&self, duration: Duration) {
+        if let Source::Manual { elapsed, .. } = &self.0 {
+            elapsed.send_modify(|elapsed| *elapsed = elapsed.saturating_add(duration));
+        }
+    }
+
+    /// The wall-clock time, for events.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System { .. } => Timestamp::now(),
+            Source::Manual { start, elapsed } => start.saturating_add(*elapsed.borrow()),
+        }
+    }
+
+    /// The time since the clock was made; it never goes back, whatever happens to the wall clock.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Source::System { start } => start.elapsed(),
+            Source::Manual { elapsed, .. } => *elapsed.borrow(),
+        }
+    }
+
+    /// Waits until [`Clock::elapsed`] has reached `time`.
+    pub async fn sleep_until(&self, time: Duration) {
+        match &self.0 {
+            Source::System { start } => tokio::time::sleep_until((*start + time).into()).await,
+            Source::Manual { elapsed, .. } => {
+                // The sender lives in `self`, so that waiting cannot fail.
+                let _ = elapsed.subscribe().wait_for(|elapsed| *elapsed >= time).await;
+            }
+        }
+    }
+
+    /// Runs `future` for at most `limit`; none when the limit came first.
+    pub(crate) async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        let end = self.elapsed().saturating_add(limit);
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = self.sleep_until(end) => None,
+        }
+    }
+}

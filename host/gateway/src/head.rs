@@ -1,0 +1,117 @@
+//! The names of a request's headers as the client sent them.
+//!
+//! API Gateway hands header names on as they came; hyper turns them into lower case. So the bytes of a socket's first
+//! request head are kept on their way to hyper, and read again for the names.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use http::HeaderMap;
+use tidegate_event::Fields;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// The largest head, in bytes, of a request: twice API Gateway's 10,240 bytes of headers, and the URL.
+pub(crate) const MAX_HEAD_BYTES: usize = 32 << 10;
+const END: &[u8] = b"\r\n\r\n";
+
+/// The bytes of the first request head of a socket.
+#[derive(Default)]
+pub(crate) struct Head(Mutex<Bytes>);
+
+#[derive(Default)]
+struct Bytes {
+    kept: Vec<u8>,
+    whole: bool,
+    /// Whether the client has sent anything at all.
+    begun: bool,
+}
+
+/// A client's socket, with its place among the permitted ones.
+pub(crate) struct Client {
+    stream: TcpStream,
+    head: Option<Arc<Head>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Head {
+    /// Whether the client has sent anything.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).begun
+    }
+
+    /// The headers of the first request in the order received, and nothing of later ones.
+    pub(crate) fn take(&self) -> Option<Fields> {
+        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = std::mem::take(&mut bytes.kept);
+        let end = kept.windows(END.len()).position(|window| window == END)?;
+        let text = String::from_utf8_lossy(kept.get(..end)?).into_owned();
+        let field = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
+        Some(text.split("\r\n").skip(1).filter_map(field).collect())
+    }
+
+    fn keep(&self, new: &[u8]) -> bool {
+        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bytes.begun |= !new.is_empty();
+        let from = bytes.kept.len().saturating_sub(END.len() - 1);
+        bytes.kept.extend_from_slice(new);
+        bytes.whole = bytes.kept.len() > MAX_HEAD_BYTES
+            || bytes.kept.get(from..).is_some_and(|tail| tail.windows(END.len()).any(|window| window == END));
+        bytes.whole
+    }
+}
+
+/// What hyper has of the headers, for a request that is not the first of its socket.
+pub(crate) fn fields_of(headers: &HeaderMap) -> Fields {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+impl Client {
+    pub(crate) fn new(stream: TcpStream, permit: OwnedSemaphorePermit, head: Arc<Head>) -> Self {
+        Self { stream, head: Some(head), _permit: permit }
+    }
+}
+
+impl AsyncRead for Client {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if let Some(head) = &self.head
+            && head.keep(buf.filled().get(before..).unwrap_or_default())
+        {
+            self.head = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Client {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A TCP socket has nothing to flush.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}

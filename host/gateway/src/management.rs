@@ -1,0 +1,111 @@
+//! The @connections endpoint.
+//!
+//! <https://docs.aws.amazon.com/apigatewaymanagementapi/latest/reference/>
+//!
+//! A request must carry a SigV4 `Authorization` header, as AWS SDKs send it; its signature is **not** verified, for on one
+//! machine there is no account to check it against. Whoever reaches the port may use the endpoint.
+
+use http::header::AUTHORIZATION;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Incoming};
+use tidegate_capability::messaging::{Error, Socket};
+use tidegate_event::{ConnectionId, Timestamp};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use crate::connections::Connections;
+use crate::endpoint::{self, Answer};
+use crate::ids::is_connection_id;
+use crate::outbox::frame_of;
+
+const SIGV4: &[u8] = b"AWS4-HMAC-SHA256 ";
+const ISO_8601: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+/// How much of a body above the limit is read before it is refused, in multiples of the limit: a client that is still
+/// writing does not see the answer.
+const PATIENCE: usize = 64;
+
+/// Answers a request for one connection.
+pub(crate) async fn serve(connections: &Connections, id: &str, request: Request<Incoming>) -> Answer {
+    let signed = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(SIGV4));
+    if !signed {
+        return forbidden("Missing Authentication Token");
+    }
+    let method = request.method().clone();
+    if ![Method::POST, Method::GET, Method::DELETE].contains(&method) {
+        return forbidden("Missing Authentication Token");
+    }
+    let id = match ConnectionId::new(id) {
+        Ok(id) if is_connection_id(id.as_str()) => id,
+        _ => return endpoint::error(StatusCode::BAD_REQUEST, "BadRequestException", &format!("Invalid connectionId: {id}")),
+    };
+    let outcome = match method {
+        Method::GET => connections.admit_request().and_then(|()| connections.socket(&id)).map(|socket| describe(&socket)),
+        Method::DELETE => connections.admit_request().and_then(|()| connections.delete(&id)).map(|()| empty(StatusCode::NO_CONTENT)),
+        _ => match body_of(request.into_body(), connections.limits.message_bytes).await {
+            Some(body) => connections.admit_request().and_then(|()| connections.post(&id, frame_of(body))).map(|()| empty(StatusCode::OK)),
+            None => Err(Error::TooLarge),
+        },
+    };
+    outcome.unwrap_or_else(|error| failure(&error))
+}
+
+/// The answer to a request that is not for this API, or not signed.
+pub(crate) fn forbidden(message: &str) -> Answer {
+    endpoint::error(StatusCode::FORBIDDEN, "ForbiddenException", message)
+}
+
+fn failure(error: &Error) -> Answer {
+    match error {
+        Error::Gone => endpoint::error(StatusCode::GONE, "GoneException", "410"),
+        Error::TooLarge => {
+            endpoint::error(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", "Message too long")
+        }
+        Error::Throttled => endpoint::error(StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", "Limit exceeded"),
+        _ => endpoint::error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerErrorException", "Internal server error"),
+    }
+}
+
+fn empty(status: StatusCode) -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = status;
+    answer
+}
+
+/// Lower camel case, which is what SDKs read, and absent members for what is not known.
+fn describe(socket: &Socket) -> Answer {
+    let identity = match &socket.user_agent {
+        Some(agent) => serde_json::json!({ "sourceIp": socket.source_ip, "userAgent": agent }),
+        None => serde_json::json!({ "sourceIp": socket.source_ip }),
+    };
+    let body = serde_json::json!({
+        "connectedAt": iso_8601(socket.connected_at),
+        "identity": identity,
+        "lastActiveAt": iso_8601(socket.last_active_at),
+    });
+    endpoint::json(StatusCode::OK, body.to_string())
+}
+
+fn iso_8601(time: Timestamp) -> String {
+    let nanos = i128::from(time.millis()) * 1_000_000;
+    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    time.format(ISO_8601).unwrap_or_default()
+}
+
+/// The body; none when it is above the limit, or does not arrive.
+async fn body_of(mut body: Incoming, limit: usize) -> Option<Bytes> {
+    let hint = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).min(limit);
+    let (mut kept, mut read) = (Vec::with_capacity(hint), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.ok()?.into_data() else { continue };
+        read = read.saturating_add(data.len());
+        if read <= limit {
+            kept.extend_from_slice(&data);
+        } else if read > limit.saturating_mul(PATIENCE) {
+            return None;
+        }
+    }
+    (read <= limit).then(|| kept.into())
+}

@@ -1,0 +1,197 @@
+//! What waits to be written to one client.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use tidegate_capability::messaging::Error;
+use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
+
+use crate::closing::Close;
+
+/// A queue whose capacity is above this is given back once it is empty, so that a burst does not stay an idle
+/// connection's memory.
+const KEPT_CAPACITY: usize = 16;
+
+/// How much may wait in an outbox.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) bytes: usize,
+    pub(crate) messages: usize,
+}
+
+/// The messages to one client, in order, and the end of them.
+#[derive(Default)]
+pub(crate) struct Outbox(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    queue: VecDeque<Message>,
+    bytes: usize,
+    /// The task of the socket, while it waits for something to write.
+    waiting: Option<Waker>,
+}
+
+/// What the back end may do with a connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The handshake is under way: the connection is gone to all but the deferred sends of its own `$connect`.
+    #[default]
+    Connecting,
+    /// The socket is open.
+    Open,
+    /// The gateway closes the socket once the queue is written.
+    Closing(Close),
+    /// The close frame has been handed on, or the client closed, or vanished.
+    Closed,
+}
+
+/// The next thing to write.
+pub(crate) enum Next {
+    Message(Message),
+    /// Nothing follows the close frame.
+    Close(Close),
+    /// Nothing; the task is woken when there is something.
+    Nothing,
+}
+
+impl Outbox {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a message of the back end, when the socket is open and there is room.
+    pub(crate) fn send(&self, message: Message, room: Room) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.phase != Phase::Open {
+            return Err(Error::Gone);
+        }
+        // An empty queue takes any message, so that no allowed size is too large for it.
+        let full = state.bytes.saturating_add(message.len()) > room.bytes || state.queue.len() >= room.messages;
+        if full && !state.queue.is_empty() {
+            return Err(Error::Throttled);
+        }
+        let waiting = state.push(message);
+        drop(state);
+        waiting.wake();
+        Ok(())
+    }
+
+    /// Queues a reply or an error frame, room or not: messages under way are bounded, and none are read while the outbox
+    /// is full. Dropped when the socket is no longer open.
+    pub(crate) fn reply(&self, message: Message) {
+        let mut state = self.state();
+        if state.phase == Phase::Open {
+            let waiting = state.push(message);
+            drop(state);
+            waiting.wake();
+        }
+    }
+
+    /// Whether there is no room.
+    pub(crate) fn is_full(&self, room: Room) -> bool {
+        let state = self.state();
+        state.bytes >= room.bytes || state.queue.len() >= room.messages
+    }
+
+    /// Lets messages in.
+    pub(crate) fn open(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Connecting {
+            state.phase = Phase::Open;
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.state().phase.clone()
+    }
+
+    /// Closes the socket after what is queued. False when it is not open.
+    pub(crate) fn close(&self, close: Close) -> bool {
+        let mut state = self.state();
+        if !matches!(state.phase, Phase::Open | Phase::Connecting) {
+            return false;
+        }
+        state.phase = Phase::Closing(close);
+        let waiting = Waiting(state.waiting.take());
+        drop(state);
+        waiting.wake();
+        true
+    }
+
+    /// Lets nothing in any more, and drops what is queued.
+    pub(crate) fn shut(&self) {
+        let mut state = self.state();
+        state.phase = Phase::Closed;
+        state.queue = VecDeque::new();
+        state.bytes = 0;
+    }
+
+    /// The next thing to write; remembers the task when there is nothing.
+    pub(crate) fn next(&self, cx: &Context<'_>) -> Next {
+        let mut state = self.state();
+        if let Some(message) = state.queue.pop_front() {
+            state.bytes -= message.len();
+            if state.queue.is_empty() && state.queue.capacity() > KEPT_CAPACITY {
+                state.queue = VecDeque::new();
+            }
+            return Next::Message(message);
+        }
+        if matches!(state.phase, Phase::Closing(_))
+            && let Phase::Closing(close) = std::mem::replace(&mut state.phase, Phase::Closed)
+        {
+            return Next::Close(close);
+        }
+        state.wait(cx);
+        Next::Nothing
+    }
+
+    /// How the gateway wants to close the socket, when it does; remembers the task, which waits for its client to read.
+    pub(crate) fn closing(&self, cx: &Context<'_>) -> Option<Close> {
+        let mut state = self.state();
+        state.wait(cx);
+        if let Phase::Closing(close) = &state.phase { Some(close.clone()) } else { None }
+    }
+
+    /// Forgets the task, which runs and looks at the outbox before it waits again: what it queues itself need not wake
+    /// it.
+    pub(crate) fn attend(&self) {
+        self.state().waiting = None;
+    }
+}
+
+impl State {
+    /// Queues a message. Only the first in the queue wakes the task: it empties the queue, or waits for its client to
+    /// read.
+    fn push(&mut self, message: Message) -> Waiting {
+        self.bytes += message.len();
+        self.queue.push_back(message);
+        Waiting(if self.queue.len() == 1 { self.waiting.take() } else { None })
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        if !self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waiting = Some(cx.waker().clone());
+        }
+    }
+}
+
+/// Who is to be woken, once for any number of messages.
+struct Waiting(Option<Waker>);
+
+impl Waiting {
+    fn wake(self) {
+        if let Some(waker) = self.0 {
+            waker.wake();
+        }
+    }
+}
+
+/// The frame of a payload: text, or bytes that are not UTF-8. @connections has no other way to say text (unconfirmed).
+pub(crate) fn frame_of(bytes: Bytes) -> Message {
+    match Utf8Bytes::try_from(bytes.clone()) {
+        Ok(text) => Message::Text(text),
+        Err(_) => Message::Binary(bytes),
+    }
+}

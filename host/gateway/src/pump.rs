@@ -1,0 +1,307 @@
+//! What one open socket reads and writes.
+//!
+//! One future does all of it: it reads frames, polls the messages under way, and writes what the outbox holds. So an idle
+//! connection costs one task, a quick reply is written without another task being woken, and a slow handler holds up
+//! neither reading nor writing.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use tidegate_event::{Event, Handshake, IdError, Message as Incoming, MessageId, Payload, Request, encode_request};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Sleep;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use crate::closing::Close;
+use crate::connections::{Entry, Peer};
+use crate::gateway::Gateway;
+use crate::integration::{Call, FORBIDDEN, INTERNAL, THROTTLED, error_frame};
+use crate::outbox::Next;
+use crate::session::{Socket, stamp};
+
+/// Frames that are read before the task lets others run.
+const BATCH: usize = 32;
+
+/// The messages of one connection that are under way.
+type Handlers = FuturesUnordered<BoxFuture<'static, ()>>;
+
+/// An open socket; ends when it is to be dropped.
+pub(crate) struct Pump<'a> {
+    gateway: Arc<Gateway>,
+    peer: Arc<Peer>,
+    /// The connection's part of every event.
+    request: &'a mut Request,
+    /// Taken at the end.
+    socket: Option<Socket>,
+    handlers: Handlers,
+    /// Set once either side has begun to close: what the client still sends is not handled.
+    closing: Option<Close>,
+    /// When a closing socket is dropped.
+    patience: Option<Pin<Box<Sleep>>>,
+    unflushed: bool,
+}
+
+/// How a socket ended, and what is left to do.
+pub(crate) struct Ended {
+    pub(crate) close: Close,
+    handlers: Handlers,
+    /// The socket of a client that is still to be told.
+    untold: Option<Socket>,
+}
+
+/// Why reading or writing stops for good.
+enum Stop {
+    /// Nothing is left to be said.
+    Over(Close),
+    /// The client broke a rule, and is told so.
+    Refuse(Close),
+}
+
+impl<'a> Pump<'a> {
+    pub(crate) fn new(gateway: Arc<Gateway>, entry: &Entry, socket: Socket, request: &'a mut Request) -> Self {
+        Self {
+            gateway,
+            peer: Arc::clone(&entry.peer),
+            request,
+            socket: Some(socket),
+            handlers: Handlers::new(),
+            closing: None,
+            patience: None,
+            unflushed: false,
+        }
+    }
+
+    /// One round of everything. True when there is more to do at once.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
+        let paused = self.is_paused();
+        let more = if paused { false } else { self.read(cx)? };
+        while let Poll::Ready(Some(())) = Pin::new(&mut self.handlers).poll_next(cx) {}
+        self.write(cx)?;
+        self.check_patience(cx)?;
+        Ok(more || (paused && !self.is_paused()))
+    }
+
+    /// Whether the client must wait: with too many messages under way, or too much that it has not read.
+    fn is_paused(&self) -> bool {
+        let connections = &self.gateway.connections;
+        let busy = self.handlers.len() >= connections.limits.concurrent_messages;
+        self.closing.is_none() && (busy || self.peer.outbox.is_full(connections.room()))
+    }
+
+    /// Reads until there is nothing; true when it stopped earlier.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
+        for _ in 0..BATCH {
+            let Some(socket) = self.socket.as_mut() else { return Ok(false) };
+            match Pin::new(socket).poll_next(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Some(Ok(message))) => self.take(message, cx)?,
+                Poll::Ready(Some(Err(error))) => return Err(self.stop(&error)),
+                Poll::Ready(None) => return Err(self.over()),
+            }
+            if self.is_paused() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, message: Message, cx: &mut Context<'_>) -> Result<(), Stop> {
+        let connections = &self.gateway.connections;
+        match message {
+            Message::Close(frame) => {
+                // The client's close is answered while the next frame is waited for.
+                self.closing.get_or_insert_with(|| Close::by_client(frame.as_ref()));
+                self.peer.shut();
+                self.await_end();
+            }
+            _ if self.closing.is_some() => {}
+            Message::Text(text) => {
+                self.peer.touch(connections.clock.elapsed());
+                self.dispatch(text, cx);
+            }
+            Message::Binary(_) => return Err(Stop::Refuse(Close::BINARY)),
+            Message::Ping(_) | Message::Pong(_) => {
+                self.unflushed = true;
+                if connections.limits.pings_reset_idle {
+                    self.peer.touch(connections.clock.elapsed());
+                }
+            }
+            Message::Frame(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Starts a message on its route; the first step is taken here, for most need no second.
+    fn dispatch(&mut self, text: Utf8Bytes, cx: &mut Context<'_>) {
+        let (gateway, peer) = (Arc::clone(&self.gateway), Arc::clone(&self.peer));
+        if stamp(&gateway, self.request).is_err() {
+            return;
+        }
+        let request_id = self.request.request_id.as_str().to_owned();
+        if gateway.connections.admit_request().is_err() {
+            return peer.outbox.reply(error_frame(THROTTLED, &peer, &request_id));
+        }
+        let api = gateway.api();
+        let Some((key, route)) = api.route_of(text.as_str()) else {
+            return peer.outbox.reply(error_frame(FORBIDDEN, &peer, &request_id));
+        };
+        self.request.route_key = key;
+        let Ok(event) = self.encode(text) else {
+            return peer.outbox.reply(error_frame(INTERNAL, &peer, &request_id));
+        };
+        let call = Call { gateway, peer, request_id, event, response: route.response };
+        let mut call: BoxFuture<'static, ()> = Box::pin(call.run());
+        if call.as_mut().poll(cx).is_pending() {
+            self.handlers.push(call);
+        }
+    }
+
+    fn encode(&mut self, text: Utf8Bytes) -> Result<Vec<u8>, IdError> {
+        let id = MessageId::new(self.gateway.connections.ids.next())?;
+        self.request.event = Event::Message(Incoming { id, data: Payload::Text(text.as_str().to_owned()) });
+        let event = encode_request(self.request);
+        // The text is not kept until the next message.
+        self.request.event = Event::Connect(Handshake::default());
+        Ok(event)
+    }
+
+    /// Writes what the outbox holds, as far as the client reads it.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        match self.poll_write(cx) {
+            Poll::Ready(Ok(())) => Ok(()),
+            Poll::Ready(Err(_)) => Err(self.over()),
+            Poll::Pending => {
+                // A client that does not read must not keep its connection from being closed.
+                if let Some(close) = self.peer.outbox.closing(cx) {
+                    self.closing.get_or_insert(close);
+                    self.await_end();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Some(socket) = self.socket.as_mut() else { return Poll::Ready(Ok(())) };
+        let (mut socket, mut wrote) = (Pin::new(socket), false);
+        let blocked = loop {
+            match socket.as_mut().poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => break true,
+            }
+            match self.peer.outbox.next(cx) {
+                Next::Message(message) => socket.as_mut().start_send(message)?,
+                Next::Close(close) => {
+                    socket.as_mut().start_send(Message::Close(Some(close.frame())))?;
+                    self.closing.get_or_insert(close);
+                    await_end(&mut self.patience, &self.gateway);
+                }
+                Next::Nothing => break false,
+            }
+            (wrote, self.unflushed) = (true, true);
+        };
+        if wrote {
+            self.peer.touch(self.gateway.connections.clock.elapsed());
+        }
+        if blocked {
+            return Poll::Pending;
+        }
+        if self.unflushed {
+            std::task::ready!(socket.as_mut().poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn await_end(&mut self) {
+        await_end(&mut self.patience, &self.gateway);
+    }
+
+    fn check_patience(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        match self.patience.as_mut().map(|patience| patience.as_mut().poll(cx)) {
+            Some(Poll::Ready(())) => Err(self.over()),
+            _ => Ok(()),
+        }
+    }
+
+    fn over(&mut self) -> Stop {
+        Stop::Over(self.closing.take().unwrap_or(Close::VANISHED))
+    }
+
+    fn stop(&mut self, error: &Error) -> Stop {
+        let refusal = match error {
+            Error::Capacity(_) => Close::TOO_LARGE,
+            Error::Utf8(_) => Close::NOT_UTF8,
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return self.over(),
+            Error::Protocol(_) => Close::PROTOCOL,
+            _ => return self.over(),
+        };
+        if self.closing.is_some() { self.over() } else { Stop::Refuse(refusal) }
+    }
+}
+
+/// Starts the time that a closing handshake may take, once.
+fn await_end(patience: &mut Option<Pin<Box<Sleep>>>, gateway: &Gateway) {
+    patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(gateway.connections.limits.close_handshake)));
+}
+
+impl Future for Pump<'_> {
+    type Output = Ended;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let pump = self.get_mut();
+        pump.peer.outbox.attend();
+        let (close, told) = match pump.turn(cx) {
+            Ok(more) => {
+                if more {
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
+            Err(Stop::Over(close)) => (close, true),
+            Err(Stop::Refuse(close)) => (close, false),
+        };
+        pump.peer.shut();
+        let socket = pump.socket.take();
+        let handlers = std::mem::take(&mut pump.handlers);
+        Poll::Ready(Ended { close, handlers, untold: socket.filter(|_| !told) })
+    }
+}
+
+impl Ended {
+    /// The end of a connection whose client had gone when its socket was to open.
+    pub(crate) fn vanished() -> Self {
+        Self { close: Close::VANISHED, handlers: Handlers::new(), untold: None }
+    }
+
+    /// Tells the client, for at most `limit`, and finishes the messages under way.
+    pub(crate) async fn finish(self, limit: Duration) {
+        let Self { close, mut handlers, untold } = self;
+        let tell = async {
+            if let Some(socket) = untold {
+                let _ = tokio::time::timeout(limit, refuse(socket, close)).await;
+            }
+        };
+        let rest = async { while handlers.next().await.is_some() {} };
+        tokio::join!(tell, rest);
+    }
+}
+
+/// Sends a close frame, then reads what the client is still sending: a socket that is dropped with bytes unread is
+/// reset, and the client might never see the frame.
+async fn refuse(mut socket: Socket, close: Close) -> Result<(), Error> {
+    socket.send(Message::Close(Some(close.frame()))).await?;
+    let client = socket.get_mut();
+    client.shutdown().await?;
+    let mut scrap = vec![0; 4 << 10];
+    while client.read(&mut scrap).await? > 0 {}
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! One connection from its handshake to its `$disconnect`.
+//!
+//! A session is a task of its own, so that a client that vanishes in the middle of its handshake cancels nothing: a
+//! `$connect` that began is always answered for by a `$disconnect` if it let the client in.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tidegate_event::{
+    Connection, ConnectionId, Event, Handshake, IdError, Identity, Request, RequestId, RouteKey, decode_reply,
+    encode_request,
+};
+use tokio::sync::oneshot;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::api::ApiConfig;
+use crate::authorize::authorize;
+use crate::closing::Close;
+use crate::connections::{Entry, Peer};
+use crate::endpoint::Answer;
+use crate::gateway::Gateway;
+use crate::handshake::{Refusal, Upgrade};
+use crate::head::Client;
+use crate::invoke::Function;
+use crate::limits::Limits;
+use crate::pump::{Ended, Pump};
+
+/// What a socket reads at a time: tungstenite clears as much at every read, and keeps as much for every connection.
+const READ_BUFFER_BYTES: usize = 4 << 10;
+/// How much small frames are gathered before they are written.
+const WRITE_BUFFER_BYTES: usize = 4 << 10;
+
+/// A client's socket as WebSocket frames.
+pub(crate) type Socket = WebSocketStream<Client>;
+
+/// Takes a connection from its upgrade request to its end.
+pub(crate) async fn run(gateway: Arc<Gateway>, upgrade: Upgrade, switched: OnUpgrade, answer: oneshot::Sender<Answer>) {
+    // The handshake's state is boxed, so that an open connection does not keep the room for it.
+    let Some((entry, mut request)) = Box::pin(shake_hands(&gateway, upgrade, answer)).await else { return };
+    let ended = match open(&gateway, switched).await {
+        Some(socket) => {
+            entry.peer.open();
+            Pump::new(Arc::clone(&gateway), &entry, socket, &mut request).await
+        }
+        None => Ended::vanished(),
+    };
+    drop(entry);
+    Box::pin(end(&gateway, ended, request)).await;
+}
+
+/// Runs the authorizer and `$connect`, and answers the client. None when it is refused.
+async fn shake_hands(
+    gateway: &Arc<Gateway>,
+    upgrade: Upgrade,
+    answer: oneshot::Sender<Answer>,
+) -> Option<(Entry, Request)> {
+    let api = gateway.api();
+    let (mut request, peer) = introduce(gateway, &api, &upgrade).ok()?;
+    let entry = gateway.connections.admit(peer);
+    if gateway.is_stopping() {
+        entry.peer.outbox.close(Close::SHUTDOWN);
+    }
+    match admit(gateway, &api, &mut request, upgrade.handshake.clone()).await {
+        // A client that is gone by now is found gone when its socket is to open.
+        Ok(protocol) => drop(answer.send(upgrade.accept(protocol))),
+        Err(refusal) => {
+            drop(answer.send(refusal.answer(&entry.peer.id, &request.request_id)));
+            return None;
+        }
+    }
+    // What only the handshake needs is given back.
+    request.event = Event::Connect(Handshake::default());
+    Some((entry, request))
+}
+
+/// A connection that has just begun.
+fn introduce(gateway: &Gateway, api: &ApiConfig, upgrade: &Upgrade) -> Result<(Request, Peer), IdError> {
+    let connections = &gateway.connections;
+    let id = ConnectionId::new(connections.ids.next())?;
+    let peer = Peer::new(id.clone(), upgrade.source_ip.clone(), upgrade.user_agent.clone(), &connections.clock);
+    let request_id = connections.ids.next();
+    let request = Request {
+        request_id: RequestId::new(request_id.as_str())?,
+        extended_request_id: request_id,
+        route_key: RouteKey::new(RouteKey::CONNECT)?,
+        received_at: peer.connected_at,
+        api_id: api.api_id.clone(),
+        connection: Connection {
+            id,
+            connected_at: peer.connected_at,
+            source_ip: upgrade.source_ip.clone(),
+            user_agent: upgrade.user_agent.clone(),
+            domain_name: api.domain_name.clone().unwrap_or_else(|| upgrade.host.clone()),
+            stage: api.stage.clone(),
+            principal: None,
+            context: Vec::new(),
+        },
+        authorizer_latency: None,
+        event: Event::Connect(Handshake::default()),
+    };
+    Ok((request, peer))
+}
+
+/// Asks the authorizer, then `$connect`; answers the sub-protocol that `$connect` chose.
+async fn admit(
+    gateway: &Gateway,
+    api: &ApiConfig,
+    request: &mut Request,
+    handshake: Handshake,
+) -> Result<Option<HeaderValue>, Refusal> {
+    if let Some(authorizer) = &api.authorizer {
+        let authorized = authorize(gateway, api, authorizer, request, &handshake).await?;
+        let Identity { principal, context } = authorized.identity;
+        request.connection.principal = Some(principal);
+        request.connection.context = context;
+        request.authorizer_latency = Some(authorized.latency);
+    }
+    if api.route(RouteKey::CONNECT).is_none() {
+        return Ok(None);
+    }
+    request.event = Event::Connect(handshake);
+    connect(gateway, request).await
+}
+
+async fn connect(gateway: &Gateway, request: &Request) -> Result<Option<HeaderValue>, Refusal> {
+    let json = gateway.invoke(Function::Handler, encode_request(request)).await.map_err(|error| {
+        tracing::warn!(connection = %request.connection.id, %error, "$connect failed");
+        Refusal::ConnectFailed
+    })?;
+    let reply = decode_reply(&json).map_err(|error| {
+        tracing::warn!(connection = %request.connection.id, %error, "the reply of $connect is malformed");
+        Refusal::ConnectFailed
+    })?;
+    match StatusCode::from_u16(reply.status) {
+        Ok(status) if status.is_success() => {}
+        // An informational status cannot end a handshake.
+        Ok(status) if !status.is_informational() => return Err(Refusal::Status(status)),
+        _ => return Err(Refusal::ConnectFailed),
+    }
+    let chosen = reply.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Protocol"));
+    Ok(chosen.and_then(|(_, value)| HeaderValue::from_str(value).ok()))
+}
+
+/// The socket, once the answer is written. None when the client has gone.
+async fn open(gateway: &Gateway, switched: OnUpgrade) -> Option<Socket> {
+    let upgraded: Upgraded = switched.await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<Client>>().ok()?;
+    let (client, config) = (parts.io.into_inner(), config(&gateway.connections.limits));
+    Some(if parts.read_buf.is_empty() {
+        Socket::from_raw_socket(client, Role::Server, Some(config)).await
+    } else {
+        Socket::from_partially_read(client, parts.read_buf.to_vec(), Role::Server, Some(config)).await
+    })
+}
+
+fn config(limits: &Limits) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_message_size(Some(limits.message_bytes))
+        .max_frame_size(Some(limits.frame_bytes))
+}
+
+/// Tells the client, finishes the messages under way, and runs `$disconnect`, all at once.
+async fn end(gateway: &Gateway, ended: Ended, mut request: Request) {
+    let close = ended.close.clone();
+    let disconnect = async {
+        let api = gateway.api();
+        let Some((route, _)) = api.route(RouteKey::DISCONNECT) else { return };
+        request.route_key = route;
+        if stamp(gateway, &mut request).is_ok() {
+            request.event = Event::Disconnect(close.into_event());
+            if let Err(error) = gateway.invoke(Function::Handler, encode_request(&request)).await {
+                tracing::warn!(connection = %request.connection.id, %error, "$disconnect failed");
+            }
+        }
+    };
+    tokio::join!(disconnect, ended.finish(gateway.connections.limits.close_handshake));
+}
+
+/// Gives a request the ids and the time of a new event.
+pub(crate) fn stamp(gateway: &Gateway, request: &mut Request) -> Result<(), IdError> {
+    let request_id = gateway.connections.ids.next();
+    request.request_id = RequestId::new(request_id.as_str())?;
+    request.extended_request_id = request_id;
+    request.received_at = gateway.connections.clock.now();
+    Ok(())
+}
