@@ -138,7 +138,7 @@ impl Handshake {
     }
 }
 
-fn first<'a>(fields: &'a [(String, String)], is: impl Fn(&str) -> bool) -> Option<&'a str> {
+fn first(fields: &[(String, String)], is: impl Fn(&str) -> bool) -> Option<&str> {
     fields.iter().find(|(name, _)| is(name)).map(|(_, value)| value.as_str())
 }
 

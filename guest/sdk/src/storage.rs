@@ -196,7 +196,6 @@ impl Collection {
     }
 
     /// A question about one partition, to be narrowed and then read.
-    #[must_use]
     pub fn query<'a>(&'a self, partition: &'a str) -> Query<'a> {
         Query::new(self, partition)
     }
@@ -241,6 +240,7 @@ impl<T: DeserializeOwned> Item<T> {
     }
 }
 
+#[allow(clippy::derivable_impls, reason = "the type is generated, with the same derives as every other")]
 impl Default for WriteOptions {
     fn default() -> Self {
         Self { condition: None, expires_at: None }

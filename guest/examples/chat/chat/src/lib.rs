@@ -1,0 +1,50 @@
+//! Stores a message and sends it to its room, the sender included: that is how the sender knows that it was stored.
+
+use chat_model::{Frame, Post, Room, post, user};
+use serde::Deserialize;
+use tidegate_guest::storage::Collection;
+use tidegate_guest::{Error, Json, Request, Result, connections, messaging, route};
+
+/// The longest text, in bytes: a page of history still fits in one message.
+const MAX_TEXT: usize = 4_096;
+
+#[derive(Deserialize)]
+struct Chat {
+    room: Room,
+    text: String,
+}
+
+#[route]
+fn chat(request: &Request, Json(Chat { room, text }): Json<Chat>) -> Result<()> {
+    check(&text)?;
+    let connection = &request.connection;
+    let group = room.group();
+    // Only members may speak: nobody else would hear the answer.
+    if !connections::describe(&connection.id)?.is_member(&group) {
+        return Err(Error::forbidden(format!("join `{}` before you chat there", room.name())));
+    }
+    let post = Post { from: user(connection).to_owned(), text, at: request.received_at };
+    let key = post::key(&room, post.at, &request.message()?.id);
+    Collection::open(post::COLLECTION)?.put(&key, &post)?;
+    messaging::broadcast(&group, Json(Frame::Message { room: &room, post: &post }))?;
+    Ok(())
+}
+
+fn check(text: &str) -> Result<()> {
+    if text.trim().is_empty() || text.len() > MAX_TEXT {
+        return Err(Error::bad_request(format!("`text` is 1 to {MAX_TEXT} bytes and not blank")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_and_overlong_texts_are_refused() {
+        assert_eq!(check(" \n").unwrap_err().status, 400);
+        assert_eq!(check(&"a".repeat(MAX_TEXT + 1)).unwrap_err().status, 400);
+        assert!(check("hi").is_ok() && check(&"a".repeat(MAX_TEXT)).is_ok());
+    }
+}

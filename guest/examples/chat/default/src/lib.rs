@@ -1,0 +1,38 @@
+//! Answers what no other route takes, and names the known actions.
+
+use serde_json::Value;
+use tidegate_guest::{Error, Request, Result, route};
+
+/// The actions of tidegate.toml.
+const ACTIONS: &str = "`chat`, `echo`, `history`, `join` and `leave`";
+
+#[route]
+fn default(request: &Request) -> Result<()> {
+    Err(Error::bad_request(refusal(request.text()?)))
+}
+
+fn refusal(text: &str) -> String {
+    match serde_json::from_str::<Value>(text).map(|mut message| message.get_mut("action").map(Value::take)) {
+        Ok(Some(Value::String(action))) => format!("there is no action `{action}`; there are {ACTIONS}"),
+        Ok(_) => format!("the message has no text member `action`; the actions are {ACTIONS}"),
+        Err(error) => format!("the message is no JSON ({error}); the actions are {ACTIONS}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_says_what_was_wrong_and_names_the_actions() {
+        for (text, said) in [
+            (r#"{"action":"fly"}"#, "no action `fly`"),
+            (r#"{"action":1}"#, "no text member"),
+            ("[]", "no text member"),
+            ("hello", "no JSON"),
+        ] {
+            let refusal = refusal(text);
+            assert!(refusal.contains(said) && refusal.contains(ACTIONS), "{text}: {refusal}");
+        }
+    }
+}
