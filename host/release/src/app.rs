@@ -41,7 +41,8 @@ impl App {
     /// From the text of `app.json`; `file` is what errors name.
     ///
     /// # Errors
-    /// When it is no JSON, has an unknown key or a value that is not allowed, or names a component that it does not have.
+    /// When it is no JSON, has an unknown key or a value that is not allowed, or names a component that it does not
+    /// have.
     pub fn from_json(file: &Path, json: &[u8]) -> Result<Self, Error> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let app: Self = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -121,8 +122,8 @@ pub enum IdentitySource {
 /// An identity source that API Gateway does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no identity source: `route.request.header.NAME`, `route.request.querystring.NAME`, `stageVariables.NAME` or \
-     `context.NAME`"
+    "`{0}` is no identity source: `route.request.header.NAME`, `route.request.querystring.NAME`, `stageVariables.NAME` \
+     or `context.NAME`"
 )]
 pub struct IdentitySourceError(String);
 
