@@ -63,6 +63,7 @@ test-e2e: setup
 lint: lint-rules lint-rust lint-deny
 
 lint-rust: wasm
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	for manifest in $(WORKSPACES); do cargo fmt --manifest-path "$$manifest" --all --check; done
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench --all-targets -- -D warnings
@@ -78,7 +79,7 @@ lint-rules:
 # Advisories need a database from elsewhere; deny.toml says more.
 lint-deny: .tools/bin/cargo-deny
 	for manifest in $(WORKSPACES); do \
-	    .tools/bin/cargo-deny --locked --manifest-path "$$manifest" --log-level error check --config deny.toml bans licenses sources; \
+	    .tools/bin/cargo-deny --locked --manifest-path "$$manifest" --config deny.toml --log-level error check bans licenses sources; \
 	done
 
 # Built without optimisation: it runs for seconds, and building it is what takes time.
@@ -90,6 +91,7 @@ lint-deny: .tools/bin/cargo-deny
 bench: wasm tests/bench/node_modules/.installed
 	cargo build --locked --release -p tidegate-cli --bin tidegate
 	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench
+	cargo bench --locked --workspace $(foreach file,$(wildcard host/*/benches/*.rs),--bench $(basename $(notdir $(file))))
 	$(VENV)/bin/python tests/bench/run.py --tidegate $(TARGET_DIR)/release/tidegate --criterion $(TARGET_DIR)/criterion \
 	    --load $(TARGET_DIR)/bench/release/load --floor $(TARGET_DIR)/bench/release/floor --page docs/BENCHMARKS.md $(ARGS)
 

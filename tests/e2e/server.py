@@ -1,0 +1,135 @@
+"""`tidegate dev` as a process: started on a free port, observed through its output, stopped by its own process id."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+# The one place that knows how the start is announced on standard output.
+ANNOUNCED = re.compile(r"(ws://127\.0\.0\.1:(\d+)/\w+)")
+START_SECONDS = 240
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A way of running the host behind the gateway. Every scenario runs with each of them."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+IN_PROCESS = Backend("in-process")
+
+
+class NotStarted(Exception):
+    """The process ended before it listened."""
+
+    def __init__(self, status: int, output: str, errors: str) -> None:
+        super().__init__(f"exit status {status}\n{errors}")
+        self.status, self.output, self.errors = status, output, errors
+
+
+@dataclass
+class Server:
+    """A running `tidegate dev`."""
+
+    process: subprocess.Popen
+    errors_file: Path
+    lines: list[str] = field(default_factory=list)
+    url: str = ""
+    port: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    ended: bool = False
+
+    @property
+    def endpoint(self) -> str:
+        """Where `@connections` answers."""
+        return self.url.replace("ws://", "http://")
+
+    @property
+    def errors(self) -> str:
+        return self.errors_file.read_text(errors="replace")
+
+    def read(self, output: IO[str]) -> None:
+        """Keeps standard output flowing for as long as the process lives."""
+        for line in output:
+            with self.changed:
+                self.lines.append(line)
+                if not self.url and (found := ANNOUNCED.search(line)):
+                    self.url, self.port = found.group(1), int(found.group(2))
+                self.changed.notify_all()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def wait_until_listening(self) -> None:
+        with self.changed:
+            self.changed.wait_for(lambda: self.url or self.ended, START_SECONDS)
+        if not self.url:
+            if not self.ended:
+                self.kill()
+            raise NotStarted(self.process.wait(STOP_SECONDS), "".join(self.lines), self.errors)
+
+    def wait_for_output(self, text: str) -> None:
+        with self.changed:
+            found = self.changed.wait_for(lambda: text in "".join(self.lines), START_SECONDS)
+        assert found, f"no `{text}` in {self.lines}"
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        return self.process.wait(STOP_SECONDS)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Asks it to stop, and returns its exit status."""
+        if self.process.poll() is None:
+            self.signal(number)
+        return self.wait()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def has_orphans(self) -> bool:
+        """Whether anything of its process group is left."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def start(
+    command: list[str | os.PathLike[str]], errors_file: Path, *, limits: dict[int, int] | None = None
+) -> Server:
+    """Starts a process and waits until it listens. `limits` are resource limits by number."""
+
+    def restrict() -> None:
+        for number, limit in (limits or {}).items():
+            resource.setrlimit(number, (limit, limit))
+
+    prepare: Callable[[], None] | None = restrict if limits else None
+    with errors_file.open("w") as errors:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
+            env=environment(), start_new_session=True, preexec_fn=prepare,
+        )
+    server = Server(process, errors_file)
+    threading.Thread(target=server.read, args=(process.stdout,), daemon=True).start()
+    server.wait_until_listening()
+    return server
+
+
+def environment() -> dict[str, str]:
+    """This environment, without what would send the guests' builds elsewhere than the manifests say."""
+    return {name: value for name, value in os.environ.items() if name not in {"CARGO_TARGET_DIR", "RUST_LOG"}}
