@@ -16,7 +16,7 @@ use crate::entry::Entry;
 /// `IntoReply`. A component has one handler; routes that share a component tell themselves apart by
 /// `Request::route_key`.
 ///
-/// ```ignore
+/// ```text
 /// #[route]
 /// fn chat(connection: &Connection, Json(message): Json<Message>) -> Result<(), Error> { … }
 /// ```
@@ -27,7 +27,7 @@ pub fn route(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function the authorizer of `$connect`: the component's `tidegate:route/connect-authorizer`.
 ///
-/// ```ignore
+/// ```text
 /// #[authorizer]
 /// fn authorize(connection: &Connection, handshake: &Handshake) -> Result<Decision, Error> { … }
 /// ```

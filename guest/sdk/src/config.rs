@@ -3,7 +3,7 @@
 use crate::bindings::route::wasi::config::store;
 pub use crate::bindings::route::wasi::config::store::Error;
 
-/// The value, or none where there is none.
+/// The value; none where there is none, or where the route is not granted the name.
 ///
 /// # Errors
 ///
@@ -16,9 +16,9 @@ pub fn get(name: &str) -> Result<Option<String>, Error> {
 ///
 /// # Errors
 ///
-/// Status 500 where there is none, or when the host cannot read it.
+/// Status 500 where [`get`] gives none, and when the host cannot read it.
 pub fn require(name: &str) -> Result<String, crate::Error> {
-    get(name)?.ok_or_else(|| crate::Error::internal(format!("the configuration has no `{name}`")))
+    get(name)?.ok_or_else(|| crate::Error::internal(format!("there is no configuration value `{name}`, or the route is not granted it")))
 }
 
 /// Every granted name with its value.

@@ -24,14 +24,14 @@
 //! The crate is a `cdylib` for `wasm32-wasip2`; `tidegate.toml` names its component and grants what it may do. The host
 //! makes a fresh instance for every event, so nothing is kept between two of them except what is stored.
 //!
-//! - [`mod@request`]: what an event holds, and how arguments are made from it
-//! - [`mod@reply`]: what becomes a reply or a message
-//! - [`mod@error`]: a failure that the route means, with its status
+//! - [`request`]: what an event holds, and how arguments are made from it
+//! - [`reply`]: what becomes a reply or a message
+//! - [`error`]: a failure that the route means, with its status
 //! - [`mod@authorizer`]: the decision about a handshake
-//! - [`mod@storage`]: documents
-//! - [`mod@connections`]: the registry of open connections and their groups
-//! - [`mod@messaging`]: messages to connections
-//! - [`mod@config`]: configuration values and secrets
+//! - [`storage`]: documents in collections
+//! - [`connections`]: the registry of open connections and their groups
+//! - [`messaging`]: messages to connections
+//! - [`config`]: configuration values and secrets
 //!
 //! A component imports only the interfaces that it calls, so unused modules cost nothing and need no grant.
 

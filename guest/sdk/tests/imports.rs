@@ -1,6 +1,8 @@
 //! A component imports only the interfaces that it calls, whatever the world of the SDK offers: that is what lets a
 //! route go without a grant for the rest.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "what a test cannot read fails it")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
