@@ -18,7 +18,9 @@ pub fn get(name: &str) -> Result<Option<String>, Error> {
 ///
 /// Status 500 where [`get`] gives none, and when the host cannot read it.
 pub fn require(name: &str) -> Result<String, crate::Error> {
-    get(name)?.ok_or_else(|| crate::Error::internal(format!("there is no configuration value `{name}`, or the route is not granted it")))
+    get(name)?.ok_or_else(|| {
+        crate::Error::internal(format!("there is no configuration value `{name}`, or the route is not granted it"))
+    })
 }
 
 /// Every granted name with its value.
