@@ -8,7 +8,10 @@
 //! - [`messaging`]: messages to connections
 //! - [`grants`]: what a route was granted
 //! - [`limits`]: what one event of a route may use
+//! - `conformance`, behind the feature of that name: a suite a port, which each implementation runs
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod deadline;
 pub mod grants;
 pub mod limits;
