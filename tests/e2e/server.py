@@ -84,7 +84,7 @@ class Server:
             found = self.changed.wait_for(lambda: text in "".join(self.lines), START_SECONDS)
         assert found, f"no `{text}` in {self.lines}"
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def wait(self) -> int:
@@ -93,7 +93,7 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Asks it to stop, and returns its exit status."""
         if self.process.poll() is None:
-            self.signal(number)
+            self.send_signal(number)
         return self.wait()
 
     def kill(self) -> None:

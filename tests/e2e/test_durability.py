@@ -44,7 +44,7 @@ def test_every_acknowledged_message_is_there_after_a_restart(serve, token, tmp_p
     ann.enter(room)
     talk = Talk(ann, room)
     talk.wait_for(INTERRUPT_AFTER)
-    first.signal(number)
+    first.send_signal(number)
     first.wait()
     talk.thread.join(chat.PATIENCE)
     assert not talk.thread.is_alive()
