@@ -2,7 +2,8 @@
 //!
 //! - [`macro@route`]: makes a function the handler of a route
 //! - [`macro@authorizer`]: makes a function the authorizer of `$connect`
-//! - [`mod@entry`]: the function under an attribute
+//!
+//! The module `entry` is the function under an attribute.
 
 mod entry;
 

@@ -3,11 +3,12 @@
 //! ```
 //! use tidegate_guest::{Connection, Decision, Error, Handshake, authorizer, config};
 //!
+//! /// Lets in whoever says a name, while the doors are open.
 //! #[authorizer]
 //! fn authorize(_: &Connection, handshake: &Handshake) -> Result<Decision, Error> {
-//!     let Some(key) = handshake.header("x-key") else { return Ok(Decision::Unauthorized) };
-//!     let known = config::require("key")?;
-//!     Ok(if key == known { Decision::allow("somebody") } else { Decision::Deny })
+//!     let Some(name) = handshake.query_value("name") else { return Ok(Decision::Unauthorized) };
+//!     let open = config::require("doors")? == "open";
+//!     Ok(if open { Decision::allow(name).with("plan", "free") } else { Decision::Deny })
 //! }
 //! ```
 
