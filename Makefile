@@ -15,7 +15,8 @@ WASM_TARGET := wasm32-wasip2
 CARGO_DENY_VERSION := 0.20.2
 # Workspaces of their own; those that are not there yet are skipped.
 GUEST_WORKSPACES := $(wildcard guest/Cargo.toml tests/guests/Cargo.toml)
-WORKSPACES := Cargo.toml $(GUEST_WORKSPACES) tests/bench/Cargo.toml
+WASM_WORKSPACES := $(GUEST_WORKSPACES) tests/bench/app/Cargo.toml
+WORKSPACES := Cargo.toml $(WASM_WORKSPACES) tests/bench/Cargo.toml
 
 VENV := $(CURDIR)/.venv
 # The virtual environment brings Node.js and npm too.
@@ -67,10 +68,8 @@ lint-rust: wasm
 	for manifest in $(WORKSPACES); do cargo fmt --manifest-path "$$manifest" --all --check; done
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench --all-targets -- -D warnings
-	for manifest in $(GUEST_WORKSPACES); do \
-	    cargo clippy --locked --manifest-path "$$manifest" --workspace --all-targets -- -D warnings; \
-	    cargo clippy --locked --manifest-path "$$manifest" --workspace --target $(WASM_TARGET) -- -D warnings; \
-	done
+	for manifest in $(GUEST_WORKSPACES); do cargo clippy --locked --manifest-path "$$manifest" --workspace --all-targets -- -D warnings; done
+	for manifest in $(WASM_WORKSPACES); do cargo clippy --locked --manifest-path "$$manifest" --workspace --target $(WASM_TARGET) -- -D warnings; done
 
 lint-rules:
 	python3 .ci/dependency_rules.py
