@@ -1,1 +1,43 @@
-//! The ports on DynamoDB.
+//! The ports on AWS: DynamoDB, `@connections` and Parameter Store.
+//!
+//! [`DynamoStorage`] and [`DynamoRegistry`] implement the capability ports on `aws-sdk-dynamodb`. On one machine the
+//! SDK's HTTP client is replaced by one that answers in process, see [`client::local`]; the code here is the same.
+//!
+//! - [`client`]: the SDK's client as these ports need it
+//! - [`tables`]: the names and the one definition of the tables
+//! - [`clock`]: the time by which rows expire
+//! - [`storage`]: documents in collections
+//! - [`registry`]: connections and groups
+//! - [`messaging`]: messages to connections
+//! - [`config`]: configuration values by name
+//! - [`transport`]: the SDK's HTTP client over TLS, with the feature `https`
+//! - [`error`]: why tables cannot be made, values not read, or AWS not be reached
+//! - `failure`: what an SDK error means
+//! - `attempt`: repeating a call within its deadline
+//! - `expression`: placeholders of DynamoDB's expressions
+//! - `token`: random tokens, and digests of cursors
+
+mod attempt;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod error;
+mod expression;
+mod failure;
+pub mod messaging;
+pub mod registry;
+pub mod storage;
+pub mod tables;
+mod token;
+#[cfg(feature = "https")]
+pub mod transport;
+
+pub use clock::Clock;
+pub use config::ParameterStore;
+pub use error::Error;
+pub use messaging::ConnectionsMessaging;
+pub use registry::DynamoRegistry;
+pub use storage::DynamoStorage;
+pub use tables::Tables;
+#[cfg(feature = "https")]
+pub use transport::Transport;

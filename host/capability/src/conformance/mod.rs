@@ -5,8 +5,8 @@
 //! it goes by.
 //!
 //! - [`messaging`]: its own `Backend` trait is what an implementation is tested through
-//! - [`registry`]: `registry_conformance!`
-//! - [`storage`]: `storage_conformance!`
+//! - [`registry`]: tests of `registry_conformance!`
+//! - [`storage`]: tests of `storage_conformance!`
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the suites are tests")]
 

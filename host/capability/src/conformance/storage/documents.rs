@@ -8,8 +8,8 @@ pub(super) async fn what_was_never_put_is_none(port: &dyn Storage, _: &TestClock
 }
 
 pub(super) async fn a_document_comes_back(port: &dyn Storage, _: &TestClock) {
-    let text = r#" {"text":"hi","empty":"","none":null,"yes":true,"no":false,"count":-12.5,"list":[],"map":{},
-        "deep":[1,[2,{"x":[null,"é\u0000\"\\\n🦀"]}]],"naïve name":1,"a.b":{"#c":":d"}} "#;
+    let text = r##" {"text":"hi","empty":"","none":null,"yes":true,"no":false,"count":-12.5,"list":[],"map":{},
+        "deep":[1,[2,{"x":[null,"é\u0000\"\\\n🦀"]}]],"naïve name":1,"a.b":{"#c":":d"}} "##;
     let at = key("p", "s");
     let version = put(port, &at, text).await;
     let item = get(port, &at).await.unwrap();
@@ -36,8 +36,11 @@ pub(super) async fn numbers_keep_38_digits(port: &dyn Storage, _: &TestClock) {
     }
     for (number, value) in [("1e2", 100.0), ("1.50", 1.5), ("-0", 0.0), ("1E-130", 1e-130), ("9.5e125", 9.5e125)] {
         put(port, &at, &format!(r#"{{"n":{number}}}"#)).await;
-        let item = get(port, &at).await.unwrap();
-        assert_eq!(json(&item.document).get("n").and_then(|n| n.as_f64()), Some(value), "{}", item.document);
+        let text = get(port, &at).await.unwrap().document;
+        json(&text);
+        // serde_json's own reading of a number is a bit off now and then, the standard library's is exact.
+        let number = text.strip_prefix("{\"n\":").and_then(|rest| rest.strip_suffix('}')).unwrap();
+        assert_eq!(number.parse(), Ok(value), "{text}");
     }
 }
 

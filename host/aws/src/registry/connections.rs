@@ -1,0 +1,256 @@
+//! Register, describe, attributes, list, unregister and reap.
+
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, ReturnValue, WriteRequest};
+use tidegate_capability::Deadline;
+use tidegate_capability::registry::{
+    ConnectionPage, Cursor, Entry, Error, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, REAP_AGE,
+};
+use tidegate_event::{Connection, ConnectionId};
+
+use super::row::{self, Row};
+use super::{DynamoRegistry, check_limit};
+use crate::attempt::{self, Backoff, Repeat};
+use crate::expression::Placeholders;
+use crate::failure::Failure;
+use crate::tables::TTL_ATTRIBUTE;
+use crate::token;
+
+/// The most requests for one page; see the storage's query.
+const MAX_ROUNDS: usize = 4;
+/// DynamoDB's limit of one BatchWriteItem.
+const BATCH: usize = 25;
+const LIST_SCOPE: [&str; 1] = ["list"];
+
+impl DynamoRegistry {
+    pub(super) async fn add(&self, connection: &Connection, deadline: Deadline) -> Result<(), Error> {
+        let row = row::connection(connection, self.clock.now());
+        let request = self.client.put_item().table_name(&self.connections).set_item(Some(row));
+        attempt::send("PutItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+        Ok(())
+    }
+
+    pub(super) async fn entry(&self, id: &ConnectionId, deadline: Deadline) -> Result<Entry, Error> {
+        row::entry(&self.living_row(id, deadline).await?)
+    }
+
+    async fn living_row(&self, id: &ConnectionId, deadline: Deadline) -> Result<Row, Error> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.connections)
+            .set_key(Some(row::connection_key(id)))
+            .consistent_read(true);
+        let answer = attempt::send("GetItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+        answer.item.filter(|row| !row::has_expired(row, self.clock.now())).ok_or(Error::NotFound)
+    }
+
+    /// Sets attributes on what was read, if that is still there: only so are the limits kept against another event that
+    /// sets others.
+    pub(super) async fn change_attributes(
+        &self,
+        id: &ConnectionId,
+        changes: &[(String, Option<String>)],
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        check_changes(changes)?;
+        let mut backoff = Backoff::default();
+        loop {
+            let row = self.living_row(id, deadline).await?;
+            let old = row::attributes(&row);
+            let new = changed(&old, changes)?;
+            if new == old {
+                return Ok(());
+            }
+            match self.replace_attributes(id, old, new, deadline).await {
+                Ok(()) => return Ok(()),
+                Err(Failure::Condition) if backoff.pause(deadline).await => {}
+                Err(Failure::Condition) => return Err(Error::Throttled),
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+
+    async fn replace_attributes(
+        &self,
+        id: &ConnectionId,
+        old: Row,
+        new: Row,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let mut names = Placeholders::default();
+        let attributes = names.name(row::ATTRIBUTES);
+        let update = format!("SET {attributes} = {}", names.value(AttributeValue::M(new)));
+        // A row that is gone has no attributes, so the condition fails for it, and the next reading says so.
+        let condition = format!("{attributes} = {}", names.value(AttributeValue::M(old)));
+        let (names, values) = names.into_parts();
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.connections)
+            .set_key(Some(row::connection_key(id)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
+        attempt::send("UpdateItem", Repeat::Unapplied, deadline, || request.clone().send()).await.map(|_| ())
+    }
+
+    pub(super) async fn scan(
+        &self,
+        limit: u32,
+        cursor: Option<&Cursor>,
+        deadline: Deadline,
+    ) -> Result<ConnectionPage, Error> {
+        check_limit(limit)?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut start = cursor.map(start_key).transpose()?;
+        let mut connections = Vec::new();
+        for _ in 0..MAX_ROUNDS {
+            let missing = i32::try_from(limit - connections.len()).unwrap_or(i32::MAX);
+            let request = self
+                .client
+                .scan()
+                .table_name(&self.connections)
+                .consistent_read(true)
+                .limit(missing)
+                .set_exclusive_start_key(start.take());
+            let answer = attempt::send("Scan", Repeat::Safe, deadline, || request.clone().send()).await?;
+            let now = self.clock.now();
+            for row in answer.items().iter().filter(|row| !row::has_expired(row, now)) {
+                connections.push(row::read(row)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() || connections.len() >= limit {
+                break;
+            }
+        }
+        let cursor = match &start {
+            Some(key) => Some(Cursor(token::cursor(&LIST_SCOPE, row::id(key)?.as_str()))),
+            None => None,
+        };
+        Ok(ConnectionPage { connections, cursor })
+    }
+
+    pub(super) async fn remove(&self, id: &ConnectionId, deadline: Deadline) -> Result<(), Error> {
+        let old = self.delete(self.deletion(id), Repeat::Unapplied, deadline).await;
+        match old {
+            Ok(old) => self.remove_memberships(id, old, deadline).await,
+            // The row may be gone, and with it the names of the groups. If it is not, the deletion is repeated; if it
+            // is, its memberships stay until their time to live ends them, and the caller learns that.
+            Err(Failure::Unknown) => {
+                let old = self.delete(self.deletion(id), Repeat::Unapplied, deadline).await?;
+                let Some(old) = old else { return Err(Error::Unavailable) };
+                self.remove_memberships(id, Some(old), deadline).await
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    pub(super) async fn remove_gone(&self, id: &ConnectionId, deadline: Deadline) -> Result<bool, Error> {
+        let cutoff = self.clock.now().millis().saturating_sub(u64::try_from(REAP_AGE.as_millis()).unwrap_or(u64::MAX));
+        let mut names = Placeholders::default();
+        let condition = format!("{} <= {}", names.name(row::CONNECTED_AT), names.number(cutoff));
+        let (names, values) = names.into_parts();
+        let request = self
+            .deletion(id)
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
+        match self.delete(request, Repeat::Unapplied, deadline).await {
+            Ok(old) => self.remove_memberships(id, old, deadline).await.map(|()| true),
+            Err(Failure::Condition) => Ok(false),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    fn deletion(&self, id: &ConnectionId) -> DeleteItemFluentBuilder {
+        self.client
+            .delete_item()
+            .table_name(&self.connections)
+            .set_key(Some(row::connection_key(id)))
+            .return_values(ReturnValue::AllOld)
+    }
+
+    async fn delete(
+        &self,
+        request: DeleteItemFluentBuilder,
+        repeat: Repeat,
+        deadline: Deadline,
+    ) -> Result<Option<Row>, Failure> {
+        let answer = attempt::send("DeleteItem", repeat, deadline, || request.clone().send()).await?;
+        Ok(answer.attributes)
+    }
+
+    async fn remove_memberships(&self, id: &ConnectionId, old: Option<Row>, deadline: Deadline) -> Result<(), Error> {
+        let Some(old) = old else { return Ok(()) };
+        let mut requests = Vec::new();
+        for group in row::groups(&old) {
+            let key = row::member_key(&self.partition(&group, id), id.as_str());
+            let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(|_| Failure::Refused)?;
+            requests.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        for batch in requests.chunks(BATCH) {
+            self.write_batch(batch.to_vec(), deadline).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a batch, asking again for what DynamoDB left out under load.
+    async fn write_batch(&self, mut batch: Vec<WriteRequest>, deadline: Deadline) -> Result<(), Failure> {
+        let mut backoff = Backoff::default();
+        while !batch.is_empty() {
+            let request = self.client.batch_write_item().request_items(&self.groups, std::mem::take(&mut batch));
+            let answer = attempt::send("BatchWriteItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+            batch = answer.unprocessed_items.into_iter().flatten().flat_map(|(_, requests)| requests).collect();
+            if !batch.is_empty() && !backoff.pause(deadline).await {
+                return Err(Failure::Throttled);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn start_key(cursor: &Cursor) -> Result<Row, Error> {
+    let id = token::position(&LIST_SCOPE, &cursor.0).and_then(|text| ConnectionId::new(text).ok());
+    let id = id.ok_or_else(|| Error::Invalid("the cursor is not of this listing".to_owned()))?;
+    Ok(row::connection_key(&id))
+}
+
+fn check_changes(changes: &[(String, Option<String>)]) -> Result<(), Error> {
+    if changes.iter().any(|(name, _)| name.is_empty()) {
+        return Err(Error::Invalid("an attribute's name is empty".to_owned()));
+    }
+    // What is read next is within the limits, so that no list of changes above them can be carried out.
+    let size: usize = changes.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len)).sum();
+    if changes.len() > 2 * MAX_ATTRIBUTES || size > 2 * MAX_ATTRIBUTE_BYTES {
+        return Err(Error::Invalid("there are too many attributes, or too large ones".to_owned()));
+    }
+    Ok(())
+}
+
+/// The attributes after the changes, of which a later one of the same name wins.
+fn changed(old: &Row, changes: &[(String, Option<String>)]) -> Result<Row, Error> {
+    let mut new = old.clone();
+    for (name, value) in changes {
+        match value {
+            Some(value) => new.insert(name.clone(), AttributeValue::S(value.clone())),
+            None => new.remove(name),
+        };
+    }
+    if new.len() > MAX_ATTRIBUTES {
+        return Err(Error::Invalid(format!("a connection has at most {MAX_ATTRIBUTES} attributes")));
+    }
+    let size: usize = new.iter().map(|(name, value)| name.len() + value.as_s().map_or(0, |value| value.len())).sum();
+    if size > MAX_ATTRIBUTE_BYTES {
+        return Err(Error::Invalid(format!("a connection's attributes have at most {MAX_ATTRIBUTE_BYTES} bytes")));
+    }
+    Ok(new)
+}
+
+/// Holds when the connection's row is there and has not expired.
+pub(super) fn is_registered(names: &mut Placeholders, seconds: u64) -> String {
+    let id = names.name(row::CONNECTION_ID);
+    let expires = names.name(TTL_ATTRIBUTE);
+    format!("attribute_exists({id}) AND {expires} > {}", names.number(seconds))
+}

@@ -1,0 +1,42 @@
+//! Conditions of writes as DynamoDB's expressions.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use tidegate_capability::storage::Condition;
+use tidegate_event::Timestamp;
+
+use super::row::{EXPIRES, PARTITION, VERSION};
+use crate::expression::Placeholders;
+use crate::tables::TTL_ATTRIBUTE;
+
+/// Holds when the row has expired; it does not hold when there is no row.
+fn expired(placeholders: &mut Placeholders, now: Timestamp) -> String {
+    let exact = placeholders.name(EXPIRES);
+    let ttl = placeholders.name(TTL_ATTRIBUTE);
+    let millis = placeholders.number(now.millis());
+    let seconds = placeholders.number(now.seconds());
+    format!("({exact} <= {millis} OR (attribute_not_exists({exact}) AND {ttl} <= {seconds}))")
+}
+
+/// Holds when the row has not expired, or there is none.
+pub(super) fn not_expired(placeholders: &mut Placeholders, now: Timestamp) -> String {
+    format!("NOT {}", expired(placeholders, now))
+}
+
+/// A guest's condition.
+pub(super) fn expression(placeholders: &mut Placeholders, condition: &Condition, now: Timestamp) -> String {
+    match condition {
+        Condition::Absent => {
+            let key = placeholders.name(PARTITION);
+            format!("attribute_not_exists({key}) OR {}", expired(placeholders, now))
+        }
+        Condition::Present => {
+            let key = placeholders.name(PARTITION);
+            format!("attribute_exists({key}) AND {}", not_expired(placeholders, now))
+        }
+        Condition::Version(version) => {
+            let name = placeholders.name(VERSION);
+            let value = placeholders.value(AttributeValue::S(version.0.clone()));
+            format!("{name} = {value} AND {}", not_expired(placeholders, now))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Get and get-many.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use tidegate_capability::Deadline;
+use tidegate_capability::storage::{Error, Item, Key, MAX_GET_MANY};
+
+use super::document::Members;
+use super::{DynamoStorage, row};
+use crate::attempt::{self, Backoff, Repeat};
+use crate::failure::Failure;
+
+impl DynamoStorage {
+    pub(super) async fn read(&self, collection: &str, key: &Key, deadline: Deadline) -> Result<Option<Item>, Error> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(row::key(collection, key)?))
+            .consistent_read(true);
+        let answer = attempt::send("GetItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+        answer.item().map_or(Ok(None), |found| self.living(key, found))
+    }
+
+    /// The item of a row, unless it has expired.
+    fn living(&self, key: &Key, found: &Members) -> Result<Option<Item>, Error> {
+        if row::has_expired(found, self.clock.now()) {
+            return Ok(None);
+        }
+        row::item(key.clone(), found).map(Some)
+    }
+
+    pub(super) async fn read_many(
+        &self,
+        collection: &str,
+        keys: &[Key],
+        deadline: Deadline,
+    ) -> Result<Vec<Option<Item>>, Error> {
+        if keys.len() > MAX_GET_MANY {
+            return Err(Error::Invalid(format!("there are over {MAX_GET_MANY} keys")));
+        }
+        // DynamoDB refuses a key that occurs twice in one request.
+        let mut wanted: HashMap<&Key, Members> = HashMap::with_capacity(keys.len());
+        for key in keys {
+            wanted.insert(key, row::key(collection, key)?);
+        }
+        let mut found = HashMap::with_capacity(wanted.len());
+        for row in self.fetch(wanted.into_values().collect(), deadline).await? {
+            if let (Some(partition), Some(sort)) = (row.get(row::PARTITION), row::sort_key(&row)) {
+                found.insert((partition.as_s().ok().cloned(), sort.to_owned()), row);
+            }
+        }
+        keys.iter()
+            .map(|key| {
+                let partition = row::partition_key(collection, &key.partition)?;
+                let row = found.get(&(partition.as_s().ok().cloned(), key.sort.clone()));
+                row.map_or(Ok(None), |row| self.living(key, row))
+            })
+            .collect()
+    }
+
+    /// Reads rows, asking again for those that DynamoDB left out because of their size or the load.
+    async fn fetch(&self, mut keys: Vec<Members>, deadline: Deadline) -> Result<Vec<Members>, Failure> {
+        let mut rows = Vec::with_capacity(keys.len());
+        let mut backoff = Backoff::default();
+        while !keys.is_empty() {
+            let batch = KeysAndAttributes::builder()
+                .set_keys(Some(std::mem::take(&mut keys)))
+                .consistent_read(true)
+                .build()
+                .map_err(|_| Failure::Refused)?;
+            let request = self.client.batch_get_item().request_items(&self.table, batch);
+            let mut answer = attempt::send("BatchGetItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+            let before = rows.len();
+            rows.extend(answer.responses.take().into_iter().flat_map(HashMap::into_values).flatten());
+            keys = answer
+                .unprocessed_keys
+                .take()
+                .into_iter()
+                .flat_map(HashMap::into_values)
+                .flat_map(|batch| batch.keys)
+                .collect();
+            // Rows that came show that it was the size of the answer, which needs no pause.
+            if !keys.is_empty() && rows.len() == before && !backoff.pause(deadline).await {
+                return Err(Failure::Throttled);
+            }
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,190 @@
+//! Several writes, all or none.
+
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use tidegate_capability::Deadline;
+use tidegate_capability::storage::{Action, Change, Condition, Error, MAX_TRANSACT, Operation, WriteOptions};
+
+use super::document::{self, Members};
+use super::update::Changes;
+use super::{DynamoStorage, condition, row};
+use crate::attempt::{self, Repeat};
+use crate::expression::Placeholders;
+use crate::failure::{self, Failure};
+use crate::token;
+
+/// DynamoDB's limit of all items of a transaction.
+const MAX_BYTES: usize = 4 << 20;
+/// How often a transaction whose updates meet expired rows is sent anew with puts in their place.
+const MAX_RENEWALS: usize = 4;
+
+impl DynamoStorage {
+    pub(super) async fn apply_all(&self, operations: &[Operation], deadline: Deadline) -> Result<(), Error> {
+        check(operations)?;
+        // Operations whose row has expired, and which write a new one.
+        let mut renewed = HashSet::new();
+        for _ in 0..MAX_RENEWALS {
+            let items = self.items(operations, &renewed)?;
+            match self.send_all(items, deadline).await {
+                Ok(()) => return Ok(()),
+                Err(Failure::Cancelled(reasons)) => {
+                    let switched = switched(operations, &reasons);
+                    if switched.is_empty() {
+                        return Err(Error::Conflict);
+                    }
+                    renewed = renewed.symmetric_difference(&switched).copied().collect();
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    fn items(&self, operations: &[Operation], renewed: &HashSet<usize>) -> Result<Vec<TransactWriteItem>, Error> {
+        let mut size = 0;
+        let mut items = Vec::with_capacity(operations.len());
+        for (index, operation) in operations.iter().enumerate() {
+            let key = row::key(&operation.collection, &operation.key)?;
+            let item = match &operation.action {
+                Action::Put(document, options) => {
+                    self.put(key, document::read(document)?, options, options.condition.as_ref(), &mut size)?
+                }
+                Action::Update(changes, options) => {
+                    let renew = renewed.contains(&index) || options.condition == Some(Condition::Absent);
+                    self.update_or_put(key, changes, options, renew, &mut size)?
+                }
+                Action::Delete(wanted) => self.delete(key, wanted.as_ref())?,
+                Action::Check(wanted) => self.check(key, wanted)?,
+            };
+            items.push(item);
+        }
+        if size > MAX_BYTES {
+            return Err(Error::TooLarge);
+        }
+        Ok(items)
+    }
+
+    fn put(
+        &self,
+        key: Members,
+        document: Members,
+        options: &WriteOptions,
+        wanted: Option<&Condition>,
+        size: &mut usize,
+    ) -> Result<TransactWriteItem, Error> {
+        let row = row::row(key, document, &token::random()?, options.expires_at)?;
+        *size += document::size(&row);
+        let mut put = Put::builder().table_name(&self.table).set_item(Some(row));
+        if let Some(wanted) = wanted {
+            let mut names = Placeholders::default();
+            let expression = condition::expression(&mut names, wanted, self.clock.now());
+            let (names, values) = names.into_parts();
+            put = put
+                .condition_expression(expression)
+                .set_expression_attribute_names(names)
+                .set_expression_attribute_values(values);
+        }
+        let put = put.build().map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn update_or_put(
+        &self,
+        key: Members,
+        changes: &[Change],
+        options: &WriteOptions,
+        renew: bool,
+        size: &mut usize,
+    ) -> Result<TransactWriteItem, Error> {
+        let changes = Changes::read(changes)?;
+        if renew {
+            return self.put(key, changes.fresh()?, options, Some(&Condition::Absent), size);
+        }
+        let update = changes.expressions(&token::random()?, options, self.clock.now())?;
+        let (names, values) = update.placeholders.into_parts();
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .update_expression(update.update)
+            .condition_expression(update.condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .build()
+            .map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    fn delete(&self, key: Members, wanted: Option<&Condition>) -> Result<TransactWriteItem, Error> {
+        let mut delete = Delete::builder().table_name(&self.table).set_key(Some(key));
+        if let Some(wanted) = wanted {
+            let mut names = Placeholders::default();
+            let expression = condition::expression(&mut names, wanted, self.clock.now());
+            let (names, values) = names.into_parts();
+            delete = delete
+                .condition_expression(expression)
+                .set_expression_attribute_names(names)
+                .set_expression_attribute_values(values);
+        }
+        let delete = delete.build().map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    fn check(&self, key: Members, wanted: &Condition) -> Result<TransactWriteItem, Error> {
+        let mut names = Placeholders::default();
+        let expression = condition::expression(&mut names, wanted, self.clock.now());
+        let (names, values) = names.into_parts();
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .condition_expression(expression)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .build()
+            .map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    /// Sends a transaction. With its token DynamoDB applies it once, however often it is sent within ten minutes.
+    async fn send_all(&self, items: Vec<TransactWriteItem>, deadline: Deadline) -> Result<(), Failure> {
+        let token = token::random()?;
+        let request = self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token);
+        attempt::send_with(Repeat::Safe, deadline, || request.clone().send(), failure::cancelled).await.map(|_| ())
+    }
+}
+
+/// The operations to send in their other form; none when the transaction is lost.
+///
+/// An update without a condition of the guest's has one of its own: sent as an update it fails for an expired row, and
+/// sent as a put, in place of an expired row, for a living one. Either way the other form is right now.
+fn switched(operations: &[Operation], reasons: &[CancellationReason]) -> HashSet<usize> {
+    let mut switched = HashSet::new();
+    for (index, (operation, reason)) in operations.iter().zip(reasons).enumerate() {
+        if reason.code() != Some("ConditionalCheckFailed") {
+            continue;
+        }
+        match &operation.action {
+            Action::Update(_, WriteOptions { condition: None, .. }) => switched.insert(index),
+            _ => return HashSet::new(),
+        };
+    }
+    switched
+}
+
+fn check(operations: &[Operation]) -> Result<(), Error> {
+    if operations.is_empty() || operations.len() > MAX_TRANSACT {
+        return Err(Error::Invalid(format!("a transaction has 1 to {MAX_TRANSACT} operations")));
+    }
+    let mut seen = HashSet::new();
+    if operations.iter().all(|operation| seen.insert((&operation.collection, &operation.key))) {
+        return Ok(());
+    }
+    Err(Error::Invalid("two operations are about the same document".to_owned()))
+}
+
+/// A request that misses a part was never sent.
+fn incomplete(error: BuildError) -> Error {
+    tracing::error!(%error, "a request could not be built");
+    Error::Unavailable
+}

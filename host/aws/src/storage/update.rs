@@ -1,0 +1,185 @@
+//! Changes of an update as DynamoDB's expression, or as the document they make of nothing.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use tidegate_capability::storage::{Change, Condition, Error, MAX_ITEM_BYTES, WriteOptions};
+use tidegate_event::Timestamp;
+
+use super::condition;
+use super::document::{self, MAX_DEPTH, Members};
+use super::row::{self, EXPIRES, VERSION};
+use crate::expression::Placeholders;
+use crate::tables::TTL_ATTRIBUTE;
+
+/// DynamoDB's limit of an expression.
+const MAX_EXPRESSION_BYTES: usize = 4_096;
+/// DynamoDB's limit of operators and functions in an expression, of which a change uses at most two.
+const MAX_CHANGES: usize = 100;
+const NO_PARENT: &str = "a path leads through a member that does not exist";
+
+/// One change, read and checked.
+#[derive(Debug, Clone)]
+struct Step<'a> {
+    path: &'a [String],
+    action: Action,
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    Set(AttributeValue),
+    Add(i64),
+    Append(Vec<AttributeValue>),
+    Remove,
+}
+
+/// The changes of one update, read and checked.
+#[derive(Debug, Clone)]
+pub(super) struct Changes<'a> {
+    steps: Vec<Step<'a>>,
+}
+
+/// The expressions of an UpdateItem.
+#[derive(Debug)]
+pub(super) struct Expressions {
+    pub(super) update: String,
+    pub(super) condition: String,
+    pub(super) placeholders: Placeholders,
+}
+
+impl<'a> Changes<'a> {
+    /// Reads the changes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when a path or a value is not allowed, or two paths overlap; [`Error::TooLarge`] when the
+    /// values alone are above the limit of a document.
+    pub(super) fn read(changes: &'a [Change]) -> Result<Self, Error> {
+        if changes.len() > MAX_CHANGES {
+            return Err(Error::Invalid(format!("an update has over {MAX_CHANGES} changes")));
+        }
+        let steps: Vec<Step<'a>> = changes.iter().map(step).collect::<Result<_, _>>()?;
+        check_overlap(&steps)?;
+        let size: usize = steps.iter().map(Step::size).sum();
+        if size > MAX_ITEM_BYTES {
+            return Err(Error::TooLarge);
+        }
+        Ok(Self { steps })
+    }
+
+    /// The document that the changes make when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a path below the top, whose parent cannot be there.
+    pub(super) fn fresh(&self) -> Result<Members, Error> {
+        let mut document = Members::new();
+        for Step { path, action } in &self.steps {
+            let [name] = path else { return Err(Error::Invalid(NO_PARENT.to_owned())) };
+            let value = match action {
+                Action::Set(value) => value.clone(),
+                Action::Add(by) => AttributeValue::N(by.to_string()),
+                Action::Append(values) => AttributeValue::L(values.clone()),
+                Action::Remove => continue,
+            };
+            document.insert(name.clone(), value);
+        }
+        Ok(document)
+    }
+
+    /// The expressions that apply the changes to a row that has not expired.
+    pub(super) fn expressions(
+        &self,
+        version: &str,
+        options: &WriteOptions,
+        now: Timestamp,
+    ) -> Result<Expressions, Error> {
+        let mut names = Placeholders::default();
+        let mut set = vec![format!("{} = {}", names.name(VERSION), names.string(version))];
+        if let Some(time) = options.expires_at {
+            set.push(format!("{} = {}", names.name(EXPIRES), names.number(time.millis())));
+            set.push(format!("{} = {}", names.name(TTL_ATTRIBUTE), names.number(row::ttl_seconds(time))));
+        }
+        let mut remove = Vec::new();
+        for Step { path, action } in &self.steps {
+            let path = path.iter().map(|name| names.name(name)).collect::<Vec<_>>().join(".");
+            match action {
+                Action::Set(value) => set.push(format!("{path} = {}", names.value(value.clone()))),
+                Action::Add(by) => {
+                    set.push(format!("{path} = if_not_exists({path}, {}) + {}", names.number(0), names.number(by)));
+                }
+                Action::Append(values) => {
+                    let empty = names.value(AttributeValue::L(Vec::new()));
+                    let values = names.value(AttributeValue::L(values.clone()));
+                    set.push(format!("{path} = list_append(if_not_exists({path}, {empty}), {values})"));
+                }
+                Action::Remove => remove.push(path),
+            }
+        }
+        let mut update = format!("SET {}", set.join(", "));
+        if !remove.is_empty() {
+            update.push_str(&format!(" REMOVE {}", remove.join(", ")));
+        }
+        if update.len() > MAX_EXPRESSION_BYTES {
+            return Err(Error::Invalid("an update has too many changes or too long paths".to_owned()));
+        }
+        let condition = update_condition(&mut names, options.condition.as_ref(), now);
+        Ok(Expressions { update, condition, placeholders: names })
+    }
+}
+
+/// An update applies to a row that lives, or makes a new one. A row that has expired but was not swept would lend the
+/// new document its old members, so it fails the condition.
+fn update_condition(names: &mut Placeholders, wanted: Option<&Condition>, now: Timestamp) -> String {
+    match wanted {
+        Some(wanted) => condition::expression(names, wanted, now),
+        None => condition::not_expired(names, now),
+    }
+}
+
+impl Step<'_> {
+    fn size(&self) -> usize {
+        match &self.action {
+            Action::Set(value) => document::size_of_value(value),
+            Action::Append(values) => values.iter().map(document::size_of_value).sum(),
+            Action::Add(_) | Action::Remove => 0,
+        }
+    }
+}
+
+fn step(change: &Change) -> Result<Step<'_>, Error> {
+    let (path, action) = match change {
+        Change::Set { path, value } => (path, Action::Set(document::read_value(value, path.len())?)),
+        Change::Add { path, by } => (path, Action::Add(*by)),
+        Change::Append { path, values } => match document::read_value(values, path.len())? {
+            AttributeValue::L(values) => (path, Action::Append(values)),
+            _ => return Err(Error::Invalid("what is appended is no JSON array".to_owned())),
+        },
+        Change::Remove { path } => (path, Action::Remove),
+    };
+    check_path(path)?;
+    Ok(Step { path, action })
+}
+
+fn check_path(path: &[String]) -> Result<(), Error> {
+    let Some(top) = path.first() else { return Err(Error::Invalid("a path is empty".to_owned())) };
+    row::check_name(top)?;
+    if path.len() > MAX_DEPTH {
+        return Err(Error::Invalid(format!("a path has over {MAX_DEPTH} names")));
+    }
+    if path.iter().any(String::is_empty) {
+        return Err(Error::Invalid("a path has an empty name".to_owned()));
+    }
+    Ok(())
+}
+
+/// Two changes of one member, or of a member and one within it, have no order.
+fn check_overlap(steps: &[Step<'_>]) -> Result<(), Error> {
+    let mut paths: Vec<&[String]> = steps.iter().map(|step| step.path).collect();
+    // Sorted, a path that starts another stands right before one that it starts.
+    paths.sort_unstable();
+    for pair in paths.windows(2) {
+        if let [a, b] = pair
+            && b.starts_with(a)
+        {
+            return Err(Error::Invalid(format!("two changes overlap at `{}`", a.join("."))));
+        }
+    }
+    Ok(())
+}

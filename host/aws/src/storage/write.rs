@@ -1,0 +1,137 @@
+//! Put, update and delete.
+
+use aws_sdk_dynamodb::types::ReturnValue;
+use tidegate_capability::Deadline;
+use tidegate_capability::storage::{Change, Condition, Error, Item, Key, Version, WriteOptions};
+
+use super::document::{self, Members};
+use super::update::{Changes, Expressions};
+use super::{DynamoStorage, condition, row};
+use crate::attempt::{self, Repeat};
+use crate::expression::Placeholders;
+use crate::failure::Failure;
+use crate::token;
+
+/// How often an update that meets an expired row tries to put a new one in its place, while others do the same.
+const MAX_RENEWALS: usize = 4;
+
+impl DynamoStorage {
+    pub(super) async fn write(
+        &self,
+        collection: &str,
+        key: &Key,
+        document: &str,
+        options: &WriteOptions,
+        deadline: Deadline,
+    ) -> Result<Version, Error> {
+        let version = token::random()?;
+        let key = row::key(collection, key)?;
+        let row = row::row(key, document::read(document)?, &version, options.expires_at)?;
+        self.put_row(row, options.condition.as_ref(), deadline).await?;
+        Ok(Version(version))
+    }
+
+    /// Writes a whole row. Without a condition a second application does nothing that the first has not done.
+    async fn put_row(&self, row: Members, wanted: Option<&Condition>, deadline: Deadline) -> Result<(), Failure> {
+        let mut request = self.client.put_item().table_name(&self.table).set_item(Some(row));
+        if let Some(wanted) = wanted {
+            let mut placeholders = Placeholders::default();
+            let expression = condition::expression(&mut placeholders, wanted, self.clock.now());
+            let (names, values) = placeholders.into_parts();
+            request = request
+                .condition_expression(expression)
+                .set_expression_attribute_names(names)
+                .set_expression_attribute_values(values);
+        }
+        attempt::send("PutItem", repeat(wanted), deadline, || request.clone().send()).await.map(|_| ())
+    }
+
+    pub(super) async fn remove(
+        &self,
+        collection: &str,
+        key: &Key,
+        wanted: Option<&Condition>,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let key = row::key(collection, key)?;
+        let mut request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
+        if let Some(wanted) = wanted {
+            let mut placeholders = Placeholders::default();
+            let expression = condition::expression(&mut placeholders, wanted, self.clock.now());
+            let (names, values) = placeholders.into_parts();
+            request = request
+                .condition_expression(expression)
+                .set_expression_attribute_names(names)
+                .set_expression_attribute_values(values);
+        }
+        attempt::send("DeleteItem", repeat(wanted), deadline, || request.clone().send()).await?;
+        Ok(())
+    }
+
+    pub(super) async fn change(
+        &self,
+        collection: &str,
+        key: &Key,
+        changes: &[Change],
+        options: &WriteOptions,
+        deadline: Deadline,
+    ) -> Result<Item, Error> {
+        let changes = Changes::read(changes)?;
+        let key_row = row::key(collection, key)?;
+        if options.condition == Some(Condition::Absent) {
+            return self.renew(key, key_row, &changes, options, deadline).await;
+        }
+        for _ in 0..MAX_RENEWALS {
+            let version = token::random()?;
+            let expressions = changes.expressions(&version, options, self.clock.now())?;
+            match self.update_row(key_row.clone(), expressions, deadline).await {
+                Ok(row) => return row::item(key.clone(), &row),
+                // The update's own condition is all there is: the row has expired, and is replaced.
+                Err(Failure::Condition) if options.condition.is_none() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+            match self.renew(key, key_row.clone(), &changes, options, deadline).await {
+                // Another call has put a new row there, which the update now applies to.
+                Err(Error::Conflict) => {}
+                result => return result,
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// Writes what the changes make of nothing, where there is nothing or what has expired.
+    async fn renew(
+        &self,
+        key: &Key,
+        key_row: Members,
+        changes: &Changes<'_>,
+        options: &WriteOptions,
+        deadline: Deadline,
+    ) -> Result<Item, Error> {
+        let row = row::row(key_row, changes.fresh()?, &token::random()?, options.expires_at)?;
+        let item = row::item(key.clone(), &row)?;
+        self.put_row(row, Some(&Condition::Absent), deadline).await?;
+        Ok(item)
+    }
+
+    async fn update_row(&self, key: Members, update: Expressions, deadline: Deadline) -> Result<Members, Failure> {
+        let (names, values) = update.placeholders.into_parts();
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .update_expression(update.update)
+            .condition_expression(update.condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values(ReturnValue::AllNew);
+        // Repeated after a lost answer, `add` would count twice, and the version would no longer be the caller's.
+        let answer = attempt::send("UpdateItem", Repeat::Unapplied, deadline, || request.clone().send()).await?;
+        answer.attributes.ok_or(Failure::Unknown)
+    }
+}
+
+fn repeat(wanted: Option<&Condition>) -> Repeat {
+    if wanted.is_some() { Repeat::Unapplied } else { Repeat::Safe }
+}

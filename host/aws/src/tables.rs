@@ -1,0 +1,143 @@
+//! The names and the one definition of the tables.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+    TimeToLiveStatus,
+};
+
+use crate::error::Error;
+
+/// The attribute by which DynamoDB deletes expired rows, in seconds since the epoch. Every table has it.
+pub const TTL_ATTRIBUTE: &str = "expires_at";
+
+/// The names of the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// `CONNECTIONS_TABLE`: a row a connection.
+    pub connections: String,
+    /// `GROUPS_TABLE`: a row a membership.
+    pub groups: String,
+    /// `STORAGE_TABLE`: a row a document.
+    pub storage: String,
+}
+
+/// A table: its keys are strings, it is billed by request, and it has a time to live on [`TTL_ATTRIBUTE`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// The table's name.
+    pub name: String,
+    /// The partition key's attribute.
+    pub partition: &'static str,
+    /// The sort key's attribute.
+    pub sort: Option<&'static str>,
+}
+
+impl Default for Tables {
+    /// The names that one machine uses.
+    fn default() -> Self {
+        Self { connections: "connections".to_owned(), groups: "groups".to_owned(), storage: "storage".to_owned() }
+    }
+}
+
+impl Tables {
+    /// What the tables look like.
+    #[must_use]
+    pub fn definitions(&self) -> [Definition; 3] {
+        [
+            Definition { name: self.connections.clone(), partition: "connection_id", sort: None },
+            Definition { name: self.groups.clone(), partition: "group", sort: Some("connection_id") },
+            Definition { name: self.storage.clone(), partition: "pk", sort: Some("sk") },
+        ]
+    }
+
+    /// Creates the tables that do not exist, for one machine; on AWS the stack makes them.
+    ///
+    /// # Errors
+    /// When DynamoDB refuses or fails a call, or a name is taken by a table with other keys.
+    pub async fn create_missing(&self, client: &Client) -> Result<(), Error> {
+        for definition in self.definitions() {
+            if !exists(client, &definition).await? {
+                create(client, &definition).await?;
+            }
+            // Outside the creation, so that a crash between the two calls leaves no table without it.
+            enable_ttl(client, &definition.name).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn exists(client: &Client, definition: &Definition) -> Result<bool, Error> {
+    let answer = match client.describe_table().table_name(&definition.name).send().await {
+        Ok(answer) => answer,
+        Err(error) if error.code() == Some("ResourceNotFoundException") => return Ok(false),
+        Err(error) => return Err(failed("describe", &definition.name, &error)),
+    };
+    let found: Vec<&str> = answer
+        .table()
+        .map(|table| table.key_schema().iter().map(KeySchemaElement::attribute_name).collect())
+        .unwrap_or_default();
+    let expected: Vec<&str> = std::iter::once(definition.partition).chain(definition.sort).collect();
+    if found == expected {
+        return Ok(true);
+    }
+    Err(Error::OtherKeys { table: definition.name.clone(), expected: expected.join("`, `") })
+}
+
+async fn create(client: &Client, definition: &Definition) -> Result<(), Error> {
+    let mut request = client.create_table().table_name(&definition.name).billing_mode(BillingMode::PayPerRequest);
+    let keys = std::iter::once((definition.partition, KeyType::Hash))
+        .chain(definition.sort.map(|name| (name, KeyType::Range)));
+    for (name, kind) in keys {
+        let invalid = |error: aws_sdk_dynamodb::error::BuildError| Error::Table {
+            action: "define",
+            table: definition.name.clone(),
+            reason: error.to_string(),
+        };
+        let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(invalid)?;
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(ScalarAttributeType::S)
+            .build()
+            .map_err(invalid)?;
+        request = request.key_schema(key).attribute_definitions(attribute);
+    }
+    match request.send().await {
+        Ok(_) => Ok(()),
+        // Another process of this machine was quicker.
+        Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
+        Err(error) => Err(failed("create", &definition.name, &error)),
+    }
+}
+
+async fn enable_ttl(client: &Client, table: &str) -> Result<(), Error> {
+    let answer = client.describe_time_to_live().table_name(table).send().await;
+    let answer = answer.map_err(|error| failed("read the time to live of", table, &error))?;
+    let status = answer.time_to_live_description().and_then(|description| description.time_to_live_status());
+    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+        return Ok(());
+    }
+    let specification = TimeToLiveSpecification::builder()
+        .enabled(true)
+        .attribute_name(TTL_ATTRIBUTE)
+        .build()
+        .map_err(|error| Error::Table { action: "define", table: table.to_owned(), reason: error.to_string() })?;
+    client
+        .update_time_to_live()
+        .table_name(table)
+        .time_to_live_specification(specification)
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| failed("set the time to live of", table, &error))
+}
+
+fn failed<E: ProvideErrorMetadata, R>(action: &'static str, table: &str, error: &SdkError<E, R>) -> Error {
+    let reason = match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => "no usable answer from DynamoDB".to_owned(),
+    };
+    Error::Table { action, table: table.to_owned(), reason }
+}

@@ -1,0 +1,23 @@
+//! The conformance suites, over the embedded database in memory and in a file.
+
+mod support;
+
+mod storage_in_memory {
+    tidegate_capability::storage_conformance!(crate::support::storage_in_memory);
+}
+
+mod storage_in_a_file {
+    tidegate_capability::storage_conformance!(crate::support::storage_in_a_file);
+}
+
+mod registry_in_memory {
+    tidegate_capability::registry_conformance!(crate::support::registry_in_memory);
+}
+
+mod registry_in_a_file {
+    tidegate_capability::registry_conformance!(crate::support::registry_in_a_file);
+}
+
+mod registry_of_7_shards {
+    tidegate_capability::registry_conformance!(crate::support::registry_of_7_shards);
+}

@@ -1,0 +1,89 @@
+//! Ports over an embedded database, with a clock that the test moves.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use tempfile::TempDir;
+use tidegate_aws::{Clock, DynamoRegistry, DynamoStorage, Tables, client};
+use tidegate_capability::Deadline;
+use tidegate_capability::conformance::TestClock;
+use tidegate_embedded::Embedded;
+
+/// A port, its clock, and the directory its data is in.
+pub(crate) struct Subject<P> {
+    port: P,
+    clock: TestClock,
+    _directory: Option<TempDir>,
+}
+
+impl<P> Subject<P> {
+    pub(crate) fn port(&self) -> &P {
+        &self.port
+    }
+
+    pub(crate) fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+}
+
+pub(crate) async fn client_of(database: &Embedded) -> Client {
+    let client = client::local(database.http_client());
+    Tables::default().create_missing(&client).await.unwrap();
+    client
+}
+
+fn clock_of(clock: &TestClock) -> Clock {
+    let clock = clock.clone();
+    Clock::new(move || clock.now())
+}
+
+pub(crate) fn storage_on(client: Client) -> Subject<DynamoStorage> {
+    let clock = TestClock::default();
+    let port = DynamoStorage::new(client, &Tables::default()).with_clock(clock_of(&clock));
+    Subject { port, clock, _directory: None }
+}
+
+pub(crate) fn registry_on(client: Client) -> Subject<DynamoRegistry> {
+    let clock = TestClock::default();
+    let port = DynamoRegistry::new(client, &Tables::default()).with_clock(clock_of(&clock));
+    Subject { port, clock, _directory: None }
+}
+
+pub(crate) async fn memory() -> Client {
+    client_of(&Embedded::memory().unwrap()).await
+}
+
+pub(crate) async fn file() -> (Client, TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Embedded::open(directory.path().join("data.db")).unwrap();
+    (client_of(&database).await, directory)
+}
+
+pub(crate) async fn storage_in_memory() -> Subject<DynamoStorage> {
+    storage_on(memory().await)
+}
+
+pub(crate) async fn storage_in_a_file() -> Subject<DynamoStorage> {
+    let (client, directory) = file().await;
+    Subject { _directory: Some(directory), ..storage_on(client) }
+}
+
+pub(crate) async fn registry_in_memory() -> Subject<DynamoRegistry> {
+    registry_on(memory().await)
+}
+
+pub(crate) async fn registry_in_a_file() -> Subject<DynamoRegistry> {
+    let (client, directory) = file().await;
+    Subject { _directory: Some(directory), ..registry_on(client) }
+}
+
+pub(crate) async fn registry_of_7_shards() -> Subject<DynamoRegistry> {
+    let Subject { port, clock, _directory } = registry_in_memory().await;
+    Subject { port: port.with_shards(7.try_into().unwrap()), clock, _directory }
+}
+
+pub(crate) fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(30))
+}

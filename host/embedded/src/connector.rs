@@ -1,0 +1,73 @@
+//! The SDK's HTTP client over an engine.
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+
+use crate::engine::Embedded;
+use crate::operation::Answer;
+
+/// The largest request that DynamoDB reads: 16 MB.
+const MAX_BODY_BYTES: usize = 16 << 20;
+
+/// The SDK's HTTP client over an [`Embedded`] database.
+#[derive(Debug)]
+pub struct Client {
+    connector: SharedHttpConnector,
+}
+
+impl Client {
+    /// The client of `database`.
+    #[must_use]
+    pub fn new(database: Embedded) -> Self {
+        Self { connector: SharedHttpConnector::new(Connector { database }) }
+    }
+}
+
+impl HttpClient for Client {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        // There is nothing to connect to, so the timeouts of the settings have nothing to bound.
+        self.connector.clone()
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    database: Embedded,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let Some(body) = request.body().bytes() else {
+            let error = ConnectorError::user("the embedded database takes no streamed requests".into());
+            return HttpConnectorFuture::ready(Err(error));
+        };
+        if body.len() > MAX_BODY_BYTES {
+            return HttpConnectorFuture::ready(respond(Answer::too_large()));
+        }
+        if let Some(answer) = self.database.answer_now(target, body) {
+            return HttpConnectorFuture::ready(respond(answer));
+        }
+        let (target, body) = (target.to_owned(), body.to_vec());
+        let database = self.database.clone();
+        HttpConnectorFuture::new(async move {
+            match database.answer(target, body).await {
+                Some(answer) => respond(answer),
+                None => Err(ConnectorError::io("the embedded database is closed".into())),
+            }
+        })
+    }
+}
+
+fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
+    let status = StatusCode::try_from(answer.status).map_err(|error| ConnectorError::other(error.into(), None))?;
+    let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+    response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+    Ok(response)
+}

@@ -1,0 +1,126 @@
+//! One DynamoDB request to one answer.
+//!
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html>
+
+use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+const STREAMS_TARGET_PREFIX: &str = "DynamoDBStreams_20120810.";
+const UNKNOWN_OPERATION: &str = r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
+const TOO_LARGE: &str =
+    r#"{"__type":"com.amazon.coral.service#RequestTooLarge","message":"Request exceeded the size limit of 16 MB"}"#;
+
+/// A status and a JSON body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// JSON in DynamoDB's form.
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// What DynamoDB says to a body above its limit.
+    pub(crate) fn too_large() -> Self {
+        Self { status: 413, body: TOO_LARGE.to_owned() }
+    }
+
+    fn unknown_operation() -> Self {
+        Self { status: 400, body: UNKNOWN_OPERATION.to_owned() }
+    }
+}
+
+/// Runs the operation that `target`, the header `X-Amz-Target`, names.
+pub(crate) fn answer(database: &Database, target: &str, body: &[u8]) -> Answer {
+    let name = target.strip_prefix(TARGET_PREFIX).or_else(|| target.strip_prefix(STREAMS_TARGET_PREFIX));
+    let result = name.map(|name| run(database, name, body));
+    match result {
+        Some(Ok(Some(body))) => Answer { status: 200, body },
+        Some(Ok(None)) | None => Answer::unknown_operation(),
+        Some(Err(error)) => Answer { status: error.status_code(), body: error.to_json() },
+    }
+}
+
+/// The engine has a method for each operation and no dispatch by name; none for a name it does not know.
+macro_rules! dispatch {
+    ($database:ident, $name:ident, $body:ident, { $($operation:literal => $method:ident,)* }) => {
+        match $name {
+            $($operation => encode(&$database.$method(decode($body)?)?).map(Some),)*
+            _ => Ok(None),
+        }
+    };
+}
+
+fn run(database: &Database, name: &str, body: &[u8]) -> Result<Option<String>, DynoxideError> {
+    dispatch!(database, name, body, {
+        "GetItem" => get_item,
+        "PutItem" => put_item,
+        "UpdateItem" => update_item,
+        "DeleteItem" => delete_item,
+        "Query" => query,
+        "Scan" => scan,
+        "BatchGetItem" => batch_get_item,
+        "BatchWriteItem" => batch_write_item,
+        "TransactWriteItems" => transact_write_items,
+        "TransactGetItems" => transact_get_items,
+        "ExecuteStatement" => execute_statement,
+        "ExecuteTransaction" => execute_transaction,
+        "BatchExecuteStatement" => batch_execute_statement,
+        "CreateTable" => create_table,
+        "DeleteTable" => delete_table,
+        "DescribeTable" => describe_table,
+        "UpdateTable" => update_table,
+        "ListTables" => list_tables,
+        "UpdateTimeToLive" => update_time_to_live,
+        "DescribeTimeToLive" => describe_time_to_live,
+        "TagResource" => tag_resource,
+        "UntagResource" => untag_resource,
+        "ListTagsOfResource" => list_tags_of_resource,
+        "ListStreams" => list_streams,
+        "DescribeStream" => describe_stream,
+        "GetShardIterator" => get_shard_iterator,
+        "GetRecords" => get_records,
+    })
+}
+
+fn encode<T: Serialize>(response: &T) -> Result<String, DynoxideError> {
+    serde_json::to_string(response).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
+    serde_json::from_slice(body).map_err(|error| classify(&error.to_string()))
+}
+
+/// The engine's request types mark in the text of a serde error which DynamoDB error it stands for. What is not marked
+/// is a ValidationException where a member is missing, null or not of its enumeration, and otherwise a value of the
+/// wrong JSON type, or no JSON.
+fn classify(message: &str) -> DynoxideError {
+    let text = without_position(message);
+    if let Some(text) = text.strip_prefix("VALIDATION_REQUEST:").or_else(|| text.strip_prefix("VALIDATION:")) {
+        return DynoxideError::ValidationException(text.to_owned());
+    }
+    if let Some(text) = message.strip_prefix("VALIDATION_AS_READ:") {
+        return DynoxideError::ValidationException(text.to_owned());
+    }
+    if let Some(text) = text.strip_prefix("SERIALIZATION:") {
+        return DynoxideError::SerializationException(text.to_owned());
+    }
+    if let Some(text) = message.strip_prefix("SERIALIZATION_AS_READ:") {
+        return DynoxideError::SerializationException(text.to_owned());
+    }
+    let validation = ["missing field", "unknown variant", "invalid type: null", "AttributeValue"];
+    if validation.iter().any(|part| text.contains(part)) {
+        return DynoxideError::ValidationException(text.to_owned());
+    }
+    DynoxideError::SerializationException(text.to_owned())
+}
+
+/// serde_json ends its messages with ` at line N column N`.
+fn without_position(message: &str) -> &str {
+    match message.rsplit_once(" at line ") {
+        Some((text, position)) if position.contains(" column ") => text,
+        _ => message,
+    }
+}
