@@ -5,7 +5,6 @@ from aws_cdk.aws_cloudwatch import (
     Alarm,
     ComparisonOperator,
     IMetric,
-    MathExpression,
     Metric,
     Stats,
     TreatMissingData,
@@ -59,12 +58,11 @@ class Alarms(Construct):
         `bootstrap` counts its own faults. A crash or a timeout leaves it no time to, so those are counted from the
         platform's report of each invocation, whose status is `failure` when the function answered with an error.
         """
-        namespace = f"{NAMESPACE}/{self.app.name}-{self.stage.name}"
         crashes = MetricFilter(
             authorizer,
             "Crashes",
             log_group=authorizer.log_group,
-            metric_namespace=namespace,
+            metric_namespace=f"{NAMESPACE}/{self.app.name}-{self.stage.name}",
             metric_name="AuthorizerCrashes",
             metric_value="1",
             filter_pattern=FilterPattern.all(
@@ -74,14 +72,10 @@ class Alarms(Construct):
                     FilterPattern.string_value("$.record.status", "=", "timeout"),
                 ),
             ),
-        ).metric(period=PERIOD, statistic=Stats.SUM)
-        faults = MathExpression(
-            expression="FILL(faults, 0) + FILL(crashes, 0)",
-            using_metrics={"faults": self._host_metric(AUTHORIZER_FAULTS), "crashes": crashes},
-            label="faults and crashes",
-            period=PERIOD,
         )
-        self._alarm("AuthorizerFaults", faults, "The authorizer failed, so clients got status 500.")
+        crashes = crashes.metric(period=PERIOD, statistic=Stats.SUM)
+        self._alarm("AuthorizerFaults", self._host_metric(AUTHORIZER_FAULTS), "The authorizer failed: clients got 500.")
+        self._alarm("AuthorizerCrashes", crashes, "The authorizer crashed or timed out: clients got 500.")
 
     def watch_api(self, api: Api) -> None:
         """What API Gateway itself saw fail."""

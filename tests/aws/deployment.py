@@ -1,0 +1,169 @@
+"""The CDK app's template, deployed on the emulator as `cdk deploy` would: assets to S3, then CloudFormation."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import botocore.exceptions
+from emulator import REGION, Emulator
+
+INFRA = Path(__file__).resolve().parents[2] / "infra"
+ACCOUNT = "000000000000"
+# Where `cdk bootstrap` would have put them.
+ASSETS_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
+ROUTE_RESPONSE = "AWS::ApiGatewayV2::RouteResponse"
+
+Template = dict
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """An app that is deployed on an emulator."""
+
+    emulator: Emulator
+    name: str
+    stage: str
+    template: Template
+    outputs: dict[str, str]
+    resources: dict[str, str]
+    """Physical ids by logical ids."""
+
+    @property
+    def api(self) -> str:
+        """The API's id."""
+        return self.physical_id("AWS::ApiGatewayV2::Api")
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return self.emulator.web_socket_url(self.api, self.stage)
+
+    def physical_id(self, kind: str) -> str:
+        """The physical id of the one resource of `kind`."""
+        (name,) = (name for name, resource in self.template["Resources"].items() if resource["Type"] == kind)
+        return self.resources[name]
+
+    def items(self, output: str) -> list[dict]:
+        """All items of the table that an output names."""
+        return self.emulator.client("dynamodb").scan(TableName=self.outputs[output])["Items"]
+
+    def logs(self, function: str) -> str:
+        """What the function with this logical id logged."""
+        group = self.template["Resources"][function]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+        events = self.emulator.client("logs").filter_log_events(logGroupName=self.resources[group])["events"]
+        return "\n".join(event["message"] for event in events)
+
+
+def synthesize(package: Path, output: Path, emulator: Emulator, stage: str = "dev", **context: str) -> Path:
+    """Synthesises a stage into `output`, with the emulator's callback URL."""
+    values = {"stage": stage, "package": str(package), "callback-url": emulator.callback_url}
+    values |= {name.replace("_", "-"): value for name, value in context.items()}
+    arguments = [argument for name, value in values.items() for argument in ("-c", f"{name}={value}")]
+    run = subprocess.run(
+        [sys.executable, "app.py", *arguments, "--output", str(output)],
+        cwd=INFRA,
+        # The CDK looks for `node` on the path, which the virtual environment brings.
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    return output
+
+
+def deploy(
+    emulator: Emulator, assembly: Path, name: str, stage: str = "dev", change: Callable[[Template], None] | None = None
+) -> Deployment:
+    """Deploys a synthesised stack under `name`, after `change` of its template."""
+    (path,) = assembly.glob(f"*-{stage}.template.json")
+    template = json.loads(path.read_text())
+    if change:
+        change(template)
+    publish_assets(emulator, assembly)
+    accepted = as_ministack_takes_it(template)
+    cloudformation = emulator.client("cloudformation")
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(accepted), Capabilities=["CAPABILITY_IAM"])
+    try:
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+    except botocore.exceptions.WaiterError as error:
+        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        reasons = [event["ResourceStatusReason"] for event in events if event.get("ResourceStatusReason")]
+        raise AssertionError(f"`{name}` was not deployed: {'; '.join(reasons)}") from error
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+    deployment = Deployment(
+        emulator=emulator,
+        name=name,
+        stage=stage,
+        template=accepted,
+        outputs={output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
+        resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
+    )
+    add_route_responses(deployment, template)
+    return deployment
+
+
+def delete(deployment: Deployment) -> None:
+    """Deletes the stack."""
+    cloudformation = deployment.emulator.client("cloudformation")
+    cloudformation.delete_stack(StackName=deployment.name)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=deployment.name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+
+
+def publish_assets(emulator: Emulator, assembly: Path) -> None:
+    """Does what `cdk bootstrap` and the upload of `cdk deploy` leave behind."""
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket=ASSETS_BUCKET)
+    emulator.client("ssm").put_parameter(Name=BOOTSTRAP_VERSION, Value="30", Type="String", Overwrite=True)
+    for manifest in assembly.glob("*.assets.json"):
+        for asset in json.loads(manifest.read_text())["files"].values():
+            for destination in asset["destinations"].values():
+                content = (assembly / asset["source"]["path"]).read_bytes()
+                s3.put_object(Bucket=ASSETS_BUCKET, Key=destination["objectKey"], Body=content)
+
+
+def as_ministack_takes_it(template: Template) -> Template:
+    """The template without what MiniStack's CloudFormation rejects, and with what its IAM insists on."""
+    accepted = copy.deepcopy(template)
+    accepted["Resources"] = {
+        name: resource for name, resource in accepted["Resources"].items() if resource["Type"] != ROUTE_RESPONSE
+    }
+    for statement in statements(accepted):
+        # It checks GetParameters against `*`, where AWS checks each parameter.
+        if statement["Action"] == "ssm:GetParameters":
+            statement["Resource"] = "*"
+    return accepted
+
+
+def statements(template: Template) -> list[dict]:
+    """Every statement of every role's policy."""
+    return [
+        statement
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Policy"
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def add_route_responses(deployment: Deployment, template: Template) -> None:
+    """Makes the route responses through API Gateway's own API, which MiniStack has."""
+    gateway = deployment.emulator.client("apigatewayv2")
+    for resource in template["Resources"].values():
+        if resource["Type"] == ROUTE_RESPONSE:
+            properties = resource["Properties"]
+            gateway.create_route_response(
+                ApiId=deployment.api,
+                # MiniStack's physical id of a route is `API/ROUTE`.
+                RouteId=deployment.resources[properties["RouteId"]["Ref"]].rpartition("/")[2],
+                RouteResponseKey=properties["RouteResponseKey"],
+            )
