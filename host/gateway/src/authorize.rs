@@ -28,9 +28,8 @@ pub(crate) async fn authorize(
     request: &mut Request,
     handshake: &Handshake,
 ) -> Result<Authorized, Refusal> {
-    let present = |source: &IdentitySource| {
-        find(source, api, request, handshake).is_some_and(|value| !value.is_empty())
-    };
+    let present =
+        |source: &IdentitySource| find(source, api, request, handshake).is_some_and(|value| !value.is_empty());
     if !authorizer.identity_source.iter().all(present) {
         return Err(Refusal::Unauthorized);
     }

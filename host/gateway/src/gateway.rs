@@ -93,7 +93,10 @@ impl Gateway {
             }
             let all = async { while tasks.join_next().await.is_some() {} };
             if tokio::time::timeout_at(end, all).await.is_err() {
-                tracing::warn!(tasks = tasks.len(), "connections and messages under way were dropped at the end of the drain time");
+                tracing::warn!(
+                    tasks = tasks.len(),
+                    "connections and messages under way were dropped at the end of the drain time"
+                );
                 *self.tasks() = None;
                 tasks.shutdown().await;
                 return;

@@ -124,7 +124,8 @@ pub(crate) fn refuse(status: StatusCode, message: &str) -> Box<Answer> {
 /// `Sec-WebSocket-Accept` of an upgrade request.
 fn accept_key(parts: &request::Parts) -> Result<String, Box<Answer>> {
     let headers = &parts.headers;
-    let upgrades = has_token(headers, &header::CONNECTION, "upgrade") && has_token(headers, &header::UPGRADE, "websocket");
+    let upgrades =
+        has_token(headers, &header::CONNECTION, "upgrade") && has_token(headers, &header::UPGRADE, "websocket");
     if !upgrades {
         let mut answer = refuse(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
         answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));

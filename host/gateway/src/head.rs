@@ -5,7 +5,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use http::HeaderMap;
@@ -20,15 +20,7 @@ const END: &[u8] = b"\r\n\r\n";
 
 /// The bytes of the first request head of a socket.
 #[derive(Default)]
-pub(crate) struct Head(Mutex<Bytes>);
-
-#[derive(Default)]
-struct Bytes {
-    kept: Vec<u8>,
-    whole: bool,
-    /// Whether the client has sent anything at all.
-    begun: bool,
-}
+pub(crate) struct Head(Mutex<Vec<u8>>);
 
 /// A client's socket, with its place among the permitted ones.
 pub(crate) struct Client {
@@ -38,29 +30,26 @@ pub(crate) struct Client {
 }
 
 impl Head {
-    /// Whether the client has sent anything.
-    pub(crate) fn is_begun(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).begun
-    }
-
     /// The headers of the first request in the order received, and nothing of later ones.
     pub(crate) fn take(&self) -> Option<Fields> {
-        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = std::mem::take(&mut bytes.kept);
+        let kept = std::mem::take(&mut *self.kept());
         let end = kept.windows(END.len()).position(|window| window == END)?;
         let text = String::from_utf8_lossy(kept.get(..end)?).into_owned();
         let field = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
         Some(text.split("\r\n").skip(1).filter_map(field).collect())
     }
 
+    /// Keeps bytes of the head; true when nothing more is to be kept.
     fn keep(&self, new: &[u8]) -> bool {
-        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        bytes.begun |= !new.is_empty();
-        let from = bytes.kept.len().saturating_sub(END.len() - 1);
-        bytes.kept.extend_from_slice(new);
-        bytes.whole = bytes.kept.len() > MAX_HEAD_BYTES
-            || bytes.kept.get(from..).is_some_and(|tail| tail.windows(END.len()).any(|window| window == END));
-        bytes.whole
+        let mut kept = self.kept();
+        let from = kept.len().saturating_sub(END.len() - 1);
+        kept.extend_from_slice(new);
+        kept.len() > MAX_HEAD_BYTES
+            || kept.get(from..).is_some_and(|tail| tail.windows(END.len()).any(|window| window == END))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -39,13 +39,26 @@ pub(crate) async fn serve(connections: &Connections, id: &str, request: Request<
     }
     let id = match ConnectionId::new(id) {
         Ok(id) if is_connection_id(id.as_str()) => id,
-        _ => return endpoint::error(StatusCode::BAD_REQUEST, "BadRequestException", &format!("Invalid connectionId: {id}")),
+        _ => {
+            return endpoint::error(
+                StatusCode::BAD_REQUEST,
+                "BadRequestException",
+                &format!("Invalid connectionId: {id}"),
+            );
+        }
     };
     let outcome = match method {
-        Method::GET => connections.admit_request().and_then(|()| connections.socket(&id)).map(|socket| describe(&socket)),
-        Method::DELETE => connections.admit_request().and_then(|()| connections.delete(&id)).map(|()| empty(StatusCode::NO_CONTENT)),
+        Method::GET => {
+            connections.admit_request().and_then(|()| connections.socket(&id)).map(|socket| describe(&socket))
+        }
+        Method::DELETE => {
+            connections.admit_request().and_then(|()| connections.delete(&id)).map(|()| empty(StatusCode::NO_CONTENT))
+        }
         _ => match body_of(request.into_body(), connections.limits.message_bytes).await {
-            Some(body) => connections.admit_request().and_then(|()| connections.post(&id, frame_of(body))).map(|()| empty(StatusCode::OK)),
+            Some(body) => connections
+                .admit_request()
+                .and_then(|()| connections.post(&id, frame_of(body)))
+                .map(|()| empty(StatusCode::OK)),
             None => Err(Error::TooLarge),
         },
     };
@@ -64,7 +77,9 @@ fn failure(error: &Error) -> Answer {
             endpoint::error(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", "Message too long")
         }
         Error::Throttled => endpoint::error(StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", "Limit exceeded"),
-        _ => endpoint::error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerErrorException", "Internal server error"),
+        _ => {
+            endpoint::error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerErrorException", "Internal server error")
+        }
     }
 }
 

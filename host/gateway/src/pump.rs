@@ -80,12 +80,11 @@ impl<'a> Pump<'a> {
 
     /// One round of everything. True when there is more to do at once.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
-        let paused = self.is_paused();
-        let more = if paused { false } else { self.read(cx)? };
+        let unread = self.read(cx)?;
         while let Poll::Ready(Some(())) = Pin::new(&mut self.handlers).poll_next(cx) {}
         self.write(cx)?;
         self.check_patience(cx)?;
-        Ok(more || (paused && !self.is_paused()))
+        Ok(unread && !self.is_paused())
     }
 
     /// Whether the client must wait: with too many messages under way, or too much that it has not read.
@@ -95,18 +94,18 @@ impl<'a> Pump<'a> {
         self.closing.is_none() && (busy || self.peer.outbox.is_full(connections.room()))
     }
 
-    /// Reads until there is nothing; true when it stopped earlier.
+    /// Reads until there is nothing; true when it stopped before that.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
         for _ in 0..BATCH {
+            if self.is_paused() {
+                return Ok(true);
+            }
             let Some(socket) = self.socket.as_mut() else { return Ok(false) };
             match Pin::new(socket).poll_next(cx) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Some(Ok(message))) => self.take(message, cx)?,
                 Poll::Ready(Some(Err(error))) => return Err(self.stop(&error)),
                 Poll::Ready(None) => return Err(self.over()),
-            }
-            if self.is_paused() {
-                return Ok(false);
             }
         }
         Ok(true)

@@ -2,12 +2,15 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
+use http::header::{self, HeaderValue};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -107,14 +110,20 @@ impl Spare {
         }
     }
 
+    /// Takes every waiting socket off the queue and closes it.
     async fn refuse(&mut self, listener: &TcpListener) {
-        let had = self.file.take().is_some();
-        // What is accepted here is closed here.
-        let refused = had && tokio::time::timeout(BACK_OFF, listener.accept()).await.is_ok_and(|accepted| accepted.is_ok());
-        self.file = File::open("/dev/null").ok();
-        if !refused {
+        if self.file.take().is_none() {
             tokio::time::sleep(BACK_OFF).await;
         }
+        // Asked until there is none: an accept that must wait for a socket would take one that could be served by then.
+        poll_fn(|cx| {
+            while let Poll::Ready(Ok(refused)) = listener.poll_accept(cx) {
+                drop(refused);
+            }
+            Poll::Ready(())
+        })
+        .await;
+        self.file = File::open("/dev/null").ok();
     }
 }
 
@@ -122,18 +131,26 @@ impl Spare {
 fn start(gateway: &Arc<Gateway>, stream: TcpStream, from: SocketAddr, permit: OwnedSemaphorePermit) {
     // A frame is written whole, and a client waits for it.
     let _ = stream.set_nodelay(true);
-    let head = Arc::new(Head::default());
-    let client = TokioIo::new(Client::new(stream, permit, Arc::clone(&head)));
-    gateway.spawn(speak_http(Arc::clone(gateway), client, from, head));
+    let line = Arc::new(Line { from, head: Arc::default(), busy: AtomicBool::new(false) });
+    let client = TokioIo::new(Client::new(stream, permit, Arc::clone(&line.head)));
+    gateway.spawn(speak_http(Arc::clone(gateway), client, line));
+}
+
+/// What an HTTP connection's requests have in common.
+struct Line {
+    from: SocketAddr,
+    head: Arc<Head>,
+    /// Whether a request is being answered.
+    busy: AtomicBool,
 }
 
 /// Speaks HTTP until the socket is upgraded or closed.
-async fn speak_http(gateway: Arc<Gateway>, client: TokioIo<Client>, from: SocketAddr, head: Arc<Head>) {
+async fn speak_http(gateway: Arc<Gateway>, client: TokioIo<Client>, line: Arc<Line>) {
     let service = {
-        let (gateway, head) = (Arc::clone(&gateway), Arc::clone(&head));
+        let (gateway, line) = (Arc::clone(&gateway), Arc::clone(&line));
         service_fn(move |request| {
-            let (gateway, head) = (Arc::clone(&gateway), Arc::clone(&head));
-            async move { Ok::<_, Infallible>(answer(gateway, request, &head, from).await) }
+            let (gateway, line) = (Arc::clone(&gateway), Arc::clone(&line));
+            async move { Ok::<_, Infallible>(answer(gateway, request, &line).await) }
         })
     };
     let connection = http1::Builder::new()
@@ -146,21 +163,31 @@ async fn speak_http(gateway: Arc<Gateway>, client: TokioIo<Client>, from: Socket
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
         () = gateway.stopped() => {
-            if !head.is_begun() {
+            // hyper's own way to stop would close a connection that is being upgraded.
+            if !line.busy.load(Ordering::Relaxed) {
                 return;
             }
-            connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = outcome {
-        tracing::debug!(%error, client = %from, "an HTTP connection ended");
+        tracing::debug!(%error, client = %line.from, "an HTTP connection ended");
     }
 }
 
-/// Answers one request.
-async fn answer(gateway: Arc<Gateway>, mut request: Request<Incoming>, head: &Head, from: SocketAddr) -> Answer {
-    let sent = head.take();
+/// Answers one request; the last of its connection when the gateway stops.
+async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, line: &Line) -> Answer {
+    line.busy.store(true, Ordering::Relaxed);
+    let mut answer = respond(&gateway, request, line).await;
+    line.busy.store(false, Ordering::Relaxed);
+    if gateway.is_stopping() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
+}
+
+async fn respond(gateway: &Arc<Gateway>, mut request: Request<Incoming>, line: &Line) -> Answer {
+    let sent = line.head.take();
     let api = gateway.api();
     match Target::of(request.uri().path(), &api.stage) {
         Target::Nowhere => management::forbidden("Forbidden"),
@@ -168,7 +195,7 @@ async fn answer(gateway: Arc<Gateway>, mut request: Request<Incoming>, head: &He
         Target::Socket => {
             let switched = hyper::upgrade::on(&mut request);
             let (parts, _body) = request.into_parts();
-            let upgrade = match Upgrade::read(&gateway, &parts, sent, from) {
+            let upgrade = match Upgrade::read(gateway, &parts, sent, line.from) {
                 Ok(upgrade) => upgrade,
                 Err(answer) => return *answer,
             };
@@ -177,7 +204,7 @@ async fn answer(gateway: Arc<Gateway>, mut request: Request<Incoming>, head: &He
                 return *refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
             }
             let (send, receive) = oneshot::channel();
-            gateway.spawn(session::run(Arc::clone(&gateway), upgrade, switched, send));
+            gateway.spawn(session::run(Arc::clone(gateway), upgrade, switched, send));
             // The session is dropped unanswered only when the gateway has drained, or when it failed.
             receive.await.unwrap_or_else(|_| *refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"))
         }

@@ -41,10 +41,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>, upgrade: Upgrade, switched: OnUpg
     // The handshake's state is boxed, so that an open connection does not keep the room for it.
     let Some((entry, mut request)) = Box::pin(shake_hands(&gateway, upgrade, answer)).await else { return };
     let ended = match open(&gateway, switched).await {
-        Some(socket) => {
-            entry.peer.open();
-            Pump::new(Arc::clone(&gateway), &entry, socket, &mut request).await
-        }
+        Some(socket) => Pump::new(Arc::clone(&gateway), &entry, socket, &mut request).await,
         None => Ended::vanished(),
     };
     drop(entry);
@@ -64,8 +61,12 @@ async fn shake_hands(
         entry.peer.outbox.close(Close::SHUTDOWN);
     }
     match admit(gateway, &api, &mut request, upgrade.handshake.clone()).await {
-        // A client that is gone by now is found gone when its socket is to open.
-        Ok(protocol) => drop(answer.send(upgrade.accept(protocol))),
+        Ok(protocol) => {
+            // What is sent from now on waits in the outbox for the socket, so that no client that sees its socket open is
+            // gone to others. A client that has left by now is found gone when its socket is to open.
+            entry.peer.open();
+            drop(answer.send(upgrade.accept(protocol)));
+        }
         Err(refusal) => {
             drop(answer.send(refusal.answer(&entry.peer.id, &request.request_id)));
             return None;

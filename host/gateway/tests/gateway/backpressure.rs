@@ -1,0 +1,168 @@
+//! A client that does not read, or sends more than is handled at a time, harms only itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use http::Method;
+use serde_json::json;
+use tidegate_capability::messaging::Error;
+use tidegate_capability::{Deadline, Messaging};
+use tidegate_event::Payload;
+use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{Action, Client, Harness, setup, soon};
+
+fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(60))
+}
+
+/// A message of about 64 KiB that starts with its number.
+fn numbered(number: usize) -> Payload {
+    Payload::Text(format!("{number:<65000}"))
+}
+
+/// Sends to a client that does not read until its outbox is full; answers how many messages were accepted.
+async fn fill(gateway: &Harness, client: &Client) -> usize {
+    // Far more than all the buffers of the system on the way to the client.
+    for number in 0..4_096 {
+        match gateway.connections.send(&client.id, &numbered(number), deadline()).await {
+            Ok(()) => tokio::task::yield_now().await,
+            Err(error) => {
+                assert_eq!(error, Error::Throttled);
+                return number;
+            }
+        }
+    }
+    panic!("256 MiB were accepted for a client that does not read");
+}
+
+#[tokio::test]
+async fn senders_to_a_slow_client_are_throttled_and_nothing_accepted_is_lost() {
+    let gateway = setup(&["$connect", "$default"]).start().await;
+    let (mut slow, mut other) = (gateway.connect().await, gateway.connect().await);
+    let accepted = fill(&gateway, &slow).await;
+    assert_eq!(
+        gateway.connections.send_many(std::slice::from_ref(&slow.id), &numbered(0), deadline()).await,
+        [Err(Error::Throttled)]
+    );
+    let answer = gateway.management(Method::POST, slow.id.as_str(), "x".repeat(65_536)).await;
+    assert_eq!((answer.status.as_u16(), answer.error()), (429, "LimitExceededException"));
+    // Others are not affected, not even in the same call.
+    let both = [slow.id.clone(), other.id.clone()];
+    assert_eq!(gateway.connections.send_many(&both, &numbered(7), deadline()).await, [Err(Error::Throttled), Ok(())]);
+    assert_eq!(other.text().await.trim(), "7");
+    for number in 0..accepted {
+        assert_eq!(slow.text().await.trim(), number.to_string());
+    }
+    slow.ping().await;
+    assert_eq!(gateway.connections.send(&slow.id, &numbered(8), deadline()).await, Ok(()));
+    assert_eq!(slow.text().await.trim(), "8");
+}
+
+#[tokio::test]
+async fn the_number_of_waiting_messages_is_bounded_too() {
+    let gateway = setup(&["$connect"]).limits(|limits| limits.queued_messages = 10).start().await;
+    let mut client = gateway.connect().await;
+    // None of these calls lets the connection's task run.
+    let results =
+        gateway.connections.send_many(&vec![client.id.clone(); 12], &Payload::Text("x".into()), deadline()).await;
+    let (accepted, refused) = results.split_at(10);
+    assert!(accepted.iter().all(Result::is_ok));
+    assert_eq!(refused, [Err(Error::Throttled), Err(Error::Throttled)]);
+    for _ in 0..10 {
+        assert_eq!(client.text().await, "x");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_client_can_be_closed() {
+    let setup = setup(&["$connect", "$disconnect"]).limits(|limits| limits.close_handshake = Duration::from_millis(20));
+    let gateway = setup.start().await;
+    let slow = gateway.connect().await;
+    fill(&gateway, &slow).await;
+    gateway.connections.close(&slow.id, deadline()).await.unwrap();
+    assert_eq!(gateway.event().await["requestContext"]["disconnectStatusCode"], json!(1000));
+    assert!(gateway.connections.is_empty());
+}
+
+#[tokio::test]
+async fn a_slow_client_is_idle_in_the_end() {
+    let setup = setup(&["$connect", "$disconnect"]).limits(|limits| limits.close_handshake = Duration::from_millis(20));
+    let gateway = setup.start().await;
+    let slow = gateway.connect().await;
+    fill(&gateway, &slow).await;
+    gateway.clock.advance(Duration::from_secs(600));
+    assert_eq!(gateway.event().await["requestContext"]["disconnectStatusCode"], json!(1001));
+}
+
+#[tokio::test]
+async fn a_client_that_reads_no_replies_is_read_no_further_and_loses_none() {
+    let setup = setup(&["$connect", "$default?"]).messages(|body| Action::body(&format!("{body:<32768}")));
+    let gateway = setup.limits(|limits| limits.queued_bytes = 64 << 10).start().await;
+    let client = gateway.connect().await;
+    let (mut sink, mut stream) = client.socket.split();
+    const COUNT: usize = 2_000;
+    let sending = tokio::spawn(async move {
+        for number in 0..COUNT {
+            sink.send(Message::text(number.to_string())).await.expect("the socket stays open");
+        }
+    });
+    // Replies of 64 MiB: the gateway must stop reading long before it has handled all of them.
+    let (mut handled, mut turns) = (0, 0);
+    while turns < 10_000 {
+        tokio::task::yield_now().await;
+        turns += 1;
+        while !gateway.is_quiet().await {
+            gateway.event().await;
+            (handled, turns) = (handled + 1, 0);
+        }
+    }
+    assert!((1..COUNT).contains(&handled), "{handled} messages were handled for a client that reads nothing");
+    for number in 0..COUNT {
+        let reply = soon(stream.next()).await.unwrap().unwrap();
+        assert_eq!(reply.to_text().unwrap().trim(), number.to_string());
+    }
+    soon(sending).await.unwrap();
+}
+
+#[tokio::test]
+async fn messages_of_one_connection_above_the_limit_wait_to_be_read() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let script = move |body: &str| Action::Wait(held.clone(), Box::new(Action::body(body)));
+    let setup = setup(&["$connect", "$default?"]).messages(script);
+    let gateway = setup.limits(|limits| limits.concurrent_messages = 2).start().await;
+    let mut client = gateway.connect().await;
+    for body in ["1", "2", "3"] {
+        client.socket.feed(Message::text(body)).await.unwrap();
+    }
+    client.socket.flush().await.unwrap();
+    gateway.event().await;
+    gateway.event().await;
+    assert!(gateway.is_quiet().await, "a third message was handled beside two");
+    gate.add_permits(3);
+    let mut replies = [client.text().await, client.text().await, client.text().await];
+    replies.sort();
+    assert_eq!(replies, ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn a_message_reaches_many_connections_in_one_call() {
+    let gateway = setup(&["$connect"]).start().await;
+    let mut clients = Vec::new();
+    for _ in 0..200 {
+        clients.push(gateway.connect().await);
+    }
+    let ids: Vec<_> = clients.iter().map(|client| client.id.clone()).collect();
+    for number in 0..5 {
+        let results = gateway.connections.send_many(&ids, &numbered(number), deadline()).await;
+        assert!(results.iter().all(Result::is_ok));
+    }
+    for client in &mut clients {
+        for number in 0..5 {
+            assert_eq!(client.text().await.trim(), number.to_string());
+        }
+    }
+}

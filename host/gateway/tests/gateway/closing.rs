@@ -1,0 +1,188 @@
+//! How connections end: what closes them, with which code, and the `$disconnect` that follows.
+
+use std::sync::Arc;
+
+use futures_util::SinkExt;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+
+use crate::harness::{Action, Harness, setup};
+
+/// Expects the `$disconnect` of one connection, and no second.
+async fn assert_disconnected(gateway: &Harness, code: u16, reason: &str) {
+    let event = gateway.event().await;
+    let context = &event["requestContext"];
+    assert_eq!(context["eventType"], "DISCONNECT");
+    assert_eq!((&context["disconnectStatusCode"], &context["disconnectReason"]), (&json!(code), &json!(reason)));
+    assert!(gateway.is_quiet().await);
+}
+
+fn part(text: &str, opcode: Data, is_final: bool) -> Message {
+    Message::Frame(Frame::message(Bytes::from(text.to_owned()), OpCode::Data(opcode), is_final))
+}
+
+async fn start() -> Harness {
+    setup(&["$connect", "$default?", "$disconnect"])
+        .messages(|body| Action::body(&body.len().to_string()))
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn a_binary_frame_closes_with_1003() {
+    let gateway = start().await;
+    let mut client = gateway.connect().await;
+    client.socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
+    assert_eq!(client.close_code().await, 1003);
+    assert_disconnected(&gateway, 1003, "Binary data is not accepted").await;
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf_8_closes_with_1007() {
+    let gateway = start().await;
+    let mut client = gateway.connect().await;
+    let frame = Frame::message(Bytes::from_static(&[0xff, 0xfe]), OpCode::Data(Data::Text), true);
+    client.socket.send(Message::Frame(frame)).await.unwrap();
+    assert_eq!(client.close_code().await, 1007);
+    assert_disconnected(&gateway, 1007, "Text is not valid UTF-8").await;
+}
+
+#[tokio::test]
+async fn a_frame_above_32_kib_closes_with_1009() {
+    let gateway = start().await;
+    let mut client = gateway.connect().await;
+    client.send(&"x".repeat(32 << 10)).await;
+    assert_eq!(client.text().await, "32768");
+    gateway.event().await;
+    client.send(&"x".repeat((32 << 10) + 1)).await;
+    assert_eq!(client.close_code().await, 1009);
+    assert_disconnected(&gateway, 1009, "Message too large").await;
+}
+
+#[tokio::test]
+async fn a_message_of_128_kib_comes_in_frames_and_a_larger_one_closes_with_1009() {
+    let gateway = start().await;
+    let mut client = gateway.connect().await;
+    let quarter = "x".repeat(32 << 10);
+    for (opcode, is_final) in
+        [(Data::Text, false), (Data::Continue, false), (Data::Continue, false), (Data::Continue, true)]
+    {
+        client.socket.send(part(&quarter, opcode, is_final)).await.unwrap();
+    }
+    assert_eq!(client.text().await, "131072");
+    gateway.event().await;
+    for opcode in [Data::Text, Data::Continue, Data::Continue, Data::Continue] {
+        client.socket.send(part(&quarter, opcode, false)).await.unwrap();
+    }
+    client.socket.send(part("x", Data::Continue, true)).await.unwrap();
+    assert_eq!(client.close_code().await, 1009);
+    assert_disconnected(&gateway, 1009, "Message too large").await;
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_the_protocol_is_closed_with_1002() {
+    let gateway = start().await;
+    let mut client = gateway.connect().await;
+    // Not masked, as only a server's frames may be.
+    client.socket.get_mut().write_all(&[0x81, 0x01, b'x']).await.unwrap();
+    assert_eq!(client.close_code().await, 1002);
+    assert_disconnected(&gateway, 1002, "Protocol error").await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_still_sending_sees_why_it_was_closed() {
+    let gateway = start().await;
+    let mut client = gateway.connect().await;
+    // What the gateway leaves unread must not reset the socket before the client has read the close frame.
+    let message = Message::text("x".repeat(1 << 20));
+    client.socket.send(message).await.unwrap();
+    assert_eq!(client.close_code().await, 1009);
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_is_disconnected_with_1006() {
+    let gateway = start().await;
+    drop(gateway.connect().await);
+    assert_disconnected(&gateway, 1006, "Connection closed abnormally").await;
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_during_connect_is_disconnected_once_connect_let_it_in() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let script = move |event: &Value| match event["requestContext"]["eventType"].as_str() {
+        Some("CONNECT") => Action::Wait(held.clone(), Box::new(Action::status(200))),
+        _ => Action::status(200),
+    };
+    let gateway = setup(&["$connect", "$disconnect"]).handler(script).start().await;
+    let mut stream = gateway.tcp().await;
+    let request = "GET /dev HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    gateway.event().await;
+    drop(stream);
+    gate.add_permits(1);
+    assert_disconnected(&gateway, 1006, "Connection closed abnormally").await;
+}
+
+#[tokio::test]
+async fn delete_closes_the_socket_and_disconnect_runs() {
+    let gateway = start().await;
+    let mut client = gateway.connect().await;
+    assert_eq!(gateway.management(Method::DELETE, client.id.as_str(), "").await.status, StatusCode::NO_CONTENT);
+    let frame = client.close_frame().await.unwrap();
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1000, "Connection Closed Normally"));
+    client.gone().await;
+    assert_disconnected(&gateway, 1000, "Connection Closed Normally").await;
+}
+
+#[tokio::test]
+async fn a_failing_disconnect_is_ignored_and_the_connection_is_gone() {
+    let script = |event: &Value| match event["requestContext"]["eventType"].as_str() {
+        Some("DISCONNECT") => Action::Panic,
+        _ => Action::status(200),
+    };
+    let gateway = setup(&["$connect", "$disconnect"]).handler(script).start().await;
+    let mut client = gateway.connect().await;
+    client.socket.close(None).await.unwrap();
+    client.gone().await;
+    gateway.event().await;
+    assert!(gateway.connections.is_empty());
+    gateway.connect().await.ping().await;
+}
+
+#[tokio::test]
+async fn without_a_disconnect_route_nothing_is_invoked() {
+    let gateway = setup(&["$connect"]).start().await;
+    let mut client = gateway.connect().await;
+    client.socket.close(None).await.unwrap();
+    client.gone().await;
+    gateway.connect().await;
+    assert!(gateway.is_quiet().await);
+}
+
+#[tokio::test]
+async fn a_message_under_way_finishes_after_its_client_has_left() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let script = move |_: &str| Action::Wait(held.clone(), Box::new(Action::body("late")));
+    let gateway = setup(&["$connect", "$default?", "$disconnect"]).messages(script).start().await;
+    let mut client = gateway.connect().await;
+    client.send("wait").await;
+    gateway.event().await;
+    client.socket.close(None).await.unwrap();
+    assert_disconnected(&gateway, 1005, "Client-side close frame status not set").await;
+    // The message takes the permit only if it was not dropped with the connection.
+    gate.add_permits(1);
+    crate::harness::soon(async {
+        while gate.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

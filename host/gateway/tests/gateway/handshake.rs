@@ -1,0 +1,234 @@
+//! Every row of the handshake table.
+
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+use tidegate_gateway::{Function, IdentitySource, InvokeError, Rate};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{Action, Answer, setup};
+
+/// A refusal that names the connection and the request.
+fn assert_refused(answer: &Answer, status: u16, message: &str) {
+    assert_eq!(answer.status, status);
+    let body = answer.json();
+    assert_eq!(body["message"], message);
+    assert!(body["connectionId"].as_str().is_some_and(|id| id.ends_with('=')), "{body}");
+    assert!(body["requestId"].is_string(), "{body}");
+}
+
+fn header() -> IdentitySource {
+    IdentitySource::Header("Authorization".to_owned())
+}
+
+#[tokio::test]
+async fn the_socket_opens_only_after_connect_has_answered_2xx() {
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let held = gate.clone();
+    let gateway =
+        setup(&["$connect"]).handler(move |_| Action::Wait(held.clone(), Box::new(Action::status(204)))).start().await;
+    let shaking = gateway.shake("/dev", &[]);
+    tokio::pin!(shaking);
+    tokio::select! {
+        answer = &mut shaking => panic!("answered {answer:?} before $connect did"),
+        event = gateway.event() => {
+            // The connection is there, but not open: what is posted to it inside $connect is 410.
+            let id = event["requestContext"]["connectionId"].as_str().unwrap();
+            assert_eq!(gateway.management(http::Method::POST, id, "early").await.status, StatusCode::GONE);
+        }
+    }
+    gate.add_permits(1);
+    let answer = shaking.await;
+    assert_eq!(answer.status, StatusCode::SWITCHING_PROTOCOLS);
+    assert_eq!(answer.headers["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
+#[tokio::test]
+async fn a_missing_identity_source_is_401_and_the_authorizer_is_not_called() {
+    let sources = [header(), IdentitySource::QueryString("token".to_owned())];
+    let gateway = setup(&["$connect"]).authorizer(&sources, |event| Action::allow(event, json!({}))).start().await;
+    let with_header = [("Authorization", "x")];
+    for (path, headers) in
+        [("/dev", &[][..]), ("/dev", &with_header), ("/dev?token=y", &[]), ("/dev?token=", &with_header)]
+    {
+        assert_refused(&gateway.shake(path, headers).await, 401, "Unauthorized");
+    }
+    assert!(gateway.is_quiet().await);
+    assert_eq!(gateway.shake("/dev?token=y", &[("authorization", "x")]).await.status, 101);
+    assert_eq!(gateway.invocation().await.0, Function::Authorizer);
+}
+
+#[tokio::test]
+async fn stage_variables_and_context_are_identity_sources() {
+    let variable = IdentitySource::StageVariable("tenant".to_owned());
+    let sources = [variable.clone(), IdentitySource::Context("identity.sourceIp".to_owned())];
+    let allow = |event: &Value| Action::allow(event, json!({}));
+    let gateway = setup(&[]).authorizer(&sources, allow).start().await;
+    assert_refused(&gateway.shake("/dev", &[]).await, 401, "Unauthorized");
+    let with_variable = setup(&[]).authorizer(&sources, allow);
+    let gateway = with_variable.api(|api| api.stage_variables = vec![("tenant".into(), "t1".into())]).start().await;
+    assert_eq!(gateway.shake("/dev", &[]).await.status, 101);
+    assert_eq!(gateway.invocation().await.1["stageVariables"], json!({ "tenant": "t1" }));
+    let unknown = [variable, IdentitySource::Context("identity.cognitoIdentityId".to_owned())];
+    let gateway = setup(&[]).authorizer(&unknown, allow).start().await;
+    assert_refused(&gateway.shake("/dev", &[]).await, 401, "Unauthorized");
+}
+
+#[tokio::test]
+async fn an_empty_list_of_identity_sources_always_calls_the_authorizer() {
+    let gateway = setup(&["$connect"]).authorizer(&[], |_| Action::error("Unauthorized")).start().await;
+    assert_refused(&gateway.shake("/dev", &[]).await, 401, "Unauthorized");
+    assert_eq!(gateway.invocation().await.0, Function::Authorizer);
+}
+
+#[tokio::test]
+async fn a_denial_is_403() {
+    let gateway = setup(&["$connect"]).authorizer(&[], Action::deny).start().await;
+    assert_refused(&gateway.shake("/dev", &[]).await, 403, "Forbidden");
+    gateway.invocation().await;
+    assert!(gateway.is_quiet().await, "$connect ran");
+    assert!(gateway.connections.is_empty());
+}
+
+#[tokio::test]
+async fn an_authorizer_that_fails_otherwise_is_500() {
+    let failures: [fn(&Value) -> Action; 7] = [
+        |_| Action::error("Unauthorised"),
+        |_| Action::Fail(InvokeError::Timeout),
+        |_| Action::Fail(InvokeError::Unavailable("down".to_owned())),
+        |_| Action::Panic,
+        |_| Action::Raw("not JSON"),
+        |_| Action::Answer(json!({ "principalId": "ann" })),
+        |event| Action::allow(event, json!({ "big": "x".repeat(8_192) })),
+    ];
+    for failure in failures {
+        let gateway = setup(&["$connect"]).authorizer(&[], failure).start().await;
+        assert_refused(&gateway.shake("/dev", &[]).await, 500, "Internal server error");
+    }
+}
+
+#[tokio::test]
+async fn a_status_of_connect_refuses_the_socket_with_that_status() {
+    for (status, reason) in [(302, "Found"), (401, "Unauthorized"), (418, "I'm a teapot"), (503, "Service Unavailable")]
+    {
+        let script = move |_: &Value| Action::Answer(json!({ "statusCode": status, "body": "secret" }));
+        let gateway = setup(&["$connect", "$disconnect"]).handler(script).start().await;
+        assert_refused(&gateway.shake("/dev", &[]).await, status, reason);
+        gateway.event().await;
+        assert!(gateway.connections.is_empty());
+        assert!(gateway.is_quiet().await, "$disconnect ran for a socket that never opened");
+    }
+}
+
+#[tokio::test]
+async fn a_connect_that_fails_is_502() {
+    let failures: [fn(&Value) -> Action; 7] = [
+        |_| Action::error("Unauthorized"),
+        |_| Action::Fail(InvokeError::Timeout),
+        |_| Action::Fail(InvokeError::Unavailable("down".to_owned())),
+        |_| Action::Panic,
+        |_| Action::Raw("not JSON"),
+        |_| Action::Answer(json!({ "body": "no status" })),
+        |_| Action::status(101),
+    ];
+    for failure in failures {
+        let gateway = setup(&["$connect"]).handler(failure).start().await;
+        assert_refused(&gateway.shake("/dev", &[]).await, 502, "Internal server error");
+    }
+}
+
+#[tokio::test]
+async fn a_connect_that_takes_29_seconds_is_502() {
+    let never = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let script = move |_: &Value| Action::Wait(never.clone(), Box::new(Action::status(200)));
+    let gateway = setup(&["$connect"]).handler(script).start().await;
+    let (answer, _) = tokio::join!(gateway.shake("/dev", &[]), async {
+        gateway.event().await;
+        gateway.clock.advance(std::time::Duration::from_secs(29));
+    });
+    assert_refused(&answer, 502, "Internal server error");
+}
+
+#[tokio::test]
+async fn new_connections_above_the_rate_are_429() {
+    let rate = Rate { per_second: 1, burst: 2 };
+    let gateway = setup(&[]).limits(|limits| limits.connects = Some(rate)).start().await;
+    for status in [101, 101, 429] {
+        assert_eq!(gateway.shake("/dev", &[]).await.status, status);
+    }
+    gateway.clock.advance(std::time::Duration::from_secs(1));
+    for status in [101, 429] {
+        assert_eq!(gateway.shake("/dev", &[]).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_stage_is_403() {
+    let gateway = setup(&[]).start().await;
+    for path in ["/", "/prod", "/devil", "/dev/chat"] {
+        let answer = gateway.shake(path, &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.error()), (403, "ForbiddenException"), "{path}");
+        assert_eq!(answer.json(), json!({ "message": "Forbidden" }));
+    }
+}
+
+#[tokio::test]
+async fn a_plain_request_on_the_websocket_url_is_426() {
+    let gateway = setup(&["$connect"]).start().await;
+    for method in ["GET", "POST"] {
+        let request = Request::builder().method(method).uri("/dev").header("Host", "x");
+        let answer = gateway.request(request.body("".into()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UPGRADE_REQUIRED);
+        assert_eq!(answer.headers["upgrade"], "websocket");
+    }
+    assert!(gateway.is_quiet().await);
+}
+
+#[tokio::test]
+async fn an_upgrade_of_another_version_or_without_a_key_is_refused() {
+    let gateway = setup(&["$connect"]).start().await;
+    for (change, status) in [("sec-websocket-version", 426), ("sec-websocket-key", 400)] {
+        let (mut parts, ()) = gateway.upgrade("/dev", &[]).into_parts();
+        parts.headers.insert(change, "8".parse().unwrap());
+        parts.uri = "/dev".parse().unwrap();
+        assert_eq!(gateway.request(Request::from_parts(parts, "".into())).await.status, status);
+    }
+    assert!(gateway.is_quiet().await);
+}
+
+#[tokio::test]
+async fn a_url_above_4096_characters_is_refused() {
+    let gateway = setup(&["$connect"]).start().await;
+    let longest = format!("/dev?q={}", "x".repeat(4_096 - "/dev?q=".len()));
+    assert_eq!(gateway.shake(&longest, &[]).await.status, 101);
+    gateway.event().await;
+    assert_eq!(gateway.shake(&format!("{longest}x"), &[]).await.status, StatusCode::URI_TOO_LONG);
+    assert!(gateway.is_quiet().await);
+}
+
+#[tokio::test]
+async fn without_a_connect_route_the_connection_opens() {
+    let gateway = setup(&["$default?"]).messages(Action::body).start().await;
+    let request = gateway.upgrade("/dev", &[]);
+    let (mut socket, _) = tokio_tungstenite::client_async(request, gateway.tcp().await).await.unwrap();
+    futures_util::SinkExt::send(&mut socket, Message::text("hello")).await.unwrap();
+    let echo = futures_util::StreamExt::next(&mut socket).await.unwrap().unwrap();
+    assert_eq!(echo, Message::text("hello"));
+}
+
+#[tokio::test]
+async fn a_sub_protocol_is_accepted_only_when_connect_returns_it() {
+    let script = |event: &Value| match event["queryStringParameters"]["choose"].as_str() {
+        Some(choice) => Action::Answer(
+            json!({ "statusCode": 200, "headers": { "Sec-WebSocket-Protocol": choice, "X-Other": "no" } }),
+        ),
+        None => Action::status(200),
+    };
+    let gateway = setup(&["$connect"]).handler(script).start().await;
+    let offer = [("Sec-WebSocket-Protocol", "chat, superchat")];
+    let answer = gateway.shake("/dev", &offer).await;
+    assert_eq!(answer.status, 101);
+    assert!(!answer.headers.contains_key("sec-websocket-protocol"));
+    let answer = gateway.shake("/dev?choose=superchat", &offer).await;
+    assert_eq!(answer.headers["sec-websocket-protocol"], "superchat");
+    assert!(!answer.headers.contains_key("x-other"));
+}

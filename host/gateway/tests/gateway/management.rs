@@ -1,0 +1,146 @@
+//! The @connections endpoint.
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use serde_json::json;
+use tidegate_gateway::Rate;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{Action, SIGNED, setup};
+
+const UNKNOWN: &str = "L0SM9cOFvHcCIhw=";
+
+#[tokio::test]
+async fn post_sends_text_or_bytes() {
+    let gateway = setup(&["$connect"]).start().await;
+    let mut client = gateway.connect().await;
+    let id = client.id.as_str().to_owned();
+    assert_eq!(gateway.management(Method::POST, &id, "héllo").await.status, StatusCode::OK);
+    assert_eq!(client.text().await, "héllo");
+    assert_eq!(gateway.management(Method::POST, &id, vec![0xff, 0x00]).await.status, StatusCode::OK);
+    assert_eq!(client.frame().await.unwrap().unwrap(), Message::binary(vec![0xff, 0x00]));
+    assert_eq!(gateway.management(Method::POST, &id, "").await.status, StatusCode::OK);
+    assert_eq!(client.text().await, "");
+}
+
+#[tokio::test]
+async fn get_describes_in_lower_camel_case() {
+    let gateway = setup(&["$connect", "$default"]).messages(|_| Action::status(200)).start().await;
+    let mut client = gateway.connect_to("/dev", &[("User-Agent", "tester/1")]).await;
+    gateway.clock.advance(std::time::Duration::from_millis(2_500));
+    client.send("active").await;
+    gateway.event().await;
+    gateway.clock.advance(std::time::Duration::from_secs(60));
+    let answer = gateway.management(Method::GET, client.id.as_str(), "").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        answer.json(),
+        json!({
+            "connectedAt": "2023-11-14T22:13:20.000Z",
+            "identity": { "sourceIp": "127.0.0.1", "userAgent": "tester/1" },
+            "lastActiveAt": "2023-11-14T22:13:22.500Z",
+        })
+    );
+}
+
+#[tokio::test]
+async fn delete_is_204_and_then_the_connection_is_gone() {
+    let gateway = setup(&["$connect"]).start().await;
+    let mut client = gateway.connect().await;
+    let id = client.id.as_str().to_owned();
+    assert_eq!(gateway.management(Method::DELETE, &id, "").await.status, StatusCode::NO_CONTENT);
+    for method in [Method::POST, Method::GET, Method::DELETE] {
+        let answer = gateway.management(method, &id, "").await;
+        assert_eq!((answer.status.as_u16(), answer.error()), (410, "GoneException"));
+    }
+    assert_eq!(client.close_code().await, 1000);
+}
+
+#[tokio::test]
+async fn an_unknown_connection_is_410() {
+    let gateway = setup(&[]).start().await;
+    for method in [Method::POST, Method::GET, Method::DELETE] {
+        let answer = gateway.management(method, UNKNOWN, "x").await;
+        assert_eq!((answer.status.as_u16(), answer.error()), (410, "GoneException"));
+        assert!(answer.json()["message"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_id_is_400() {
+    let gateway = setup(&[]).start().await;
+    for id in ["x", "not-a-connection-id", "L0SM9cOFvHcCIhw", "%FF=", &"A".repeat(100)] {
+        let answer = gateway.management(Method::GET, id, "").await;
+        assert_eq!((answer.status.as_u16(), answer.error()), (400, "BadRequestException"), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_unsigned_or_for_another_stage_is_403() {
+    let gateway = setup(&[]).start().await;
+    let request = |path: &str, authorization: Option<&str>, method: Method| {
+        let mut request =
+            Request::builder().method(method).uri(format!("{path}/@connections/{UNKNOWN}")).header("Host", "x");
+        if let Some(value) = authorization {
+            request = request.header("Authorization", value);
+        }
+        gateway.request(request.body(Bytes::new()).unwrap())
+    };
+    for (path, authorization, method) in [
+        ("/dev", None, Method::GET),
+        ("/dev", Some("Bearer token"), Method::GET),
+        ("/prod", Some(SIGNED), Method::GET),
+        ("/dev", Some(SIGNED), Method::PUT),
+    ] {
+        let answer = request(path, authorization, method).await;
+        assert_eq!((answer.status.as_u16(), answer.error()), (403, "ForbiddenException"), "{path}");
+    }
+    let unsigned = request("/dev", None, Method::POST).await;
+    assert_eq!(unsigned.json(), json!({ "message": "Missing Authentication Token" }));
+}
+
+#[tokio::test]
+async fn a_body_above_128_kib_is_413() {
+    let gateway = setup(&["$connect"]).start().await;
+    let mut client = gateway.connect().await;
+    let id = client.id.as_str().to_owned();
+    for size in [131_073, 2_000_000] {
+        let answer = gateway.management(Method::POST, &id, "x".repeat(size)).await;
+        assert_eq!((answer.status.as_u16(), answer.error()), (413, "PayloadTooLargeException"));
+    }
+    assert_eq!(gateway.management(Method::POST, &id, "x".repeat(131_072)).await.status, StatusCode::OK);
+    assert_eq!(client.text().await.len(), 131_072);
+}
+
+#[tokio::test]
+async fn calls_above_the_rate_are_429() {
+    let rate = Rate { per_second: 1, burst: 2 };
+    let gateway = setup(&["$connect"]).limits(|limits| limits.requests = Some(rate)).start().await;
+    let client = gateway.connect().await;
+    for status in [200, 200] {
+        assert_eq!(gateway.management(Method::GET, client.id.as_str(), "").await.status, status);
+    }
+    let answer = gateway.management(Method::POST, client.id.as_str(), "x").await;
+    assert_eq!((answer.status.as_u16(), answer.error()), (429, "LimitExceededException"));
+}
+
+#[tokio::test]
+async fn one_http_connection_serves_many_calls() {
+    use http_body_util::{BodyExt, Full};
+    let gateway = setup(&["$connect"]).start().await;
+    let mut client = gateway.connect().await;
+    let io = hyper_util::rt::TokioIo::new(gateway.tcp().await);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    let driver = tokio::spawn(connection);
+    for number in 0..20 {
+        let uri = format!("/dev/%40connections/{}", client.id.as_str().replace('=', "%3D"));
+        let request = Request::post(uri).header("Host", "x").header("Authorization", SIGNED);
+        let answer =
+            sender.send_request(request.body(Full::new(Bytes::from(number.to_string()))).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.into_body().collect().await.unwrap();
+        assert_eq!(client.text().await, number.to_string());
+    }
+    drop(sender);
+    driver.await.unwrap().unwrap();
+}
