@@ -22,9 +22,14 @@ def ministack(tmp_path_factory) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory) -> Path:
+def bootstrap() -> bytes:
+    """The stand-in, run by the Python of the tests, which has what it imports."""
+    return STAND_IN.read_text().replace("#!PYTHON", f"#!{sys.executable}", 1).encode()
+
+
+@pytest.fixture(scope="session")
+def package(bootstrap, tmp_path_factory) -> Path:
     """A package whose bootstrap is the stand-in."""
-    bootstrap = STAND_IN.read_text().replace("#!PYTHON", f"#!{sys.executable}", 1).encode()
     return write_package(tmp_path_factory.mktemp("package") / "chat.zip", bootstrap=bootstrap)
 
 

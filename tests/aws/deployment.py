@@ -3,20 +3,23 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import botocore.exceptions
-from emulator import REGION, Emulator
+from emulator import REGION, Emulator, environment
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 ACCOUNT = "000000000000"
 # Where `cdk bootstrap` would have put them.
 ASSETS_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
+# The first run installs the command line.
+CDK_SECONDS = 240
 ROUTE_RESPONSE = "AWS::ApiGatewayV2::RouteResponse"
 
 Template = dict
@@ -68,8 +71,7 @@ def synthesize(package: Path, output: Path, emulator: Emulator, stage: str = "de
     run = subprocess.run(
         [sys.executable, "app.py", *arguments, "--output", str(output)],
         cwd=INFRA,
-        # The CDK looks for `node` on the path, which the virtual environment brings.
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        env=with_node(os.environ),
         capture_output=True,
         text=True,
     )
@@ -97,18 +99,57 @@ def deploy(
         events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
         reasons = [event["ResourceStatusReason"] for event in events if event.get("ResourceStatusReason")]
         raise AssertionError(f"`{name}` was not deployed: {'; '.join(reasons)}") from error
+    deployment = describe(emulator, name, stage, accepted)
+    add_route_responses(deployment, template)
+    return deployment
+
+
+def deploy_by_command(emulator: Emulator, assembly: Path, stage: str = "dev") -> Deployment:
+    """Deploys a synthesised stack with the CDK's own command line, which must have bootstrapped the emulator.
+
+    The template in `assembly` becomes what MiniStack takes.
+    """
+    (path,) = assembly.glob(f"*-{stage}.template.json")
+    template = as_ministack_takes_it(json.loads(path.read_text()))
+    path.write_text(json.dumps(template))
+    cdk(emulator, "deploy", "--app", str(assembly), "--require-approval", "never")
+    return describe(emulator, path.name.removesuffix(".template.json"), stage, template)
+
+
+def cdk(emulator: Emulator, *arguments: str) -> None:
+    """Runs the CDK's command line, as the Makefile of `infra/` pins it, against the emulator."""
+    (command,) = re.findall(r"^CDK := (.+)$", (INFRA / "Makefile").read_text(), re.MULTILINE)
+    run = subprocess.run(
+        [*command.split(), *arguments],
+        cwd=INFRA,
+        env=with_node(environment(emulator.port, emulator.log.parent / "tmp", enforce_policies=False))
+        | {"AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "CI": "true"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=CDK_SECONDS,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def with_node(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables, with the virtual environment's `node` and `npx` first on the path."""
+    return {**variables, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"}
+
+
+def describe(emulator: Emulator, name: str, stage: str, template: Template) -> Deployment:
+    """What a deployed stack has become."""
+    cloudformation = emulator.client("cloudformation")
     (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-    deployment = Deployment(
+    return Deployment(
         emulator=emulator,
         name=name,
         stage=stage,
-        template=accepted,
+        template=template,
         outputs={output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
         resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
     )
-    add_route_responses(deployment, template)
-    return deployment
 
 
 def delete(deployment: Deployment) -> None:

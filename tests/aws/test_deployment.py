@@ -1,20 +1,14 @@
 """The synthesised stack, deployed: what its roles allow is enough, and each statement is needed."""
 
-import contextlib
 import json
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
+from client import greeted, open_client, receive, refused, wait_until
 from deployment import Deployment, Template
 from fixture_package import FINGERPRINT
-from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
-
-# Every wait ends as soon as what it waits for is there.
-PATIENCE = 20
-GOOD = {"Authorization": "Bearer good"}
+from websockets.exceptions import WebSocketException
 
 # What breaks without a statement: the action that is missed first, and the function that misses it.
 NEEDED = {
@@ -24,40 +18,6 @@ NEEDED = {
     "Callback": ("execute-api:ManageConnections", "handler"),
     "StorageReadWrite": ("dynamodb:PutItem", "handler"),
 }
-
-
-def open_client(app: Deployment, headers: dict | None = None) -> connect:
-    return connect(
-        app.url,
-        additional_headers=GOOD if headers is None else headers,
-        open_timeout=PATIENCE,
-        close_timeout=PATIENCE,
-        compression=None,
-    )
-
-
-def receive(socket: ClientConnection) -> dict:
-    return json.loads(socket.recv(timeout=PATIENCE))
-
-
-def refused(app: Deployment, headers: dict) -> int:
-    with pytest.raises(InvalidStatus) as error, open_client(app, headers):
-        pass
-    return error.value.response.status_code
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.02)
-
-
-@contextlib.contextmanager
-def greeted(app: Deployment) -> Iterator[ClientConnection]:
-    with open_client(app) as socket:
-        assert receive(socket) == {"type": "hello", "principal": "somebody"}
-        yield socket
 
 
 def test_a_greeting_arrives_and_chat_reaches_all(app):
