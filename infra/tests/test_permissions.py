@@ -1,7 +1,29 @@
+import re
+from pathlib import Path
+
 import pytest
 from templates import actions, function, statements, text
 
-from tidegate_stack.permissions import leading_key
+from tidegate_stack.package import Grants
+from tidegate_stack.permissions import STORAGE_ACTIONS, connections_actions, groups_actions, leading_key
+
+HOST = Path(__file__).parents[2] / "host/aws/src"
+# What the SDK calls the operations that the host uses, inside transactions too, and IAM's actions for them.
+OPERATIONS = {
+    "get_item()": "GetItem",
+    "put_item()": "PutItem",
+    "Put::builder()": "PutItem",
+    "update_item()": "UpdateItem",
+    "Update::builder()": "UpdateItem",
+    "delete_item()": "DeleteItem",
+    "Delete::builder()": "DeleteItem",
+    "ConditionCheck::builder()": "ConditionCheckItem",
+    "batch_get_item()": "BatchGetItem",
+    "batch_write_item()": "BatchWriteItem",
+    "query()": "Query",
+    "scan()": "Scan",
+    "transact_write_items()": None,
+}
 
 
 def only(app: dict, **grants) -> dict:
@@ -70,7 +92,7 @@ def test_without_grants_the_handler_keeps_its_registry_and_no_more(synthesize, c
     [
         ({"connections": {"describe": True}}, "Connections", {"dynamodb:GetItem"}),
         ({"connections": {"list": True}}, "Connections", {"dynamodb:Scan"}),
-        ({"connections": {"attributes": "self"}}, "Connections", {"dynamodb:UpdateItem"}),
+        ({"connections": {"attributes": "self"}}, "Connections", {"dynamodb:GetItem", "dynamodb:UpdateItem"}),
         ({"connections": {"groups": ["lobby"]}}, "Connections", {"dynamodb:UpdateItem"}),
         (
             {"connections": {"groups": ["lobby"]}},
@@ -143,3 +165,22 @@ def test_a_key_of_ones_own_is_allowed_for_these_parameters_only(synthesize, chat
         assert actions(allowed["ConfigKey"]) == {"kms:Decrypt"}
         condition = allowed["ConfigKey"]["Condition"]["StringEquals"]["kms:EncryptionContext:PARAMETER_ARN"]
         assert text(condition) == text(allowed["Config"]["Resource"])
+
+
+def host_actions(folder: str) -> set[str]:
+    """The actions of the SDK calls in a folder of the host's source."""
+    source = "\n".join(path.read_text() for path in (HOST / folder).rglob("*.rs"))
+    calls = re.findall(r"\.(\w+\(\))\s*\.(?:table_name|request_items|set_transact_items|set_request_items)\(", source)
+    calls += re.findall(r"\b((?:Put|Update|Delete|ConditionCheck|Get)::builder\(\))", source)
+    return {OPERATIONS[call] for call in calls} - {None}
+
+
+def test_all_grants_together_allow_exactly_what_the_host_calls():
+    everything = [
+        Grants(
+            connections={"describe": True, "list": True, "attributes": "any", "groups": ["*"]},
+            messaging={"broadcast": ["*"]},
+        )
+    ]
+    assert host_actions("storage") == set(STORAGE_ACTIONS["read-write"])
+    assert host_actions("registry") == connections_actions(everything) | groups_actions(everything)

@@ -61,7 +61,10 @@ def connections_actions(grants: Iterable[Grants]) -> set[str]:
             actions.add("GetItem")
         if grant.get("list"):
             actions.add("Scan")
-        if grant.get("attributes") or grant.get("groups"):
+        if grant.get("attributes"):
+            # Attributes are replaced on the condition that they are those that were read.
+            actions |= {"GetItem", "UpdateItem"}
+        if grant.get("groups"):
             # A group's name is kept with the connection, so joining and leaving update it.
             actions.add("UpdateItem")
     return actions
