@@ -3,7 +3,6 @@
 import chat
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
 
 FRAME_LIMIT, MESSAGE_LIMIT = 32 * 1024, 128 * 1024
 
@@ -13,13 +12,6 @@ def close_code(client):
         while True:
             client.socket.recv(timeout=chat.PATIENCE)
     return closed.value.rcvd.code if closed.value.rcvd else None
-
-
-def send_raw(client, opcode, data, *, fin=True):
-    """Sends a frame that the client library would not."""
-    protocol = client.socket.protocol
-    with client.socket.send_context():
-        protocol.send_frame(Frame(opcode, data, fin))
 
 
 @pytest.fixture
@@ -63,7 +55,7 @@ def test_a_binary_frame_closes_with_1003(join, undisturbed):
 
 def test_text_that_is_not_utf_8_closes_with_1007(join, undisturbed):
     ann = join("ann")
-    send_raw(ann, Opcode.TEXT, b'{"action":"\xff"}')
+    ann.socket.send(b'{"action":"\xff"}', text=True)
     assert close_code(ann) == 1007
 
 
