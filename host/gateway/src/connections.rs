@@ -67,6 +67,12 @@ impl Connections {
         self.len() == 0
     }
 
+    /// The ids of the connections that are open or in their handshake, in no order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<ConnectionId> {
+        self.peers().keys().cloned().collect()
+    }
+
     /// Adds a connection whose handshake begins; it is removed when the entry drops.
     pub(crate) fn admit(self: &Arc<Self>, peer: Peer) -> Entry {
         let peer = Arc::new(peer);
