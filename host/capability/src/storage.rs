@@ -66,7 +66,8 @@ pub struct WriteOptions {
     pub expires_at: Option<Timestamp>,
 }
 
-/// One change of an update; a path is member names from the top, at least one; a value is JSON text.
+/// One change of an update; a path is member names from the top, at least one; a value is JSON text. A path whose names
+/// but the last do not lead to an object is invalid, and so are paths that overlap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Sets the member.
