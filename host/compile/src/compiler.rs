@@ -1,5 +1,7 @@
 //! From component to artifact.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use crate::inspect::check_component;
 use crate::{Error, Target};
 
@@ -28,6 +30,15 @@ impl Compiler {
     #[must_use]
     pub fn target(&self) -> Target {
         self.target
+    }
+
+    /// What artifacts of this compiler have in common: Wasmtime's version, its configuration and the target. Artifacts of
+    /// another fingerprint do not load where those of this one do.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Compiles a component. A Rust component takes about 60 ms, one with QuickJS a second, one with CPython six.

@@ -13,6 +13,9 @@ use crate::interface::{Interfaces, Problem};
 use crate::state::State;
 use tidegate_capability::Limits;
 
+/// A page of linear memory, in bytes.
+const PAGE: u64 = 1 << 16;
+
 /// A component that is loaded, but not yet linked.
 pub(crate) struct Loaded {
     component: wasmtime::component::Component,
@@ -55,7 +58,7 @@ impl Loaded {
         let Some(needs) = self.component.resources_required() else {
             return vec![Problem::UnknownImport { interface: "a core module".to_owned() }];
         };
-        let memory = needs.max_initial_memory_size.unwrap_or_default();
+        let memory = needs.max_initial_memory_size.unwrap_or_default().saturating_mul(PAGE);
         let mut problems = Vec::new();
         let mut fits = |what, needed: u64, limit: u64| {
             if needed > limit {
@@ -89,10 +92,10 @@ impl Loaded {
 
 fn load_file(engine: &wasmtime::Engine, path: &Path) -> Result<wasmtime::component::Component, Error> {
     let refuse = |reason: String| Error::Artifact { path: path.to_owned(), reason };
-    match wasmtime::Engine::detect_precompiled_file(path) {
-        Ok(Some(wasmtime::Precompiled::Component)) => {}
-        Ok(_) => return Err(refuse("not a compiled component".to_owned())),
-        Err(error) => return Err(refuse(format!("{error:#}"))),
+    std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+    // An error of Wasmtime's says how the bytes are not ELF, which helps nobody.
+    if !matches!(wasmtime::Engine::detect_precompiled_file(path), Ok(Some(wasmtime::Precompiled::Component))) {
+        return Err(refuse("not a compiled component".to_owned()));
     }
     // SAFETY: an artifact holds machine code, so what it may do is not checked here: `Artifact::File` promises that the
     // file was compiled on this machine or lies in the package beside the host, whose own binary is trusted no less, and

@@ -1,9 +1,10 @@
 //! One event: bytes of a proxy event in, bytes of the integration's response out.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tidegate_capability::Deadline;
-use tidegate_event::{FunctionError, decode_request};
+use tidegate_event::{FunctionError, Request, RouteKey, decode_request};
 use tidegate_release::{Release, ReleaseId};
 use tracing::Instrument as _;
 
@@ -17,7 +18,7 @@ use crate::router::Router;
 /// Runs the events of one API on a release.
 pub struct Host {
     pub(crate) engine: Engine,
-    pub(crate) ports: Arc<Ports>,
+    ports: RwLock<Arc<Ports>>,
     pub(crate) router: Router,
 }
 
@@ -28,6 +29,18 @@ pub struct Outcome {
     pub response: Result<Vec<u8>, FunctionError>,
     /// What is done once the response is posted.
     pub after: PostResponse,
+    /// The key of the route that ran, as the release names it; none when none did.
+    pub route: Option<RouteKey>,
+    /// Whether the guest trapped or missed its deadline. The response does not say so on `$connect`, where it is a status,
+    /// nor on `$disconnect`, where it is ignored.
+    pub trapped: bool,
+}
+
+impl Outcome {
+    /// An event that no guest ran for.
+    pub(crate) fn without_guest(response: Result<Vec<u8>, FunctionError>) -> Self {
+        Self { response, after: PostResponse::nothing(), route: None, trapped: false }
+    }
 }
 
 impl Host {
@@ -38,13 +51,24 @@ impl Host {
     /// another world or version, or does not fit its limits; [`Error::Artifact`] when an artifact does not load.
     pub fn new(engine: Engine, ports: Ports, release: Release) -> Result<Self, Error> {
         let router = Router::new(&engine, &release)?;
-        Ok(Self { engine, ports: Arc::new(ports), router })
+        Ok(Self { engine, ports: RwLock::new(Arc::new(ports)), router })
     }
 
     /// The release that it runs.
     #[must_use]
     pub fn release(&self) -> &ReleaseId {
         self.router.release()
+    }
+
+    /// Replaces the configuration values. An event under way keeps those that it began with.
+    pub fn set_config(&self, values: BTreeMap<String, String>) {
+        let mut ports = self.ports.write().unwrap_or_else(PoisonError::into_inner);
+        *ports = Arc::new(Ports { config: Arc::new(values), ..Ports::clone(&ports) });
+    }
+
+    /// The ports, for one event.
+    pub(crate) fn ports(&self) -> Arc<Ports> {
+        Arc::clone(&self.ports.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs one event. `deadline` is by when its response must be posted: Lambda's own, or the gateway's 29 s; a guest
@@ -56,9 +80,15 @@ impl Host {
                 tracing::error!("cannot decode the event: {error}");
                 let error =
                     lifecycle::function_error("Tidegate.InvalidEvent", format!("cannot decode the event: {error}"));
-                return Outcome { response: Err(error), after: PostResponse::nothing() };
+                return Outcome::without_guest(Err(error));
             }
         };
+        self.run(request, deadline).await
+    }
+
+    /// What [`dispatch`](Self::dispatch) does once the event is decoded, for the benchmarks of each stage.
+    #[doc(hidden)]
+    pub async fn run(&self, request: Request, deadline: Deadline) -> Outcome {
         // Off at the level `info`, where it would cost as much as decoding: lines that matter carry these fields themselves.
         let span = tracing::debug_span!(
             "event", requestId = %request.request_id, connectionId = %request.connection.id, route = %request.route_key

@@ -42,3 +42,4 @@ pub use error::{Error, Refusal};
 pub use interface::{Interfaces, Problem, Role};
 pub use ports::Ports;
 pub use post_response::PostResponse;
+pub use router::check;

@@ -12,6 +12,7 @@ use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
 use crate::dispatch::{Host, Outcome};
 use crate::instance::{self, Instance};
+use crate::ports::Ports;
 use crate::post_response::PostResponse;
 use crate::reply;
 use crate::router::Route;
@@ -24,6 +25,7 @@ type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
 /// What every event has.
 struct Meta<'h> {
     host: &'h Host,
+    ports: Arc<Ports>,
     request_id: RequestId,
     route_key: RouteKey,
     received_at: Timestamp,
@@ -34,7 +36,7 @@ struct Meta<'h> {
 /// Runs one decoded event.
 pub(crate) async fn run(host: &Host, request: Request, deadline: Deadline) -> Outcome {
     let Request { request_id, route_key, received_at, connection, event, .. } = request;
-    let meta = Meta { host, request_id, route_key, received_at, connection, deadline };
+    let meta = Meta { host, ports: host.ports(), request_id, route_key, received_at, connection, deadline };
     match event {
         Event::Connect(handshake) => connect(meta, wit::Event::Connect(convert::handshake(handshake))).await,
         Event::Message(message) => self::message(meta, wit::Event::Message(convert::message(message))).await,
@@ -45,48 +47,54 @@ pub(crate) async fn run(host: &Host, request: Request, deadline: Deadline) -> Ou
 
 /// Registers, so that the guest can join groups; unregisters unless the guest accepts.
 async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
-    let (host, deadline) = (meta.host, meta.deadline);
+    let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
     let id = meta.connection.id.clone();
-    if let Err(error) = host.ports.registry.register(&meta.connection, deadline).await {
+    if let Err(error) = ports.registry.register(&meta.connection, deadline).await {
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "cannot register the connection: {error}");
-        return Outcome { response: Ok(encode_reply(&reply::status(500))), after: PostResponse::nothing() };
+        return Outcome::without_guest(Ok(encode_reply(&reply::status(500))));
     }
     let Some((key, route)) = host.router.exact(meta.route_key.as_str()) else {
-        return Outcome { response: Ok(encode_reply(&reply::status(200))), after: PostResponse::nothing() };
+        return Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
     };
     let (called, mut effects) = meta.call(key, route, event, true).await;
+    let trapped = trapped(&called);
     let reply = reply::to_connect(called);
     if !(200..=299).contains(&reply.status) {
         effects.deferred.clear();
-        unregister(host, &id, deadline).await;
+        unregister(&ports, &id, deadline).await;
     }
-    Outcome { response: Ok(encode_reply(&reply)), after: PostResponse::new(&id, effects, &host.ports) }
+    let after = PostResponse::new(&id, effects, &ports);
+    Outcome { response: Ok(encode_reply(&reply)), after, route: Some(key.clone()), trapped }
 }
 
 async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
-    let host = meta.host;
+    let (host, ports) = (meta.host, Arc::clone(&meta.ports));
     let id = meta.connection.id.clone();
     let Some((key, route)) = host.router.message(meta.route_key.as_str()) else {
         let error = function_error("Tidegate.NoRoute", format!("no route for the key `{}`", meta.route_key));
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
-        return Outcome { response: Err(error), after: PostResponse::nothing() };
+        return Outcome::without_guest(Err(error));
     };
     let (called, effects) = meta.call(key, route, event, false).await;
+    let trapped = trapped(&called);
     let response = reply::to_message(called, route.response).map(|reply| encode_reply(&reply));
-    Outcome { response, after: PostResponse::new(&id, effects, &host.ports) }
+    Outcome { response, after: PostResponse::new(&id, effects, &ports), route: Some(key.clone()), trapped }
 }
 
 /// Cleans up, also when the guest fails and when there is none.
 async fn disconnect(meta: Meta<'_>, event: wit::Event) -> Outcome {
-    let (host, deadline) = (meta.host, meta.deadline);
+    let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
     let id = meta.connection.id.clone();
-    let effects = match host.router.exact(meta.route_key.as_str()) {
+    let mut outcome = Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
+    if let Some((key, route)) = host.router.exact(meta.route_key.as_str()) {
         // API Gateway ignores the answer; a failure is in the log already.
-        Some((key, route)) => meta.call(key, route, event, false).await.1,
-        None => Effects::default(),
-    };
-    unregister(host, &id, deadline).await;
-    Outcome { response: Ok(encode_reply(&reply::status(200))), after: PostResponse::new(&id, effects, &host.ports) }
+        let (called, effects) = meta.call(key, route, event, false).await;
+        outcome.after = PostResponse::new(&id, effects, &ports);
+        outcome.route = Some(key.clone());
+        outcome.trapped = trapped(&called);
+    }
+    unregister(&ports, &id, deadline).await;
+    outcome
 }
 
 async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
@@ -95,18 +103,19 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
     let Some(route) = host.router.authorizer() else {
         let error = function_error("Tidegate.NoAuthorizer", "the release has no authorizer".to_owned());
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
-        return Outcome { response: Err(error), after: PostResponse::nothing() };
+        return Outcome::without_guest(Err(error));
     };
     let Authorization { method_arn, handshake, .. } = authorization;
     let tags = meta.tags(&meta.route_key);
     let event = instance::Event { tags: tags.clone(), connecting: false, deadline: meta.deadline };
-    let decided = match Instance::new(&host.engine, route, &host.ports, event).await {
+    let decided = match Instance::new(&host.engine, route, &meta.ports, event).await {
         Ok(mut instance) => {
             let connection = convert::unauthorized_connection(meta.connection);
             instance.authorize(&connection, &convert::handshake(handshake)).await
         }
         Err(failure) => Err(failure),
     };
+    let trapped = trapped(&decided);
     let response = match decided {
         Ok(Ok(decision)) => encode_decision(&convert::decision(decision), &method_arn),
         Ok(Err(error)) => Err(reply::guest_error(&error)),
@@ -115,7 +124,7 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
             Err(failure.into_function_error())
         }
     };
-    Outcome { response, after: PostResponse::nothing() }
+    Outcome { response, after: PostResponse::nothing(), route: Some(meta.route_key), trapped }
 }
 
 impl Meta<'_> {
@@ -126,7 +135,7 @@ impl Meta<'_> {
     /// Calls the route's handler in a fresh instance; a call that does not answer is logged here.
     async fn call(self, key: &RouteKey, route: &Arc<Route>, event: wit::Event, connecting: bool) -> (Called, Effects) {
         let tags = self.tags(key);
-        let Self { host, request_id, route_key, received_at, connection, deadline } = self;
+        let Self { host, ports, request_id, route_key, received_at, connection, deadline } = self;
         let request = wit::Request {
             request_id: request_id.into(),
             route_key: route_key.into(),
@@ -135,7 +144,7 @@ impl Meta<'_> {
             event,
         };
         let event = instance::Event { tags, connecting, deadline };
-        let (called, effects) = match Instance::new(&host.engine, route, &host.ports, event).await {
+        let (called, effects) = match Instance::new(&host.engine, route, &ports, event).await {
             Ok(mut instance) => {
                 let called = instance.handle(&request).await;
                 (called.inspect_err(|failure| failure.log(instance.tags())), instance.close())
@@ -146,11 +155,16 @@ impl Meta<'_> {
     }
 }
 
-async fn unregister(host: &Host, id: &tidegate_event::ConnectionId, deadline: Deadline) {
-    if let Err(error) = host.ports.registry.unregister(id, deadline).await {
+async fn unregister(ports: &Ports, id: &tidegate_event::ConnectionId, deadline: Deadline) {
+    if let Err(error) = ports.registry.unregister(id, deadline).await {
         // The row expires by itself; until then the connection looks open, and messages to it find it gone.
         tracing::warn!(connectionId = %id, "cannot unregister the connection: {error}");
     }
+}
+
+/// Whether the guest trapped or missed its deadline.
+fn trapped<T>(called: &Result<T, Failure>) -> bool {
+    matches!(called, Err(Failure::Trap { .. } | Failure::Timeout(_)))
 }
 
 pub(crate) fn function_error(kind: &str, message: String) -> FunctionError {

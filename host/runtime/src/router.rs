@@ -40,7 +40,7 @@ struct Use<'a> {
 impl Router {
     /// Loads, checks and links what the release names.
     pub(crate) fn new(engine: &Engine, release: &Release) -> Result<Self, Error> {
-        let loaded = check(engine, release)?;
+        let loaded = load(engine, release)?;
         let linker = component::linker(engine)?;
         let mut linked = BTreeMap::new();
         let mut refusals = Vec::new();
@@ -93,8 +93,17 @@ impl Router {
     }
 }
 
+/// Loads, checks and links a release as [`Host::new`](crate::Host::new) does, without running anything. What passes here
+/// loads on every host of the same version.
+///
+/// # Errors
+/// As [`Host::new`](crate::Host::new).
+pub fn check(engine: &Engine, release: &Release) -> Result<(), Error> {
+    Router::new(engine, release).map(drop)
+}
+
 /// Loads the components of a release and holds each of their uses against grants and limits.
-fn check<'a>(engine: &Engine, release: &'a Release) -> Result<BTreeMap<&'a str, Loaded>, Error> {
+fn load<'a>(engine: &Engine, release: &'a Release) -> Result<BTreeMap<&'a str, Loaded>, Error> {
     let mut loaded = BTreeMap::new();
     let mut refusals = Vec::new();
     for (name, artifact) in &release.artifacts {

@@ -1,0 +1,31 @@
+//! What both benchmarks need: the echo guest on an engine, and an event for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_capability::Deadline;
+use tidegate_runtime::{Engine, EngineOptions, Host};
+
+#[path = "../tests/runtime/events.rs"]
+pub(crate) mod events;
+#[path = "../tests/runtime/fixture.rs"]
+pub(crate) mod fixture;
+#[path = "../tests/runtime/guests.rs"]
+pub(crate) mod guests;
+#[path = "../tests/runtime/world.rs"]
+pub(crate) mod world;
+
+/// The allocations worth comparing, by name.
+pub(crate) fn hosts() -> [(&'static str, Arc<Host>); 2] {
+    let host = |options| fixture::Fixture::with(Engine::new(options).unwrap(), fixture::app()).unwrap().host;
+    let pool = if Engine::pagemap_scan() { "pool, resident" } else { "pool, batched decommit" };
+    [(pool, host(EngineOptions::local())), ("on demand", host(EngineOptions::on_demand(1)))]
+}
+
+pub(crate) fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(29))
+}
+
+pub(crate) fn executor() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}

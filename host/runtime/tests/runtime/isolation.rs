@@ -1,0 +1,92 @@
+//! A guest that goes wrong ends alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_capability::Deadline;
+use tidegate_runtime::{Engine, EngineOptions};
+
+use crate::events;
+use crate::fixture::{Fixture, app};
+
+/// On one thread, the hardest case: whatever does not yield keeps everyone from running.
+#[tokio::test]
+async fn looping_guests_do_not_keep_others_from_running() {
+    let fixture = Arc::new(Fixture::new());
+    let spin = events::message("any", "spin");
+    let spinning = async || fixture.host.dispatch(&spin, Deadline::after(Duration::from_secs(5))).await;
+    let others = async {
+        for _ in 0..20 {
+            assert_eq!(fixture.probe("any", "echo").await, "echo");
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = spinning() => panic!("the first loop ended before others had run"),
+        _ = spinning() => panic!("the second loop ended before others had run"),
+        () = others => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looping_guests_end_at_their_deadlines() {
+    let fixture = Fixture::new();
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let host = Arc::clone(&fixture.host);
+            let spin = events::message("any", "spin");
+            tokio::spawn(async move { host.dispatch(&spin, Deadline::after(Duration::from_millis(300))).await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap().response.unwrap_err().error_type, "Tidegate.Timeout");
+    }
+    assert_eq!(fixture.probe("any", "echo").await, "echo");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_beyond_the_slots_wait_their_turn() {
+    for options in [EngineOptions::on_demand(2), EngineOptions::pooling(2)] {
+        let fixture = Fixture::with(Engine::new(options).unwrap(), app()).unwrap();
+        let tasks: Vec<_> = (0..64)
+            .map(|_| {
+                let host = Arc::clone(&fixture.host);
+                let event = events::message("any", "sleep 1");
+                tokio::spawn(async move { host.dispatch(&event, Deadline::after(Duration::from_secs(29))).await })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap().response.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_gets_no_slot_says_so() {
+    let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(1)).unwrap(), app()).unwrap();
+    let waits = events::message("any", "storage_waits");
+    let echo = events::message("any", "echo");
+    let holder = fixture.host.dispatch(&waits, Deadline::after(Duration::from_secs(5)));
+    let refused = async {
+        let outcome = fixture.host.dispatch(&echo, Deadline::after(Duration::from_millis(200))).await;
+        outcome.response.unwrap_err()
+    };
+    tokio::select! {
+        biased;
+        _ = holder => panic!("the slot came free"),
+        error = refused => assert_eq!(error.error_type, "Tidegate.Busy"),
+    }
+    assert_eq!(fixture.probe("any", "echo").await, "echo", "a dropped call gives its slot back");
+}
+
+#[tokio::test]
+async fn every_allocation_runs_the_same_guests() {
+    for options in [EngineOptions::on_demand(1), EngineOptions::pooling(1)] {
+        let fixture = Fixture::with(Engine::new(options).unwrap(), app()).unwrap();
+        assert_eq!(fixture.probe("any", "documents").await, "stored");
+        assert_eq!(fixture.failure("any", "memory").await.error_type, "Tidegate.Trap");
+        for _ in 0..3 {
+            assert_eq!(fixture.probe("any", "counter").await, "0");
+        }
+    }
+}
