@@ -1,0 +1,14 @@
+/// Passes the name of every behaviour of the guest `probe` to the macro `$with`. The guest makes its table of this list,
+/// and the tests of `host/runtime` name a test after each, so that a behaviour without a test does not build.
+macro_rules! behaviours {
+    ($with:ident) => {
+        $with! {
+            echo, status, fail, large_reply, counter, context,
+            trap, panicking, overflow, spin, memory, handles, host_calls, large_call, exit,
+            environment, files, sockets, clocks, sleep, lines, chatter,
+            documents, transactions, storage_refused, storage_waits, settings,
+            send, send_many, broadcast, greet, describe_and_close, messaging_refused,
+            groups, attributes, registry_refused,
+        }
+    };
+}

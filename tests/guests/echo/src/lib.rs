@@ -1,0 +1,20 @@
+//! Answers with the message. It imports nothing, so that a benchmark measures the sandbox alone.
+
+use exports::tidegate::route::handler::Guest;
+use tidegate::route::types::{Error, Event, Reply, Request};
+
+wit_bindgen::generate!({ path: "../../../wit", world: "tidegate:route/route", generate_all });
+
+struct Echo;
+
+impl Guest for Echo {
+    fn handle(request: Request) -> Result<Reply, Error> {
+        let body = match request.event {
+            Event::Message(message) => Some(message.data),
+            Event::Connect(_) | Event::Disconnect(_) => None,
+        };
+        Ok(Reply { status: 200, headers: Vec::new(), body })
+    }
+}
+
+export!(Echo);

@@ -1,0 +1,64 @@
+//! Replies of every kind.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::tidegate::route::types::{Error, Event, Payload, Reply, Request};
+use crate::{Answer, text};
+
+static EVENTS: AtomicU32 = AtomicU32::new(0);
+
+/// The whole payload of a message, with a sub-protocol and a header that no client may see.
+pub fn echo(request: &Request, told: &str) -> Result<Reply, Error> {
+    let body = match &request.event {
+        Event::Message(message) => Some(message.data.clone()),
+        Event::Connect(_) | Event::Disconnect(_) => Some(Payload::Text(told.to_owned())),
+    };
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let headers = vec![header("Sec-WebSocket-Protocol", "chat"), header("x-secret", "the client must not see this")];
+    Ok(Reply { status: 200, headers, body })
+}
+
+/// The status that it is told.
+pub fn status(_: &Request, told: &str) -> Result<Reply, Error> {
+    let status = told.parse().expect("a status");
+    Ok(Reply { status, headers: Vec::new(), body: Some(Payload::Text("refused, with reasons".to_owned())) })
+}
+
+/// The failure that it means, with the status that it is told.
+pub fn fail(_: &Request, told: &str) -> Answer {
+    Err(Error { status: told.parse().expect("a status"), message: "no such \"room\"".to_owned() })
+}
+
+/// A body of as many bytes as it is told.
+pub fn large_reply(_: &Request, told: &str) -> Answer {
+    Ok("x".repeat(told.parse().expect("a length")))
+}
+
+/// How many events this instance has seen.
+pub fn counter(_: &Request, _: &str) -> Answer {
+    Ok(EVENTS.fetch_add(1, Ordering::Relaxed).to_string())
+}
+
+/// What the host says of the event.
+pub fn context(request: &Request, _: &str) -> Answer {
+    let connection = &request.connection;
+    let event = match &request.event {
+        Event::Connect(handshake) => format!("connect {:?} {:?}", handshake.headers, handshake.query),
+        Event::Message(message) => format!("message {} {}", message.id, text(&message.data)),
+        Event::Disconnect(closing) => format!("disconnect {} {}", closing.code, closing.reason),
+    };
+    Ok(format!(
+        "{} {} {} {} {} {} {:?} {} {} {:?} {:?} {event}",
+        request.request_id,
+        request.route_key,
+        request.received_at,
+        connection.id,
+        connection.connected_at,
+        connection.source_ip,
+        connection.user_agent,
+        connection.domain_name,
+        connection.stage,
+        connection.principal,
+        connection.context,
+    ))
+}
