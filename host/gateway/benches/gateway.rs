@@ -4,6 +4,14 @@
 //! function behind the gateway is native: it decodes each event and encodes a reply as a host does. Connections for the
 //! memory figure are held by a process of their own.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot run stops"
+)]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
@@ -219,6 +227,10 @@ async fn main() {
         && verb == "hold"
     {
         return hold(port.parse().expect("a port"), count.parse().expect("a count")).await;
+    }
+    // `cargo test --benches` only builds it.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return;
     }
     println!("idle: {} bytes a connection, 10,000 held", idle(10_000).await);
     for count in [1, 32, 256] {

@@ -8,7 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version, request};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use tidegate_event::{ConnectionId, Fields, Handshake, IdError, RequestId};
+use tidegate_event::{ConnectionId, Fields, Handshake, RequestId};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::endpoint::{self, Answer};
@@ -19,8 +19,10 @@ const SUPPORTED_VERSION: HeaderValue = HeaderValue::from_static("13");
 /// Headers of one hop, which API Gateway does not hand on.
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-authorization", "te", "transfer-encoding", "upgrade", "content-length"];
-/// The scheme and the port of a client that reaches API Gateway; locally there is no TLS.
+/// The scheme by which clients reach the gateway: on one machine there is no TLS.
 const FORWARDED_PROTO: &str = "http";
+/// The port of a `Host` header that names none.
+const DEFAULT_PORT: &str = "80";
 
 /// A well-formed upgrade request.
 pub(crate) struct Upgrade {
@@ -60,12 +62,6 @@ impl Refusal {
         };
         let body = crate::integration::error_body(message, connection.as_str(), request.as_str());
         endpoint::json(status, body)
-    }
-}
-
-impl From<IdError> for Refusal {
-    fn from(_: IdError) -> Self {
-        Self::AuthorizerFailed
     }
 }
 
@@ -160,6 +156,11 @@ fn forward(headers: &mut Fields, from: SocketAddr, gateway: &Gateway) {
         let seconds = gateway.connections.clock.now().seconds();
         let trace = format!("Root=1-{seconds:08x}-{}", gateway.connections.ids.trace());
         headers.push(("X-Amzn-Trace-Id".to_owned(), trace));
+    }
+    if !has(headers, "X-Forwarded-Port") {
+        let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("Host"));
+        let port = host.and_then(|(_, host)| host.rsplit_once(':')).map_or(DEFAULT_PORT, |(_, port)| port).to_owned();
+        headers.push(("X-Forwarded-Port".to_owned(), port));
     }
     if !has(headers, "X-Forwarded-Proto") {
         headers.push(("X-Forwarded-Proto".to_owned(), FORWARDED_PROTO.to_owned()));

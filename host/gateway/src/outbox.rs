@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use tidegate_capability::messaging::Error;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 
 use crate::closing::Close;
@@ -12,6 +14,10 @@ use crate::closing::Close;
 /// A queue whose capacity is above this is given back once it is empty, so that a burst does not stay an idle
 /// connection's memory.
 const KEPT_CAPACITY: usize = 16;
+
+/// The largest frame to a client: what API Gateway sends (unconfirmed), and what the write buffer of a connection grows
+/// to and keeps.
+const MAX_FRAME_BYTES: usize = 32 << 10;
 
 /// How much may wait in an outbox.
 #[derive(Debug, Clone, Copy)]
@@ -165,9 +171,12 @@ impl State {
     /// Queues a message. Only the first in the queue wakes the task: it empties the queue, or waits for its client to
     /// read.
     fn push(&mut self, message: Message) -> Waiting {
-        self.bytes += message.len();
-        self.queue.push_back(message);
-        Waiting(if self.queue.len() == 1 { self.waiting.take() } else { None })
+        let was_empty = self.queue.is_empty();
+        for part in parts_of(message) {
+            self.bytes += part.len();
+            self.queue.push_back(part);
+        }
+        Waiting(if was_empty { self.waiting.take() } else { None })
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
@@ -188,10 +197,51 @@ impl Waiting {
     }
 }
 
-/// The frame of a payload: text, or bytes that are not UTF-8. @connections has no other way to say text (unconfirmed).
+/// A message as frames of at most [`MAX_FRAME_BYTES`].
+fn parts_of(message: Message) -> impl Iterator<Item = Message> {
+    let (small, kind, mut rest) = match message {
+        Message::Text(text) if text.len() > MAX_FRAME_BYTES => (None, Data::Text, Bytes::from(text)),
+        Message::Binary(bytes) if bytes.len() > MAX_FRAME_BYTES => (None, Data::Binary, bytes),
+        small => (Some(small), Data::Continue, Bytes::new()),
+    };
+    let mut next = Some(kind).filter(|_| small.is_none());
+    let large = std::iter::from_fn(move || {
+        let kind = next?;
+        let part = rest.split_to(rest.len().min(MAX_FRAME_BYTES));
+        next = Some(Data::Continue).filter(|_| !rest.is_empty());
+        Some(Message::Frame(Frame::message(part, OpCode::Data(kind), next.is_none())))
+    });
+    small.into_iter().chain(large)
+}
+
+/// The message of a payload: text, or bytes that are not UTF-8. @connections has no other way to say text (unconfirmed).
 pub(crate) fn frame_of(bytes: Bytes) -> Message {
     match Utf8Bytes::try_from(bytes.clone()) {
         Ok(text) => Message::Text(text),
         Err(_) => Message::Binary(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The length, kind and finality of each frame.
+    fn frames(message: Message) -> Vec<(usize, OpCode, bool)> {
+        let frame = |part| match part {
+            Message::Frame(frame) => (frame.payload().len(), frame.header().opcode, frame.header().is_final),
+            whole => (whole.len(), OpCode::Data(if whole.is_text() { Data::Text } else { Data::Binary }), true),
+        };
+        parts_of(message).map(frame).collect()
+    }
+
+    #[test]
+    fn a_large_message_is_sent_in_frames() {
+        let (text, binary, more) = (OpCode::Data(Data::Text), OpCode::Data(Data::Binary), OpCode::Data(Data::Continue));
+        assert_eq!(frames(Message::text("")), [(0, text, true)]);
+        assert_eq!(frames(Message::text("x".repeat(32_768))), [(32_768, text, true)]);
+        assert_eq!(frames(Message::text("x".repeat(32_769))), [(32_768, text, false), (1, more, true)]);
+        let large = [(32_768, binary, false), (32_768, more, true)];
+        assert_eq!(frames(Message::binary(vec![0xff; 65_536])), large);
     }
 }

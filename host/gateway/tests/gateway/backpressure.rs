@@ -134,13 +134,15 @@ async fn messages_of_one_connection_above_the_limit_wait_to_be_read() {
     let script = move |body: &str| Action::Wait(held.clone(), Box::new(Action::body(body)));
     let setup = setup(&["$connect", "$default?"]).messages(script);
     let gateway = setup.limits(|limits| limits.concurrent_messages = 2).start().await;
-    let mut client = gateway.connect().await;
+    let (mut client, mut other) = (gateway.connect().await, gateway.connect().await);
     for body in ["1", "2", "3"] {
         client.socket.feed(Message::text(body)).await.unwrap();
     }
     client.socket.flush().await.unwrap();
     gateway.event().await;
     gateway.event().await;
+    // By then the gateway would have read the third.
+    other.ping().await;
     assert!(gateway.is_quiet().await, "a third message was handled beside two");
     gate.add_permits(3);
     let mut replies = [client.text().await, client.text().await, client.text().await];

@@ -23,6 +23,7 @@ async fn a_connect_event_has_the_headers_as_the_client_sent_them() {
     assert_eq!(headers["HOST"], "chat.example:8080");
     assert_eq!(headers["User-Agent"], "tester/1");
     assert_eq!(headers["X-Forwarded-For"], "203.0.113.7, 127.0.0.1");
+    assert_eq!((&headers["X-Forwarded-Port"], &headers["X-Forwarded-Proto"]), (&json!("8080"), &json!("http")));
     assert!(headers["X-Amzn-Trace-Id"].as_str().unwrap().starts_with("Root=1-6553f100-"), "{headers}");
     assert_eq!(event["multiValueHeaders"]["X-TRACE"], json!(["one", "two"]));
     for absent in ["uPGRADE", "upgrade", "Connection", "connection"] {
