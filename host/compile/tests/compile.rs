@@ -1,5 +1,13 @@
 //! Components in, artifacts and clear errors out.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says so by panicking"
+)]
+
 use tidegate_compile::{Compiler, Error, Target, inspect};
 use tidegate_runtime::{Problem, Role};
 

@@ -1,9 +1,25 @@
 //! Instantiate, call and drop the echo component: an event that is decoded already, to its encoded reply.
 
-#[path = "common.rs"]
-mod common;
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark has nobody to report to"
+)]
+#![allow(dead_code, reason = "the modules are shared with the tests, which use all of them")]
 
-use common::{deadline, events, executor, hosts};
+mod common;
+#[path = "../tests/runtime/events.rs"]
+mod events;
+#[path = "../tests/runtime/fixture.rs"]
+mod fixture;
+#[path = "../tests/runtime/guests.rs"]
+mod guests;
+#[path = "../tests/runtime/world.rs"]
+mod world;
+
+use common::{deadline, executor, hosts};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use tidegate_event::decode_request;
 

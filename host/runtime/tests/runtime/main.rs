@@ -1,5 +1,13 @@
 //! The runtime at its boundary: events in, responses out, guest programs that assert in between.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says so by panicking"
+)]
+
 mod activation;
 mod behaviours;
 mod events;

@@ -6,14 +6,7 @@ use std::time::Duration;
 use tidegate_capability::Deadline;
 use tidegate_runtime::{Engine, EngineOptions, Host};
 
-#[path = "../tests/runtime/events.rs"]
-pub(crate) mod events;
-#[path = "../tests/runtime/fixture.rs"]
-pub(crate) mod fixture;
-#[path = "../tests/runtime/guests.rs"]
-pub(crate) mod guests;
-#[path = "../tests/runtime/world.rs"]
-pub(crate) mod world;
+use crate::fixture;
 
 /// The allocations worth comparing, by name.
 pub(crate) fn hosts() -> [(&'static str, Arc<Host>); 2] {
