@@ -75,9 +75,13 @@ async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
         return Outcome::without_guest(Err(error));
     };
+    let request_id = meta.request_id.clone();
     let (called, effects) = meta.call(key, route, event, false).await;
-    let trapped = trapped(&called);
+    let (trapped, answered) = (trapped(&called), called.is_ok());
     let response = reply::to_message(called, route.response).map(|reply| encode_reply(&reply));
+    if let (true, Err(error)) = (answered, &response) {
+        tracing::error!(requestId = %request_id, connectionId = %id, route = %key, "{}", error.error_message);
+    }
     Outcome { response, after: PostResponse::new(&id, effects, &ports), route: Some(key.clone()), trapped }
 }
 
@@ -115,7 +119,7 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
         }
         Err(failure) => Err(failure),
     };
-    let trapped = trapped(&decided);
+    let (trapped, answered) = (trapped(&decided), decided.is_ok());
     let response = match decided {
         Ok(Ok(decision)) => encode_decision(&convert::decision(decision), &method_arn),
         Ok(Err(error)) => Err(reply::guest_error(&error)),
@@ -124,6 +128,11 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
             Err(failure.into_function_error())
         }
     };
+    if let (true, Err(error)) = (answered, &response)
+        && !error.is_unauthorized()
+    {
+        tracing::error!(requestId = %tags.request_id, connectionId = %id, "{}", error.error_message);
+    }
     Outcome { response, after: PostResponse::nothing(), route: Some(meta.route_key), trapped }
 }
 

@@ -64,6 +64,5 @@ fn refusal(status: u16) -> u16 {
 }
 
 fn invalid(message: String) -> FunctionError {
-    tracing::error!("{message}");
     function_error("Tidegate.InvalidReply", message)
 }

@@ -83,9 +83,10 @@ impl Router {
         self.routes.get(key)
     }
 
-    /// The route of a message: the key's own, else `$default`.
+    /// The route of a message: the key's own, else `$default`. A client that names `$connect` does not get there.
     pub(crate) fn message(&self, key: &str) -> Option<&(RouteKey, Arc<Route>)> {
-        self.exact(key).or_else(|| self.exact(RouteKey::DEFAULT))
+        let own = if matches!(key, RouteKey::CONNECT | RouteKey::DISCONNECT) { None } else { self.exact(key) };
+        own.or_else(|| self.exact(RouteKey::DEFAULT))
     }
 
     pub(crate) fn authorizer(&self) -> Option<&Arc<Route>> {

@@ -132,6 +132,39 @@ async fn an_unknown_route_key_goes_to_default_or_nowhere() {
 }
 
 #[tokio::test]
+async fn a_message_never_reaches_a_lifecycle_route() {
+    let fixture = Fixture::new();
+    for key in ["$connect", "$disconnect"] {
+        assert_eq!(fixture.failure(key, "echo").await.error_type, "Tidegate.NoRoute", "{key}");
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_says_which_route_ran_and_whether_it_trapped() {
+    let fixture = Fixture::new();
+    for (event, route, trapped) in [
+        (events::message("any", "echo"), Some("any"), false),
+        (events::message("any", "fail 400"), Some("any"), false),
+        (events::message("any", "trap"), Some("any"), true),
+        (events::connect("trap"), Some("$connect"), true),
+        (events::disconnect("trap"), Some("$disconnect"), true),
+        (events::message("unknown", "echo"), None, false),
+    ] {
+        let outcome = fixture.dispatch(&event).await;
+        assert_eq!((outcome.route.as_ref().map(|key| key.as_str()), outcome.trapped), (route, trapped));
+    }
+}
+
+#[tokio::test]
+async fn configuration_can_be_replaced() {
+    let fixture = Fixture::new();
+    fixture.host.set_config([("plan".to_owned(), "silver".to_owned())].into());
+    assert_eq!(fixture.failure("any", "settings").await.error_type, "Tidegate.Trap", "the probe insists on gold");
+    fixture.host.set_config([("plan".to_owned(), "gold".to_owned())].into());
+    assert_eq!(fixture.probe("any", "settings").await, "gold");
+}
+
+#[tokio::test]
 async fn a_one_way_route_has_no_body() {
     let fixture = Fixture::new();
     let reply = fixture.reply(&events::message("one-way", "echo")).await.unwrap();
@@ -178,6 +211,20 @@ async fn a_component_may_be_route_and_authorizer() {
     assert!(fixture.world.data().sent.is_empty(), "an authorizer sends nothing");
     assert_eq!(fixture.reply(&events::message("own", "")).await.unwrap().status, 200);
     assert_eq!(fixture.world.data().sent.len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_means_nothing_is_logged_with_its_event() {
+    let logs = Logs::capture();
+    Fixture::new().failure("any", "status 99").await;
+    let fields = logs.line("the reply's status 99")["fields"].clone();
+    assert_eq!(
+        (&fields["requestId"], &fields["connectionId"], &fields["route"]),
+        (&"r1=".into(), &OWN.into(), &"any".into())
+    );
+    let fixture = Fixture::with(small_engine(), authorized_by("authorizer", &["plan"])).unwrap();
+    assert!(fixture.dispatch(&events::authorize("fail")).await.response.is_err());
+    assert_eq!(logs.line("the authorizer failed with status 503")["fields"]["requestId"], "r1=");
 }
 
 #[tokio::test]
