@@ -8,15 +8,15 @@ use clap::{Args, Parser, Subcommand};
 /// Tidegate: WebSocket routes as WebAssembly components, on this machine as on AWS.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Build the app and run it on this machine: gateway, host and DynamoDB in one process.
     Dev(Dev),
     /// Build the app's components and compile them for this machine.
@@ -31,57 +31,57 @@ pub enum Command {
 
 /// Which app.
 #[derive(Debug, Args)]
-pub struct App {
+pub(crate) struct App {
     /// The app's folder, where `tidegate.toml` is.
     #[arg(default_value = ".")]
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 /// `tidegate dev`.
 #[derive(Debug, Args)]
-pub struct Dev {
+pub(crate) struct Dev {
     /// Which app.
     #[command(flatten)]
-    pub app: App,
+    pub(crate) app: App,
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = 3000)]
-    pub port: u16,
+    pub(crate) port: u16,
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
-    pub host: IpAddr,
+    pub(crate) host: IpAddr,
     /// The stage's name, the first segment of the URL's path.
     #[arg(long, default_value = "dev")]
-    pub stage: String,
+    pub(crate) stage: String,
     /// Keep tables in memory only; they are gone when the process ends.
     #[arg(long, conflicts_with = "data")]
-    pub memory: bool,
+    pub(crate) memory: bool,
     /// Keep tables in this folder. [default: .tidegate/data in the app's folder]
     #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// `tidegate invoke`.
 #[derive(Debug, Args)]
-pub struct Invoke {
+pub(crate) struct Invoke {
     /// The route key, such as `chat` or `$connect`; `authorizer` for the authorizer.
-    pub route: String,
+    pub(crate) route: String,
     /// A file with an API Gateway event (JSON); `-` reads standard input.
     #[arg(long, value_name = "FILE")]
-    pub event: PathBuf,
+    pub(crate) event: PathBuf,
     /// The app's folder, where `tidegate.toml` is.
     #[arg(long, value_name = "DIR", default_value = ".")]
-    pub app: PathBuf,
+    pub(crate) app: PathBuf,
 }
 
 /// `tidegate token`.
 #[derive(Debug, Args)]
-pub struct Token {
+pub(crate) struct Token {
     /// The user: the token's `sub`, which becomes the connection's principal.
-    pub user: String,
+    pub(crate) user: String,
     /// The app's folder, where `tidegate.toml` is.
     #[arg(long, value_name = "DIR", default_value = ".")]
-    pub app: PathBuf,
+    pub(crate) app: PathBuf,
     /// How long the token is valid, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3_600)]
-    pub expires_in: u64,
+    pub(crate) expires_in: u64,
 }

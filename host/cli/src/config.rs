@@ -9,7 +9,7 @@ use tidegate_release::Manifest;
 ///
 /// # Errors
 /// When the `.env` file cannot be read or parsed.
-pub fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
+pub(crate) fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
     let mut values = manifest.config.clone();
     let path = manifest.dir.join(".env");
     if path.exists() {

@@ -12,7 +12,7 @@ const FILTER: &str = "TIDEGATE_LOG";
 ///
 /// # Errors
 /// When the filter cannot be parsed.
-pub fn start(filter: Option<&str>) -> Result<()> {
+pub(crate) fn start(filter: Option<&str>) -> Result<()> {
     let filter = filter.unwrap_or("info");
     let filter = EnvFilter::builder().parse(filter).with_context(|| format!("cannot parse `{FILTER}={filter}`"))?;
     tracing_subscriber::fmt()

@@ -1,3 +1,84 @@
-//! Tidegate's command line for a developer's machine.
+//! Tidegate's command line for a developer's machine: bin `tidegate`, which wires every crate.
+//!
+//! - `args`: the command line, as clap parses it
+//! - `dev`, `build`, `check`, `invoke`, `token`: the commands
+//! - `cache`: compiled components by content
+//! - `local`: the ports of one machine, over DynamoDB in process
+//! - `api`: the gateway's configuration of an app
+//! - `in_process`: the host as the gateway's integration
+//! - `config`: configuration values of a development run
+//! - `shell`: a build command; `progress`: what it prints meanwhile; `log`; `shutdown`
 
-fn main() {}
+mod api;
+mod args;
+mod build;
+mod cache;
+mod check;
+mod config;
+mod dev;
+mod in_process;
+mod invoke;
+mod local;
+mod log;
+mod progress;
+mod shell;
+mod shutdown;
+mod token;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser as _;
+use tidegate_runtime::Engine;
+
+use crate::args::{Cli, Command};
+use crate::shutdown::Shutdown;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = std::env::var("TIDEGATE_LOG").ok();
+    match log::start(filter.as_deref()).and_then(|()| run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    runtime()?.block_on(async {
+        let mut shutdown = Shutdown::listen()?;
+        let command = match &cli.command {
+            // It drains when it is told to end.
+            Command::Dev(args) => return dev::run(args, shutdown).await,
+            command => run_to_end(command),
+        };
+        tokio::select! {
+            result = command => result,
+            // Dropping the command ends what it started.
+            code = shutdown.exit_code() => Ok(code),
+        }
+    })
+}
+
+async fn run_to_end(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Dev(_) => {}
+        Command::Build(args) => build::run(args).await?,
+        Command::Check(args) => check::run(args).await?,
+        Command::Invoke(args) => return invoke::run(args).await,
+        Command::Token(args) => token::run(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Guests share page tables, which threads contend for unless a pool keeps their memory resident: without that, one
+/// thread runs more events than two.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if !Engine::pagemap_scan() {
+        builder.worker_threads(1);
+    }
+    builder.enable_all().build().context("cannot start the runtime's threads")
+}

@@ -21,7 +21,7 @@ const SECRET: &str = "jwt-secret";
 ///
 /// # Errors
 /// When the app has no `jwt-secret`.
-pub fn run(args: &args::Token) -> Result<()> {
+pub(crate) fn run(args: &args::Token) -> Result<()> {
     let manifest = Manifest::load(&args.app)?;
     let token = sign(&config::values(&manifest)?, &args.user, Duration::from_secs(args.expires_in))?
         .ok_or_else(|| anyhow!("cannot sign a token: the app has no configuration value `{SECRET}`\nhint: set `{SECRET}` under `[config]` in `tidegate.toml`, or `JWT_SECRET` in `.env` beside it"))?;
@@ -33,7 +33,7 @@ pub fn run(args: &args::Token) -> Result<()> {
 ///
 /// # Errors
 /// When the secret cannot be a key.
-pub fn sign(config: &BTreeMap<String, String>, user: &str, valid: Duration) -> Result<Option<String>> {
+pub(crate) fn sign(config: &BTreeMap<String, String>, user: &str, valid: Duration) -> Result<Option<String>> {
     let Some(secret) = config.get(SECRET) else { return Ok(None) };
     let now = Timestamp::now();
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 ///
 /// # Errors
 /// When the shell cannot be started or the command fails.
-pub async fn run(line: &str, dir: &Path) -> Result<()> {
+pub(crate) async fn run(line: &str, dir: &Path) -> Result<()> {
     let child = Command::new("sh")
         .args(["-c", line])
         .current_dir(dir)

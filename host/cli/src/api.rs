@@ -1,0 +1,50 @@
+//! The gateway's configuration of an app.
+
+use anyhow::{Context, Result};
+use tidegate_event::{RouteKey, SelectionExpression};
+use tidegate_gateway::{ApiConfig, AuthorizerConfig, IdentitySource, RouteConfig};
+use tidegate_release::{App, IdentitySource as Source};
+
+/// The API's id, Region and account on one machine; they appear in events and in the authorizer's `methodArn`.
+const API_ID: &str = "local";
+const REGION: &str = "us-east-1";
+const ACCOUNT: &str = "123456789012";
+
+/// The API of `app` with one stage.
+///
+/// # Errors
+/// When the route selection expression is not one.
+pub(crate) fn config(app: &App, stage: &str) -> Result<ApiConfig> {
+    let expression = &app.route_selection_expression;
+    let selection = SelectionExpression::parse(expression)
+        .with_context(|| format!("cannot parse the route selection expression `{expression}`"))?;
+    let mut routes: std::collections::BTreeMap<RouteKey, RouteConfig> =
+        app.routes.iter().map(|(key, route)| (key.clone(), RouteConfig { response: route.response })).collect();
+    // The host registers and unregisters connections on these two whether or not the app has a route for them.
+    for key in [RouteKey::CONNECT, RouteKey::DISCONNECT] {
+        routes.entry(RouteKey::new(key)?).or_default();
+    }
+    let authorizer = app.authorizer.as_ref().map(|authorizer| AuthorizerConfig {
+        identity_source: authorizer.identity_source.iter().cloned().map(identity_source).collect(),
+    });
+    Ok(ApiConfig {
+        api_id: API_ID.to_owned(),
+        stage: stage.to_owned(),
+        region: REGION.to_owned(),
+        account: ACCOUNT.to_owned(),
+        domain_name: None,
+        selection,
+        routes,
+        authorizer,
+        stage_variables: Vec::new(),
+    })
+}
+
+fn identity_source(source: Source) -> IdentitySource {
+    match source {
+        Source::Header(name) => IdentitySource::Header(name),
+        Source::QueryString(name) => IdentitySource::QueryString(name),
+        Source::StageVariable(name) => IdentitySource::StageVariable(name),
+        Source::Context(name) => IdentitySource::Context(name),
+    }
+}
