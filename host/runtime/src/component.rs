@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tidegate_capability::Limits;
 use tidegate_release::Artifact;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 
@@ -11,7 +12,6 @@ use crate::engine::{Engine, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 use crate::error::Error;
 use crate::interface::{Interfaces, Problem};
 use crate::state::State;
-use tidegate_capability::Limits;
 
 /// A page of linear memory, in bytes.
 const PAGE: u64 = 1 << 16;

@@ -14,6 +14,18 @@ fn refusal(app: tidegate_release::App) -> String {
     }
 }
 
+/// The behaviours of `probe` are held to their tests by the compiler; this holds the programs to theirs.
+#[test]
+fn every_guest_program_is_used() {
+    let tests = [include_str!("activation.rs"), include_str!("fixture.rs"), include_str!("lifecycle.rs")];
+    let members = include_str!("../../../../tests/guests/Cargo.toml").lines().find(|line| line.starts_with("members"));
+    let names: Vec<_> = members.unwrap().split('"').skip(1).step_by(2).collect();
+    assert!(names.contains(&"probe"), "{names:?}");
+    for name in names {
+        assert!(tests.iter().any(|test| test.contains(&format!("\"{name}\""))), "no test runs `{name}`");
+    }
+}
+
 #[test]
 fn every_missing_grant_is_named() {
     let text = refusal(app_of([
