@@ -73,30 +73,26 @@ where
     Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 {
     let mut backoff = Backoff::default();
+    let mut failure = Failure::Unknown;
     loop {
-        let failure = match once(repeat, deadline, request()).await {
-            Some(Ok(answer)) => return Ok(answer),
-            Some(Err(error)) => classify(error),
-            None => Failure::Unknown,
+        let time = match repeat {
+            Repeat::Safe => deadline.remaining().min(ATTEMPT),
+            Repeat::Unapplied => deadline.remaining(),
+        };
+        // A timer polls its future first, so a passed deadline would still send the request.
+        if time.is_zero() {
+            return Err(failure);
+        }
+        failure = match tokio::time::timeout(time, request()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => classify(error),
+            Err(_) => Failure::Unknown,
         };
         let again = failure.is_passing() || (repeat == Repeat::Safe && matches!(failure, Failure::Unknown));
         if !again || !backoff.pause(deadline).await {
             return Err(failure);
         }
     }
-}
-
-/// One attempt; none when no answer came in time.
-async fn once<T>(repeat: Repeat, deadline: Deadline, request: impl Future<Output = T>) -> Option<T> {
-    let time = match repeat {
-        Repeat::Safe => deadline.remaining().min(ATTEMPT),
-        Repeat::Unapplied => deadline.remaining(),
-    };
-    // A timer polls its future first, so a passed deadline would still send the request.
-    if time.is_zero() {
-        return None;
-    }
-    tokio::time::timeout(time, request).await.ok()
 }
 
 /// A random number from 0 to 1; a half when the system gives none, which costs only the jitter.

@@ -27,6 +27,12 @@ impl Client {
     pub fn new(database: Embedded) -> Self {
         Self { connector: SharedHttpConnector::new(Connector { database }) }
     }
+
+    /// What answers one request.
+    #[must_use]
+    pub fn connector(&self) -> SharedHttpConnector {
+        self.connector.clone()
+    }
 }
 
 impl HttpClient for Client {

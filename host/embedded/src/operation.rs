@@ -90,6 +90,10 @@ fn encode<T: Serialize>(response: &T) -> Result<String, DynoxideError> {
 }
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
+    // serde would read an array as a request, too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(DynoxideError::SerializationException(String::new()));
+    }
     serde_json::from_slice(body).map_err(|error| classify(&error.to_string()))
 }
 
@@ -122,5 +126,42 @@ fn without_position(message: &str) -> &str {
     match message.rsplit_once(" at line ") {
         Some((text, position)) if position.contains(" column ") => text,
         _ => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dynoxide::Database;
+
+    use super::answer;
+
+    fn error(operation: &str, body: &str) -> String {
+        let database = Database::memory().unwrap();
+        let answer = answer(&database, operation, body.as_bytes());
+        assert_eq!(answer.status, 400, "{body}");
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        let name = body["__type"].as_str().unwrap();
+        assert!(!answer.body.contains("VALIDATION") && !answer.body.contains(" at line "), "{}", answer.body);
+        name.rsplit_once('#').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn what_has_no_name_is_unknown() {
+        for target in ["", "GetItem", "DynamoDB_20120810.", "DynamoDB_20120810.DropTable", "Other_1.GetItem"] {
+            assert_eq!(error(target, "{}"), "UnknownOperationException", "{target}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_read_is_named_as_dynamodb_does() {
+        let get = "DynamoDB_20120810.GetItem";
+        assert_eq!(error(get, "{}"), "ValidationException");
+        assert_eq!(error(get, r#"{"TableName":null,"Key":{}}"#), "ValidationException");
+        assert_eq!(error(get, r#"{"TableName":"tt t","Key":{"id":{"S":"a"}}}"#), "ValidationException");
+        assert_eq!(error(get, r#"{"TableName":"ttt","Key":{"id":{}}}"#), "ValidationException");
+        assert_eq!(error(get, r#"{"TableName":7,"Key":{}}"#), "SerializationException");
+        for body in ["", "{", "[]", "null garbage", "\u{7f}"] {
+            assert_eq!(error(get, body), "SerializationException", "{body}");
+        }
     }
 }

@@ -1,0 +1,76 @@
+//! One message to a thousand connections, whose endpoint takes 10 ms a post, against the bound that the pace allows.
+//!
+//! The endpoint has threads of its own and says as little as HTTP allows, so that its own work is small beside the wait.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark's answer is printed")]
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use tidegate_aws::messaging::START_IN_FLIGHT;
+use tidegate_aws::{Account, Transport};
+use tidegate_capability::{Deadline, Messaging as _};
+use tidegate_event::{ConnectionId, Payload};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+const CONNECTIONS: usize = 1_000;
+const POST: Duration = Duration::from_millis(10);
+const RUNS: usize = 20;
+
+fn main() {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        executor.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(answer(stream));
+            }
+        });
+    });
+    let url = format!("http://{}/dev", told.recv().unwrap());
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    executor.block_on(measure(&url));
+}
+
+/// Answers each request 10 ms after its last byte; requests here are shorter than one read.
+async fn answer(mut stream: TcpStream) {
+    stream.set_nodelay(true).unwrap();
+    let mut buffer = vec![0; 8 << 10];
+    let mut length = 0;
+    while let Ok(read @ 1..) = stream.read(&mut buffer[length..]).await {
+        length += read;
+        let Some(head) = buffer[..length].windows(4).position(|part| part == b"\r\n\r\n") else { continue };
+        let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
+        let body: usize = text.split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+        if length < head + 4 + body {
+            continue;
+        }
+        length = 0;
+        tokio::time::sleep(POST).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    }
+}
+
+async fn measure(url: &str) {
+    let account = Account::new(Transport::new().unwrap(), "eu-west-1", "AKIDEXAMPLE", "secret", None);
+    let messaging = account.messaging(url);
+    let ids: Vec<_> = (0..CONNECTIONS).map(|number| ConnectionId::new(format!("L0SM9cOFvHc{number:04}=")).unwrap()).collect();
+    let message = Payload::Text("x".repeat(200));
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let began = Instant::now();
+        let results = messaging.send_many(&ids, &message, Deadline::after(Duration::from_secs(29))).await;
+        times.push(began.elapsed());
+        assert!(results.iter().all(Result::is_ok));
+    }
+    times.sort();
+    let median = times[RUNS / 2];
+    let bound = POST.mul_f64(CONNECTIONS as f64 / START_IN_FLIGHT as f64);
+    let ratio = median.as_secs_f64() / bound.as_secs_f64();
+    let mut out = std::io::stdout();
+    writeln!(out, "fan-out to {CONNECTIONS}, {START_IN_FLIGHT} in flight: median {median:.1?}, bound {bound:.1?}, {ratio:.2}").unwrap();
+}

@@ -1,0 +1,178 @@
+//! The registry when DynamoDB throttles or fails.
+
+mod support;
+
+use std::time::Duration;
+
+use support::faults::{Fault, Faults};
+use support::{Subject, client_of, registry_on, soon};
+use tidegate_aws::{DynamoRegistry, Tables, client};
+use tidegate_capability::registry::Error;
+use tidegate_capability::{Deadline, Registry};
+use tidegate_embedded::Embedded;
+use tidegate_event::{Connection, ConnectionId};
+
+async fn subject() -> (Subject<DynamoRegistry>, Faults) {
+    let faults = Faults::default();
+    let database = Embedded::memory().unwrap();
+    let client = client::local(faults.before(database.http_client()));
+    Tables::default().create_missing(&client).await.unwrap();
+    faults.clear();
+    (registry_on(client), faults)
+}
+
+fn shortly() -> Deadline {
+    Deadline::after(Duration::from_millis(150))
+}
+
+fn id() -> ConnectionId {
+    ConnectionId::new("L0SM9cOFvHcCIhw=").unwrap()
+}
+
+async fn register(subject: &Subject<DynamoRegistry>) -> Result<(), Error> {
+    let connection = Connection {
+        id: id(),
+        connected_at: subject.clock().now(),
+        source_ip: "192.0.2.7".to_owned(),
+        user_agent: None,
+        domain_name: "abc.example".to_owned(),
+        stage: "dev".to_owned(),
+        principal: None,
+        context: Vec::new(),
+    };
+    subject.port().register(&connection, soon()).await
+}
+
+async fn count(port: &DynamoRegistry, groups: impl Iterator<Item = String>) -> u64 {
+    let mut count = 0;
+    for group in groups {
+        count += port.count(&group, soon()).await.unwrap();
+    }
+    count
+}
+
+fn set(name: &str) -> [(String, Option<String>); 1] {
+    [(name.to_owned(), Some("x".to_owned()))]
+}
+
+#[tokio::test]
+async fn registering_and_joining_are_repeated() {
+    let (subject, faults) = subject().await;
+    let port = subject.port();
+    faults.next("PutItem", [Fault::Applied, Fault::Error(400, "ThrottlingException")]);
+    register(&subject).await.unwrap();
+    assert_eq!(faults.sent("PutItem").len(), 3);
+    faults.next("TransactWriteItems", [Fault::Applied, Fault::cancelled(&["TransactionConflict", "None"])]);
+    port.join("lobby", &id(), soon()).await.unwrap();
+    let sent = faults.sent("TransactWriteItems");
+    assert_eq!(sent.len(), 3);
+    assert_eq!(sent[0]["ClientRequestToken"], sent[1]["ClientRequestToken"]);
+    assert_eq!(port.describe(&id(), soon()).await.unwrap().groups, ["lobby"]);
+    faults.always("TransactWriteItems", Fault::cancelled(&["TransactionConflict", "None"]));
+    assert_eq!(port.leave("lobby", &id(), shortly()).await, Err(Error::Throttled));
+}
+
+#[tokio::test]
+async fn memberships_that_were_left_out_are_removed_after_all() {
+    let (subject, faults) = subject().await;
+    let port = subject.port();
+    register(&subject).await.unwrap();
+    let groups = || (0..40).map(|number| format!("g{number}"));
+    for group in groups() {
+        port.join(&group, &id(), soon()).await.unwrap();
+    }
+    let part = || Fault::Unprocessed { first: true };
+    faults.next("BatchWriteItem", [part(), Fault::Unprocessed { first: false }, part(), Fault::Applied]);
+    port.unregister(&id(), soon()).await.unwrap();
+    assert_eq!(count(port, groups()).await, 0);
+    let asked: Vec<_> = faults
+        .sent("BatchWriteItem")
+        .iter()
+        .map(|body| body["RequestItems"]["groups"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(asked, [25, 24, 24, 23, 23, 15]);
+}
+
+#[tokio::test]
+async fn memberships_that_cannot_be_removed_are_told() {
+    let (subject, faults) = subject().await;
+    let port = subject.port();
+    register(&subject).await.unwrap();
+    port.join("lobby", &id(), soon()).await.unwrap();
+    faults.always("BatchWriteItem", Fault::Unprocessed { first: false });
+    assert_eq!(port.unregister(&id(), shortly()).await, Err(Error::Throttled));
+}
+
+#[tokio::test]
+async fn a_lost_deletion_is_repeated_where_its_groups_are_still_known() {
+    let (subject, faults) = subject().await;
+    let port = subject.port();
+    register(&subject).await.unwrap();
+    port.join("lobby", &id(), soon()).await.unwrap();
+    faults.next("DeleteItem", [Fault::Error(500, "InternalServerError")]);
+    port.unregister(&id(), soon()).await.unwrap();
+    assert_eq!(port.count("lobby", soon()).await, Ok(0));
+
+    register(&subject).await.unwrap();
+    port.join("lobby", &id(), soon()).await.unwrap();
+    faults.next("DeleteItem", [Fault::Applied]);
+    assert_eq!(port.unregister(&id(), soon()).await, Err(Error::Unavailable), "nobody knows its groups any more");
+    assert_eq!(port.describe(&id(), soon()).await, Err(Error::NotFound));
+}
+
+#[tokio::test]
+async fn a_conditional_deletion_is_not_repeated_after_a_lost_answer() {
+    let (subject, faults) = subject().await;
+    register(&subject).await.unwrap();
+    subject.clock().advance(Duration::from_secs(60));
+    faults.next("DeleteItem", [Fault::Applied]);
+    assert_eq!(subject.port().reap(&id(), soon()).await, Err(Error::Unavailable));
+    assert_eq!(faults.sent("DeleteItem").len(), 1);
+}
+
+#[tokio::test]
+async fn attributes_are_read_again_when_another_event_changed_them() {
+    let (subject, faults) = subject().await;
+    let port = subject.port();
+    register(&subject).await.unwrap();
+    faults.next("UpdateItem", [Fault::Error(400, "ConditionalCheckFailedException")]);
+    port.set_attributes(&id(), &set("a"), soon()).await.unwrap();
+    assert_eq!((faults.sent("GetItem").len(), faults.sent("UpdateItem").len()), (2, 2));
+    faults.always("UpdateItem", Fault::Error(400, "ConditionalCheckFailedException"));
+    assert_eq!(port.set_attributes(&id(), &set("b"), shortly()).await, Err(Error::Throttled));
+    faults.clear();
+    faults.next("UpdateItem", [Fault::Applied]);
+    assert_eq!(port.set_attributes(&id(), &set("b"), soon()).await, Err(Error::Unavailable));
+    assert_eq!(faults.sent("UpdateItem").len(), 1);
+}
+
+#[tokio::test]
+async fn events_at_once_lose_nothing_of_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    // A file's requests wait for its thread, so that these interleave.
+    let database = Embedded::open(directory.path().join("data.db")).unwrap();
+    let subject = registry_on(client_of(&database).await);
+    register(&subject).await.unwrap();
+    let tasks: Vec<_> = (0..60)
+        .map(|number| {
+            let port = subject.port().clone();
+            tokio::spawn(async move {
+                if number < 8 {
+                    port.set_attributes(&id(), &set(&number.to_string()), soon()).await.unwrap();
+                }
+                port.join(&format!("g{number}"), &id(), soon()).await
+            })
+        })
+        .collect();
+    let mut refused = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(()) => {}
+            Err(Error::Invalid(_)) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let entry = subject.port().describe(&id(), soon()).await.unwrap();
+    assert_eq!((entry.attributes.len(), entry.groups.len(), refused), (8, 50, 10));
+    assert_eq!(count(subject.port(), (0..60).map(|number| format!("g{number}"))).await, 50);
+}
