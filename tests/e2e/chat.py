@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
@@ -20,17 +20,18 @@ class Client:
     def __init__(self, url: str, token: str | None = None, **handshake: Any) -> None:
         if token is not None:
             handshake.setdefault("additional_headers", {"Authorization": f"Bearer {token}"})
-        self.socket: ClientConnection = connect(
-            url, open_timeout=PATIENCE, close_timeout=PATIENCE, compression=None, **handshake
-        )
+        self.closing = ExitStack()
+        opening = connect(url, open_timeout=PATIENCE, close_timeout=PATIENCE, compression=None, **handshake)
+        self.socket: ClientConnection = self.closing.enter_context(opening)
 
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.socket.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.closing.close()
 
     def send(self, message: dict[str, Any]) -> None:
         self.socket.send(json.dumps(message))

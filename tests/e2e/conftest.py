@@ -134,7 +134,7 @@ def join(chat_server: Server, token: Callable[[str], str]) -> Iterator[Callable[
 
     yield join
     for client in opened:
-        client.socket.close()
+        client.close()
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,7 @@ class Server:
     port: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
     ended: bool = False
+    reader: threading.Thread | None = None
 
     @property
     def endpoint(self) -> str:
@@ -61,12 +62,13 @@ class Server:
 
     def read(self, output: IO[str]) -> None:
         """Keeps standard output flowing for as long as the process lives."""
-        for line in output:
-            with self.changed:
-                self.lines.append(line)
-                if not self.url and (found := ANNOUNCED.search(line)):
-                    self.url, self.port = found.group(1), int(found.group(2))
-                self.changed.notify_all()
+        with output:
+            for line in output:
+                with self.changed:
+                    self.lines.append(line)
+                    if not self.url and (found := ANNOUNCED.search(line)):
+                        self.url, self.port = found.group(1), int(found.group(2))
+                    self.changed.notify_all()
         with self.changed:
             self.ended = True
             self.changed.notify_all()
@@ -77,7 +79,7 @@ class Server:
         if not self.url:
             if not self.ended:
                 self.kill()
-            raise NotStarted(self.process.wait(STOP_SECONDS), "".join(self.lines), self.errors)
+            raise NotStarted(self.wait(), "".join(self.lines), self.errors)
 
     def wait_for_output(self, text: str) -> None:
         with self.changed:
@@ -88,7 +90,13 @@ class Server:
         self.process.send_signal(number)
 
     def wait(self) -> int:
-        return self.process.wait(STOP_SECONDS)
+        status = self.process.wait(STOP_SECONDS)
+        self.read_to_the_end()
+        return status
+
+    def read_to_the_end(self) -> None:
+        if self.reader:
+            self.reader.join(STOP_SECONDS)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Asks it to stop, and returns its exit status."""
@@ -98,7 +106,7 @@ class Server:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.wait()
 
     def has_orphans(self) -> bool:
         """Whether anything of its process group is left."""
@@ -125,7 +133,8 @@ def start(
             env=environment(), start_new_session=True, preexec_fn=prepare,
         )
     server = Server(process, errors_file)
-    threading.Thread(target=server.read, args=(process.stdout,), daemon=True).start()
+    server.reader = threading.Thread(target=server.read, args=(process.stdout,), daemon=True)
+    server.reader.start()
     server.wait_until_listening()
     return server
 

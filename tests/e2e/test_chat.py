@@ -53,7 +53,7 @@ def test_a_disconnect_is_told_to_the_room(join):
     ann, bob, room = join("ann"), join("bob"), chat.room("leaving")
     ann.enter(room)
     bob.enter(room)
-    bob.socket.close()
+    bob.close()
     assert ann.receive(type="left", room=room)["user"] == "bob"
 
 

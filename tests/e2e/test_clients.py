@@ -17,13 +17,15 @@ class Wscat:
         )
         self.lines = []
         self.changed = threading.Condition()
-        threading.Thread(target=self.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
 
     def read(self):
-        for line in self.process.stdout:
-            with self.changed:
-                self.lines.append(line)
-                self.changed.notify_all()
+        with self.process.stdout as output:
+            for line in output:
+                with self.changed:
+                    self.lines.append(line)
+                    self.changed.notify_all()
 
     def send(self, message):
         self.process.stdin.write(json.dumps(message) + "\n")
@@ -40,6 +42,8 @@ class Wscat:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+        self.process.stdin.close()
+        self.reader.join(chat.PATIENCE)
 
 
 def test_wscat_is_greeted_and_chats(chat_server, wscat, token, join):

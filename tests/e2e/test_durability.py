@@ -48,6 +48,7 @@ def test_every_acknowledged_message_is_there_after_a_restart(serve, token, tmp_p
     first.wait()
     talk.thread.join(chat.PATIENCE)
     assert not talk.thread.is_alive()
+    ann.close()
 
     second = serve("--data", tmp_path / "data")
     with chat.Client(second.url, token("ann")) as again:

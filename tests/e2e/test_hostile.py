@@ -39,7 +39,7 @@ def test_others_chat_on_undisturbed(hostile):
                 assert attacker.receive_error() == "Internal server error"
         finally:
             for attacker in attackers:
-                attacker.socket.close()
+                attacker.close()
     assert hostile.process.poll() is None
 
 

@@ -73,7 +73,7 @@ def test_out_of_descriptors_new_connections_are_refused_and_old_ones_chat_on(ser
             ann.say(chat.unique("the old ones chat on"))
         finally:
             for client in crowd:
-                client.socket.close()
+                client.close()
         ann.say(chat.unique("and when there is room again"))
         with chat.Client(running.url, allowed) as bob:
             bob.say(chat.unique("new ones are let in"))

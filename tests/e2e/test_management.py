@@ -73,7 +73,7 @@ def test_a_client_that_left_is_gone(join, management):
     connection = ann.receive(type="welcome")["connection"]
     ann.enter(room)
     bob.enter(room)
-    ann.socket.close()
+    ann.close()
     # The room hears of it from `$disconnect`, which runs after the connection is gone.
     bob.receive(type="left", room=room)
     with refused(410, "GoneException"):
