@@ -1,6 +1,7 @@
 //! Storage and registry over the embedded database in memory: what one call costs a host on one machine.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![allow(clippy::unwrap_used, reason = "this is a bench")]
 
 use std::hint::black_box;
 use std::time::Duration;

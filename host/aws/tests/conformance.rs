@@ -1,5 +1,7 @@
 //! The conformance suites, over the embedded database in memory and in a file.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 mod support;
 
 mod storage_in_memory {

@@ -1,5 +1,7 @@
 //! A process that is killed in the middle of its writes has lost none that it was told of.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 mod support;
 
 use std::io::{BufRead, BufReader, Write};

@@ -1,5 +1,7 @@
 //! The registry when DynamoDB throttles or fails.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 mod support;
 
 use std::time::Duration;

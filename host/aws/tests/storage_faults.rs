@@ -1,6 +1,8 @@
 //! Storage when DynamoDB throttles, fails, is silent or talks nonsense: the right error, and nothing sent twice that
 //! must not be.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 mod support;
 
 use std::time::Duration;

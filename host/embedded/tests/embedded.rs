@@ -1,5 +1,7 @@
 //! The embedded database as the AWS SDK sees it, in memory and in a file.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
