@@ -2,7 +2,12 @@
 //!
 //! The endpoint has threads of its own and says as little as HTTP allows, so that its own work is small beside the wait.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark's answer is printed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a benchmark's answer is printed"
+)]
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -58,7 +63,8 @@ async fn answer(mut stream: TcpStream) {
 async fn measure(url: &str) {
     let account = Account::new(Transport::new().unwrap(), "eu-west-1", "AKIDEXAMPLE", "secret", None);
     let messaging = account.messaging(url);
-    let ids: Vec<_> = (0..CONNECTIONS).map(|number| ConnectionId::new(format!("L0SM9cOFvHc{number:04}=")).unwrap()).collect();
+    let ids: Vec<_> =
+        (0..CONNECTIONS).map(|number| ConnectionId::new(format!("L0SM9cOFvHc{number:04}=")).unwrap()).collect();
     let message = Payload::Text("x".repeat(200));
     let mut times = Vec::new();
     for _ in 0..RUNS {
@@ -72,5 +78,9 @@ async fn measure(url: &str) {
     let bound = POST.mul_f64(CONNECTIONS as f64 / START_IN_FLIGHT as f64);
     let ratio = median.as_secs_f64() / bound.as_secs_f64();
     let mut out = std::io::stdout();
-    writeln!(out, "fan-out to {CONNECTIONS}, {START_IN_FLIGHT} in flight: median {median:.1?}, bound {bound:.1?}, {ratio:.2}").unwrap();
+    writeln!(
+        out,
+        "fan-out to {CONNECTIONS}, {START_IN_FLIGHT} in flight: median {median:.1?}, bound {bound:.1?}, {ratio:.2}"
+    )
+    .unwrap();
 }

@@ -10,6 +10,7 @@
 //! - [`registry`]: connections and groups
 //! - [`messaging`]: messages to connections
 //! - [`config`]: configuration values by name
+//! - [`account`]: what the clients of one account have in common, with the feature `https`
 //! - [`transport`]: the SDK's HTTP client over TLS, with the feature `https`
 //! - [`error`]: why tables cannot be made, values not read, or AWS not be reached
 //! - `failure`: what an SDK error means
@@ -17,6 +18,8 @@
 //! - `expression`: placeholders of DynamoDB's expressions
 //! - `token`: random tokens, and digests of cursors
 
+#[cfg(feature = "https")]
+pub mod account;
 mod attempt;
 pub mod client;
 pub mod clock;
@@ -32,6 +35,8 @@ mod token;
 #[cfg(feature = "https")]
 pub mod transport;
 
+#[cfg(feature = "https")]
+pub use account::Account;
 pub use clock::Clock;
 pub use config::ParameterStore;
 pub use error::Error;

@@ -1,0 +1,235 @@
+//! Messages on API Gateway's `@connections`.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>
+//!
+//! - `failure`: what an SDK error means
+//! - `pace`: how many messages of one call are under way
+
+mod failure;
+mod pace;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use aws_sdk_apigatewaymanagement::Client;
+use aws_sdk_apigatewaymanagement::config::http::HttpResponse;
+use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
+use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
+use aws_sdk_apigatewaymanagement::config::{Builder, StalledStreamProtectionConfig};
+use aws_sdk_apigatewaymanagement::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_apigatewaymanagement::operation::get_connection::GetConnectionOutput;
+use aws_smithy_types::{Blob, DateTime};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tidegate_capability::Deadline;
+use tidegate_capability::messaging::{Error, Messaging, Socket};
+use tidegate_event::{ConnectionId, MAX_PAYLOAD_BYTES, Payload, Timestamp};
+
+use crate::attempt::Backoff;
+use pace::Pace;
+
+pub use pace::{MAX_IN_FLIGHT, START_IN_FLIGHT};
+
+/// The longest wait for one answer, which API Gateway gives within tens of milliseconds: one connection that does not
+/// answer must not keep the others of a broadcast waiting until its deadline.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a socket may take to open after its `$connect` has answered.
+pub const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
+/// The first pause between two looks at whether a socket is open; each later one is twice as long.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+/// The longest pause between two looks.
+const LAST_LOOK: Duration = Duration::from_millis(80);
+
+/// A client from a configuration that names the endpoint, with the SDK's retry off: it repeats posts whose fate is unknown.
+#[must_use]
+pub fn client(config: Builder) -> Client {
+    let config = config
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::disabled())
+        // A call has a deadline of its own, which is nearer than the grace time of this protection.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    Client::from_conf(config.build())
+}
+
+/// Messages through `@connections`.
+///
+/// A post is repeated only when API Gateway said that there were too many. After a timeout or a failure of the service it
+/// is unknown whether the client has the message, which is what the caller learns.
+#[derive(Debug, Clone)]
+pub struct ConnectionsMessaging {
+    client: Client,
+}
+
+/// One target of a call.
+struct Job {
+    index: usize,
+    throttled: bool,
+}
+
+impl ConnectionsMessaging {
+    /// Messages through `client`, which [`client`] made.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    async fn post(&self, to: &ConnectionId, data: Blob, deadline: Deadline) -> Result<(), Error> {
+        let post = self.client.post_to_connection().connection_id(to.as_str()).data(data).send();
+        attempt("PostToConnection", deadline, post).await.map(|_| ())
+    }
+
+    async fn get(&self, id: &ConnectionId, deadline: Deadline) -> Result<GetConnectionOutput, Error> {
+        attempt("GetConnection", deadline, self.client.get_connection().connection_id(id.as_str()).send()).await
+    }
+
+    /// Whether the socket opens before the deadline.
+    async fn opens(&self, id: &ConnectionId, deadline: Deadline) -> bool {
+        let mut pause = FIRST_LOOK;
+        loop {
+            match self.get(id, deadline).await {
+                Ok(_) => return true,
+                Err(Error::Forbidden | Error::Invalid(_) | Error::NotAttempted) => return false,
+                Err(_) if pause >= deadline.remaining() => return false,
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(LAST_LOOK);
+        }
+    }
+}
+
+#[async_trait]
+impl Messaging for ConnectionsMessaging {
+    async fn send(&self, to: &ConnectionId, data: &Payload, deadline: Deadline) -> Result<(), Error> {
+        check(data)?;
+        repeat(deadline, || self.post(to, Blob::new(data.as_bytes()), deadline)).await
+    }
+
+    async fn send_many(&self, to: &[ConnectionId], data: &Payload, deadline: Deadline) -> Vec<Result<(), Error>> {
+        if let Err(error) = check(data) {
+            return vec![Err(error); to.len()];
+        }
+        let mut results = vec![Err(Error::NotAttempted); to.len()];
+        let mut waiting: VecDeque<(Job, &ConnectionId)> =
+            to.iter().enumerate().map(|(index, id)| (Job { index, throttled: false }, id)).collect();
+        let mut running = FuturesUnordered::new();
+        let mut pace = Pace::new(Instant::now());
+        loop {
+            while running.len() < pace.in_flight(Instant::now())
+                && !deadline.has_passed()
+                && let Some((job, id)) = waiting.pop_front()
+            {
+                let post = self.post(id, Blob::new(data.as_bytes()), deadline);
+                running.push(async move { (post.await, job, id) });
+            }
+            if let Some((result, job, id)) = running.next().await {
+                match result {
+                    Err(Error::Throttled) => {
+                        pace.throttled(Instant::now());
+                        waiting.push_back((Job { throttled: true, ..job }, id));
+                    }
+                    // The deadline came first: what it was told before stands.
+                    Err(Error::NotAttempted) if job.throttled => settle(&mut results, job.index, Err(Error::Throttled)),
+                    result => {
+                        pace.answered();
+                        settle(&mut results, job.index, result);
+                    }
+                }
+            } else if waiting.is_empty() || !pace.resume(deadline).await {
+                break;
+            }
+        }
+        for (job, _) in waiting.into_iter().filter(|(job, _)| job.throttled) {
+            settle(&mut results, job.index, Err(Error::Throttled));
+        }
+        results
+    }
+
+    async fn deliver_deferred(&self, to: &ConnectionId, messages: &[Payload], deadline: Deadline) -> usize {
+        if !self.opens(to, deadline.min(Deadline::after(OPEN_TIMEOUT))).await {
+            return 0;
+        }
+        for (delivered, message) in messages.iter().enumerate() {
+            if let Err(error) = self.send(to, message, deadline).await {
+                tracing::debug!(connectionId = %to, "a message sent during `$connect` was not delivered: {error}");
+                return delivered;
+            }
+        }
+        messages.len()
+    }
+
+    async fn describe(&self, id: &ConnectionId, deadline: Deadline) -> Result<Socket, Error> {
+        let answer = repeat(deadline, || self.get(id, deadline)).await?;
+        socket(answer).ok_or(Error::Unavailable)
+    }
+
+    async fn close(&self, id: &ConnectionId, deadline: Deadline) -> Result<(), Error> {
+        let delete = || {
+            let delete = self.client.delete_connection().connection_id(id.as_str()).send();
+            attempt("DeleteConnection", deadline, delete)
+        };
+        repeat(deadline, delete).await.map(|_| ())
+    }
+}
+
+/// API Gateway would refuse it too, after it has been sent there.
+fn check(data: &Payload) -> Result<(), Error> {
+    if data.len() > MAX_PAYLOAD_BYTES { Err(Error::TooLarge) } else { Ok(()) }
+}
+
+fn settle(results: &mut [Result<(), Error>], index: usize, result: Result<(), Error>) {
+    if let Some(place) = results.get_mut(index) {
+        *place = result;
+    }
+}
+
+/// One attempt, which never lasts beyond the deadline and is not begun after it.
+async fn attempt<T, E: ProvideErrorMetadata>(
+    operation: &'static str,
+    deadline: Deadline,
+    request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, Error> {
+    let time = deadline.remaining().min(ATTEMPT_TIMEOUT);
+    if time.is_zero() {
+        return Err(Error::NotAttempted);
+    }
+    match tokio::time::timeout(time, request).await {
+        Ok(answer) => answer.map_err(|error| failure::classify(operation, &error)),
+        Err(_) => {
+            tracing::warn!(operation, "no answer from @connections in time");
+            Err(Error::Unavailable)
+        }
+    }
+}
+
+/// Repeats a call while API Gateway says that there are too many, and the deadline allows.
+async fn repeat<T, F: Future<Output = Result<T, Error>>>(
+    deadline: Deadline,
+    mut call: impl FnMut() -> F,
+) -> Result<T, Error> {
+    let mut backoff = Backoff::default();
+    let mut result = call().await;
+    while matches!(result, Err(Error::Throttled)) && backoff.pause(deadline).await {
+        result = match call().await {
+            // The pause used up what was left; the attempt before it was throttled.
+            Err(Error::NotAttempted) => return Err(Error::Throttled),
+            other => other,
+        };
+    }
+    result
+}
+
+fn socket(answer: GetConnectionOutput) -> Option<Socket> {
+    let identity = answer.identity?;
+    Some(Socket {
+        connected_at: timestamp(answer.connected_at?)?,
+        last_active_at: timestamp(answer.last_active_at?)?,
+        source_ip: identity.source_ip?,
+        user_agent: identity.user_agent,
+    })
+}
+
+fn timestamp(time: DateTime) -> Option<Timestamp> {
+    u64::try_from(time.to_millis().ok()?).ok().map(Timestamp)
+}

@@ -1,0 +1,94 @@
+//! One message to many connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_aws::messaging::START_IN_FLIGHT;
+use tidegate_capability::Deadline;
+use tidegate_capability::messaging::{Error, Messaging as _};
+use tokio::sync::Semaphore;
+
+use crate::stub::{Answer, Stub, ids, soon, text};
+
+#[tokio::test]
+async fn each_target_has_its_own_result_in_its_place() {
+    let stub = Stub::start(|_, (_, _, id)| match id.as_str() {
+        id if id.ends_with("1=") => Answer::Status(410),
+        id if id.ends_with("2=") => Answer::Status(500),
+        id if id.ends_with("3=") => Answer::Status(403),
+        id if id.ends_with("4=") => Answer::Break,
+        _ => Answer::Status(200),
+    })
+    .await;
+    let results = stub.messaging().send_many(&ids(200), &text("all"), soon()).await;
+    for (number, result) in results.into_iter().enumerate() {
+        let expected = match number % 10 {
+            1 => Err(Error::Gone),
+            2 | 4 => Err(Error::Unavailable),
+            3 => Err(Error::Forbidden),
+            _ => Ok(()),
+        };
+        assert_eq!(result, expected, "{number}");
+    }
+    assert_eq!(stub.count("POST"), 200);
+}
+
+#[tokio::test]
+async fn no_more_are_under_way_than_the_pace_allows() {
+    let gate = Arc::new(Semaphore::new(0));
+    let stub = Stub::always(Answer::Wait(Arc::clone(&gate))).await;
+    let messaging = stub.messaging();
+    let targets = ids(START_IN_FLIGHT * 3);
+    let message = text("all");
+    let sending = messaging.send_many(&targets, &message, soon());
+    let opening = async {
+        // Nothing is let through before the first window is there, so the window is what arrives at first.
+        while stub.count("POST") < START_IN_FLIGHT {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(stub.most(), START_IN_FLIGHT);
+        gate.add_permits(targets.len());
+    };
+    let (results, ()) = tokio::join!(sending, opening);
+    assert!(results.iter().all(Result::is_ok));
+    assert!(stub.most() < START_IN_FLIGHT + 4, "{}", stub.most());
+}
+
+#[tokio::test]
+async fn those_that_were_too_much_are_sent_again_and_no_others() {
+    let stub = Stub::start(|number, _| Answer::Status(if number % 4 == 0 && number < 120 { 429 } else { 200 })).await;
+    let results = stub.messaging().send_many(&ids(200), &text("all"), soon()).await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(stub.count("POST"), 230);
+}
+
+#[tokio::test]
+async fn at_the_deadline_some_are_unknown_and_the_rest_not_attempted() {
+    let stub = Stub::always(Answer::Hang).await;
+    let deadline = Deadline::after(Duration::from_secs(1));
+    let results = stub.messaging().send_many(&ids(START_IN_FLIGHT + 10), &text("all"), deadline).await;
+    let unknown = results.iter().filter(|result| **result == Err(Error::Unavailable)).count();
+    let rest = results.iter().filter(|result| **result == Err(Error::NotAttempted)).count();
+    assert_eq!((unknown, rest), (START_IN_FLIGHT, 10));
+    assert!(stub.count("POST") <= START_IN_FLIGHT);
+}
+
+#[tokio::test]
+async fn what_stays_too_much_is_told_apart_from_what_was_not_attempted() {
+    let stub = Stub::always(Answer::Status(429)).await;
+    let deadline = Deadline::after(Duration::from_secs(1));
+    let results = stub.messaging().send_many(&ids(START_IN_FLIGHT * 20), &text("all"), deadline).await;
+    assert_eq!(results.first(), Some(&Err(Error::Throttled)));
+    assert_eq!(results.last(), Some(&Err(Error::NotAttempted)));
+    assert!(results.iter().all(|result| matches!(result, Err(Error::Throttled | Error::NotAttempted))));
+}
+
+#[tokio::test]
+async fn one_that_does_not_answer_keeps_no_other_waiting() {
+    let stub = Stub::start(|_, (_, _, id)| if id.ends_with("07=") { Answer::Hang } else { Answer::Status(200) }).await;
+    let deadline = Deadline::after(Duration::from_secs(5));
+    let results = stub.messaging().send_many(&ids(100), &text("all"), deadline).await;
+    let unknown: Vec<usize> =
+        results.iter().enumerate().filter(|(_, it)| it.is_err()).map(|(place, _)| place).collect();
+    assert_eq!(unknown, [7]);
+}

@@ -1,0 +1,237 @@
+//! Everything that the environment says, read once.
+
+use std::path::PathBuf;
+
+use tidegate_aws::Tables;
+
+/// The environment of one function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Environment {
+    /// Which function this is.
+    pub(crate) function: Function,
+    /// `STAGE`: a dimension of the metrics.
+    pub(crate) stage: String,
+    /// `LAMBDA_TASK_ROOT`, or the folder of this binary: where the release is.
+    pub(crate) package: PathBuf,
+    /// `AWS_REGION`.
+    pub(crate) region: String,
+    /// The role's credentials.
+    pub(crate) credentials: Credentials,
+    /// Where AWS is, when it is elsewhere.
+    pub(crate) endpoints: Endpoints,
+    /// `CONFIG_PREFIX`: what the names of the app's parameters begin with.
+    pub(crate) config_prefix: Option<String>,
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many events Lambda gives at a time; 1 unless it says otherwise.
+    pub(crate) concurrency: u32,
+}
+
+/// Which of an app's functions this is: `TIDEGATE_FUNCTION`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Function {
+    /// `handler`: the routes.
+    Handler {
+        /// `CONNECTIONS_TABLE`, `GROUPS_TABLE`, `STORAGE_TABLE`.
+        tables: Tables,
+        /// `API_GATEWAY_URL`.
+        callback_url: String,
+    },
+    /// `authorizer`: the authorizer of `$connect`.
+    Authorizer,
+}
+
+/// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
+    pub(crate) session_token: Option<String>,
+}
+
+/// `AWS_ENDPOINT_URL`, and for one service `AWS_ENDPOINT_URL_DYNAMODB` and `AWS_ENDPOINT_URL_SSM`.
+///
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Endpoints {
+    pub(crate) dynamodb: Option<String>,
+    pub(crate) ssm: Option<String>,
+}
+
+/// What is wrong with the environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// A variable that Lambda sets is not there.
+    #[error(
+        "`{0}` is not set, which Lambda does; hint: this program is a Lambda function's `bootstrap`, and `tidegate dev` runs \
+         an app on this machine"
+    )]
+    NotOnLambda(&'static str),
+    /// A variable of the function is not there.
+    #[error("the environment variable `{name}` is not set; hint: set it to {meaning}")]
+    Missing {
+        /// Its name.
+        name: &'static str,
+        /// What it should be.
+        meaning: &'static str,
+    },
+    /// A variable is not what it must be.
+    #[error("the environment variable `{name}` is `{value}`; hint: set it to {meaning}")]
+    Malformed {
+        /// Its name.
+        name: &'static str,
+        /// What it is.
+        value: String,
+        /// What it should be.
+        meaning: &'static str,
+    },
+}
+
+const FUNCTION: (&str, &str) = ("TIDEGATE_FUNCTION", "`handler` or `authorizer`");
+const STAGE: (&str, &str) = ("STAGE", "the name of the API's stage, such as `dev`");
+const CONNECTIONS_TABLE: (&str, &str) = ("CONNECTIONS_TABLE", "the name of the table of connections");
+const GROUPS_TABLE: (&str, &str) = ("GROUPS_TABLE", "the name of the table of groups");
+const STORAGE_TABLE: (&str, &str) = ("STORAGE_TABLE", "the name of the table of documents");
+const CALLBACK_URL: (&str, &str) =
+    ("API_GATEWAY_URL", "the stage's callback URL, `https://API.execute-api.REGION.amazonaws.com/STAGE`");
+const CONFIG_PREFIX: (&str, &str) =
+    ("CONFIG_PREFIX", "what the parameters' names begin with, `/tidegate/APP/STAGE/`, slashes included");
+const ENDPOINT: &str = "an `http` or `https` URL, or not at all";
+/// Lambda's own, which `lambda_runtime` takes for granted, and whether each is a number.
+const LAMBDA: [(&str, bool); 4] = [
+    ("AWS_LAMBDA_RUNTIME_API", false),
+    ("AWS_LAMBDA_FUNCTION_NAME", false),
+    ("AWS_LAMBDA_FUNCTION_VERSION", false),
+    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", true),
+];
+
+impl Environment {
+    /// Reads what `lookup` knows. A variable that is empty counts as not set.
+    pub(crate) fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let variables = Variables(lookup);
+        variables.check_lambda()?;
+        let function = match variables.required(FUNCTION)?.as_str() {
+            "handler" => variables.handler()?,
+            "authorizer" => Function::Authorizer,
+            other => return Err(malformed(FUNCTION, other)),
+        };
+        Ok(Self {
+            function,
+            stage: variables.required(STAGE)?,
+            package: variables.package()?,
+            region: variables.of_lambda("AWS_REGION")?,
+            credentials: Credentials {
+                access_key_id: variables.of_lambda("AWS_ACCESS_KEY_ID")?,
+                secret_access_key: variables.of_lambda("AWS_SECRET_ACCESS_KEY")?,
+                session_token: variables.get("AWS_SESSION_TOKEN"),
+            },
+            endpoints: Endpoints {
+                dynamodb: variables.endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
+                ssm: variables.endpoint("AWS_ENDPOINT_URL_SSM")?,
+            },
+            config_prefix: variables.config_prefix()?,
+            concurrency: variables.concurrency()?,
+        })
+    }
+}
+
+impl Error {
+    /// That a configuration value is granted, and nothing says where the values are.
+    pub(crate) fn no_config_prefix() -> Self {
+        Self::Missing { name: CONFIG_PREFIX.0, meaning: CONFIG_PREFIX.1 }
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+struct Variables<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Variables<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn required(&self, (name, meaning): (&'static str, &'static str)) -> Result<String, Error> {
+        self.get(name).ok_or(Error::Missing { name, meaning })
+    }
+
+    fn of_lambda(&self, name: &'static str) -> Result<String, Error> {
+        self.get(name).ok_or(Error::NotOnLambda(name))
+    }
+
+    /// What `lambda_runtime` would panic about.
+    fn check_lambda(&self) -> Result<(), Error> {
+        for (name, number) in LAMBDA {
+            let value = self.of_lambda(name)?;
+            if number && value.parse::<i32>().is_err() {
+                return Err(malformed((name, "a number, as Lambda does"), &value));
+            }
+        }
+        Ok(())
+    }
+
+    fn handler(&self) -> Result<Function, Error> {
+        let url = self.required(CALLBACK_URL)?;
+        if !is_http(&url) {
+            return Err(malformed(CALLBACK_URL, &url));
+        }
+        let tables = Tables {
+            connections: self.required(CONNECTIONS_TABLE)?,
+            groups: self.required(GROUPS_TABLE)?,
+            storage: self.required(STORAGE_TABLE)?,
+        };
+        Ok(Function::Handler { tables, callback_url: url.trim_end_matches('/').to_owned() })
+    }
+
+    fn package(&self) -> Result<PathBuf, Error> {
+        let beside = || Some(std::env::current_exe().ok()?.parent()?.to_owned());
+        let root = self.get("LAMBDA_TASK_ROOT").map(PathBuf::from);
+        root.or_else(beside).ok_or(Error::NotOnLambda("LAMBDA_TASK_ROOT"))
+    }
+
+    fn endpoint(&self, own: &'static str) -> Result<Option<String>, Error> {
+        for name in [own, "AWS_ENDPOINT_URL"] {
+            match self.get(name) {
+                Some(url) if !is_http(&url) => return Err(malformed((name, ENDPOINT), &url)),
+                Some(url) => return Ok(Some(url)),
+                None => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn config_prefix(&self) -> Result<Option<String>, Error> {
+        match self.get(CONFIG_PREFIX.0) {
+            Some(prefix) if !(prefix.starts_with('/') && prefix.ends_with('/')) => {
+                Err(malformed(CONFIG_PREFIX, &prefix))
+            }
+            prefix => Ok(prefix),
+        }
+    }
+
+    fn concurrency(&self) -> Result<u32, Error> {
+        const CONCURRENCY: (&str, &str) = ("AWS_LAMBDA_MAX_CONCURRENCY", "a number from 1, or not at all");
+        match self.get(CONCURRENCY.0) {
+            Some(text) => match text.parse() {
+                Ok(number) if number > 0 => Ok(number),
+                _ => Err(malformed(CONCURRENCY, &text)),
+            },
+            None => Ok(1),
+        }
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace))
+}
+
+fn malformed((name, meaning): (&'static str, &'static str), value: &str) -> Error {
+    Error::Malformed { name, value: value.to_owned(), meaning }
+}
+
+#[cfg(test)]
+#[path = "environment/tests.rs"]
+mod tests;

@@ -1,0 +1,159 @@
+//! From the environment to a host, and what Lambda is told when there is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tidegate_aws::{Account, DynamoRegistry, DynamoStorage, ParameterStore, Transport};
+use tidegate_capability::Deadline;
+use tidegate_event::FunctionError;
+use tidegate_release::{Release, folder};
+use tidegate_runtime::{Engine, EngineOptions, Host, Ports};
+
+use crate::closed::Closed;
+use crate::environment::{self, Environment, Function};
+use crate::log;
+use crate::metrics::Metrics;
+use crate::values::Values;
+
+/// How long reading the configuration may take: half of the ten seconds that Lambda gives to a start.
+const CONFIG_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long Lambda's Runtime API, on the same machine, may take to hear of an error.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The type of errors at the start.
+const ERROR_TYPE: &str = "Tidegate.Init";
+
+/// What a process keeps for all its events.
+pub(crate) struct App {
+    pub(crate) host: Host,
+    /// The configuration values, where a route is granted any.
+    pub(crate) values: Option<Values>,
+    pub(crate) metrics: Metrics,
+}
+
+impl App {
+    /// Loads the release of the package and makes the clients that its function needs, and no others.
+    pub(crate) async fn new(environment: Environment) -> anyhow::Result<Self> {
+        let release = folder::load(&environment.package).context("cannot load the release of the package")?;
+        let release = select(release, &environment)?;
+        log::set_release(release.id.as_str());
+        let metrics = Metrics::new(&environment, &release);
+        let account = account(&environment)?;
+        let names = config_names(&release);
+        let engine = Engine::new(engine_options(environment.concurrency))?;
+        let host = Host::new(engine, ports(&environment, &account), release).context("cannot run the release")?;
+        let values = match names.is_empty() {
+            true => None,
+            false => Some(Values::new(parameters(&environment, &account)?, names)),
+        };
+        if let Some(values) = &values {
+            host.set_config(values.read(Deadline::after(CONFIG_TIMEOUT)).await?);
+        }
+        Ok(Self { host, values, metrics })
+    }
+}
+
+/// Tells Lambda why the function does not start, so that its log and the caller's error say so. Without a Runtime API
+/// there is nobody to tell.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror>
+pub(crate) fn report(runtime_api: Option<&str>, error: &anyhow::Error) {
+    let Some(address) = runtime_api else { return };
+    let error = FunctionError { error_type: ERROR_TYPE.to_owned(), error_message: format!("{error:#}") };
+    if let Err(error) = post(address, &tidegate_event::encode_function_error(&error)) {
+        tracing::warn!("cannot report the error to the Runtime API at `{address}`: {error}");
+    }
+}
+
+/// A request of one kind, to this machine: not worth an HTTP client, which would itself have to start.
+fn post(address: &str, body: &[u8]) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(REPORT_TIMEOUT))?;
+    stream.set_write_timeout(Some(REPORT_TIMEOUT))?;
+    let head = format!(
+        "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nLambda-Runtime-Function-Error-Type: {ERROR_TYPE}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
+    // The answer says nothing, but its first byte says that the report was read.
+    stream.read_exact(&mut [0]).map(drop)
+}
+
+fn engine_options(concurrency: u32) -> EngineOptions {
+    match concurrency {
+        1 => EngineOptions::on_demand(1),
+        several => EngineOptions::pooling(several),
+    }
+}
+
+/// Keeps what this function serves: the other half would be loaded for nothing.
+fn select(mut release: Release, environment: &Environment) -> anyhow::Result<Release> {
+    let app = &mut release.app;
+    let package = environment.package.display();
+    match environment.function {
+        Function::Handler { .. } => {
+            if app.routes.is_empty() {
+                bail!("the app in `{package}` has no routes; hint: add one to `tidegate.toml` and package it again");
+            }
+            app.authorizer = None;
+        }
+        Function::Authorizer => {
+            if app.authorizer.is_none() {
+                bail!("the app in `{package}` has no authorizer; hint: deploy the stack of this package again");
+            }
+            app.routes.clear();
+        }
+    }
+    let routes = app.routes.values().map(|route| route.component.clone());
+    let used: BTreeSet<String> = routes.chain(app.authorizer.iter().map(|it| it.component.clone())).collect();
+    release.artifacts.retain(|name, _| used.contains(name));
+    app.components = used;
+    Ok(release)
+}
+
+/// Every configuration name that something of the release is granted.
+fn config_names(release: &Release) -> BTreeSet<String> {
+    let routes = release.app.routes.values().map(|route| &route.grants);
+    let grants = routes.chain(release.app.authorizer.iter().map(|authorizer| &authorizer.grants));
+    grants.flat_map(|grants| grants.config.iter().cloned()).collect()
+}
+
+fn account(environment: &Environment) -> anyhow::Result<Account> {
+    let credentials = &environment.credentials;
+    Ok(Account::new(
+        Transport::new()?,
+        &environment.region,
+        &credentials.access_key_id,
+        &credentials.secret_access_key,
+        credentials.session_token.as_deref(),
+    ))
+}
+
+fn parameters(environment: &Environment, account: &Account) -> anyhow::Result<ParameterStore> {
+    let prefix = environment.config_prefix.as_deref().ok_or_else(environment::Error::no_config_prefix)?;
+    Ok(account.parameters(prefix, environment.endpoints.ssm.as_deref()))
+}
+
+fn ports(environment: &Environment, account: &Account) -> Ports {
+    let config = Arc::new(BTreeMap::new());
+    match &environment.function {
+        Function::Handler { tables, callback_url } => {
+            let dynamodb = account.dynamodb(environment.endpoints.dynamodb.as_deref());
+            Ports {
+                storage: Arc::new(DynamoStorage::new(dynamodb.clone(), tables)),
+                registry: Arc::new(DynamoRegistry::new(dynamodb, tables)),
+                messaging: Arc::new(account.messaging(callback_url)),
+                config,
+            }
+        }
+        Function::Authorizer => {
+            let closed = Arc::new(Closed);
+            Ports { storage: closed.clone(), registry: closed.clone(), messaging: closed, config }
+        }
+    }
+}

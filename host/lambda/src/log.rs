@@ -1,0 +1,175 @@
+//! Lines of JSON on standard output, as Lambda's own log format has them.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::invocation::CURRENT;
+
+const TIMESTAMP: StaticFormatDescription =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+/// Whose lines below `INFO` are written: those of other crates show requests with their signatures and bodies.
+const OWN: [&str; 3] = ["tidegate", "bootstrap", "guest"];
+/// Writes each function error once more, refusals of the authorizer included.
+const REPEATED: &str = "lambda_runtime::layers::panic";
+
+static RELEASE: OnceLock<String> = OnceLock::new();
+
+/// The process's subscriber. Spans are not made: what a line is about comes from its fields and its invocation.
+struct Log {
+    level: LevelFilter,
+}
+
+/// Installs the log, and has panics written to it. `level` is `AWS_LAMBDA_LOG_LEVEL`.
+pub(crate) fn install(level: Option<&str>) {
+    let known = parse_level(level.unwrap_or("INFO"));
+    // Only a second subscriber is refused, and this is the first.
+    let _ = tracing::subscriber::set_global_default(Log { level: known.unwrap_or(LevelFilter::INFO) });
+    if let (None, Some(level)) = (known, level) {
+        tracing::warn!("`AWS_LAMBDA_LOG_LEVEL` is `{level}`, which is no level; it is taken for `INFO`");
+    }
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+}
+
+/// Names the release that every line is about from now on.
+pub(crate) fn set_release(id: &str) {
+    // There is one release in a package.
+    let _ = RELEASE.set(id.to_owned());
+}
+
+/// Writes one line at once, so that lines of several threads do not mix.
+pub(crate) fn write_line(mut line: String) {
+    line.push('\n');
+    // Nobody could be told that standard output is closed.
+    let _ = std::io::stdout().lock().write_all(line.as_bytes());
+}
+
+fn parse_level(text: &str) -> Option<LevelFilter> {
+    Some(match text.to_ascii_uppercase().as_str() {
+        "TRACE" => LevelFilter::TRACE,
+        "DEBUG" => LevelFilter::DEBUG,
+        "INFO" => LevelFilter::INFO,
+        "WARN" => LevelFilter::WARN,
+        "ERROR" | "FATAL" => LevelFilter::ERROR,
+        _ => return None,
+    })
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let (level, target) = (*metadata.level(), metadata.target());
+        metadata.is_event()
+            && level <= self.level
+            && target != REPEATED
+            && (level <= Level::INFO || OWN.iter().any(|own| target.starts_with(own)))
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        write_line(Value::Object(line(event)).to_string());
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+fn line(event: &Event<'_>) -> Map<String, Value> {
+    let mut line = Map::new();
+    let now = OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default();
+    line.insert("timestamp".to_owned(), now.into());
+    line.insert("level".to_owned(), event.metadata().level().as_str().into());
+    line.insert("message".to_owned(), Value::Null);
+    // The invocation's fields come last: `requestId` is Lambda's, as in the lines that Lambda writes itself.
+    event.record(&mut Fields(&mut line));
+    let _ = CURRENT.try_with(|invocation| {
+        line.insert("requestId".to_owned(), invocation.request_id.as_str().into());
+        if let Some(trace) = &invocation.trace_id {
+            line.insert("xrayTraceId".to_owned(), trace.as_str().into());
+        }
+        line.insert("coldStart".to_owned(), invocation.cold_start.into());
+    });
+    if let Some(release) = RELEASE.get() {
+        line.insert("release".to_owned(), release.as_str().into());
+    }
+    if event.metadata().target() == "guest" {
+        line.insert("source".to_owned(), "guest".into());
+    }
+    line
+}
+
+/// The fields of an event, as members of its line.
+struct Fields<'a>(&'a mut Map<String, Value>);
+
+impl Fields<'_> {
+    fn set(&mut self, field: &Field, value: Value) {
+        // The runtime names API Gateway's request id so, as its access log does.
+        let name = if field.name() == "requestId" { "apiRequestId" } else { field.name() };
+        self.0.insert(name.to_owned(), value);
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut text = String::new();
+        // Writing to a string fails only when the value's own formatting does; what it wrote until then stays.
+        let _ = write!(text, "{value:?}");
+        self.set(field, text.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_lambdas() {
+        for (text, level) in [("INFO", LevelFilter::INFO), ("fatal", LevelFilter::ERROR), ("Debug", LevelFilter::DEBUG)]
+        {
+            assert_eq!(parse_level(text), Some(level));
+        }
+        assert_eq!(parse_level("LOUD"), None);
+    }
+}
