@@ -21,7 +21,10 @@ class Client:
         if token is not None:
             handshake.setdefault("additional_headers", {"Authorization": f"Bearer {token}"})
         self.closing = ExitStack()
-        opening = connect(url, open_timeout=PATIENCE, close_timeout=PATIENCE, compression=None, **handshake)
+        # Without `max_queue`, a client that does not read its messages cannot read the answer to its close either.
+        opening = connect(
+            url, open_timeout=PATIENCE, close_timeout=PATIENCE, compression=None, max_queue=None, **handshake
+        )
         self.socket: ClientConnection = self.closing.enter_context(opening)
 
     def __enter__(self) -> "Client":
