@@ -92,7 +92,7 @@ async fn values_come_without_the_prefix_and_missing_ones_are_named_with_it() {
     assert_eq!(values.missing, ["/tidegate/chat/dev/missing"]);
     assert!(!format!("{values:?}").contains("dtom"), "values may be secrets");
     let requests = store.requests.lock().unwrap();
-    assert_eq!(requests[0].0, "https://ssm.eu-west-1.amazonaws.com/");
+    assert_eq!(requests[0].0, "https://ssm.eu-west-1.amazonaws.com");
 }
 
 #[tokio::test]

@@ -1,0 +1,68 @@
+//! The log and the metrics.
+
+use std::collections::BTreeSet;
+
+use crate::app;
+use crate::events::{self, OWN};
+use crate::process::setup;
+
+#[tokio::test]
+async fn a_guests_line_says_whose_it_is() {
+    let bootstrap = setup(&app()).await.start().await;
+    bootstrap.reply(events::message("any", "lines x")).await;
+    let line = bootstrap.said("first x").await;
+    assert_eq!((&line["level"], &line["source"], &line["route"]), (&"INFO".into(), &"guest".into(), &"any".into()));
+    assert_eq!((&line["connectionId"], &line["apiRequestId"]), (&OWN.into(), &"r1=".into()));
+    assert_eq!(line["requestId"], "8476a536-e9f4-11e8-9739-000000000001");
+    assert_eq!(line["xrayTraceId"], "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1");
+    assert_eq!(line["coldStart"], true);
+    assert_eq!(line["release"].as_str().map(str::len), Some(16));
+    let timestamp = line["timestamp"].as_str().unwrap();
+    assert!(timestamp.len() == 24 && timestamp.ends_with('Z'), "{timestamp}");
+    assert_eq!(bootstrap.said("error x").await["level"], "WARN");
+    bootstrap.reply(events::message("any", "lines y")).await;
+    assert_eq!(bootstrap.said("first y").await["coldStart"], false);
+}
+
+#[tokio::test]
+async fn a_trap_is_logged_with_its_backtrace_and_without_the_function_error_once_more() {
+    let bootstrap = setup(&app()).await.start().await;
+    bootstrap.invoke(events::message("any", "trap")).await.unwrap_err();
+    let line = bootstrap.said("the route trapped").await;
+    assert_eq!(line["level"], "ERROR");
+    assert!(line["backtrace"].as_str().unwrap().contains("trap"));
+    bootstrap.reply(events::message("echo", "next")).await;
+    assert_eq!(bootstrap.lines().iter().filter(|line| line["level"] == "ERROR" && line["message"] != "").count(), 2);
+}
+
+#[tokio::test]
+async fn the_level_is_lambdas() {
+    let bootstrap = setup(&app()).await.set("AWS_LAMBDA_LOG_LEVEL", "ERROR").start().await;
+    bootstrap.reply(events::message("any", "lines x")).await;
+    bootstrap.invoke(events::message("any", "trap")).await.unwrap_err();
+    bootstrap.said("the route trapped").await;
+    let levels: BTreeSet<_> =
+        bootstrap.lines().iter().filter_map(|line| Some(line["level"].as_str()?.to_owned())).collect();
+    assert_eq!(levels, BTreeSet::from(["ERROR".to_owned()]));
+}
+
+#[tokio::test]
+async fn metrics_are_embedded_by_stage_route_and_track() {
+    let bootstrap = setup(&app()).await.start().await;
+    bootstrap.reply(events::message("echo", "x")).await;
+    let line = bootstrap.line(|line| line["_aws"].is_object()).await;
+    assert_eq!((&line["Stage"], &line["Route"], &line["Track"]), (&"dev".into(), &"echo".into(), &"stable".into()));
+    assert_eq!((&line["Events"], &line["Errors"], &line["Traps"]), (&1.into(), &0.into(), &0.into()));
+    assert!(line["Duration"][0].as_f64().unwrap() > 0.0);
+    let sets = &line["_aws"]["CloudWatchMetrics"];
+    assert_eq!(sets[0]["Namespace"], "Tidegate");
+    assert_eq!(sets[0]["Dimensions"], serde_json::json!([["Stage", "Route", "Track"]]));
+    assert_eq!(sets[1]["Dimensions"], serde_json::json!([["App", "Stage"]]));
+    assert_eq!(sets[1]["Metrics"], serde_json::json!([{ "Name": "Traps", "Unit": "Count" }]));
+    // Every metric that a set names is in the line, or CloudWatch drops the line.
+    for set in sets.as_array().unwrap() {
+        for metric in set["Metrics"].as_array().unwrap() {
+            assert!(!line[metric["Name"].as_str().unwrap()].is_null(), "{metric}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The real `bootstrap`, between a stand-in Runtime API and AWS on this machine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tidegate_event::{FunctionError, Payload, Reply, decode_reply};
+use tidegate_release::{App, folder};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+
+use crate::aws::Aws;
+use crate::guests;
+use crate::runtime_api::{Answer, RuntimeApi};
+
+/// A test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Lambda's own deadline of most events.
+const TIME: Duration = Duration::from_secs(30);
+
+pub(crate) struct Setup {
+    package: tempfile::TempDir,
+    environment: BTreeMap<&'static str, String>,
+    pub(crate) aws: Aws,
+}
+
+pub(crate) struct Bootstrap {
+    pub(crate) api: RuntimeApi,
+    pub(crate) aws: Aws,
+    child: Child,
+    lines: Arc<Mutex<Vec<Value>>>,
+    init_error: oneshot::Receiver<FunctionError>,
+    _package: tempfile::TempDir,
+}
+
+/// A package of `app` with its guests, and the environment of its handler.
+pub(crate) async fn setup(app: &App) -> Setup {
+    let package = tempfile::tempdir().unwrap();
+    let artifacts = app.components.iter().map(|name| (name.clone(), std::fs::read(guests::artifact(name)).unwrap()));
+    folder::write(&package.path().join("task"), app, &artifacts.collect()).unwrap();
+    let aws = Aws::start().await;
+    let mut environment: BTreeMap<&str, String> = [
+        ("AWS_LAMBDA_FUNCTION_NAME", "chat"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "token"),
+        ("TIDEGATE_FUNCTION", "handler"),
+        ("STAGE", "dev"),
+        ("CONNECTIONS_TABLE", "connections"),
+        ("GROUPS_TABLE", "groups"),
+        ("STORAGE_TABLE", "storage"),
+        ("CONFIG_PREFIX", "/tidegate/probe/dev/"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into();
+    environment.insert("AWS_ENDPOINT_URL", aws.url.clone());
+    environment.insert("API_GATEWAY_URL", format!("{}/dev", aws.url));
+    environment.insert("LAMBDA_TASK_ROOT", package.path().join("task").display().to_string());
+    aws.set_parameter("/tidegate/probe/dev/plan", "gold");
+    Setup { package, environment, aws }
+}
+
+impl Setup {
+    pub(crate) fn set(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.insert(name, value.to_owned());
+        self
+    }
+
+    pub(crate) fn unset(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    pub(crate) fn task(&self) -> PathBuf {
+        self.package.path().join("task")
+    }
+
+    pub(crate) async fn start(self) -> Bootstrap {
+        let (api, init_error) = RuntimeApi::start().await;
+        let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_bootstrap")))
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", api.address.to_string())
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let seen = Arc::clone(&lines);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = output.next_line().await {
+                let line = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no line of JSON: {line}"));
+                seen.lock().unwrap().push(line);
+            }
+        });
+        Bootstrap { api, aws: self.aws, child, lines, init_error, _package: self.package }
+    }
+
+    /// Why the process does not start, having said so to the Runtime API, and exited.
+    pub(crate) async fn fails(self) -> String {
+        let mut bootstrap = self.start().await;
+        let status = soon(bootstrap.child.wait()).await.unwrap();
+        assert_eq!(status.code(), Some(1));
+        let error = soon(&mut bootstrap.init_error).await.unwrap();
+        assert_eq!(error.error_type, "Tidegate.Init");
+        error.error_message
+    }
+}
+
+impl Bootstrap {
+    /// The answer to an event.
+    pub(crate) async fn invoke(&self, event: Vec<u8>) -> Answer {
+        soon(self.api.invoke(event, TIME)).await
+    }
+
+    /// The reply to an event, once its post-response phase is over.
+    pub(crate) async fn reply(&self, event: Vec<u8>) -> Reply {
+        let answer = self.invoke(event).await.unwrap_or_else(|error| panic!("{error:?}"));
+        soon(self.api.idle()).await;
+        decode_reply(&answer).unwrap()
+    }
+
+    /// The text of a reply.
+    pub(crate) async fn text(&self, event: Vec<u8>) -> String {
+        match self.reply(event).await.body {
+            Some(Payload::Text(text)) => text,
+            other => panic!("expected text, found {other:?}"),
+        }
+    }
+
+    /// The first line of the log for which this holds.
+    pub(crate) async fn line(&self, holds: impl Fn(&Value) -> bool) -> Value {
+        soon(async {
+            loop {
+                if let Some(line) = self.lines.lock().unwrap().iter().find(|line| holds(line)) {
+                    return line.clone();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+    }
+
+    /// The first line of the log whose message contains this.
+    pub(crate) async fn said(&self, text: &str) -> Value {
+        self.line(|line| line["message"].as_str().is_some_and(|message| message.contains(text))).await
+    }
+
+    /// The lines of the log until now.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the process runs")
+    }
+}
+
+/// Fails the test instead of letting it hang.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("what the test waits for did not happen")
+}
