@@ -148,6 +148,15 @@ def test_an_app_without_an_authorizer_has_none(synthesize, chat):
     assert one(template, "AWS::ApiGatewayV2::Route", RouteKey="$connect")["AuthorizationType"] == "NONE"
 
 
+def test_connections_are_registered_even_where_the_app_has_no_route_for_it(synthesize, chat):
+    del chat["authorizer"], chat["routes"]["$connect"], chat["routes"]["$disconnect"]
+    template = synthesize(chat)
+    for key in ("$connect", "$disconnect"):
+        route = one(template, "AWS::ApiGatewayV2::Route", RouteKey=key)
+        assert route["AuthorizationType"] == "NONE"
+        assert "RouteResponseSelectionExpression" not in route
+
+
 def test_the_selection_expression_is_the_apps(synthesize, chat):
     chat["route-selection-expression"] = "${request.body.kind}/${request.body.name}"
     api = one(synthesize(chat), "AWS::ApiGatewayV2::Api", ProtocolType="WEBSOCKET")

@@ -17,7 +17,7 @@ from constructs import Construct
 
 from .access_logs import AccessLog
 from .functions import HANDLER_TIMEOUT
-from .package import CONNECT, App, Route
+from .package import CONNECT, DISCONNECT, App, Grants, Route
 from .stages import Stage as AppStage
 
 # The only selection that API Gateway supports for route responses.
@@ -55,7 +55,7 @@ class Api(Construct):
         return override.replace("{api}", self.api.api_id).replace("{stage}", self.stage.stage_name)
 
     def add_routes(self, handler: Function, authorizer: Function | None) -> None:
-        """Adds the app's routes.
+        """Adds the app's routes, and those of a connection's life, on which the host registers and unregisters it.
 
         They share one integration and one permission: an API may have 300 integrations, and the CDK's own permission
         for each route fills a function's policy (20 KB) after about 60.
@@ -70,8 +70,14 @@ class Api(Construct):
         )
         self._permit(handler, f"{self.stage.stage_name}/*")
         authorizer_id = self._authorizer(authorizer).ref if authorizer else None
-        for route in self.app.routes:
+        for route in (*self.app.routes, *self._missing_routes()):
             self._route(route, integration, authorizer_id if route.key == CONNECT else None)
+
+    def _missing_routes(self) -> list[Route]:
+        """The routes of a connection's life that the app has no component for."""
+        return [
+            Route(key, response=False, grants=Grants()) for key in (CONNECT, DISCONNECT) if not self.app.route(key)
+        ]
 
     def _route(self, route: Route, integration: CfnIntegration, authorizer_id: str | None) -> None:
         resource = CfnRoute(

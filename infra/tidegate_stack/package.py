@@ -10,6 +10,7 @@ BOOTSTRAP = "bootstrap"
 APP = "app.json"
 FINGERPRINT = "routing-fingerprint"
 CONNECT = "$connect"
+DISCONNECT = "$disconnect"
 
 ARM64 = "arm64"
 X86_64 = "x86_64"
