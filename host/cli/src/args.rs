@@ -50,8 +50,11 @@ pub(crate) struct Dev {
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) host: IpAddr,
     /// The stage's name, the first segment of the URL's path.
-    #[arg(long, default_value = "dev")]
+    #[arg(long, default_value = "dev", value_parser = stage)]
     pub(crate) stage: String,
+    /// Refuse what is above AWS's default account rates: 500 new connections and 10,000 requests a second.
+    #[arg(long)]
+    pub(crate) throttle: bool,
     /// Keep tables in memory only; they are gone when the process ends.
     #[arg(long, conflicts_with = "data")]
     pub(crate) memory: bool,
@@ -84,4 +87,13 @@ pub(crate) struct Token {
     /// How long the token is valid, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3_600)]
     pub(crate) expires_in: u64,
+}
+
+/// A stage's name: API Gateway allows letters, digits, hyphens and underscores, at most 128.
+fn stage(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if text.is_empty() || text.len() > 128 || !text.chars().all(allowed) {
+        return Err("a stage has 1 to 128 letters, digits, hyphens and underscores".to_owned());
+    }
+    Ok(text.to_owned())
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use sha2::{Digest as _, Sha256};
 use tidegate_compile::Compiler;
+use tidegate_release::folder::ARTIFACT_EXTENSION;
 
 use crate::progress::Progress;
 
@@ -63,7 +64,8 @@ impl Cache {
         let list = || format!("cannot list `{}`", self.dir.display());
         for entry in fs::read_dir(&self.dir).with_context(list)? {
             let entry = entry.with_context(list)?;
-            if !self.used.borrow().contains(&entry.file_name()) {
+            let artifact = entry.path().extension().is_some_and(|extension| extension == ARTIFACT_EXTENSION);
+            if artifact && !self.used.borrow().contains(&entry.file_name()) {
                 // Another build may have been quicker, and a file that stays does no harm.
                 let _ = fs::remove_file(entry.path());
             }
@@ -76,6 +78,6 @@ impl Cache {
         digest.update(self.compiler.fingerprint().to_le_bytes());
         digest.update(component);
         let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{hex}.{}", tidegate_release::folder::ARTIFACT_EXTENSION).into()
+        format!("{hex}.{ARTIFACT_EXTENSION}").into()
     }
 }

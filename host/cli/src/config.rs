@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tidegate_release::Manifest;
 
 /// The values that `manifest` states, with those of a `.env` file beside it over them: `JWT_SECRET` sets `jwt-secret`.
@@ -15,11 +15,24 @@ pub(crate) fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
     if path.exists() {
         let context = || format!("cannot read the configuration values of `{}`", path.display());
         for pair in dotenvy::from_path_iter(&path).with_context(context)? {
-            let (name, value) = pair.with_context(context)?;
+            let (name, value) = pair.map_err(without_values).with_context(context)?;
             values.insert(config_name(&name), value);
         }
     }
     Ok(values)
+}
+
+/// A line that does not parse may hold a secret, so only where it breaks is said.
+fn without_values(error: dotenvy::Error) -> anyhow::Error {
+    match error {
+        dotenvy::Error::LineParse(_, index) => {
+            anyhow!(
+                "a line does not parse at its character {}; hint: write `NAME=value`, quoted if it has spaces",
+                index + 1
+            )
+        }
+        error => error.into(),
+    }
 }
 
 /// The configuration name that a `.env` name stands for.

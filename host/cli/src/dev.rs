@@ -1,13 +1,15 @@
 //! `tidegate dev`: the gateway, the host and DynamoDB in one process.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tidegate_embedded::Embedded;
 use tidegate_gateway::{Clock, Connections, Gateway, Limits};
 use tidegate_release::{Manifest, Release, ReleaseId};
@@ -54,16 +56,37 @@ pub(crate) async fn run(args: &args::Dev, mut shutdown: Shutdown) -> Result<Exit
 async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     let manifest = Manifest::load(&args.app.dir)?;
     let address = SocketAddr::new(args.host, args.port);
-    // Before the build, so that a port in use is said at once.
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on `{address}`; hint: choose another port with `--port`, 0 takes a free one")
-    })?;
-    let release = build::build(&manifest).await?;
+    // Before the build, so that a port or a data folder in use is said at once.
+    let listener = TcpListener::bind(address).await.map_err(|error| refused(address, error))?;
+    if !args.host.is_loopback() {
+        eprintln!(
+            "tidegate: warning: whoever reaches `{address}` can use @connections, whose signatures are not verified"
+        );
+    }
+    raise_descriptor_limit();
     let local = Local::open(&data(args, &manifest)).await?;
+    let release = build::build(&manifest).await?;
     local.forget_connections().await?;
-    let server = Server::new(&manifest, release, local, &args.stage)?;
+    let server = Server::new(args, &manifest, release, local)?;
     server.announce(&listener)?;
     Ok((server, listener))
+}
+
+fn refused(address: SocketAddr, error: std::io::Error) -> anyhow::Error {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => "; hint: choose another port with `--port`, 0 takes a free one",
+        _ => "",
+    };
+    anyhow!("cannot listen on `{address}`: {error}{hint}")
+}
+
+/// Every socket is a descriptor, and the usual soft limit of 1,024 is for programs that still use `select`.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!("cannot raise the limit of open files: {error}");
+    }
 }
 
 fn data(args: &args::Dev, manifest: &Manifest) -> Data {
@@ -86,10 +109,15 @@ struct Server {
 }
 
 impl Server {
-    fn new(manifest: &Manifest, release: Release, local: Local, stage: &str) -> Result<Self> {
+    fn new(args: &args::Dev, manifest: &Manifest, release: Release, local: Local) -> Result<Self> {
         let config = config::values(manifest)?;
-        let api = api::config(&release.app, stage)?;
-        let connections = Connections::new(Limits::default(), Clock::system());
+        let api = api::config(&release.app, &args.stage)?;
+        let mut limits = Limits::default();
+        if args.throttle {
+            limits.connects = Some(Limits::AWS_CONNECTS);
+            limits.requests = Some(Limits::AWS_REQUESTS);
+        }
+        let connections = Connections::new(limits, Clock::system());
         let ports = local.ports(Arc::clone(&connections) as _, config.clone());
         let host = Host::new(Engine::new(EngineOptions::local())?, ports, release)
             .with_context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?;
@@ -97,7 +125,7 @@ impl Server {
         let integration = Arc::new(InProcess::new(host));
         Ok(Self {
             name: manifest.name().to_owned(),
-            stage: stage.to_owned(),
+            stage: args.stage.clone(),
             release,
             config,
             gateway: Gateway::new(api, connections, Arc::clone(&integration) as _),
@@ -111,10 +139,8 @@ impl Server {
         let Self { name, stage, release, .. } = self;
         let address = listener.local_addr().context("cannot read the listener's address")?;
         let url = format!("ws://{address}/{stage}");
-        let header = match token::sign(&self.config, DEMO_USER, TOKEN_LIFETIME)? {
-            Some(token) => format!(" -H \"Authorization: Bearer {token}\""),
-            None => String::new(),
-        };
+        let token = token::sign(&self.config, DEMO_USER, TOKEN_LIFETIME)?;
+        let header = token.map(|token| format!(" -H \"Authorization: Bearer {token}\"")).unwrap_or_default();
         println!("{name} (release {release}) is at {url}");
         println!("@connections is at http://{address}/{stage}/@connections");
         println!("\nTry it:\n\n  npx wscat -c {url}{header}\n");
@@ -123,8 +149,7 @@ impl Server {
 
     /// Serves until `stopped`, then drains: sockets, what is under way, the database.
     async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
-        let database = self.database.clone();
-        let sweeper = tokio::spawn(async move { database.sweep_every(SWEEP_PERIOD, std::future::pending()).await });
+        let sweeper = tokio::spawn(sweep(self.database.clone()));
         let stopped = async {
             // A sender that is dropped asks for the same.
             let _ = stopped.await;
@@ -133,5 +158,17 @@ impl Server {
         self.integration.drain().await;
         sweeper.abort();
         self.database.close().await;
+    }
+}
+
+/// Removes expired items now and then, until the database is closed.
+async fn sweep(database: Embedded) {
+    loop {
+        tokio::time::sleep(SWEEP_PERIOD).await;
+        match database.sweep().await {
+            Ok(_) => {}
+            Err(tidegate_embedded::Error::Closed) => return,
+            Err(error) => tracing::warn!("cannot remove expired items, and will try again: {error}"),
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! `tidegate invoke`: one route on one event.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,12 +27,13 @@ const TIMEOUT: Duration = Duration::from_secs(29);
 /// When the app or the event is at fault.
 pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
     let manifest = Manifest::load(&args.app)?;
-    let event = event(&args.event, &args.route, &manifest.app())?;
+    let event = event(&args.event, &args.route, &manifest.app()).await?;
     let release = build::build(&manifest).await?;
     let local = Local::open(&Data::Memory).await?;
     let connections = Connections::new(Limits::default(), Clock::system());
     let ports = local.ports(Arc::clone(&connections) as _, config::values(&manifest)?);
-    let host = Host::new(Engine::new(EngineOptions::on_demand(1))?, ports, release)?;
+    let host = Host::new(Engine::new(EngineOptions::on_demand(1))?, ports, release)
+        .with_context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?;
     let outcome = host.dispatch(&event, Deadline::after(TIMEOUT)).await;
     outcome.after.run(Deadline::after(TIMEOUT)).await;
     match outcome.response {
@@ -49,20 +49,26 @@ pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
 }
 
 /// The event of `path`, made one for `route`.
-fn event(path: &Path, route: &str, app: &App) -> Result<Vec<u8>> {
+async fn event(path: &Path, route: &str, app: &App) -> Result<Vec<u8>> {
     let context = || format!("cannot read the event `{}`", path.display());
-    let mut bytes = Vec::new();
-    match path.to_str() {
-        Some("-") => std::io::stdin().read_to_end(&mut bytes).with_context(context)?,
-        _ => std::fs::File::open(path).with_context(context)?.read_to_end(&mut bytes).with_context(context)?,
+    let bytes = match path.to_str() {
+        // On a thread of its own, so that a signal ends the wait for standard input.
+        Some("-") => {
+            tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin()).map(String::into_bytes)).await?
+        }
+        _ => std::fs::read(path),
     };
-    let mut request = decode_request(&bytes).with_context(context)?;
-    let authorizes = matches!(request.event, Event::Authorize(_));
-    if authorizes != (route == AUTHORIZER) {
-        let kind = if authorizes { "the authorizer" } else { "a route" };
-        bail!("the event `{}` is for {kind}, not for `{route}`", path.display());
+    let mut request = decode_request(&bytes.with_context(context)?).with_context(context)?;
+    let (kind, fits) = match request.event {
+        Event::Authorize(_) => ("the authorizer", route == AUTHORIZER),
+        Event::Connect(_) => ("`$connect`", route == RouteKey::CONNECT),
+        Event::Disconnect(_) => ("`$disconnect`", route == RouteKey::DISCONNECT),
+        _ => ("a message", ![AUTHORIZER, RouteKey::CONNECT, RouteKey::DISCONNECT].contains(&route)),
+    };
+    if !fits {
+        bail!("the event `{}` is one of {kind}, not of `{route}`", path.display());
     }
-    if !authorizes {
+    if route != AUTHORIZER {
         let key = RouteKey::new(route)?;
         if !app.routes.contains_key(&key) {
             let known: Vec<_> = app.routes.keys().map(|key| format!("`{key}`")).collect();

@@ -52,7 +52,11 @@ impl Local {
     }
 
     /// The ports, with messages going by `messaging`, and `config`'s values.
-    pub(crate) fn ports(&self, messaging: Arc<dyn Messaging>, config: std::collections::BTreeMap<String, String>) -> Ports {
+    pub(crate) fn ports(
+        &self,
+        messaging: Arc<dyn Messaging>,
+        config: std::collections::BTreeMap<String, String>,
+    ) -> Ports {
         Ports {
             storage: Arc::clone(&self.storage) as _,
             registry: Arc::clone(&self.registry) as _,
@@ -66,15 +70,18 @@ impl Local {
     /// # Errors
     /// When the registry fails.
     pub(crate) async fn forget_connections(&self) -> Result<()> {
+        let mut cursor = None;
         loop {
             let deadline = Deadline::after(FORGET_TIMEOUT);
-            let page = self.registry.list(MAX_PAGE_LIMIT, None, deadline).await;
+            let page = self.registry.list(MAX_PAGE_LIMIT, cursor.as_ref(), deadline).await;
             let page = page.context("cannot list the connections of an earlier run")?;
             for connection in &page.connections {
                 let removed = self.registry.unregister(&connection.id, deadline).await;
                 removed.with_context(|| format!("cannot remove connection `{}` of an earlier run", connection.id))?;
             }
-            if page.cursor.is_none() {
+            // A page may be empty and not the last: rows that expired while no process ran are filtered.
+            cursor = page.cursor;
+            if cursor.is_none() {
                 return Ok(());
             }
         }

@@ -47,19 +47,25 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
-    runtime()?.block_on(async {
-        let mut shutdown = Shutdown::listen()?;
-        let command = match &cli.command {
-            // It drains when it is told to end.
-            Command::Dev(args) => return dev::run(args, shutdown).await,
-            command => run_to_end(command),
-        };
-        tokio::select! {
-            result = command => result,
-            // Dropping the command ends what it started.
-            code = shutdown.exit_code() => Ok(code),
-        }
-    })
+    let runtime = runtime()?;
+    let result = runtime.block_on(execute(cli));
+    // Work that cannot be interrupted, such as compiling, must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+async fn execute(cli: Cli) -> Result<ExitCode> {
+    let mut shutdown = Shutdown::listen()?;
+    let command = match &cli.command {
+        // It drains when it is told to end.
+        Command::Dev(args) => return dev::run(args, shutdown).await,
+        command => run_to_end(command),
+    };
+    tokio::select! {
+        result = command => result,
+        // Dropping the command ends what it started.
+        code = shutdown.exit_code() => Ok(code),
+    }
 }
 
 async fn run_to_end(command: &Command) -> Result<ExitCode> {

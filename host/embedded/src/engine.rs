@@ -1,9 +1,7 @@
 //! The database, in memory or in a file.
 
-use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use dynoxide::Database;
@@ -72,24 +70,6 @@ impl Embedded {
                     .map_err(|error| Error::Engine(error.to_string()))?
             }
             Mode::File(worker) => worker.sweep().await,
-        }
-    }
-
-    /// Sweeps every `period` until `shutdown` completes or the database is closed.
-    ///
-    /// # Errors
-    /// [`Error::Engine`] when a sweep fails.
-    pub async fn sweep_every(&self, period: Duration, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
-            tokio::select! {
-                () = &mut shutdown => return Ok(()),
-                () = tokio::time::sleep(period) => match self.sweep().await {
-                    Ok(_) => {}
-                    Err(Error::Closed) => return Ok(()),
-                    Err(error) => return Err(error),
-                },
-            }
         }
     }
 

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
@@ -119,28 +117,6 @@ async fn a_sweep_deletes_what_has_expired() {
         assert_eq!(database.sweep().await.unwrap(), 60, "{database:?}");
         assert_eq!(ids(&client).await, ["new"]);
         assert_eq!(database.sweep().await.unwrap(), 0);
-    }
-}
-
-#[tokio::test]
-async fn sweeping_goes_on_until_it_is_stopped() {
-    let (_directory, databases) = both();
-    for database in databases {
-        let client = client(&database);
-        create_table(&client).await;
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let sweeper = tokio::spawn({
-            let database = database.clone();
-            async move { database.sweep_every(Duration::from_millis(1), async { drop(stopped.await) }).await }
-        });
-        for number in 0..3 {
-            put(&client, &format!("old{number}"), 1).await;
-            while !ids(&client).await.is_empty() {
-                tokio::task::yield_now().await;
-            }
-        }
-        stop.send(()).unwrap();
-        sweeper.await.unwrap().unwrap();
     }
 }
 
