@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 # The benchmark that has a target.
-INSTANCE = "instance/echo"
+INSTANCE = "instantiate, call, drop/pool, resident"
 
 
 def read(folder: Path) -> dict[str, float]:
