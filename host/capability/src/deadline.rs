@@ -25,6 +25,12 @@ impl Deadline {
         self.0
     }
 
+    /// The deadline `duration` earlier.
+    #[must_use]
+    pub fn earlier(self, duration: Duration) -> Self {
+        Self(self.0.checked_sub(duration).unwrap_or_else(Instant::now))
+    }
+
     /// What is left; zero once it has passed.
     #[must_use]
     pub fn remaining(self) -> Duration {

@@ -1,7 +1,7 @@
 //! Messages to connections.
 
 use async_trait::async_trait;
-use tidegate_event::{ConnectionId, Payload, Timestamp};
+use tidegate_event::{ConnectionId, MAX_PAYLOAD_BYTES, Payload, Timestamp};
 
 use crate::Deadline;
 
@@ -48,6 +48,14 @@ pub enum Error {
     /// The deadline came first; nothing was sent.
     #[error("not attempted; the deadline came first")]
     NotAttempted,
+}
+
+/// Refuses a message that API Gateway would.
+///
+/// # Errors
+/// [`Error::TooLarge`] above [`MAX_PAYLOAD_BYTES`].
+pub fn check_payload(data: &Payload) -> Result<(), Error> {
+    if data.len() > MAX_PAYLOAD_BYTES { Err(Error::TooLarge) } else { Ok(()) }
 }
 
 /// Messages to connections: `@connections`, or the sockets of the gateway in process.

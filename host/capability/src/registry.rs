@@ -119,6 +119,31 @@ pub trait Registry: Send + Sync {
     async fn count(&self, group: &str, deadline: Deadline) -> Result<u64, Error>;
 }
 
+/// Refuses a group's name that is empty or longer than [`MAX_GROUP_BYTES`].
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_group(group: &str) -> Result<(), Error> {
+    match group.len() {
+        0 => Err(Error::Invalid("the group's name is empty".to_owned())),
+        1..=MAX_GROUP_BYTES => Ok(()),
+        bytes => {
+            Err(Error::Invalid(format!("the group's name has {bytes} bytes, above the limit of {MAX_GROUP_BYTES}")))
+        }
+    }
+}
+
+/// Refuses the limit of a page that is not from 1 to [`MAX_PAGE_LIMIT`].
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_page_limit(limit: u32) -> Result<(), Error> {
+    match limit {
+        1..=MAX_PAGE_LIMIT => Ok(()),
+        _ => Err(Error::Invalid(format!("the limit {limit} is not from 1 to {MAX_PAGE_LIMIT}"))),
+    }
+}
+
 /// The time at which a row of a connection registered now expires.
 #[must_use]
 pub fn expiry(now: Timestamp) -> Timestamp {

@@ -1,5 +1,7 @@
 //! Documents in collections.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use tidegate_event::Timestamp;
 
@@ -15,6 +17,9 @@ pub const MAX_GET_MANY: usize = 100;
 pub const MAX_TRANSACT: usize = 100;
 /// The most items of one page of `query`.
 pub const MAX_QUERY_LIMIT: u32 = 1_000;
+/// The longest JSON text of a document or a value, in bytes; a longer one is too large, and is not read to find out. JSON
+/// writes one byte as six at most, `\u0001`, so that every document that fits may be written so.
+pub const MAX_JSON_BYTES: usize = 6 * MAX_ITEM_BYTES;
 
 /// Where a document lies within its collection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,6 +28,17 @@ pub struct Key {
     pub partition: String,
     /// 1 to [`MAX_KEY_BYTES`] bytes.
     pub sort: String,
+}
+
+impl Key {
+    /// Refuses a key of which a part is empty or longer than [`MAX_KEY_BYTES`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn check(&self) -> Result<(), Error> {
+        check_partition(&self.partition)?;
+        check_part("sort key", &self.sort)
+    }
 }
 
 /// An opaque token that never recurs for a key.
@@ -185,6 +201,62 @@ pub enum Error {
     /// It is unknown whether a write was applied.
     #[error("unavailable; it is unknown whether a write was applied")]
     Unavailable,
+}
+
+/// Refuses a partition that is empty or longer than [`MAX_KEY_BYTES`].
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_partition(partition: &str) -> Result<(), Error> {
+    check_part("partition", partition)
+}
+
+fn check_part(what: &str, text: &str) -> Result<(), Error> {
+    match text.len() {
+        0 => Err(Error::Invalid(format!("the {what} is empty"))),
+        1..=MAX_KEY_BYTES => Ok(()),
+        bytes => Err(Error::Invalid(format!("the {what} has {bytes} bytes, above the limit of {MAX_KEY_BYTES}"))),
+    }
+}
+
+/// Refuses more than [`MAX_GET_MANY`] keys, or one that is not allowed.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_keys(keys: &[Key]) -> Result<(), Error> {
+    if keys.len() > MAX_GET_MANY {
+        return Err(Error::Invalid(format!("{} keys, above the limit of {MAX_GET_MANY}", keys.len())));
+    }
+    keys.iter().try_for_each(Key::check)
+}
+
+/// Refuses the limit of a page that is not from 1 to [`MAX_QUERY_LIMIT`].
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_query_limit(limit: u32) -> Result<(), Error> {
+    match limit {
+        1..=MAX_QUERY_LIMIT => Ok(()),
+        _ => Err(Error::Invalid(format!("the limit {limit} is not from 1 to {MAX_QUERY_LIMIT}"))),
+    }
+}
+
+/// Refuses a transaction without operations, with more than [`MAX_TRANSACT`], or with two about the same document.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_operations(operations: &[Operation]) -> Result<(), Error> {
+    if operations.is_empty() || operations.len() > MAX_TRANSACT {
+        return Err(Error::Invalid(format!("{} operations; a transaction has 1 to {MAX_TRANSACT}", operations.len())));
+    }
+    let mut seen = HashSet::with_capacity(operations.len());
+    for operation in operations {
+        operation.key.check()?;
+        if !seen.insert((&operation.collection, &operation.key)) {
+            return Err(Error::Invalid("two operations are about the same document".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// Documents in collections, on DynamoDB.

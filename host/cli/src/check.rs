@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use tidegate_capability::Grants;
-use tidegate_release::{App, Manifest};
+use tidegate_release::{App, Manifest, toml_key};
 use tidegate_runtime::{Engine, EngineOptions, Problem, Role};
 
 use crate::args;
@@ -32,7 +32,7 @@ pub(crate) fn imports(manifest: &Manifest, components: &[Built]) -> Result<()> {
     for built in components {
         let name = &built.component.name;
         if let Err(problem) = built.interfaces.check_world() {
-            lines.push(line(manifest, &format!("components.{name}.source"), name, &problem));
+            lines.push(line(manifest, &format!("components.{}.source", toml_key(name)), name, &problem));
             continue;
         }
         for (place, role, grants) in uses(&app, name) {
@@ -46,7 +46,7 @@ pub(crate) fn imports(manifest: &Manifest, components: &[Built]) -> Result<()> {
 /// The places of the manifest that use a component.
 fn uses<'a>(app: &'a App, component: &str) -> Vec<(String, Role, &'a Grants)> {
     let routes = app.routes.iter().filter(|(_, route)| route.component == component);
-    let routes = routes.map(|(key, route)| (format!("routes.{key}"), Role::Route, &route.grants));
+    let routes = routes.map(|(key, route)| (format!("routes.{}", toml_key(key.as_str())), Role::Route, &route.grants));
     let authorizer = app.authorizer.iter().filter(|authorizer| authorizer.component == component);
     routes.chain(authorizer.map(|it| ("authorizer".to_owned(), Role::Authorizer, &it.grants))).collect()
 }

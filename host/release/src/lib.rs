@@ -19,4 +19,5 @@ pub use app::{App, Authorizer, IdentitySource, IdentitySourceError, Route};
 pub use check::MAX_NAME_BYTES;
 pub use error::Error;
 pub use manifest::{Component, Manifest};
+pub use problem::toml_key;
 pub use release::{Artifact, Release, ReleaseId};

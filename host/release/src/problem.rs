@@ -43,13 +43,13 @@ impl Problem {
         let mut keys: Vec<String> = path.iter().filter_map(segment).collect();
         if let Some(rest) = said.strip_prefix("missing field `") {
             let name = rest.trim_end_matches('`');
-            keys.push(quoted(name));
+            keys.push(toml_key(name));
             let hint = MISSING.iter().find(|(key, _)| *key == name).map(|(_, hint)| (*hint).to_owned());
             return Self { hint, ..Self::new(joined(&keys), "is missing") };
         }
         if let Some((name, known)) = unknown("unknown field `", said) {
-            if keys.last() != Some(&quoted(name)) {
-                keys.push(quoted(name));
+            if keys.last() != Some(&toml_key(name)) {
+                keys.push(toml_key(name));
             }
             return Self::new(joined(&keys), "is no known key").hint(suggestion(name, &known));
         }
@@ -86,7 +86,7 @@ pub(crate) fn suggestion(name: &str, known: &[&str]) -> String {
 
 /// A key as TOML writes it.
 pub(crate) fn key(names: &[&str]) -> String {
-    joined(&names.iter().map(|name| quoted(name)).collect::<Vec<_>>())
+    joined(&names.iter().map(|name| toml_key(name)).collect::<Vec<_>>())
 }
 
 /// The name that serde did not know, and those that it did.
@@ -97,17 +97,32 @@ fn unknown<'a>(start: &str, said: &'a str) -> Option<(&'a str, Vec<&'a str>)> {
 
 fn segment(segment: &Segment) -> Option<String> {
     match segment {
-        Segment::Map { key } => Some(quoted(key)),
+        Segment::Map { key } => Some(toml_key(key)),
         Segment::Seq { index } => Some(format!("[{index}]")),
         Segment::Enum { .. } | Segment::Unknown => None,
     }
 }
 
-fn quoted(name: &str) -> String {
+/// A name as it is written in a key of TOML: bare where that is allowed, else quoted.
+#[must_use]
+pub fn toml_key(name: &str) -> String {
     let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     if bare { name.to_owned() } else { format!("{name:?}") }
 }
 
 fn joined(keys: &[String]) -> String {
     keys.join(".").replace(".[", "[")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::toml_key;
+
+    #[test]
+    fn a_key_is_quoted_where_toml_wants_it() {
+        for (name, key) in [("room-1_b", "room-1_b"), ("$connect", r#""$connect""#), ("", r#""""#), ("a.b", r#""a.b""#)]
+        {
+            assert_eq!(toml_key(name), key);
+        }
+    }
 }
