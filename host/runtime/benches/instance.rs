@@ -16,7 +16,7 @@ mod events;
 mod fixture;
 #[path = "../tests/runtime/guests.rs"]
 mod guests;
-#[path = "../tests/runtime/world.rs"]
+#[path = "../tests/runtime/world/mod.rs"]
 mod world;
 
 use common::{deadline, executor, hosts};

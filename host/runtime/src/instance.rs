@@ -46,18 +46,11 @@ impl<'e> Instance<'e> {
         event: Event,
     ) -> Result<Self, Failure> {
         let now = Instant::now();
-        let latest = event.deadline.instant().checked_sub(MARGIN).unwrap_or(now);
-        let deadline = (now + route.limits.time).min(latest);
+        let deadline = (now + route.limits.time).min(event.deadline.earlier(MARGIN).instant());
         let time = deadline.saturating_duration_since(now);
         let slot = engine.slot(Deadline::at(deadline)).await.ok_or(Failure::Busy)?;
-        let ports_deadline = deadline.checked_sub(PORT_MARGIN.min(time / 10)).unwrap_or(now);
-        let state = State::new(
-            event.tags,
-            Arc::clone(route),
-            Arc::clone(ports),
-            event.connecting,
-            Deadline::at(ports_deadline),
-        );
+        let ports_deadline = Deadline::at(deadline).earlier(PORT_MARGIN.min(time / 10));
+        let state = State::new(event.tags, Arc::clone(route), Arc::clone(ports), event.connecting, ports_deadline);
         let mut store = Store::new(engine.wasmtime(), state);
         limit(&mut store, deadline);
         Ok(Self { store, component: Arc::clone(&route.component), deadline, time, _slot: slot })
@@ -91,11 +84,6 @@ impl<'e> Instance<'e> {
             guest.call_authorize(&mut *store, connection, handshake).await
         };
         within(call, self.deadline, self.time).await
-    }
-
-    /// What its log lines carry.
-    pub(crate) fn tags(&self) -> &EventTags {
-        &self.store.data().tags
     }
 
     /// Drops the store and the slot; what is left is for the post-response phase.

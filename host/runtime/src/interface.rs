@@ -65,7 +65,11 @@ pub enum Problem {
         exports: String,
     },
     /// It is of the other world.
-    #[error("does not export `tidegate:route/{}`, which a component needs as the {role}", role.interface())]
+    #[error(
+        "does not export `tidegate:route/{}`, which a component needs as the {role}; hint: name another component there, \
+         or export it from this one",
+        role.interface()
+    )]
     WrongRole {
         /// What it was to be called as.
         role: Role,
@@ -80,7 +84,10 @@ pub enum Problem {
         interface: String,
     },
     /// It needs what no host of this version offers.
-    #[error("imports `{interface}`, which this host does not offer")]
+    #[error(
+        "imports `{interface}`, which this host does not offer; hint: a component may import WASI 0.2 and the interfaces of \
+         `tidegate:route@{WIT_VERSION}`: leave out the dependency that calls this one"
+    )]
     UnknownImport {
         /// The interface with its version.
         interface: String,
@@ -96,13 +103,18 @@ pub enum Problem {
         hint: &'static str,
     },
     /// It imports an interface that can never be granted to an authorizer.
-    #[error("imports `{interface}`, which an authorizer cannot be granted")]
+    #[error(
+        "imports `{interface}`, which an authorizer cannot be granted; hint: build it for the world `authorizer`, whose one \
+         import is `wasi:config/store`"
+    )]
     NotForAuthorizer {
         /// The interface with its version.
         interface: String,
     },
     /// It needs more than a pool slot holds.
-    #[error("needs {needed} {what}, but the host has room for {limit}")]
+    #[error(
+        "needs {needed} {what}, but the host has room for {limit}; hint: split the component, or use a smaller tool chain"
+    )]
     TooLarge {
         /// What it needs.
         what: &'static str,

@@ -11,7 +11,7 @@ use tidegate_event::{
 use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
 use crate::dispatch::{Host, Outcome};
-use crate::instance::{self, Instance};
+use crate::instance::{self, Instance, MARGIN};
 use crate::ports::Ports;
 use crate::post_response::PostResponse;
 use crate::reply;
@@ -49,8 +49,10 @@ pub(crate) async fn run(host: &Host, request: Request, deadline: Deadline) -> Ou
 async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
     let id = meta.connection.id.clone();
-    if let Err(error) = ports.registry.register(&meta.connection, deadline).await {
+    if let Err(error) = ports.registry.register(&meta.connection, deadline.earlier(MARGIN)).await {
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "cannot register the connection: {error}");
+        // The row may be there all the same, whatever the last attempt was told; the socket will not.
+        unregister(&ports, &id, deadline).await;
         return Outcome::without_guest(Ok(encode_reply(&reply::status(500))));
     }
     let Some((key, route)) = host.router.exact(meta.route_key.as_str()) else {
@@ -141,7 +143,7 @@ impl Meta<'_> {
         EventTags { request_id: self.request_id.clone(), connection_id: self.connection.id.clone(), route: key.clone() }
     }
 
-    /// Calls the route's handler in a fresh instance; a call that does not answer is logged here.
+    /// Calls the route's handler in a fresh instance; a call that fails or does not answer is logged here.
     async fn call(self, key: &RouteKey, route: &Arc<Route>, event: wit::Event, connecting: bool) -> (Called, Effects) {
         let tags = self.tags(key);
         let Self { host, ports, request_id, route_key, received_at, connection, deadline } = self;
@@ -152,13 +154,21 @@ impl Meta<'_> {
             connection: convert::connection(connection),
             event,
         };
-        let event = instance::Event { tags, connecting, deadline };
+        let event = instance::Event { tags: tags.clone(), connecting, deadline };
         let (called, effects) = match Instance::new(&host.engine, route, &ports, event).await {
             Ok(mut instance) => {
                 let called = instance.handle(&request).await;
-                (called.inspect_err(|failure| failure.log(instance.tags())), instance.close())
+                match &called {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => reply::log_error(error, &tags),
+                    Err(failure) => failure.log(&tags),
+                }
+                (called, instance.close())
             }
-            Err(failure) => (Err(failure), Effects::default()),
+            Err(failure) => {
+                failure.log(&tags);
+                (Err(failure), Effects::default())
+            }
         };
         (called, effects)
     }

@@ -4,10 +4,19 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::state::EventTags;
 
-/// The most bytes of one event that are logged; the rest is dropped, and a line says so.
+/// The most bytes of one event that are logged, with [`GUEST_LINE_BYTES`] for each line; the rest is dropped, and a line
+/// says so.
 pub const MAX_GUEST_LOG_BYTES: usize = 64 << 10;
+/// What each line counts besides its own bytes, since it is an event of the log with the fields of one: empty lines alone
+/// are about a thousand.
+pub const GUEST_LINE_BYTES: usize = 64;
 /// The longest log line in bytes; a longer one continues on the next.
 pub const MAX_GUEST_LINE_BYTES: usize = 8 << 10;
+
+/// What of a guest's text becomes part of one line.
+pub(crate) fn excerpt(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_GUEST_LINE_BYTES)).unwrap_or(text)
+}
 
 /// Which of the guest's streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +48,18 @@ impl GuestLog {
 
     pub(crate) fn write(&self, stream: Stream, bytes: &[u8]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (kept, dropped) = bytes.split_at(bytes.len().min(state.left));
-        state.left -= kept.len();
-        state.dropped += dropped.len();
+        let State { stdout, stderr, left, dropped } = &mut *state;
         let partial = match stream {
-            Stream::Stdout => &mut state.stdout,
-            Stream::Stderr => &mut state.stderr,
+            Stream::Stdout => stdout,
+            Stream::Stderr => stderr,
         };
-        for piece in kept.split_inclusive(|byte| *byte == b'\n') {
-            partial.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || partial.len() >= MAX_GUEST_LINE_BYTES {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let overhead = if partial.is_empty() { GUEST_LINE_BYTES } else { 0 };
+            let (kept, rest) = piece.split_at(piece.len().min(left.saturating_sub(overhead)));
+            *left = if rest.is_empty() { *left - overhead - kept.len() } else { 0 };
+            *dropped += rest.len();
+            partial.extend_from_slice(kept);
+            if kept.ends_with(b"\n") || partial.len() >= MAX_GUEST_LINE_BYTES {
                 self.emit(stream, partial);
             }
         }

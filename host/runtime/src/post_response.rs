@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tidegate_capability::Deadline;
+use futures_util::{StreamExt as _, stream};
+use tidegate_capability::{Deadline, registry};
 use tidegate_event::ConnectionId;
-use tokio::task::JoinSet;
 
 use crate::ports::Ports;
-use crate::state::Effects;
+use crate::state::{Effects, Gone};
 
 /// How many gone connections are reaped at a time.
 const REAP_CONCURRENCY: usize = 16;
@@ -50,7 +50,7 @@ impl PostResponse {
         let Some(Work { connection, effects, ports }) = self.work else { return };
         let work = async {
             deliver(&connection, &effects, &ports, deadline).await;
-            reap(effects.gone, &ports, deadline).await;
+            reap_all(effects.gone, &ports, deadline).await;
         };
         if tokio::time::timeout_at(deadline.instant().into(), work).await.is_err() {
             tracing::warn!(connectionId = %connection, "the post-response phase met its deadline");
@@ -70,18 +70,25 @@ async fn deliver(connection: &ConnectionId, effects: &Effects, ports: &Ports, de
     }
 }
 
-async fn reap(gone: Vec<ConnectionId>, ports: &Arc<Ports>, deadline: Deadline) {
-    let mut tasks = JoinSet::new();
-    for id in gone {
-        if tasks.len() >= REAP_CONCURRENCY {
-            tasks.join_next().await;
+/// In one task, so that what is logged and measured belongs to the event.
+async fn reap_all(gone: Vec<Gone>, ports: &Ports, deadline: Deadline) {
+    let reaping = gone.into_iter().map(|gone| async move {
+        if let Err(error) = reap(&gone, ports, deadline).await {
+            tracing::warn!(connectionId = %gone.id, "cannot reap a gone connection: {error}");
         }
-        let ports = Arc::clone(ports);
-        tasks.spawn(async move {
-            if let Err(error) = ports.registry.reap(&id, deadline).await {
-                tracing::warn!(connectionId = %id, "cannot reap a gone connection: {error}");
-            }
-        });
+    });
+    stream::iter(reaping).buffer_unordered(REAP_CONCURRENCY).collect::<()>().await;
+}
+
+async fn reap(gone: &Gone, ports: &Ports, deadline: Deadline) -> Result<(), registry::Error> {
+    if ports.registry.reap(&gone.id, deadline).await? {
+        return Ok(());
     }
-    while tasks.join_next().await.is_some() {}
+    // It is too young to be reaped, or has no row: an `unregister` whose answer was lost has removed the row, and with it
+    // the names of its groups. The group that listed it is one of them.
+    let Some(group) = &gone.group else { return Ok(()) };
+    match ports.registry.describe(&gone.id, deadline).await {
+        Err(registry::Error::NotFound) => ports.registry.leave(group, &gone.id, deadline).await,
+        found => found.map(drop),
+    }
 }

@@ -1,14 +1,23 @@
 //! What of a guest's answer becomes the integration's response.
 
+use std::ops::RangeInclusive;
+
 use tidegate_event::{FunctionError, MAX_PAYLOAD_BYTES, Payload, Reply};
 
 use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
 use crate::lifecycle::function_error;
+use crate::log::excerpt;
+use crate::state::EventTags;
 use crate::trap::Failure;
 
 /// The only header that API Gateway takes from a `$connect` integration.
 const SUB_PROTOCOL: &str = "sec-websocket-protocol";
+
+/// The statuses with which a reply refuses a `$connect`.
+const REFUSALS: RangeInclusive<u16> = 300..=599;
+/// The statuses of a guest's own error: one that says success would be taken for it.
+const FAILURES: RangeInclusive<u16> = 400..=599;
 
 type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
 
@@ -24,9 +33,9 @@ pub(crate) fn to_connect(called: Called) -> Reply {
             let chosen = reply.headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(SUB_PROTOCOL));
             Reply { headers: chosen.into_iter().collect(), ..status(reply.status) }
         }
-        Ok(Ok(reply)) => status(refusal(reply.status)),
-        Ok(Err(error)) => status(refusal(error.status)),
-        Err(_) => status(500),
+        Ok(Ok(reply)) if REFUSALS.contains(&reply.status) => status(reply.status),
+        Ok(Err(error)) if FAILURES.contains(&error.status) => status(error.status),
+        _ => status(500),
     }
 }
 
@@ -34,6 +43,9 @@ pub(crate) fn to_connect(called: Called) -> Reply {
 pub(crate) fn to_message(called: Called, two_way: bool) -> Result<Reply, FunctionError> {
     let (code, body) = match called {
         Ok(Ok(reply)) => (reply.status, if two_way { reply.body.map(convert::payload) } else { None }),
+        Ok(Err(error)) if !FAILURES.contains(&error.status) => {
+            return Err(invalid(format!("the error's status {} is not between 400 and 599", error.status)));
+        }
         Ok(Err(error)) => {
             let text = || Payload::Text(serde_json::json!({ "message": error.message }).to_string());
             (error.status, two_way.then(text))
@@ -51,16 +63,29 @@ pub(crate) fn to_message(called: Called, two_way: bool) -> Result<Reply, Functio
     }
 }
 
+/// Logs a guest's own error, which only the client of a two-way route is told of. Below 500 it is the client's fault.
+pub(crate) fn log_error(error: &wit::Error, tags: &EventTags) {
+    let EventTags { request_id, connection_id, route } = tags;
+    let (status, message) = (error.status, excerpt(&error.message));
+    if (400..=499).contains(&status) {
+        tracing::warn!(
+            requestId = %request_id, connectionId = %connection_id, route = %route,
+            "the route failed with status {status}: {message}"
+        );
+    } else {
+        tracing::error!(
+            requestId = %request_id, connectionId = %connection_id, route = %route,
+            "the route failed with status {status}: {message}"
+        );
+    }
+}
+
 /// An authorizer's own failure: the client sees status 500.
 pub(crate) fn guest_error(error: &wit::Error) -> FunctionError {
     function_error(
         "Tidegate.GuestError",
-        format!("the authorizer failed with status {}: {}", error.status, error.message),
+        format!("the authorizer failed with status {}: {}", error.status, excerpt(&error.message)),
     )
-}
-
-fn refusal(status: u16) -> u16 {
-    if (300..=599).contains(&status) { status } else { 500 }
 }
 
 fn invalid(message: String) -> FunctionError {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidegate_capability::{Grants, Limits};
 use tidegate_event::RouteKey;
-use tidegate_release::{Release, ReleaseId};
+use tidegate_release::{Release, ReleaseId, toml_key};
 
 use crate::component::{self, Component, Loaded};
 use crate::engine::Engine;
@@ -145,10 +145,4 @@ fn uses(release: &Release) -> impl Iterator<Item = Use<'_>> {
         limits: &authorizer.limits,
     });
     routes.chain(authorizer)
-}
-
-/// A key as the manifest writes it.
-fn toml_key(key: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { format!("{key:?}") }
 }

@@ -29,7 +29,15 @@ pub(crate) struct Effects {
     /// What the connection was sent during its own `$connect`, in order.
     pub(crate) deferred: Vec<Payload>,
     /// Connections that messaging found gone.
-    pub(crate) gone: Vec<ConnectionId>,
+    pub(crate) gone: Vec<Gone>,
+}
+
+/// A connection that messaging found gone.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    pub(crate) id: ConnectionId,
+    /// The group that lists it, where a broadcast found it.
+    pub(crate) group: Option<Arc<str>>,
 }
 
 /// The data of one event's store.
@@ -73,27 +81,30 @@ impl State {
         }
     }
 
-    /// Takes bytes that a host call moves, either way, from the event's budget.
+    /// Takes bytes that a host call moves, either way, from the event's budget; a trap when it has too few.
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
-        match self.budget.checked_sub(bytes) {
-            Some(left) => {
-                self.budget = left;
-                Ok(())
-            }
-            None => {
-                let limit = self.route.limits.host_call_bytes;
-                wasmtime::bail!("the budget of {limit} bytes for host calls is exhausted")
-            }
+        if !self.affords(bytes) {
+            let limit = self.route.limits.host_call_bytes;
+            wasmtime::bail!("the budget of {limit} bytes for host calls is exhausted");
         }
+        Ok(())
+    }
+
+    /// Takes the bytes of an answer from the event's budget, if it has as many: for calls that can say so and change
+    /// nothing.
+    pub(crate) fn affords(&mut self, bytes: usize) -> bool {
+        let left = self.budget.checked_sub(bytes);
+        self.budget = left.unwrap_or(self.budget);
+        left.is_some()
     }
 
     pub(crate) fn own(&self) -> &ConnectionId {
         &self.tags.connection_id
     }
 
-    pub(crate) fn found_gone(&mut self, id: &ConnectionId) {
+    pub(crate) fn found_gone(&mut self, id: &ConnectionId, group: Option<&Arc<str>>) {
         if self.effects.gone.len() < MAX_GONE {
-            self.effects.gone.push(id.clone());
+            self.effects.gone.push(Gone { id: id.clone(), group: group.cloned() });
         }
     }
 }

@@ -8,7 +8,7 @@ use tidegate_capability::registry::{self, MAX_PAGE_LIMIT};
 use tidegate_event::{ConnectionId, Payload};
 
 use crate::bindings::tidegate::route::messaging::{Delivery, Error};
-use crate::state::State;
+use crate::state::{EventTags, State};
 
 /// Who is left out: those the guest named, and those that had the message from an earlier page.
 struct Seen {
@@ -26,6 +26,7 @@ pub(super) async fn run(
     let mut seen = Seen { excluded: excluding.into_iter().collect(), earlier: HashSet::new() };
     let mut delivery = Delivery { delivered: 0, gone: 0, failed: 0, not_attempted: 0 };
     let ports = Arc::clone(&state.ports);
+    let listed_by: Arc<str> = group.into();
     let deadline = state.deadline;
     let first = ports.registry.members(group, MAX_PAGE_LIMIT, None, deadline).await;
     let mut page = first.map_err(unlisted)?;
@@ -35,26 +36,35 @@ pub(super) async fn run(
         let next = match page.cursor {
             Some(cursor) => {
                 let reading = ports.registry.members(group, MAX_PAGE_LIMIT, Some(&cursor), deadline);
-                let (sent, next) = tokio::join!(state.send_page(&targets, data), reading);
+                let (sent, next) = tokio::join!(state.send_page(&targets, data, Some(&listed_by)), reading);
                 delivery.count(&sent);
                 Some(next)
             }
             None => {
-                delivery.count(&state.send_page(&targets, data).await);
+                delivery.count(&state.send_page(&targets, data, Some(&listed_by)).await);
                 None
             }
         };
         match next {
             None => return Ok(delivery),
             Some(Ok(next)) => page = next,
-            // Some members have the message and others cannot be listed: the guest learns that it does not know.
-            Some(Err(_)) => return Err(Error::Unavailable),
+            Some(Err(error)) if delivery.is_nothing() => return Err(unlisted(error)),
+            Some(Err(error)) => {
+                let EventTags { request_id, connection_id, route } = &state.tags;
+                tracing::warn!(
+                    requestId = %request_id, connectionId = %connection_id, route = %route, group,
+                    "a broadcast ended before all members were listed: {error}"
+                );
+                // The counts are worth more than an error, and the guest learns that they are not all.
+                delivery.not_attempted += 1;
+                return Ok(delivery);
+            }
         }
     }
 }
 
 /// No member could be listed, and none has the message.
-fn unlisted(error: registry::Error) -> Error {
+pub(super) fn unlisted(error: registry::Error) -> Error {
     match error {
         registry::Error::Invalid(problem) => Error::Invalid(problem),
         registry::Error::Throttled => Error::Throttled,
@@ -93,6 +103,11 @@ impl Seen {
 }
 
 impl Delivery {
+    /// Whether no member was sent to, nor tried.
+    fn is_nothing(&self) -> bool {
+        self.delivered == 0 && self.gone == 0 && self.failed == 0 && self.not_attempted == 0
+    }
+
     fn count(&mut self, sent: &[Result<(), messaging::Error>]) {
         for sent in sent {
             let counter = match sent {

@@ -2,6 +2,7 @@
 
 use wasmtime::Result;
 
+use super::size_of_fields;
 use crate::bindings::wasi::config::store::{Error, Host};
 use crate::state::State;
 
@@ -12,12 +13,16 @@ impl Host for State {
             // A name that is not granted looks like one that is not set.
             return Ok(Ok(None));
         }
-        Ok(Ok(self.ports.config.get(&key).cloned()))
+        let value = self.ports.config.get(&key).cloned();
+        self.charge(value.as_ref().map_or(0, String::len))?;
+        Ok(Ok(value))
     }
 
     fn get_all(&mut self) -> Result<Result<Vec<(String, String)>, Error>> {
         let values = &self.ports.config;
         let granted = self.route.grants.config.iter();
-        Ok(Ok(granted.filter_map(|name| Some((name.clone(), values.get(name)?.clone()))).collect()))
+        let all: Vec<_> = granted.filter_map(|name| Some((name.clone(), values.get(name)?.clone()))).collect();
+        self.charge(size_of_fields(&all))?;
+        Ok(Ok(all))
     }
 }

@@ -1,28 +1,16 @@
 //! `tidegate:route/connections`: the registry.
 
 use tidegate_capability::grants::{ConnectionsGrant, Scope};
-use tidegate_capability::registry::{
-    self, Cursor, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_GROUP_BYTES, MAX_PAGE_LIMIT,
-};
-use tidegate_event::ConnectionId;
+use tidegate_capability::registry::{self, Cursor, check_group, check_page_limit};
+use tidegate_event::{Connection, ConnectionId};
 use wasmtime::Result;
 
-use super::{at_most, connection_id, page_limit};
+use super::{connection_id, size_of_fields};
 use crate::bindings::tidegate::route::connections::{ConnectionPage, Entry, Error, Host, MemberPage};
 use crate::convert;
 use crate::state::State;
 
 type Outcome<T> = Result<std::result::Result<T, Error>>;
-
-/// Ends a host call with the guest's error.
-macro_rules! attempt {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(error) => return Ok(Err(Error::from(error))),
-        }
-    };
-}
 
 impl Host for State {
     async fn describe(&mut self, id: String) -> Outcome<Entry> {
@@ -30,12 +18,14 @@ impl Host for State {
         attempt!(self.connections(|grant| grant.describe));
         let id = attempt!(connection_id(id));
         let entry = attempt!(self.ports.registry.describe(&id, self.deadline).await);
+        let groups: usize = entry.groups.iter().map(String::len).sum();
+        self.charge(size_of_connection(&entry.connection) + size_of_fields(&entry.attributes) + groups)?;
         let connection = convert::connection(entry.connection);
         Ok(Ok(Entry { connection, attributes: entry.attributes, groups: entry.groups }))
     }
 
     async fn set_attributes(&mut self, id: String, changes: Vec<(String, Option<String>)>) -> Outcome<()> {
-        let bytes = changes.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len)).sum();
+        let bytes: usize = changes.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len)).sum();
         self.charge(id.len() + bytes)?;
         let id = attempt!(connection_id(id));
         let own = id == *self.own();
@@ -44,8 +34,6 @@ impl Host for State {
             Some(Scope::Own) => own,
             None => false,
         }));
-        attempt!(at_most("attributes", changes.len(), MAX_ATTRIBUTES));
-        attempt!(at_most("bytes of attributes", bytes, MAX_ATTRIBUTE_BYTES));
         attempt!(self.ports.registry.set_attributes(&id, &changes, self.deadline).await);
         Ok(Ok(()))
     }
@@ -53,11 +41,11 @@ impl Host for State {
     async fn list_connections(&mut self, limit: u32, cursor: Option<String>) -> Outcome<ConnectionPage> {
         self.charge(cursor.as_ref().map_or(0, String::len))?;
         attempt!(self.connections(|grant| grant.list));
-        attempt!(page_limit(limit, MAX_PAGE_LIMIT));
+        attempt!(check_page_limit(limit));
         let cursor = cursor.map(Cursor);
         let page = attempt!(self.ports.registry.list(limit, cursor.as_ref(), self.deadline).await);
-        let connections: Vec<_> = page.connections.into_iter().map(convert::connection).collect();
-        self.charge(connections.len() * size_of::<crate::bindings::tidegate::route::types::Connection>())?;
+        self.charge(page.connections.iter().map(size_of_connection).sum())?;
+        let connections = page.connections.into_iter().map(convert::connection).collect();
         Ok(Ok(ConnectionPage { connections, cursor: page.cursor.map(|cursor| cursor.0) }))
     }
 
@@ -80,7 +68,7 @@ impl Host for State {
     async fn members(&mut self, group: String, limit: u32, cursor: Option<String>) -> Outcome<MemberPage> {
         self.charge(group.len() + cursor.as_ref().map_or(0, String::len))?;
         attempt!(self.group(&group));
-        attempt!(page_limit(limit, MAX_PAGE_LIMIT));
+        attempt!(check_page_limit(limit));
         let cursor = cursor.map(Cursor);
         let page = attempt!(self.ports.registry.members(&group, limit, cursor.as_ref(), self.deadline).await);
         self.charge(page.members.iter().map(|id| id.as_str().len()).sum())?;
@@ -102,16 +90,17 @@ impl State {
 
     fn group(&self, group: &str) -> std::result::Result<(), Error> {
         self.connections(|grant| grant.groups.iter().any(|pattern| pattern.matches(group)))?;
-        check_group(group).map_err(Error::Invalid)
+        // A pattern may cover names that are too long or empty.
+        Ok(check_group(group)?)
     }
 }
 
-/// Checks a group's name; a pattern may cover names that are too long or empty.
-pub(super) fn check_group(group: &str) -> std::result::Result<(), String> {
-    if group.is_empty() {
-        return Err("the group's name is empty".to_owned());
-    }
-    at_most("bytes of a group's name", group.len(), MAX_GROUP_BYTES)
+/// What a connection costs of the budget for host calls: its record and its text.
+fn size_of_connection(connection: &Connection) -> usize {
+    let Connection { id, connected_at: _, source_ip, user_agent, domain_name, stage, principal, context } = connection;
+    let optional = [user_agent, principal].into_iter().flatten().map(String::len).sum::<usize>();
+    let text = id.as_str().len() + source_ip.len() + domain_name.len() + stage.len() + optional;
+    size_of::<Connection>() + text + size_of_fields(context)
 }
 
 impl From<String> for Error {

@@ -1,11 +1,13 @@
 //! `tidegate:route/messaging`: messages to connections.
 
+use std::sync::Arc;
+
 use tidegate_capability::grants::{GroupPattern, MessagingGrant, Scope};
-use tidegate_capability::messaging::{self, MAX_EXCLUDED, MAX_TARGETS};
-use tidegate_event::{ConnectionId, MAX_PAYLOAD_BYTES, Payload};
+use tidegate_capability::messaging::{self, MAX_EXCLUDED, MAX_TARGETS, check_payload};
+use tidegate_capability::registry::check_group;
+use tidegate_event::{ConnectionId, Payload};
 use wasmtime::Result;
 
-use super::connections::check_group;
 use super::{at_most, broadcast, connection_id};
 use crate::bindings::tidegate::route::messaging::{Delivery, Error, Host, Socket};
 use crate::bindings::tidegate::route::types as wit;
@@ -18,29 +20,19 @@ pub(crate) const MAX_DEFERRED: usize = 64;
 type Outcome<T> = Result<std::result::Result<T, Error>>;
 type Sent = std::result::Result<(), Error>;
 
-/// Ends a host call with the guest's error.
-macro_rules! attempt {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(error) => return Ok(Err(Error::from(error))),
-        }
-    };
-}
-
 impl Host for State {
     async fn send(&mut self, to: String, data: wit::Payload) -> Outcome<()> {
         let data = convert::payload(data);
         self.charge(to.len() + data.len())?;
         let to = attempt!(connection_id(to));
         attempt!(self.scope(&to, |grant| grant.send));
-        attempt!(check_size(&data));
+        attempt!(check_payload(&data));
         if self.defers(&to) {
             return Ok(self.defer(&data));
         }
         let sent = self.ports.messaging.send(&to, &data, self.deadline).await;
         if sent == Err(messaging::Error::Gone) {
-            self.found_gone(&to);
+            self.found_gone(&to, None);
         }
         Ok(sent.map_err(Error::from))
     }
@@ -50,7 +42,7 @@ impl Host for State {
         self.charge(to.iter().map(String::len).sum::<usize>() + data.len())?;
         attempt!(self.messaging(|grant| grant.send.is_some()));
         attempt!(at_most("targets", to.len(), MAX_TARGETS));
-        attempt!(check_size(&data));
+        attempt!(check_payload(&data));
         let mut results: Vec<Sent> = Vec::with_capacity(to.len());
         let (mut places, mut targets) = (Vec::new(), Vec::new());
         for (place, text) in to.into_iter().enumerate() {
@@ -59,12 +51,12 @@ impl Host for State {
                 Ok(id) => {
                     places.push(place);
                     targets.push(id);
-                    Ok(())
+                    Err(Error::Unavailable)
                 }
                 Err(error) => Err(error),
             });
         }
-        let sent = self.send_page(&targets, &data).await;
+        let sent = self.send_page(&targets, &data, None).await;
         for (place, sent) in places.into_iter().zip(sent) {
             if let Some(result) = results.get_mut(place) {
                 *result = sent.map_err(Error::from);
@@ -77,9 +69,9 @@ impl Host for State {
         let data = convert::payload(data);
         self.charge(group.len() + data.len() + excluding.iter().map(String::len).sum::<usize>())?;
         attempt!(self.messaging(|grant| covers(&grant.broadcast, &group)));
-        attempt!(check_group(&group));
+        attempt!(check_group(&group).map_err(broadcast::unlisted));
         attempt!(at_most("excluded connections", excluding.len(), MAX_EXCLUDED));
-        attempt!(check_size(&data));
+        attempt!(check_payload(&data));
         Ok(broadcast::run(self, &group, &data, excluding).await)
     }
 
@@ -88,6 +80,7 @@ impl Host for State {
         let id = attempt!(connection_id(id));
         attempt!(self.scope(&id, |grant| grant.describe));
         let socket = attempt!(self.ports.messaging.describe(&id, self.deadline).await);
+        self.charge(socket.source_ip.len() + socket.user_agent.as_ref().map_or(0, String::len))?;
         Ok(Ok(Socket {
             connected_at: socket.connected_at.millis(),
             last_active_at: socket.last_active_at.millis(),
@@ -138,19 +131,21 @@ impl State {
         Ok(())
     }
 
-    /// Sends to a page of targets, and remembers those that are gone.
+    /// Sends to a page of targets, and remembers those that are gone, with the group that listed them; a result for each.
     pub(super) async fn send_page(
         &mut self,
         targets: &[ConnectionId],
         data: &Payload,
+        group: Option<&Arc<str>>,
     ) -> Vec<std::result::Result<(), messaging::Error>> {
         if targets.is_empty() {
             return Vec::new();
         }
-        let sent = self.ports.messaging.send_many(targets, data, self.deadline).await;
+        let mut sent = self.ports.messaging.send_many(targets, data, self.deadline).await;
+        sent.resize(targets.len(), Err(messaging::Error::Unavailable));
         for (id, sent) in targets.iter().zip(&sent) {
             if *sent == Err(messaging::Error::Gone) {
-                self.found_gone(id);
+                self.found_gone(id, group);
             }
         }
         sent
@@ -159,10 +154,6 @@ impl State {
 
 fn covers(patterns: &[GroupPattern], group: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(group))
-}
-
-fn check_size(data: &Payload) -> Sent {
-    if data.len() > MAX_PAYLOAD_BYTES { Err(Error::TooLarge) } else { Ok(()) }
 }
 
 impl From<String> for Error {

@@ -1,6 +1,16 @@
 //! The interfaces that the host offers to guests. Each call is held against the grant, then against its limits, and only
 //! then is the port called.
 
+/// Ends a host call with the guest's error.
+macro_rules! attempt {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(error.into())),
+        }
+    };
+}
+
 pub(crate) mod broadcast;
 pub(crate) mod config;
 pub(crate) mod connections;
@@ -28,10 +38,7 @@ fn at_most(what: &str, count: usize, limit: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks the limit of a page.
-fn page_limit(limit: u32, largest: u32) -> Result<(), String> {
-    if limit == 0 || limit > largest {
-        return Err(format!("the limit {limit} is not between 1 and {largest}"));
-    }
-    Ok(())
+/// What names and values cost of the budget for host calls.
+fn size_of_fields(fields: &[(String, String)]) -> usize {
+    fields.iter().map(|(name, value)| name.len() + value.len()).sum()
 }

@@ -1,12 +1,13 @@
 //! `tidegate:route/storage`: documents in collections.
 
 use tidegate_capability::grants::Access;
-use tidegate_capability::storage::{self, MAX_GET_MANY, MAX_QUERY_LIMIT, MAX_TRANSACT};
+use tidegate_capability::storage::{
+    self, MAX_TRANSACT, check_keys, check_operations, check_partition, check_query_limit,
+};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
-use super::storage_types::{check_changes, check_key, check_partition, size_of_item};
-use super::{at_most, page_limit};
+use super::storage_types::{size_of_action, size_of_change, size_of_item};
 use crate::bindings::tidegate::route::storage::{
     Action, Change, Condition, Error, Host, HostCollection, Item, Key, Operation, Page, QueryOptions, WriteOptions,
 };
@@ -29,16 +30,6 @@ enum Use {
 
 type Outcome<T> = Result<std::result::Result<T, Error>>;
 
-/// Ends a host call with the guest's error.
-macro_rules! attempt {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(error) => return Ok(Err(Error::from(error))),
-        }
-    };
-}
-
 impl Host for State {
     fn open(&mut self, name: String) -> Outcome<Resource<Collection>> {
         self.charge(name.len())?;
@@ -50,10 +41,6 @@ impl Host for State {
 
     async fn transact(&mut self, operations: Vec<Operation>) -> Outcome<()> {
         let mut wanted = Vec::with_capacity(operations.len().min(MAX_TRANSACT));
-        attempt!(at_most("operations", operations.len(), MAX_TRANSACT));
-        if operations.is_empty() {
-            return Ok(Err(Error::Invalid("no operations".to_owned())));
-        }
         for operation in operations {
             let how = match &operation.action {
                 Action::Put(_) | Action::Delete(_) => Use::Write,
@@ -61,18 +48,11 @@ impl Host for State {
                 Action::Check(_) => Use::Read,
             };
             let collection = attempt!(self.granted(&operation.collection, how)?);
-            attempt!(check_key(&operation.key));
-            if let Action::Update((changes, _)) = &operation.action {
-                attempt!(check_changes(changes));
-            }
             let (key, action): (storage::Key, storage::Action) = (operation.key.into(), operation.action.into());
             self.charge(size_of_action(&action))?;
             wanted.push(storage::Operation { collection, key, action });
         }
-        let mut keys = std::collections::HashSet::with_capacity(wanted.len());
-        if !wanted.iter().all(|operation| keys.insert((&operation.collection, &operation.key))) {
-            return Ok(Err(Error::Invalid("two operations are on the same key".to_owned())));
-        }
+        attempt!(check_operations(&wanted));
         Ok(self.ports.storage.transact(&wanted, self.deadline).await.map_err(Error::from))
     }
 }
@@ -80,24 +60,22 @@ impl Host for State {
 impl HostCollection for State {
     async fn get(&mut self, collection: Resource<Collection>, key: Key) -> Outcome<Option<Item>> {
         let collection = attempt!(self.granted(&collection, Use::Read)?);
-        attempt!(check_key(&key));
-        let item = attempt!(self.ports.storage.get(&collection, &key.into(), self.deadline).await);
-        self.charge(item.as_ref().map_or(0, size_of_item))?;
+        let key = storage::Key::from(key);
+        attempt!(key.check());
+        let item = attempt!(self.ports.storage.get(&collection, &key, self.deadline).await);
+        attempt!(self.fits(item.as_ref().map_or(0, size_of_item)));
         Ok(Ok(item.map(Into::into)))
     }
 
     async fn get_many(&mut self, collection: Resource<Collection>, keys: Vec<Key>) -> Outcome<Vec<Option<Item>>> {
         let collection = attempt!(self.granted(&collection, Use::Read)?);
-        attempt!(at_most("keys", keys.len(), MAX_GET_MANY));
-        for key in &keys {
-            attempt!(check_key(key));
-        }
+        let keys: Vec<storage::Key> = keys.into_iter().map(Into::into).collect();
+        attempt!(check_keys(&keys));
         if keys.is_empty() {
             return Ok(Ok(Vec::new()));
         }
-        let keys: Vec<storage::Key> = keys.into_iter().map(Into::into).collect();
         let items = attempt!(self.ports.storage.get_many(&collection, &keys, self.deadline).await);
-        self.charge(items.iter().flatten().map(size_of_item).sum())?;
+        attempt!(self.fits(items.iter().flatten().map(size_of_item).sum()));
         Ok(Ok(items.into_iter().map(|item| item.map(Into::into)).collect()))
     }
 
@@ -110,8 +88,8 @@ impl HostCollection for State {
     ) -> Outcome<String> {
         self.charge(document.len())?;
         let collection = attempt!(self.granted(&collection, Use::Write)?);
-        attempt!(check_key(&key));
-        let (key, options) = (key.into(), options.into());
+        let (key, options) = (storage::Key::from(key), options.into());
+        attempt!(key.check());
         let version = self.ports.storage.put(&collection, &key, &document, &options, self.deadline).await;
         Ok(version.map(|version| version.0).map_err(Error::from))
     }
@@ -124,11 +102,10 @@ impl HostCollection for State {
         options: WriteOptions,
     ) -> Outcome<Item> {
         let collection = attempt!(self.granted(&collection, Use::Update)?);
-        attempt!(check_key(&key));
-        attempt!(check_changes(&changes));
+        let (key, options) = (storage::Key::from(key), options.into());
+        attempt!(key.check());
         let changes: Vec<storage::Change> = changes.into_iter().map(Into::into).collect();
         self.charge(changes.iter().map(size_of_change).sum())?;
-        let (key, options) = (key.into(), options.into());
         let item = attempt!(self.ports.storage.update(&collection, &key, &changes, &options, self.deadline).await);
         self.charge(size_of_item(&item))?;
         Ok(Ok(item.into()))
@@ -141,8 +118,8 @@ impl HostCollection for State {
         condition: Option<Condition>,
     ) -> Outcome<()> {
         let collection = attempt!(self.granted(&collection, Use::Write)?);
-        attempt!(check_key(&key));
-        let (key, condition) = (key.into(), condition.map(Into::into));
+        let (key, condition) = (storage::Key::from(key), condition.map(Into::into));
+        attempt!(key.check());
         let deleted = self.ports.storage.delete(&collection, &key, condition.as_ref(), self.deadline).await;
         Ok(deleted.map_err(Error::from))
     }
@@ -155,10 +132,10 @@ impl HostCollection for State {
     ) -> Outcome<Page> {
         let collection = attempt!(self.granted(&collection, Use::Read)?);
         attempt!(check_partition(&partition));
-        attempt!(page_limit(options.limit, MAX_QUERY_LIMIT));
+        attempt!(check_query_limit(options.limit));
         let page = self.ports.storage.query(&collection, &partition, &options.into(), self.deadline).await;
         let page = attempt!(page);
-        self.charge(page.items.iter().map(size_of_item).sum())?;
+        attempt!(self.fits(page.items.iter().map(size_of_item).sum()));
         let items = page.items.into_iter().map(Into::into).collect();
         Ok(Ok(Page { items, cursor: page.cursor.map(|cursor| cursor.0) }))
     }
@@ -170,6 +147,12 @@ impl HostCollection for State {
 }
 
 impl State {
+    /// Takes an answer's bytes from the event's budget. A legal `get-many` may ask for more than there is, so that this is
+    /// the guest's error and no trap.
+    fn fits(&mut self, bytes: usize) -> std::result::Result<(), Error> {
+        if self.affords(bytes) { Ok(()) } else { Err(Error::TooLarge) }
+    }
+
     /// The collection's name, if the route may use it so. A handle that is not one is a trap.
     fn granted(&self, handle: &Resource<Collection>, how: Use) -> Outcome<String> {
         let collection = self.table.get(handle)?;
@@ -185,21 +168,5 @@ fn allows(access: Access, how: Use) -> bool {
         Use::Read => access.reads(),
         Use::Write => access.writes(),
         Use::Update => access.reads() && access.writes(),
-    }
-}
-
-fn size_of_action(action: &storage::Action) -> usize {
-    match action {
-        storage::Action::Put(document, _) => document.len(),
-        storage::Action::Update(changes, _) => changes.iter().map(size_of_change).sum(),
-        storage::Action::Delete(_) | storage::Action::Check(_) => 0,
-    }
-}
-
-fn size_of_change(change: &storage::Change) -> usize {
-    match change {
-        storage::Change::Set { value, .. } => value.len(),
-        storage::Change::Append { values, .. } => values.len(),
-        storage::Change::Add { .. } | storage::Change::Remove { .. } => size_of::<i64>(),
     }
 }

@@ -1,39 +1,33 @@
-//! Between the types of the storage port and those of the bindings, and their limits.
+//! Between the types of the storage port and those of the bindings, and what they cost.
 
-use tidegate_capability::storage::{self, MAX_KEY_BYTES};
+use tidegate_capability::storage;
 use tidegate_event::Timestamp;
 
-use super::at_most;
 use crate::bindings::tidegate::route::storage as wit;
-
-pub(super) fn check_key(key: &wit::Key) -> Result<(), String> {
-    check_partition(&key.partition)?;
-    check_part("sort", &key.sort)
-}
-
-pub(super) fn check_partition(partition: &str) -> Result<(), String> {
-    check_part("partition", partition)
-}
-
-fn check_part(what: &str, text: &str) -> Result<(), String> {
-    if text.is_empty() {
-        return Err(format!("the {what} key is empty"));
-    }
-    at_most(&format!("bytes of {what} key"), text.len(), MAX_KEY_BYTES)
-}
-
-pub(super) fn check_changes(changes: &[wit::Change]) -> Result<(), String> {
-    let path = |change: &wit::Change| match change {
-        wit::Change::Set(assignment) | wit::Change::Append(assignment) => assignment.path.is_empty(),
-        wit::Change::Add(increment) => increment.path.is_empty(),
-        wit::Change::Remove(path) => path.is_empty(),
-    };
-    if changes.iter().any(path) { Err("the path of a change is empty".to_owned()) } else { Ok(()) }
-}
 
 /// What an item costs of the budget for host calls.
 pub(super) fn size_of_item(item: &storage::Item) -> usize {
     item.document.len() + item.key.partition.len() + item.key.sort.len() + item.version.0.len()
+}
+
+/// What an operation costs of the budget for host calls.
+pub(super) fn size_of_action(action: &storage::Action) -> usize {
+    match action {
+        storage::Action::Put(document, _) => document.len(),
+        storage::Action::Update(changes, _) => changes.iter().map(size_of_change).sum(),
+        storage::Action::Delete(_) | storage::Action::Check(_) => 0,
+    }
+}
+
+/// What a change costs of the budget for host calls.
+pub(super) fn size_of_change(change: &storage::Change) -> usize {
+    let (path, value) = match change {
+        storage::Change::Set { path, value } => (path, value.len()),
+        storage::Change::Append { path, values } => (path, values.len()),
+        storage::Change::Add { path, .. } => (path, size_of::<i64>()),
+        storage::Change::Remove { path } => (path, 0),
+    };
+    value + path.iter().map(String::len).sum::<usize>()
 }
 
 impl From<wit::Key> for storage::Key {
@@ -106,12 +100,6 @@ impl From<wit::QueryOptions> for storage::QueryOptions {
             wit::Order::Descending => storage::Order::Descending,
         };
         Self { range, order, limit: options.limit, cursor: options.cursor.map(storage::Cursor) }
-    }
-}
-
-impl From<String> for wit::Error {
-    fn from(problem: String) -> Self {
-        Self::Invalid(problem)
     }
 }
 

@@ -55,10 +55,11 @@ fn another_version_is_named_with_the_one_that_the_host_speaks() {
 
 #[test]
 fn another_world_is_named() {
-    let text = refusal(app_of([("chat", route("stranger", Grants::default(), false))]));
+    let text = refusal(app_of([("$connect", route("stranger", Grants::default(), false))]));
+    assert!(text.starts_with("routes.\"$connect\": component `stranger` "), "as the manifest writes it: {text}");
     assert!(text.contains("exports neither") && text.contains("`test:stranger/greeting@1.0.0`"), "{text}");
     let text = refusal(app_of([("chat", route("authorizer", any(), false))]));
-    assert!(text.contains("does not export `tidegate:route/handler`"), "{text}");
+    assert!(text.contains("does not export `tidegate:route/handler`") && text.contains("; hint: "), "{text}");
     let text = refusal(authorized_by("echo", &["plan"]));
     assert!(text.starts_with("authorizer: component `echo` does not export"), "{text}");
 }
@@ -66,7 +67,7 @@ fn another_world_is_named() {
 #[test]
 fn an_import_that_no_host_offers_is_named() {
     let text = refusal(app_of([("chat", route("outsider", any(), false))]));
-    assert!(text.contains("imports `test:outsider/moon@1.0.0`, which this host does not offer"), "{text}");
+    assert!(text.contains("imports `test:outsider/moon@1.0.0`, which this host does not offer; hint: "), "{text}");
 }
 
 #[test]
@@ -79,6 +80,7 @@ fn an_authorizer_is_granted_configuration_or_nothing() {
     assert!(matches!(problems[..], []), "granted, though a manifest cannot say so: {problems:?}");
     let problems = interfaces.check_role(Role::Authorizer, &Grants::default());
     assert!(matches!(problems[..], [Problem::NotForAuthorizer { .. }]), "{problems:?}");
+    assert!(problems[0].to_string().contains("; hint: build it for the world `authorizer`"), "{}", problems[0]);
 }
 
 #[test]

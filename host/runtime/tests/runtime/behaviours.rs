@@ -5,6 +5,7 @@ use tidegate_event::{FunctionError, Payload};
 use crate::events::{self, OWN};
 use crate::fixture::{self, Fixture};
 use crate::logs::Logs;
+use tidegate_runtime::log::{GUEST_LINE_BYTES, MAX_GUEST_LOG_BYTES};
 use tidegate_runtime::{Engine, EngineOptions};
 
 include!("../../../../tests/guests/behaviours.rs");
@@ -49,6 +50,9 @@ async fn fail() {
     assert_eq!((reply.status, reply.body), (409, Some(body)));
     let reply = fixture.reply(&events::message("one-way", "fail 409")).await.unwrap();
     assert_eq!((reply.status, reply.body), (409, None), "a one-way route tells the client nothing");
+    for told in ["fail 200", "fail 302", "fail 600"] {
+        assert_eq!(fixture.failure("any", told).await.error_type, "Tidegate.InvalidReply", "{told}");
+    }
 }
 
 #[tokio::test]
@@ -142,6 +146,23 @@ async fn handles() {
 async fn host_calls() {
     let fixture = Fixture::new();
     trapped(&fixture.failure("any", "host_calls").await, "budget of 16777216 bytes for host calls");
+
+    let mut app = fixture::app();
+    app.routes.values_mut().for_each(|route| route.limits.host_call_bytes = 64 << 10);
+    let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(4)).unwrap(), app).unwrap();
+    fixture.world.populate("lobby", [OWN.to_owned()]);
+    let calls = ["get", "get_all", "describe", "list", "socket"];
+    for call in calls {
+        assert_eq!(fixture.probe("any", &format!("host_calls {call}")).await, "all of them");
+    }
+    // Ten answers of this text are too much.
+    let long = "x".repeat(8 << 10);
+    fixture.host.set_config([("plan".to_owned(), long.clone())].into());
+    fixture.world.data().user_agent = Some(long.clone());
+    fixture.world.data().registered.get_mut(OWN).unwrap().connection.context = vec![("long".to_owned(), long)];
+    for call in calls {
+        trapped(&fixture.failure("any", &format!("host_calls {call}")).await, "budget of 65536 bytes for host calls");
+    }
 }
 
 #[tokio::test]
@@ -204,12 +225,16 @@ async fn lines() {
 async fn chatter() {
     let logs = Logs::capture();
     assert_eq!(Fixture::new().probe("any", "chatter").await, "said it all", "output beyond the limit is no error");
-    let written: usize = logs.of_guest("stdout").iter().map(String::len).sum();
-    assert!(written <= tidegate_runtime::log::MAX_GUEST_LOG_BYTES);
+    let written: usize = logs.of_guest("stdout").iter().map(|line| line.len() + 1 + GUEST_LINE_BYTES).sum();
+    assert!((MAX_GUEST_LOG_BYTES - 1_000..=MAX_GUEST_LOG_BYTES + 1).contains(&written), "{written}");
     let dropped = |line: &serde_json::Value| {
         line["fields"]["message"].as_str().is_some_and(|message| message.contains("more bytes of output were dropped"))
     };
     assert_eq!(logs.lines().iter().filter(|line| dropped(line)).count(), 1);
+
+    let logs = Logs::capture();
+    Fixture::new().probe("any", "chatter emptily").await;
+    assert_eq!(logs.of_guest("stdout").len(), MAX_GUEST_LOG_BYTES / (GUEST_LINE_BYTES + 1), "a line is not free");
 }
 
 #[tokio::test]
@@ -225,6 +250,11 @@ async fn transactions() {
 #[tokio::test]
 async fn storage_refused() {
     assert_eq!(Fixture::new().probe("any", "storage_refused").await, "refused");
+}
+
+#[tokio::test]
+async fn large_answer() {
+    assert_eq!(Fixture::new().probe("any", "large_answer").await, "read some");
 }
 
 #[tokio::test]
@@ -263,9 +293,14 @@ async fn send_many() {
     let said = fixture.probe("any", &format!("send_many a b {long} {OWN}")).await;
     assert!(said.starts_with("Ok(()) Err(Error::Gone) Err(Error::Invalid("), "{said}");
     assert!(said.ends_with(" Ok(())"), "{said}");
-    let data = fixture.world.data();
-    let to: Vec<_> = data.sent.iter().map(|(to, _)| to.as_str()).collect();
-    assert_eq!((to, &data.reaped[..]), (vec!["a", OWN], &["b".to_owned()][..]));
+    {
+        let data = fixture.world.data();
+        let to: Vec<_> = data.sent.iter().map(|(to, _)| to.as_str()).collect();
+        assert_eq!((to, &data.reaped[..]), (vec!["a", OWN], &["b".to_owned()][..]));
+    }
+    fixture.world.data().missing = 1;
+    let said = fixture.probe("any", "send_many a c").await;
+    assert_eq!(said, "Ok(()) Err(Error::Unavailable)", "no answer is no success");
 }
 
 #[tokio::test]
@@ -292,6 +327,33 @@ async fn broadcast() {
     let to: std::collections::HashSet<_> = data.sent.iter().map(|(to, _)| to).collect();
     assert_eq!((to.len(), data.sent.len()), (2_500, 2_500), "each at most once");
     assert_eq!(data.pages, [1_000, 999, 501]);
+}
+
+#[tokio::test]
+async fn a_broadcast_that_cannot_list_the_rest_says_what_it_did() {
+    let logs = Logs::capture();
+    let fixture = Fixture::new();
+    fixture.world.populate("room-1", (0..1_500).map(|id| format!("m{id:04}")));
+    fixture.world.data().first_page_only = true;
+    assert_eq!(fixture.probe("any", "broadcast room-1").await, "1000 0 0 1");
+    assert_eq!(logs.line("a broadcast ended before all members were listed")["fields"]["group"], "room-1");
+}
+
+#[tokio::test]
+async fn a_membership_that_outlived_its_connection_is_removed() {
+    let fixture = Fixture::new();
+    fixture.world.populate("lobby", ["a", "old", "young"].map(str::to_owned));
+    {
+        let mut data = fixture.world.data();
+        data.strays = [("lobby", "ghost"), ("room-1", "ghost")].map(|(of, id)| (of.to_owned(), id.to_owned())).into();
+        data.gone = ["ghost", "old", "young"].map(str::to_owned).into();
+        data.young.insert("young".to_owned());
+    }
+    assert_eq!(fixture.probe("any", "broadcast lobby").await, "1 3 0 0");
+    let data = fixture.world.data();
+    assert_eq!(data.strays, [("room-1".to_owned(), "ghost".to_owned())].into(), "of other groups nothing is known");
+    assert_eq!(data.registered.keys().collect::<Vec<_>>(), ["a", "young"]);
+    assert_eq!(data.registered["young"].groups, ["lobby"], "its upgrade may not be complete");
 }
 
 #[tokio::test]

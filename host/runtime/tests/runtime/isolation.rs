@@ -8,6 +8,7 @@ use tidegate_runtime::{Engine, EngineOptions};
 
 use crate::events;
 use crate::fixture::{Fixture, app};
+use crate::world::MEETING;
 
 /// On one thread, the hardest case: whatever does not yield keeps everyone from running.
 #[tokio::test]
@@ -46,18 +47,20 @@ async fn looping_guests_end_at_their_deadlines() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_beyond_the_slots_wait_their_turn() {
-    for options in [EngineOptions::on_demand(2), EngineOptions::pooling(2)] {
+    let slots = u32::try_from(MEETING).unwrap();
+    for options in [EngineOptions::on_demand(slots), EngineOptions::pooling(slots)] {
         let fixture = Fixture::with(Engine::new(options).unwrap(), app()).unwrap();
         let tasks: Vec<_> = (0..64)
             .map(|_| {
                 let host = Arc::clone(&fixture.host);
-                let event = events::message("any", "sleep 1");
+                let event = events::message("any", "storage_waits meeting");
                 tokio::spawn(async move { host.dispatch(&event, Deadline::after(Duration::from_secs(29))).await })
             })
             .collect();
         for task in tasks {
             task.await.unwrap().response.unwrap();
         }
+        assert_eq!(fixture.world.data().meeting, (0, MEETING), "as many as there are slots, and never more");
     }
 }
 

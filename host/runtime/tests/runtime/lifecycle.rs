@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidegate_capability::Deadline;
 use tidegate_event::{Payload, decode_decision};
+use tidegate_runtime::instance::MARGIN;
 use tidegate_runtime::{Engine, EngineOptions};
 
 use crate::events::{self, METHOD_ARN, OWN};
@@ -35,7 +36,15 @@ async fn connect_answers_with_the_sub_protocol_alone() {
 #[tokio::test]
 async fn a_refused_connection_is_unregistered_and_its_messages_dropped() {
     let fixture = Fixture::new();
-    for (told, status) in [("status 403", 403), ("fail 429", 429), ("trap", 500), ("status 0", 500), ("fail 99", 500)] {
+    for (told, status) in [
+        ("status 403", 403),
+        ("fail 429", 429),
+        ("trap", 500),
+        ("status 0", 500),
+        ("fail 99", 500),
+        ("fail 200", 500),
+        ("fail 302", 500),
+    ] {
         let reply = fixture.reply(&events::connect(told)).await.unwrap();
         assert_eq!((reply.status, reply.headers, reply.body), (status, Vec::new(), None), "{told}");
         let mut data = fixture.world.data();
@@ -91,7 +100,39 @@ async fn a_registry_that_refuses_keeps_the_socket_closed() {
     fixture.world.data().broken = true;
     let reply = fixture.reply(&events::connect("send")).await.unwrap();
     assert_eq!(reply.status, 500);
-    assert!(fixture.world.data().deferred.is_empty(), "the guest did not run");
+    let data = fixture.world.data();
+    assert!(data.deferred.is_empty(), "the guest did not run");
+    assert_eq!(data.lifecycle, [format!("unregister {OWN}")], "the row may be there all the same");
+}
+
+#[tokio::test]
+async fn registering_leaves_time_to_undo_it() {
+    let fixture = Fixture::new();
+    let deadline = Deadline::after(Duration::from_secs(29));
+    assert!(fixture.host.dispatch(&events::connect("echo"), deadline).await.response.is_ok());
+    assert_eq!(fixture.world.data().register_by, Some(deadline.earlier(MARGIN)));
+}
+
+#[tokio::test]
+async fn what_a_guest_means_by_failing_is_logged_where_no_client_is_told() {
+    for (event, route, level) in [
+        (events::message("one-way", "fail 409"), "one-way", "WARN"),
+        (events::message("any", "fail 503"), "any", "ERROR"),
+        (events::message("any", "fail 200"), "any", "ERROR"),
+        (events::connect("fail 403"), "$connect", "WARN"),
+        (events::connect("fail 500"), "$connect", "ERROR"),
+        (events::disconnect("fail 500"), "$disconnect", "ERROR"),
+    ] {
+        let logs = Logs::capture();
+        Fixture::new().dispatch(&event).await;
+        let line = logs.line("the route failed with status ");
+        let fields = &line["fields"];
+        assert!(fields["message"].as_str().unwrap().ends_with(": no such \"room\""), "{line}");
+        assert_eq!(
+            (&line["level"], &fields["requestId"], &fields["connectionId"], &fields["route"]),
+            (&level.into(), &"r1=".into(), &OWN.into(), &route.into())
+        );
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use crate::Answer;
 use crate::tidegate::route::storage::{Key, WriteOptions};
 use crate::tidegate::route::types::{Payload, Request};
-use crate::tidegate::route::{messaging, storage};
+use crate::tidegate::route::{connections, messaging, storage};
+use crate::wasi::config::store;
 
 /// Traps two functions deep.
 pub fn trap(_: &Request, _: &str) -> Answer {
@@ -67,8 +68,23 @@ pub fn handles(_: &Request, _: &str) -> Answer {
     }
 }
 
-/// Moves a little through each of very many host calls.
-pub fn host_calls(_: &Request, _: &str) -> Answer {
+/// Moves a little through each of very many host calls: puts, or ten of the calls that it is told.
+pub fn host_calls(request: &Request, told: &str) -> Answer {
+    let own = &request.connection.id;
+    for _ in 0..10 {
+        match told {
+            "" => break,
+            "get" => drop(store::get("plan").expect("a value")),
+            "get_all" => drop(store::get_all().expect("values")),
+            "describe" => drop(connections::describe(own).expect("the entry")),
+            "list" => drop(connections::list_connections(10, None).expect("a page")),
+            "socket" => drop(messaging::describe(own).expect("a socket")),
+            _ => panic!("no such call"),
+        }
+    }
+    if !told.is_empty() {
+        return Ok("all of them".to_owned());
+    }
     let notes = storage::open("notes").expect("`notes` is granted");
     let key = Key { partition: "p".to_owned(), sort: "s".to_owned() };
     let document = format!("{{\"text\":\"{}\"}}", "x".repeat(100_000));

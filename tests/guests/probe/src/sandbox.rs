@@ -64,7 +64,10 @@ pub fn lines(_: &Request, told: &str) -> Answer {
 }
 
 /// Writes very much.
-pub fn chatter(_: &Request, _: &str) -> Answer {
+pub fn chatter(_: &Request, told: &str) -> Answer {
+    if told == "emptily" {
+        print!("{}", "\n".repeat(65_536));
+    }
     for line in 0..20_000 {
         println!("line {line} of very many that nobody wants to read, each about eighty bytes long...");
     }

@@ -109,13 +109,29 @@ pub fn storage_refused(_: &Request, _: &str) -> Answer {
     }
     let keys: Vec<Key> = (0..101).map(|sort| key(&sort.to_string())).collect();
     invalid(notes.get_many(&keys).map(drop).expect_err("101 keys"));
-    invalid(notes.update(&key("a"), &[Change::Remove(Vec::new())], &plain()).map(drop).expect_err("a path"));
     Ok("refused".to_owned())
 }
 
-/// Reads what the test's storage never answers.
-pub fn storage_waits(_: &Request, _: &str) -> Answer {
-    let item = open_granted("notes").get(&Key { partition: "never".to_owned(), sort: "never".to_owned() });
+/// Reads more than an event may move, which is no trap, and then less.
+pub fn large_answer(_: &Request, _: &str) -> Answer {
+    let notes = open_granted("notes");
+    notes.put(&key("a"), &format!("{{\"text\":\"{}\"}}", "x".repeat(300_000)), &plain()).expect("a put");
+    let many = notes.get_many(&vec![key("a"); 100]);
+    assert!(matches!(many, Err(Error::TooLarge)), "30 MB");
+    let some = notes.get_many(&vec![key("a"); 10]).expect("3 MB");
+    assert_eq!(some.iter().flatten().count(), 10);
+    let read = (0..100).find_map(|_| notes.get(&key("a")).err());
+    assert!(matches!(read, Some(Error::TooLarge)), "{read:?}");
+    let page = notes.query("p", &query(None, Order::Ascending, 1, None));
+    assert!(matches!(page, Err(Error::TooLarge)), "nothing is left for a page");
+    assert!(notes.get(&key("none")).expect("what is not there has room").is_none());
+    Ok("read some".to_owned())
+}
+
+/// Reads from the partition that it is told, or from one that the test's storage never answers for.
+pub fn storage_waits(_: &Request, told: &str) -> Answer {
+    let partition = if told.is_empty() { "never" } else { told };
+    let item = open_granted("notes").get(&Key { partition: partition.to_owned(), sort: "s".to_owned() });
     Ok(format!("{item:?}"))
 }
 

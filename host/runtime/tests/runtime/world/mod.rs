@@ -1,5 +1,7 @@
 //! The ports in memory, recording what the host asks of them.
 
+mod storage;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
@@ -7,15 +9,24 @@ use async_trait::async_trait;
 use tidegate_capability::Deadline;
 use tidegate_capability::messaging::{self, Messaging, Socket};
 use tidegate_capability::registry::{self, ConnectionPage, Entry, MemberPage, Registry};
-use tidegate_capability::storage::{
-    self, Action, Change, Condition, Item, Key, Operation, Order, Page, QueryOptions, SortRange, Storage, Version,
-    WriteOptions,
-};
+use tidegate_capability::storage::Item;
 use tidegate_event::{Connection, ConnectionId, Payload, Timestamp};
+use tokio::sync::Barrier;
+
+/// How many calls meet at a time.
+pub(crate) const MEETING: usize = 2;
 
 /// The world behind a host.
-#[derive(Default)]
-pub(crate) struct World(Mutex<Data>);
+pub(crate) struct World {
+    data: Mutex<Data>,
+    meeting: Barrier,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { data: Mutex::default(), meeting: Barrier::new(MEETING) }
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct Data {
@@ -34,15 +45,29 @@ pub(crate) struct Data {
     pub(crate) registered: BTreeMap<String, Entry>,
     /// How often a connection was registered and unregistered, in order.
     pub(crate) lifecycle: Vec<String>,
+    /// By when a connection was to be registered.
+    pub(crate) register_by: Option<Deadline>,
     /// Whether the registry refuses.
     pub(crate) broken: bool,
+    /// Groups that list a connection without a row.
+    pub(crate) strays: BTreeSet<(String, String)>,
+    /// Connections that are too young to be reaped.
+    pub(crate) young: HashSet<String>,
+    /// What GetConnection says of a client, if not `probe/1`.
+    pub(crate) user_agent: Option<String>,
+    /// Whether only the first page of a group can be read.
+    pub(crate) first_page_only: bool,
+    /// How many results of `send_many` are missing.
+    pub(crate) missing: usize,
+    /// How many calls meet now, and how many did at most.
+    pub(crate) meeting: (usize, usize),
     documents: BTreeMap<(String, String, String), Item>,
     versions: u32,
 }
 
 impl World {
     pub(crate) fn data(&self) -> MutexGuard<'_, Data> {
-        self.0.lock().unwrap()
+        self.data.lock().unwrap()
     }
 
     /// Puts connections into a group without the host.
@@ -53,6 +78,20 @@ impl World {
             let entry = Entry { connection, attributes: Vec::new(), groups: vec![group.to_owned()] };
             data.registered.insert(id, entry);
         }
+    }
+
+    /// Waits for as many calls as a meeting takes, and lets others run before it leaves.
+    async fn meet(&self) {
+        {
+            let (now, most) = &mut self.data().meeting;
+            *now += 1;
+            *most = (*most).max(*now);
+        }
+        self.meeting.wait().await;
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+        self.data().meeting.0 -= 1;
     }
 }
 
@@ -65,7 +104,8 @@ impl Messaging for World {
     async fn send_many(&self, to: &[ConnectionId], data: &Payload, _: Deadline) -> Vec<Result<(), messaging::Error>> {
         let mut world = self.data();
         world.pages.push(to.len());
-        to.iter().map(|to| world.send(to, data)).collect()
+        let answered = to.len().saturating_sub(world.missing);
+        to.iter().take(answered).map(|to| world.send(to, data)).collect()
     }
 
     async fn deliver_deferred(&self, to: &ConnectionId, messages: &[Payload], _: Deadline) -> usize {
@@ -78,7 +118,7 @@ impl Messaging for World {
             connected_at: Timestamp(1_000),
             last_active_at: Timestamp(2_000),
             source_ip: "192.0.2.7".to_owned(),
-            user_agent: Some("probe/1".to_owned()),
+            user_agent: self.data().user_agent.clone().or(Some("probe/1".to_owned())),
         })
     }
 
@@ -107,8 +147,9 @@ impl Data {
 
 #[async_trait]
 impl Registry for World {
-    async fn register(&self, connection: &Connection, _: Deadline) -> Result<(), registry::Error> {
+    async fn register(&self, connection: &Connection, deadline: Deadline) -> Result<(), registry::Error> {
         let mut data = self.data();
+        data.register_by = Some(deadline);
         if data.broken {
             return Err(registry::Error::Unavailable);
         }
@@ -126,8 +167,9 @@ impl Registry for World {
     }
 
     async fn reap(&self, id: &ConnectionId, _: Deadline) -> Result<bool, registry::Error> {
-        self.data().reaped.push(id.to_string());
-        Ok(true)
+        let mut data = self.data();
+        data.reaped.push(id.to_string());
+        Ok(!data.young.contains(id.as_str()) && data.registered.remove(id.as_str()).is_some())
     }
 
     async fn describe(&self, id: &ConnectionId, _: Deadline) -> Result<Entry, registry::Error> {
@@ -171,7 +213,11 @@ impl Registry for World {
     }
 
     async fn leave(&self, group: &str, id: &ConnectionId, _: Deadline) -> Result<(), registry::Error> {
-        self.data().entry(id)?.groups.retain(|joined| joined != group);
+        let mut data = self.data();
+        data.strays.remove(&(group.to_owned(), id.to_string()));
+        if let Ok(entry) = data.entry(id) {
+            entry.groups.retain(|joined| joined != group);
+        }
         Ok(())
     }
 
@@ -184,10 +230,14 @@ impl Registry for World {
         _: Deadline,
     ) -> Result<MemberPage, registry::Error> {
         let data = self.data();
+        if cursor.is_some() && data.first_page_only {
+            return Err(registry::Error::Unavailable);
+        }
         let from = cursor.map_or("", |cursor| cursor.0.as_str());
         let in_group = |entry: &&Entry| entry.groups.iter().any(|joined| joined == group);
         let ids = data.registered.values().filter(in_group).map(|entry| entry.connection.id.clone());
-        let members: Vec<_> = ids.filter(|id| id.as_str() >= from).take(limit as usize).collect();
+        let strays = data.strays.iter().filter(|(of, _)| of == group).map(|(_, id)| ConnectionId::new(id).unwrap());
+        let members: Vec<_> = ids.chain(strays).filter(|id| id.as_str() >= from).take(limit as usize).collect();
         let full = members.len() == limit as usize;
         let cursor = members.last().filter(|_| full).map(|id| registry::Cursor(id.to_string()));
         Ok(MemberPage { members, cursor })
@@ -196,141 +246,5 @@ impl Registry for World {
     async fn count(&self, group: &str, _: Deadline) -> Result<u64, registry::Error> {
         let data = self.data();
         Ok(data.registered.values().filter(|entry| entry.groups.iter().any(|joined| joined == group)).count() as u64)
-    }
-}
-
-impl Data {
-    fn holds(&self, at: &(String, String, String), condition: Option<&Condition>) -> Result<(), storage::Error> {
-        let item = self.documents.get(at);
-        let holds = match condition {
-            None => true,
-            Some(Condition::Absent) => item.is_none(),
-            Some(Condition::Present) => item.is_some(),
-            Some(Condition::Version(version)) => item.is_some_and(|item| item.version == *version),
-        };
-        if holds { Ok(()) } else { Err(storage::Error::Conflict) }
-    }
-
-    fn put(&mut self, at: (String, String, String), document: &str, options: &WriteOptions) -> Item {
-        self.versions += 1;
-        let item = Item {
-            key: Key { partition: at.1.clone(), sort: at.2.clone() },
-            document: document.to_owned(),
-            version: Version(format!("v{}", self.versions)),
-            expires_at: options.expires_at,
-        };
-        self.documents.insert(at, item.clone());
-        item
-    }
-}
-
-fn at(collection: &str, key: &Key) -> (String, String, String) {
-    (collection.to_owned(), key.partition.clone(), key.sort.clone())
-}
-
-#[async_trait]
-impl Storage for World {
-    async fn get(&self, collection: &str, key: &Key, _: Deadline) -> Result<Option<Item>, storage::Error> {
-        if key.partition == "never" {
-            std::future::pending::<()>().await;
-        }
-        Ok(self.data().documents.get(&at(collection, key)).cloned())
-    }
-
-    async fn get_many(&self, collection: &str, keys: &[Key], _: Deadline) -> Result<Vec<Option<Item>>, storage::Error> {
-        let data = self.data();
-        Ok(keys.iter().map(|key| data.documents.get(&at(collection, key)).cloned()).collect())
-    }
-
-    async fn put(
-        &self,
-        collection: &str,
-        key: &Key,
-        document: &str,
-        options: &WriteOptions,
-        _: Deadline,
-    ) -> Result<Version, storage::Error> {
-        let mut data = self.data();
-        let at = at(collection, key);
-        data.holds(&at, options.condition.as_ref())?;
-        Ok(data.put(at, document, options).version)
-    }
-
-    /// Answers with the changes as they arrived: what they do to a document is the backend's.
-    async fn update(
-        &self,
-        collection: &str,
-        key: &Key,
-        changes: &[Change],
-        options: &WriteOptions,
-        _: Deadline,
-    ) -> Result<Item, storage::Error> {
-        let mut data = self.data();
-        let at = at(collection, key);
-        data.holds(&at, options.condition.as_ref())?;
-        Ok(data.put(at, &format!("{changes:?}"), options))
-    }
-
-    async fn delete(
-        &self,
-        collection: &str,
-        key: &Key,
-        condition: Option<&Condition>,
-        _: Deadline,
-    ) -> Result<(), storage::Error> {
-        let mut data = self.data();
-        let at = at(collection, key);
-        data.holds(&at, condition)?;
-        data.documents.remove(&at);
-        Ok(())
-    }
-
-    /// The cursor is how many items came before.
-    async fn query(
-        &self,
-        collection: &str,
-        partition: &str,
-        options: &QueryOptions,
-        _: Deadline,
-    ) -> Result<Page, storage::Error> {
-        let data = self.data();
-        let within = |sort: &str| match &options.range {
-            None => true,
-            Some(SortRange::Prefix(start)) => sort.starts_with(start.as_str()),
-            Some(SortRange::AtLeast(first)) => sort >= first.as_str(),
-            Some(SortRange::AtMost(last)) => sort <= last.as_str(),
-            Some(SortRange::Between(first, last)) => sort >= first.as_str() && sort <= last.as_str(),
-        };
-        let found = data.documents.iter().filter(|((c, p, s), _)| c == collection && p == partition && within(s));
-        let mut items: Vec<Item> = found.map(|(_, item)| item.clone()).collect();
-        if options.order == Order::Descending {
-            items.reverse();
-        }
-        let from = options.cursor.as_ref().map_or(0, |cursor| cursor.0.parse().unwrap());
-        let to = items.len().min(from + options.limit as usize);
-        let cursor = (to < items.len()).then(|| storage::Cursor(to.to_string()));
-        Ok(Page { items: items.drain(from..to).collect(), cursor })
-    }
-
-    async fn transact(&self, operations: &[Operation], _: Deadline) -> Result<(), storage::Error> {
-        let mut data = self.data();
-        for operation in operations {
-            let condition = match &operation.action {
-                Action::Put(_, options) | Action::Update(_, options) => options.condition.as_ref(),
-                Action::Delete(condition) => condition.as_ref(),
-                Action::Check(condition) => Some(condition),
-            };
-            data.holds(&at(&operation.collection, &operation.key), condition)?;
-        }
-        for operation in operations {
-            let at = at(&operation.collection, &operation.key);
-            match &operation.action {
-                Action::Put(document, options) => drop(data.put(at, document, options)),
-                Action::Update(changes, options) => drop(data.put(at, &format!("{changes:?}"), options)),
-                Action::Delete(_) => drop(data.documents.remove(&at)),
-                Action::Check(_) => {}
-            }
-        }
-        Ok(())
     }
 }
