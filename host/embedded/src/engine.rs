@@ -8,7 +8,7 @@ use dynoxide::Database;
 
 use crate::connector::Client;
 use crate::error::Error;
-use crate::operation::{self, Answer};
+use crate::operation::{self, Answer, Engine};
 use crate::worker::Worker;
 
 /// A DynamoDB in this process. Clones share the one database.
@@ -21,7 +21,7 @@ pub struct Embedded {
 #[derive(Clone)]
 enum Mode {
     /// On the caller's thread: a request takes microseconds, less than handing it to another thread would.
-    Memory(Database),
+    Memory(Engine),
     /// On the file's own thread: a write waits for the disk, which must not stop an executor's thread.
     File(Arc<Worker>),
 }
@@ -33,7 +33,7 @@ impl Embedded {
     /// [`Error::Engine`] when SQLite cannot start.
     pub fn memory() -> Result<Self, Error> {
         let database = Database::memory().map_err(|error| Error::Engine(error.to_string()))?;
-        Ok(Self { mode: Mode::Memory(database) })
+        Ok(Self { mode: Mode::Memory(Engine::new(database)) })
     }
 
     /// Opens, or creates, the database in the file `path`, on a thread of its own.
@@ -63,8 +63,8 @@ impl Embedded {
     /// [`Error::Engine`] when the engine fails, [`Error::Closed`] after [`Embedded::close`].
     pub async fn sweep(&self) -> Result<usize, Error> {
         match &self.mode {
-            Mode::Memory(database) => {
-                let database = database.clone();
+            Mode::Memory(engine) => {
+                let database = engine.database.clone();
                 tokio::task::spawn_blocking(move || sweep(&database))
                     .await
                     .map_err(|error| Error::Engine(error.to_string()))?
@@ -84,7 +84,7 @@ impl Embedded {
     /// Answers one request; none when the database is closed.
     pub(crate) async fn answer(&self, target: String, body: Vec<u8>) -> Option<Answer> {
         match &self.mode {
-            Mode::Memory(database) => Some(operation::answer(database, &target, &body)),
+            Mode::Memory(engine) => Some(operation::answer(engine, &target, &body)),
             Mode::File(worker) => worker.answer(target, body).await,
         }
     }
@@ -92,7 +92,7 @@ impl Embedded {
     /// Answers one request without waiting, where that is possible.
     pub(crate) fn answer_now(&self, target: &str, body: &[u8]) -> Option<Answer> {
         match &self.mode {
-            Mode::Memory(database) => Some(operation::answer(database, target, body)),
+            Mode::Memory(engine) => Some(operation::answer(engine, target, body)),
             Mode::File(_) => None,
         }
     }

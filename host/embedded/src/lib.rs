@@ -6,6 +6,7 @@
 //! - [`engine`]: the database, in memory or in a file
 //! - [`connector`]: the SDK's HTTP client over an engine
 //! - `operation`: one DynamoDB request to one answer
+//! - `replay`: transactions that were applied, by their client tokens
 //! - `worker`: the thread that a file's database lives on
 //! - [`error`]: why a database cannot be opened
 
@@ -13,6 +14,7 @@ pub mod connector;
 pub mod engine;
 pub mod error;
 mod operation;
+mod replay;
 mod worker;
 
 pub use engine::Embedded;

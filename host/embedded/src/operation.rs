@@ -2,9 +2,14 @@
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html>
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::replay::{self, Known, Replays};
 
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 const STREAMS_TARGET_PREFIX: &str = "DynamoDBStreams_20120810.";
@@ -32,10 +37,26 @@ impl Answer {
     }
 }
 
+/// A database and the tokens of the transactions it has applied. Clones share both.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    pub(crate) database: Database,
+    replays: Arc<Mutex<Replays>>,
+}
+
+impl Engine {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database, replays: Arc::default() }
+    }
+}
+
 /// Runs the operation that `target`, the header `X-Amz-Target`, names.
-pub(crate) fn answer(database: &Database, target: &str, body: &[u8]) -> Answer {
+pub(crate) fn answer(engine: &Engine, target: &str, body: &[u8]) -> Answer {
     let name = target.strip_prefix(TARGET_PREFIX).or_else(|| target.strip_prefix(STREAMS_TARGET_PREFIX));
-    let result = name.map(|name| run(database, name, body));
+    let result = name.map(|name| match name {
+        "TransactWriteItems" => transact(engine, body).map(Some),
+        _ => run(&engine.database, name, body),
+    });
     match result {
         Some(Ok(Some(body))) => Answer { status: 200, body },
         Some(Ok(None)) | None => Answer::unknown_operation(),
@@ -63,7 +84,6 @@ fn run(database: &Database, name: &str, body: &[u8]) -> Result<Option<String>, D
         "Scan" => scan,
         "BatchGetItem" => batch_get_item,
         "BatchWriteItem" => batch_write_item,
-        "TransactWriteItems" => transact_write_items,
         "TransactGetItems" => transact_get_items,
         "ExecuteStatement" => execute_statement,
         "ExecuteTransaction" => execute_transaction,
@@ -83,6 +103,30 @@ fn run(database: &Database, name: &str, body: &[u8]) -> Result<Option<String>, D
         "GetShardIterator" => get_shard_iterator,
         "GetRecords" => get_records,
     })
+}
+
+/// Applies a transaction once for each token.
+fn transact(engine: &Engine, body: &[u8]) -> Result<String, DynoxideError> {
+    let mut request: Value = decode(body)?;
+    let token = replay::take_token(&mut request);
+    let digest = replay::digest(&request);
+    // Held until the transaction is applied, so that a second request with its token waits for the first. A panic of
+    // the engine leaves the tokens as they were before.
+    let mut replays = engine.replays.lock().unwrap_or_else(PoisonError::into_inner);
+    match token.as_deref().map(|token| replays.find(token, digest)) {
+        Some(Known::Applied(answer)) => return Ok(answer),
+        Some(Known::Mismatch) => {
+            let message = "the token was used with other parameters".to_owned();
+            return Err(DynoxideError::IdempotentParameterMismatchException(message));
+        }
+        Some(Known::No) | None => {}
+    }
+    let request = serde_json::from_value(request).map_err(|error| classify(&error.to_string()))?;
+    let answer = encode(&engine.database.transact_write_items(request)?)?;
+    if let Some(token) = token {
+        replays.applied(token, digest, answer.clone());
+    }
+    Ok(answer)
 }
 
 fn encode<T: Serialize>(response: &T) -> Result<String, DynoxideError> {
@@ -133,11 +177,11 @@ fn without_position(message: &str) -> &str {
 mod tests {
     use dynoxide::Database;
 
-    use super::answer;
+    use super::{Engine, answer};
 
     fn error(operation: &str, body: &str) -> String {
-        let database = Database::memory().unwrap();
-        let answer = answer(&database, operation, body.as_bytes());
+        let engine = Engine::new(Database::memory().unwrap());
+        let answer = answer(&engine, operation, body.as_bytes());
         assert_eq!(answer.status, 400, "{body}");
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         let name = body["__type"].as_str().unwrap();

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::sweep;
 use crate::error::Error;
-use crate::operation::{self, Answer};
+use crate::operation::{self, Answer, Engine};
 
 /// Requests that wait for the thread. Behind a full queue callers wait, each within its own deadline.
 const QUEUE: usize = 256;
@@ -37,7 +37,7 @@ impl Worker {
         let (jobs, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("tidegate-data".to_owned())
-            .spawn(move || run(database, lock, queue))
+            .spawn(move || run(Engine::new(database), lock, queue))
             .map_err(|source| Error::Io { path, source })?;
         Ok(Self { jobs })
     }
@@ -85,18 +85,18 @@ fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
-fn run(database: Database, lock: File, mut queue: mpsc::Receiver<Job>) {
+fn run(engine: Engine, lock: File, mut queue: mpsc::Receiver<Job>) {
     let mut sweeping: Option<JoinHandle<()>> = None;
     let mut stop = None;
     while let Some(job) = queue.blocking_recv() {
         match job {
             // A caller that has stopped waiting does not undo its request, as on AWS.
             Job::Request { target, body, reply } => {
-                let _ = reply.send(operation::answer(&database, &target, &body));
+                let _ = reply.send(operation::answer(&engine, &target, &body));
             }
             Job::Sweep { reply } => {
                 finish(sweeping.take());
-                sweeping = start_sweep(&database, reply);
+                sweeping = start_sweep(&engine.database, reply);
             }
             Job::Stop { reply } => {
                 stop = Some(reply);
@@ -106,7 +106,7 @@ fn run(database: Database, lock: File, mut queue: mpsc::Receiver<Job>) {
     }
     drop(queue);
     finish(sweeping);
-    drop(database);
+    drop(engine);
     drop(lock);
     if let Some(reply) = stop {
         let _ = reply.send(());
