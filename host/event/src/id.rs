@@ -1,5 +1,6 @@
 //! Newtypes for the ids and names of an event.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -53,6 +54,13 @@ macro_rules! string_id {
             /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        // Its order and its hash are the text's, so that a map of ids can be asked by text.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }

@@ -31,7 +31,7 @@ pub use decision::{MAX_DECISION_BYTES, decode_decision, encode_decision};
 pub use error::DecodeError;
 pub use failure::{FunctionError, decode_function_error, encode_function_error};
 pub use id::{ConnectionId, IdError, MessageId, RequestId, RouteKey, Timestamp};
-pub use proxy::{decode_request, encode_request};
+pub use proxy::{decode_request, encode_message, encode_request};
 pub use reply::{decode_reply, encode_reply};
 pub use selection::{SelectionError, SelectionExpression};
 pub use types::{

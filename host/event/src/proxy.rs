@@ -7,7 +7,7 @@ mod incoming;
 mod outgoing;
 
 pub use incoming::decode_request;
-pub use outgoing::encode_request;
+pub use outgoing::{encode_message, encode_request};
 
 /// The type of an authorizer's event.
 const AUTHORIZER_TYPE: &str = "REQUEST";

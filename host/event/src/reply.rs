@@ -13,15 +13,15 @@ use crate::types::{Fields, Reply};
 #[must_use]
 pub fn encode_reply(reply: &Reply) -> Vec<u8> {
     let headers = Groups::new(&reply.headers);
-    let body = reply.body.as_ref().map(Body);
+    let body = reply.body.as_ref().map(Body::from);
     let text = Outgoing {
         status_code: reply.status,
         headers: (!headers.is_empty() && !headers.repeat()).then(|| headers.single()),
         multi_value_headers: headers.repeat().then(|| headers.multi()),
-        is_base64_encoded: body.as_ref().is_some_and(Body::is_base64),
+        is_base64_encoded: body.is_some_and(Body::is_base64),
         body,
     };
-    to_json(&text, 256 + reply.body.as_ref().map_or(0, |body| body.len()))
+    to_json(&text, 256 + body.map_or(0, Body::len))
 }
 
 /// Decode a reply as API Gateway would: `statusCode` is a number or its text, header values are scalars, `body` is text

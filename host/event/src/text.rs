@@ -1,6 +1,6 @@
 //! JSON text, base64, scalars as text, and times in common log format.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,20 +33,41 @@ pub(crate) fn payload(body: String, is_base64: bool) -> Result<Payload, DecodeEr
 }
 
 /// A payload as a `body`: text as it is, bytes in base64.
-pub(crate) struct Body<'a>(pub(crate) &'a Payload);
+#[derive(Clone, Copy)]
+pub(crate) enum Body<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+}
 
 impl Body<'_> {
     /// `isBase64Encoded`.
-    pub(crate) fn is_base64(&self) -> bool {
-        matches!(self.0, Payload::Binary(_))
+    pub(crate) fn is_base64(self) -> bool {
+        matches!(self, Self::Binary(_))
+    }
+
+    /// The length in bytes before base64.
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl<'a> From<&'a Payload> for Body<'a> {
+    fn from(payload: &'a Payload) -> Self {
+        match payload {
+            Payload::Text(text) => Self::Text(text),
+            Payload::Binary(bytes) => Self::Binary(bytes),
+        }
     }
 }
 
 impl Serialize for Body<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Payload::Text(text) => serializer.serialize_str(text),
-            Payload::Binary(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Binary(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
         }
     }
 }
@@ -105,9 +126,8 @@ pub(crate) fn common_log_time(at: Timestamp) -> String {
     let mut text = String::with_capacity(26);
     two_digits(&mut text, time.day(), '/');
     text.push_str(month);
-    text.push('/');
-    text.push_str(&time.year().to_string());
-    text.push(':');
+    // Writing to a string does not fail.
+    let _ = write!(text, "/{}:", time.year());
     two_digits(&mut text, hour, ':');
     two_digits(&mut text, minute, ':');
     two_digits(&mut text, second, ' ');

@@ -88,6 +88,14 @@ proptest! {
     }
 
     #[test]
+    fn a_text_is_encoded_as_the_message_it_is(request in request(), id in "[ -~]{1,16}", text in ".{0,200}") {
+        let id = MessageId::new(id).unwrap();
+        let json = encode_message(&request, &id, &text);
+        let event = Event::Message(Message { id, data: Payload::Text(text) });
+        prop_assert_eq!(json, encode_request(&Request { event, ..request }));
+    }
+
+    #[test]
     fn replies(status in 100..=599_u16, headers in fields(), body in option::of(payload())) {
         let reply = Reply { status, headers, body };
         prop_assert_eq!(decode_reply(&encode_reply(&reply)), Ok(reply));

@@ -1,6 +1,7 @@
 //! The API's configuration.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use tidegate_event::{Fields, RouteKey, SelectionExpression};
 
@@ -56,6 +57,18 @@ pub enum IdentitySource {
     Context(String),
 }
 
+impl fmt::Display for IdentitySource {
+    /// As API Gateway writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "route.request.header.{name}"),
+            Self::QueryString(name) => write!(f, "route.request.querystring.{name}"),
+            Self::StageVariable(name) => write!(f, "stageVariables.{name}"),
+            Self::Context(name) => write!(f, "context.{name}"),
+        }
+    }
+}
+
 impl ApiConfig {
     /// The `methodArn` that the authorizer decides on.
     #[must_use]
@@ -65,17 +78,16 @@ impl ApiConfig {
     }
 
     /// The key and the configuration of a route, when there is one.
-    pub(crate) fn route(&self, key: impl Into<String>) -> Option<(RouteKey, RouteConfig)> {
-        let key = RouteKey::new(key).ok()?;
-        self.routes.get(&key).copied().map(|route| (key, route))
+    pub(crate) fn route(&self, key: &str) -> Option<(&RouteKey, RouteConfig)> {
+        self.routes.get_key_value(key).map(|(key, route)| (key, *route))
     }
 
     /// The route of a message: by its value, else `$default`, else none. The routes of the connection's life cannot be
     /// reached by a message, whatever it says.
-    pub(crate) fn route_of(&self, body: &str) -> Option<(RouteKey, RouteConfig)> {
+    pub(crate) fn route_of(&self, body: &str) -> Option<(&RouteKey, RouteConfig)> {
         let selected = self.selection.evaluate(body);
         let of_life = |key: &str| key == RouteKey::CONNECT || key == RouteKey::DISCONNECT;
-        let named = selected.filter(|key| !of_life(key)).and_then(|key| self.route(key));
+        let named = selected.filter(|key| !of_life(key)).and_then(|key| self.route(&key));
         named.or_else(|| self.route(RouteKey::DEFAULT))
     }
 }

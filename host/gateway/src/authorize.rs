@@ -28,9 +28,10 @@ pub(crate) async fn authorize(
     request: &mut Request,
     handshake: &Handshake,
 ) -> Result<Authorized, Refusal> {
-    let present =
-        |source: &IdentitySource| find(source, api, request, handshake).is_some_and(|value| !value.is_empty());
-    if !authorizer.identity_source.iter().all(present) {
+    let missing = |source: &&IdentitySource| find(source, api, request, handshake).is_none_or(|value| value.is_empty());
+    if let Some(source) = authorizer.identity_source.iter().find(missing) {
+        // The client is not told which, so that only the log says why it is refused.
+        tracing::info!(connection = %request.connection.id, %source, "an identity source is missing or empty");
         return Err(Refusal::Unauthorized);
     }
     let method_arn = api.method_arn();

@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use tidegate_capability::messaging::{Error, MAX_TARGETS, Socket};
 use tidegate_capability::{Deadline, Messaging};
 use tidegate_event::{ConnectionId, Payload, Timestamp};
-use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::clock::Clock;
@@ -43,8 +42,6 @@ pub(crate) struct Peer {
     pub(crate) made: Duration,
     /// When a frame last went either way, in milliseconds of the gateway's clock.
     active: AtomicU64,
-    /// Told when the phase of the outbox leaves `Connecting`.
-    decided: Notify,
 }
 
 impl Connections {
@@ -154,7 +151,6 @@ impl Peer {
             outbox: Outbox::default(),
             made,
             active: AtomicU64::new(millis(made)),
-            decided: Notify::new(),
         }
     }
 
@@ -166,29 +162,6 @@ impl Peer {
     /// When a frame last went either way.
     pub(crate) fn active(&self) -> Duration {
         Duration::from_millis(self.active.load(Ordering::Relaxed))
-    }
-
-    /// The socket is open.
-    pub(crate) fn open(&self) {
-        self.outbox.open();
-        self.decided.notify_waiters();
-    }
-
-    /// The socket is closed, or will not open.
-    pub(crate) fn shut(&self) {
-        self.outbox.shut();
-        self.decided.notify_waiters();
-    }
-
-    /// Waits until the handshake is over.
-    async fn handshake_over(&self) {
-        loop {
-            let decided = self.decided.notified();
-            if self.outbox.phase() != Phase::Connecting {
-                return;
-            }
-            decided.await;
-        }
     }
 }
 
@@ -205,7 +178,7 @@ pub(crate) struct Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.connections.open.write().unwrap_or_else(PoisonError::into_inner).remove(&self.peer.id);
-        self.peer.shut();
+        self.peer.outbox.shut();
     }
 }
 
@@ -256,14 +229,20 @@ impl Messaging for Connections {
     async fn deliver_deferred(&self, to: &ConnectionId, messages: &[Payload], deadline: Deadline) -> usize {
         let Ok(peer) = self.peer(to) else { return 0 };
         let patience = OPENING.min(deadline.remaining());
-        if tokio::time::timeout(patience, peer.handshake_over()).await.is_err() {
+        if tokio::time::timeout(patience, peer.outbox.handshake_over()).await.is_err() {
             return 0;
         }
-        let delivered = |data: &&Payload| {
-            data.len() <= self.limits.message_bytes && peer.outbox.send(message_of(data), self.room()).is_ok()
-        };
-        // What cannot be delivered takes the rest with it: later messages never overtake a lost one.
-        messages.iter().take_while(delivered).count()
+        for (delivered, data) in messages.iter().enumerate() {
+            let sent = async {
+                let allowed = data.len() <= self.limits.message_bytes;
+                allowed && peer.outbox.send_patiently(message_of(data), self.room()).await.is_ok()
+            };
+            // What cannot be delivered takes the rest with it: later messages never overtake a lost one.
+            if tokio::time::timeout(deadline.remaining(), sent).await != Ok(true) {
+                return delivered;
+            }
+        }
+        messages.len()
     }
 
     async fn describe(&self, id: &ConnectionId, deadline: Deadline) -> Result<Socket, Error> {

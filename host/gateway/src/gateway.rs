@@ -81,30 +81,107 @@ impl Gateway {
         let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
-    /// Waits for the tasks, at most the drain time, and drops what is left of them.
+    /// Waits for the tasks, at most the drain time, and ends what is left of them. No task runs once it returns.
     pub(crate) async fn drain(&self) {
         let end = tokio::time::Instant::now() + self.connections.limits.drain;
-        loop {
-            // Handshakes under way may still start a session.
-            let Some(mut tasks) = self.tasks().replace(JoinSet::new()) else { return };
-            if tasks.is_empty() {
-                *self.tasks() = None;
-                return;
-            }
+        // Handshakes under way may still start a session, so that there may be more tasks after the first ones.
+        while let Some(mut tasks) = self.take_tasks() {
             let all = async { while tasks.join_next().await.is_some() {} };
             if tokio::time::timeout_at(end, all).await.is_err() {
+                let mut late = self.tasks().take().unwrap_or_default();
                 tracing::warn!(
-                    tasks = tasks.len(),
+                    tasks = tasks.len() + late.len(),
                     "connections and messages under way were dropped at the end of the drain time"
                 );
-                *self.tasks() = None;
-                tasks.shutdown().await;
-                return;
+                tokio::join!(tasks.shutdown(), late.shutdown());
             }
         }
     }
 
+    /// The tasks so far; once there are none, there is no place for new ones.
+    fn take_tasks(&self) -> Option<JoinSet<()>> {
+        let mut tasks = self.tasks();
+        if tasks.as_ref().is_some_and(JoinSet::is_empty) {
+            *tasks = None;
+        }
+        tasks.as_mut().map(std::mem::take)
+    }
+
     fn tasks(&self) -> MutexGuard<'_, Option<JoinSet<()>>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use tidegate_event::SelectionExpression;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::limits::Limits;
+
+    struct Unused;
+
+    #[async_trait]
+    impl Invoke for Unused {
+        async fn invoke(&self, _: Function, _: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+            Err(InvokeError::Unavailable("not used here".to_owned()))
+        }
+    }
+
+    fn gateway(drain: Duration) -> Arc<Gateway> {
+        let api = ApiConfig {
+            api_id: "a".to_owned(),
+            stage: "dev".to_owned(),
+            region: "r".to_owned(),
+            account: "1".to_owned(),
+            domain_name: None,
+            selection: SelectionExpression::parse("all").unwrap(),
+            routes: BTreeMap::new(),
+            authorizer: None,
+            stage_variables: Vec::new(),
+        };
+        let limits = Limits { drain, ..Limits::default() };
+        Gateway::new(api, Connections::new(limits, Clock::system()), Arc::new(Unused))
+    }
+
+    /// What a task holds, and what takes its time to end.
+    struct Slow(Arc<AtomicBool>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            std::thread::sleep(Duration::from_millis(100));
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_task_that_began_while_the_gateway_drained_has_ended_too() {
+        let (gateway, ended) = (gateway(Duration::from_millis(50)), Arc::new(AtomicBool::new(false)));
+        let (late, (begun, begins)) = (Slow(Arc::clone(&ended)), oneshot::channel());
+        let of_task = Arc::clone(&gateway);
+        gateway.spawn(async move {
+            of_task.stopped().await;
+            of_task.spawn(async move {
+                let _late = late;
+                begun.send(()).unwrap();
+                std::future::pending::<()>().await;
+            });
+            std::future::pending::<()>().await;
+        });
+        let stopping = async {
+            // By now the drain has taken the tasks so far.
+            gateway.stop();
+            begins.await.unwrap();
+        };
+        tokio::join!(biased; gateway.drain(), stopping);
+        assert!(ended.load(Ordering::SeqCst), "a task is left");
+        assert!(!gateway.spawn(async {}), "a task may still begin");
     }
 }

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::connections::Peer;
 use crate::gateway::Gateway;
+use crate::ids::Id;
 use crate::invoke::{Function, InvokeError};
 use crate::outbox::frame_of;
 
@@ -23,7 +24,7 @@ pub(crate) const THROTTLED: &str = "Too Many Requests";
 pub(crate) struct Call {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) peer: Arc<Peer>,
-    pub(crate) request_id: String,
+    pub(crate) request_id: Id,
     /// The event, encoded.
     pub(crate) event: Vec<u8>,
     /// Whether the route has a route response.
@@ -43,17 +44,17 @@ impl Call {
                     return;
                 }
                 Err(problem) => {
-                    tracing::warn!(connection = %peer.id, request = request_id, problem, "the reply is malformed");
+                    tracing::warn!(connection = %peer.id, request = request_id.as_str(), problem, "the reply is malformed");
                     INTERNAL
                 }
             },
             Err(InvokeError::Timeout) => TIMED_OUT,
             Err(error) => {
-                tracing::debug!(connection = %peer.id, request = request_id, %error, "the integration failed");
+                tracing::debug!(connection = %peer.id, request = request_id.as_str(), %error, "the integration failed");
                 INTERNAL
             }
         };
-        peer.outbox.reply(error_frame(problem, &peer, &request_id));
+        peer.outbox.reply(error_frame(problem, &peer, request_id));
     }
 }
 
@@ -69,8 +70,8 @@ fn body_of(json: &[u8], limit: usize) -> Result<Option<Message>, String> {
 }
 
 /// The frame that tells a client what became of its message.
-pub(crate) fn error_frame(problem: &str, peer: &Peer, request_id: &str) -> Message {
-    Message::text(error_body(problem, peer.id.as_str(), request_id))
+pub(crate) fn error_frame(problem: &str, peer: &Peer, request_id: Id) -> Message {
+    Message::text(error_body(problem, peer.id.as_str(), request_id.as_str()))
 }
 
 /// An error in API Gateway's own spacing (observed). Neither ids nor messages need escaping.

@@ -48,7 +48,8 @@ pub struct Limits {
     pub concurrent_messages: usize,
     /// Sockets that are open at a time, of both kinds; above it new ones are closed at once.
     pub sockets: usize,
-    /// How long a client may take over the head of a request, and how long a kept HTTP connection may be idle.
+    /// How long a client may take over the head of a request, and then over its body, and how long a kept HTTP connection
+    /// may be idle.
     pub header_read: Duration,
     /// How long a closing handshake may take before the socket is dropped.
     pub close_handshake: Duration,

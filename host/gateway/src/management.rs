@@ -5,7 +5,7 @@
 //! A request must carry a SigV4 `Authorization` header, as AWS SDKs send it; its signature is **not** verified, for on one
 //! machine there is no account to check it against. Whoever reaches the port may use the endpoint.
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
@@ -15,8 +15,8 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use crate::connections::Connections;
 use crate::endpoint::{self, Answer};
+use crate::gateway::Gateway;
 use crate::ids::is_connection_id;
 use crate::outbox::frame_of;
 
@@ -28,7 +28,8 @@ const ISO_8601: &[BorrowedFormatItem<'_>] =
 const PATIENCE: usize = 64;
 
 /// Answers a request for one connection.
-pub(crate) async fn serve(connections: &Connections, id: &str, request: Request<Incoming>) -> Answer {
+pub(crate) async fn serve(gateway: &Gateway, id: &str, request: Request<Incoming>) -> Answer {
+    let connections = &gateway.connections;
     let signed = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(SIGV4));
     if !signed {
         return forbidden("Missing Authentication Token");
@@ -54,12 +55,12 @@ pub(crate) async fn serve(connections: &Connections, id: &str, request: Request<
         Method::DELETE => {
             connections.admit_request().and_then(|()| connections.delete(&id)).map(|()| empty(StatusCode::NO_CONTENT))
         }
-        _ => match body_of(request.into_body(), connections.limits.message_bytes).await {
-            Some(body) => connections
+        _ => match body_of(gateway, request.into_body()).await {
+            Ok(body) => connections
                 .admit_request()
                 .and_then(|()| connections.post(&id, frame_of(body)))
                 .map(|()| empty(StatusCode::OK)),
-            None => Err(Error::TooLarge),
+            Err(unread) => return unread.answer(),
         },
     };
     outcome.unwrap_or_else(|error| failure(&error))
@@ -109,18 +110,54 @@ fn iso_8601(time: Timestamp) -> String {
     time.format(ISO_8601).unwrap_or_default()
 }
 
-/// The body; none when it is above the limit, or does not arrive.
-async fn body_of(mut body: Incoming, limit: usize) -> Option<Bytes> {
+/// Why there is no body.
+enum Unread {
+    /// It is above the limit.
+    TooLarge,
+    /// It broke off.
+    Broken,
+    /// It did not arrive in time.
+    Late,
+}
+
+impl Unread {
+    fn answer(self) -> Answer {
+        let mut answer = match self {
+            Self::TooLarge => return failure(&Error::TooLarge),
+            Self::Broken => endpoint::error(StatusCode::BAD_REQUEST, "BadRequestException", "Incomplete body"),
+            Self::Late => endpoint::error(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", "Request timed out"),
+        };
+        // What may still come would be read as the next request.
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        answer
+    }
+}
+
+/// The body, which has as long as a head, and once the gateway stops as long as a closing handshake.
+async fn body_of(gateway: &Gateway, body: Incoming) -> Result<Bytes, Unread> {
+    let limits = &gateway.connections.limits;
+    let stopped = async {
+        gateway.stopped().await;
+        tokio::time::sleep(limits.close_handshake).await;
+    };
+    tokio::select! {
+        body = read(body, limits.message_bytes) => body,
+        () = tokio::time::sleep(limits.header_read) => Err(Unread::Late),
+        () = stopped => Err(Unread::Late),
+    }
+}
+
+async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
     let hint = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).min(limit);
     let (mut kept, mut read) = (Vec::with_capacity(hint), 0_usize);
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.ok()?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
         read = read.saturating_add(data.len());
         if read <= limit {
             kept.extend_from_slice(&data);
         } else if read > limit.saturating_mul(PATIENCE) {
-            return None;
+            break;
         }
     }
-    (read <= limit).then(|| kept.into())
+    if read <= limit { Ok(kept.into()) } else { Err(Unread::TooLarge) }
 }

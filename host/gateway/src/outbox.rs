@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use tidegate_capability::messaging::Error;
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
@@ -28,7 +29,11 @@ pub(crate) struct Room {
 
 /// The messages to one client, in order, and the end of them.
 #[derive(Default)]
-pub(crate) struct Outbox(Mutex<State>);
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    /// Told when the phase changes, and when the last of the queue is taken to be written.
+    changed: Notify,
+}
 
 #[derive(Default)]
 struct State {
@@ -64,7 +69,29 @@ pub(crate) enum Next {
 
 impl Outbox {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the handshake is over.
+    pub(crate) async fn handshake_over(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.phase() != Phase::Connecting {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Queues a message of the back end like [`Outbox::send`], but waits for room.
+    pub(crate) async fn send_patiently(&self, message: Message, room: Room) -> Result<(), Error> {
+        loop {
+            let changed = self.changed.notified();
+            match self.send(message.clone(), room) {
+                Err(Error::Throttled) => changed.await,
+                result => return result,
+            }
+        }
     }
 
     /// Queues a message of the back end, when the socket is open and there is room.
@@ -107,6 +134,8 @@ impl Outbox {
         if state.phase == Phase::Connecting {
             state.phase = Phase::Open;
         }
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -123,24 +152,29 @@ impl Outbox {
         let waiting = Waiting(state.waiting.take());
         drop(state);
         waiting.wake();
+        self.changed.notify_waiters();
         true
     }
 
-    /// Lets nothing in any more, and drops what is queued.
-    pub(crate) fn shut(&self) {
+    /// Lets nothing in any more; answers what is still queued.
+    pub(crate) fn shut(&self) -> VecDeque<Message> {
         let mut state = self.state();
         state.phase = Phase::Closed;
-        state.queue = VecDeque::new();
         state.bytes = 0;
+        let queue = std::mem::take(&mut state.queue);
+        drop(state);
+        self.changed.notify_waiters();
+        queue
     }
 
-    /// The next thing to write; remembers the task when there is nothing.
-    pub(crate) fn next(&self, cx: &Context<'_>) -> Next {
+    /// The next thing to write. When there is nothing, `task` is remembered, if it is to wait.
+    pub(crate) fn next(&self, task: Option<&Context<'_>>) -> Next {
         let mut state = self.state();
-        if let Some(message) = state.queue.pop_front() {
-            state.bytes -= message.len();
-            if state.queue.is_empty() && state.queue.capacity() > KEPT_CAPACITY {
-                state.queue = VecDeque::new();
+        if let Some(message) = state.pop() {
+            let is_last = state.queue.is_empty();
+            drop(state);
+            if is_last {
+                self.changed.notify_waiters();
             }
             return Next::Message(message);
         }
@@ -149,7 +183,9 @@ impl Outbox {
         {
             return Next::Close(close);
         }
-        state.wait(cx);
+        if let Some(cx) = task {
+            state.wait(cx);
+        }
         Next::Nothing
     }
 
@@ -168,6 +204,16 @@ impl Outbox {
 }
 
 impl State {
+    /// Takes the next message off the queue.
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.queue.pop_front()?;
+        self.bytes -= message.len();
+        if self.queue.is_empty() && self.queue.capacity() > KEPT_CAPACITY {
+            self.queue = VecDeque::new();
+        }
+        Some(message)
+    }
+
     /// Queues a message. Only the first in the queue wakes the task: it empties the queue, or waits for its client to
     /// read.
     fn push(&mut self, message: Message) -> Waiting {

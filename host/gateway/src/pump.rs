@@ -3,7 +3,12 @@
 //! One future does all of it: it reads frames, polls the messages under way, and writes what the outbox holds. So an idle
 //! connection costs one task, a quick reply is written without another task being woken, and a slow handler holds up
 //! neither reading nor writing.
+//!
+//! A client with too many messages under way, or with too much that it has not read, must wait: one message more is read
+//! and held, and nothing behind it. Pings and the client's close are seen until then; a client that sends further messages
+//! and then closes is noticed once it needs not wait any more, at the latest when its integrations have timed out.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +18,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use tidegate_event::{Event, Handshake, IdError, Message as Incoming, MessageId, Payload, Request, encode_request};
+use tidegate_event::{MessageId, Request, encode_message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -41,6 +46,8 @@ pub(crate) struct Pump<'a> {
     /// Taken at the end.
     socket: Option<Socket>,
     handlers: Handlers,
+    /// A message that was read while the client must wait.
+    held: Option<Utf8Bytes>,
     /// Set once either side has begun to close: what the client still sends is not handled.
     closing: Option<Close>,
     /// When a closing socket is dropped.
@@ -52,8 +59,14 @@ pub(crate) struct Pump<'a> {
 pub(crate) struct Ended {
     pub(crate) close: Close,
     handlers: Handlers,
-    /// The socket of a client that is still to be told.
-    untold: Option<Socket>,
+    /// The client that is still to be told.
+    untold: Option<Untold>,
+}
+
+/// A client that is still to be told why its socket closes, and what it is to be told before.
+struct Untold {
+    socket: Socket,
+    queued: VecDeque<Message>,
 }
 
 /// Why reading or writing stops for good.
@@ -72,6 +85,7 @@ impl<'a> Pump<'a> {
             request,
             socket: Some(socket),
             handlers: Handlers::new(),
+            held: None,
             closing: None,
             patience: None,
             unflushed: false,
@@ -84,7 +98,7 @@ impl<'a> Pump<'a> {
         while let Poll::Ready(Some(())) = Pin::new(&mut self.handlers).poll_next(cx) {}
         self.write(cx)?;
         self.check_patience(cx)?;
-        Ok(unread && !self.is_paused())
+        Ok(unread && (self.held.is_none() || !self.is_paused()))
     }
 
     /// Whether the client must wait: with too many messages under way, or too much that it has not read.
@@ -97,11 +111,13 @@ impl<'a> Pump<'a> {
     /// Reads until there is nothing; true when it stopped before that.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
         for _ in 0..BATCH {
-            if self.is_paused() {
+            // What earlier frames led to is on its way before a later one may close the socket.
+            self.stage(cx)?;
+            let under_way = self.handlers.len();
+            if !self.take_held(cx) {
                 return Ok(true);
             }
             let Some(socket) = self.socket.as_mut() else { return Ok(false) };
-            let under_way = self.handlers.len();
             match Pin::new(socket).poll_next(cx) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Some(Ok(message))) => self.take(message, cx)?,
@@ -122,13 +138,14 @@ impl<'a> Pump<'a> {
             Message::Close(frame) => {
                 // The client's close is answered while the next frame is waited for.
                 self.closing.get_or_insert_with(|| Close::by_client(frame.as_ref()));
-                self.peer.shut();
+                self.peer.outbox.shut();
                 self.await_end();
             }
             _ if self.closing.is_some() => {}
             Message::Text(text) => {
                 self.peer.touch(connections.clock.elapsed());
-                self.dispatch(text, cx);
+                self.held = Some(text);
+                self.take_held(cx);
             }
             Message::Binary(_) => return Err(Stop::Refuse(Close::BINARY)),
             Message::Ping(_) | Message::Pong(_) => {
@@ -142,24 +159,37 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Starts a message on its route; the first step is taken here, for most need no second.
-    fn dispatch(&mut self, text: Utf8Bytes, cx: &mut Context<'_>) {
-        let (gateway, peer) = (Arc::clone(&self.gateway), Arc::clone(&self.peer));
-        if stamp(&gateway, self.request).is_err() {
-            return;
+    /// Starts the message that is held, unless its client must wait; true when none is held then.
+    fn take_held(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.is_paused() {
+            return self.held.is_none();
         }
-        let request_id = self.request.request_id.as_str().to_owned();
+        match self.held.take() {
+            // What a closing client has sent is not handled.
+            Some(text) if self.closing.is_none() => self.dispatch(text.as_str(), cx),
+            _ => {}
+        }
+        true
+    }
+
+    /// Starts a message on its route; the first step is taken here, for most need no second.
+    fn dispatch(&mut self, text: &str, cx: &mut Context<'_>) {
+        let (gateway, peer) = (Arc::clone(&self.gateway), Arc::clone(&self.peer));
+        let Ok(request_id) = stamp(&gateway, self.request) else { return };
         if gateway.connections.admit_request().is_err() {
-            return peer.outbox.reply(error_frame(THROTTLED, &peer, &request_id));
+            return peer.outbox.reply(error_frame(THROTTLED, &peer, request_id));
         }
         let api = gateway.api();
-        let Some((key, route)) = api.route_of(text.as_str()) else {
-            return peer.outbox.reply(error_frame(FORBIDDEN, &peer, &request_id));
+        let Some((key, route)) = api.route_of(text) else {
+            return peer.outbox.reply(error_frame(FORBIDDEN, &peer, request_id));
         };
-        self.request.route_key = key;
-        let Ok(event) = self.encode(text) else {
-            return peer.outbox.reply(error_frame(INTERNAL, &peer, &request_id));
+        if self.request.route_key != *key {
+            self.request.route_key = key.clone();
+        }
+        let Ok(message_id) = MessageId::new(gateway.connections.ids.next().as_str()) else {
+            return peer.outbox.reply(error_frame(INTERNAL, &peer, request_id));
         };
+        let event = encode_message(self.request, &message_id, text);
         let call = Call { gateway, peer, request_id, event, response: route.response };
         let mut call: BoxFuture<'static, ()> = Box::pin(call.run());
         if call.as_mut().poll(cx).is_pending() {
@@ -167,13 +197,12 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn encode(&mut self, text: Utf8Bytes) -> Result<Vec<u8>, IdError> {
-        let id = MessageId::new(self.gateway.connections.ids.next())?;
-        self.request.event = Event::Message(Incoming { id, data: Payload::Text(text.as_str().to_owned()) });
-        let event = encode_request(self.request);
-        // The text is not kept until the next message.
-        self.request.event = Event::Connect(Handshake::default());
-        Ok(event)
+    /// Hands what the outbox holds to the socket, as far as the client reads it, without waiting for more.
+    fn stage(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        match self.poll_stage(cx, false) {
+            Poll::Ready(Err(_)) => Err(self.over()),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
     }
 
     /// Writes what the outbox holds, as far as the client reads it.
@@ -193,6 +222,19 @@ impl<'a> Pump<'a> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        std::task::ready!(self.poll_stage(cx, true))?;
+        if let Some(socket) = self.socket.as_mut()
+            && self.unflushed
+        {
+            std::task::ready!(Pin::new(socket).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Hands what the outbox holds to the socket, which gathers it; pending when the client does not read. Once there is
+    /// nothing, the task waits for more if it is to.
+    fn poll_stage(&mut self, cx: &mut Context<'_>, wait: bool) -> Poll<Result<(), Error>> {
         let Some(socket) = self.socket.as_mut() else { return Poll::Ready(Ok(())) };
         let (mut socket, mut wrote) = (Pin::new(socket), false);
         let blocked = loop {
@@ -201,7 +243,7 @@ impl<'a> Pump<'a> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => break true,
             }
-            match self.peer.outbox.next(cx) {
+            match self.peer.outbox.next(wait.then_some(&*cx)) {
                 Next::Message(message) => socket.as_mut().start_send(message)?,
                 Next::Close(close) => {
                     socket.as_mut().start_send(Message::Close(Some(close.frame())))?;
@@ -215,14 +257,7 @@ impl<'a> Pump<'a> {
         if wrote {
             self.peer.touch(self.gateway.connections.clock.elapsed());
         }
-        if blocked {
-            return Poll::Pending;
-        }
-        if self.unflushed {
-            std::task::ready!(socket.as_mut().poll_flush(cx))?;
-            self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
+        if blocked { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn await_end(&mut self) {
@@ -273,10 +308,10 @@ impl Future for Pump<'_> {
             Err(Stop::Over(close)) => (close, true),
             Err(Stop::Refuse(close)) => (close, false),
         };
-        pump.peer.shut();
-        let socket = pump.socket.take();
+        let queued = pump.peer.outbox.shut();
+        let untold = pump.socket.take().filter(|_| !told).map(|socket| Untold { socket, queued });
         let handlers = std::mem::take(&mut pump.handlers);
-        Poll::Ready(Ended { close, handlers, untold: socket.filter(|_| !told) })
+        Poll::Ready(Ended { close, handlers, untold })
     }
 }
 
@@ -290,8 +325,8 @@ impl Ended {
     pub(crate) async fn finish(self, limit: Duration) {
         let Self { close, mut handlers, untold } = self;
         let tell = async {
-            if let Some(socket) = untold {
-                let _ = tokio::time::timeout(limit, refuse(socket, close)).await;
+            if let Some(untold) = untold {
+                let _ = tokio::time::timeout(limit, refuse(untold, close)).await;
             }
         };
         let rest = async { while handlers.next().await.is_some() {} };
@@ -299,9 +334,13 @@ impl Ended {
     }
 }
 
-/// Sends a close frame, then reads what the client is still sending: a socket that is dropped with bytes unread is
+/// Sends what was queued and a close frame, then reads what the client is still sending: a socket that is dropped with bytes unread is
 /// reset, and the client might never see the frame.
-async fn refuse(mut socket: Socket, close: Close) -> Result<(), Error> {
+async fn refuse(untold: Untold, close: Close) -> Result<(), Error> {
+    let Untold { mut socket, queued } = untold;
+    for message in queued {
+        socket.feed(message).await?;
+    }
     socket.send(Message::Close(Some(close.frame()))).await?;
     let client = socket.get_mut();
     client.shutdown().await?;

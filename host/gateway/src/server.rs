@@ -191,7 +191,7 @@ async fn respond(gateway: &Arc<Gateway>, mut request: Request<Incoming>, line: &
     let api = gateway.api();
     match Target::of(request.uri().path(), &api.stage) {
         Target::Nowhere => management::forbidden("Forbidden"),
-        Target::Connection(id) => management::serve(&gateway.connections, &id, request).await,
+        Target::Connection(id) => management::serve(gateway, &id, request).await,
         Target::Socket => {
             let switched = hyper::upgrade::on(&mut request);
             let (parts, _body) = request.into_parts();

@@ -24,6 +24,7 @@ use crate::endpoint::Answer;
 use crate::gateway::Gateway;
 use crate::handshake::{Refusal, Upgrade};
 use crate::head::Client;
+use crate::ids::Id;
 use crate::invoke::Function;
 use crate::limits::Limits;
 use crate::pump::{Ended, Pump};
@@ -64,7 +65,7 @@ async fn shake_hands(
         Ok(protocol) => {
             // What is sent from now on waits in the outbox for the socket, so that no client that sees its socket open is
             // gone to others. A client that has left by now is found gone when its socket is to open.
-            entry.peer.open();
+            entry.peer.outbox.open();
             drop(answer.send(upgrade.accept(protocol)));
         }
         Err(refusal) => {
@@ -80,12 +81,12 @@ async fn shake_hands(
 /// A connection that has just begun.
 fn introduce(gateway: &Gateway, api: &ApiConfig, upgrade: &Upgrade) -> Result<(Request, Peer), IdError> {
     let connections = &gateway.connections;
-    let id = ConnectionId::new(connections.ids.next())?;
+    let id = ConnectionId::new(connections.ids.next().as_str())?;
     let peer = Peer::new(id.clone(), upgrade.source_ip.clone(), upgrade.user_agent.clone(), &connections.clock);
     let request_id = connections.ids.next();
     let request = Request {
         request_id: RequestId::new(request_id.as_str())?,
-        extended_request_id: request_id,
+        extended_request_id: request_id.as_str().to_owned(),
         route_key: RouteKey::new(RouteKey::CONNECT)?,
         received_at: peer.connected_at,
         api_id: api.api_id.clone(),
@@ -171,7 +172,7 @@ async fn end(gateway: &Gateway, ended: Ended, mut request: Request) {
     let disconnect = async {
         let api = gateway.api();
         let Some((route, _)) = api.route(RouteKey::DISCONNECT) else { return };
-        request.route_key = route;
+        request.route_key = route.clone();
         if stamp(gateway, &mut request).is_ok() {
             request.event = Event::Disconnect(close.into_event());
             if let Err(error) = gateway.invoke(Function::Handler, encode_request(&request)).await {
@@ -182,11 +183,12 @@ async fn end(gateway: &Gateway, ended: Ended, mut request: Request) {
     tokio::join!(disconnect, ended.finish(gateway.connections.limits.close_handshake));
 }
 
-/// Gives a request the ids and the time of a new event.
-pub(crate) fn stamp(gateway: &Gateway, request: &mut Request) -> Result<(), IdError> {
-    let request_id = gateway.connections.ids.next();
-    request.request_id = RequestId::new(request_id.as_str())?;
-    request.extended_request_id = request_id;
+/// Gives a request the id and the time of a new event; answers the id.
+pub(crate) fn stamp(gateway: &Gateway, request: &mut Request) -> Result<Id, IdError> {
+    let id = gateway.connections.ids.next();
+    request.request_id = RequestId::new(id.as_str())?;
+    request.extended_request_id.clear();
+    request.extended_request_id.push_str(id.as_str());
     request.received_at = gateway.connections.clock.now();
-    Ok(())
+    Ok(id)
 }

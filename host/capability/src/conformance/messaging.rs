@@ -71,6 +71,7 @@ pub async fn run(backend: &dyn Backend) {
     an_open_connection_is_described(backend).await;
     closing_ends_the_connection_once(backend).await;
     deferred_messages_wait_for_the_socket(backend).await;
+    deferred_messages_wait_for_room(backend).await;
     deferred_messages_are_dropped_when_the_connection_is_refused(backend).await;
 }
 
@@ -218,6 +219,28 @@ pub async fn deferred_messages_wait_for_the_socket(backend: &dyn Backend) {
     for message in messages {
         assert_eq!(client.receive().await, Some(message));
     }
+    client.leave().await;
+}
+
+/// A client that reads receives more deferred messages than a backend would queue for it.
+///
+/// # Panics
+/// When it does not.
+pub async fn deferred_messages_wait_for_room(backend: &dyn Backend) {
+    let (messaging, beginning) = (backend.messaging(), backend.begin().await);
+    let id = beginning.id();
+    // 3 MiB; the gateway's outbox holds one.
+    let large = |number: usize| text(&format!("{number:04}{}", "x".repeat(MAX_PAYLOAD_BYTES - 4)));
+    let messages: Vec<Payload> = (0..24).map(large).collect();
+    let reading = async {
+        let mut client = beginning.accept().await;
+        for message in &messages {
+            assert!(client.receive().await.as_ref() == Some(message), "a deferred message is missing");
+        }
+        client
+    };
+    let (delivered, client) = both(messaging.deliver_deferred(&id, &messages, soon()), reading).await;
+    assert_eq!(delivered, messages.len());
     client.leave().await;
 }
 

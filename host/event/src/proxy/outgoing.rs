@@ -19,10 +19,17 @@ const HANDSHAKE_BYTES: usize = 4_096;
 pub fn encode_request(request: &Request) -> Vec<u8> {
     match &request.event {
         Event::Connect(handshake) => connect(request, handshake),
-        Event::Message(message) => self::message(request, message),
+        Event::Message(Message { id, data }) => message(request, id, data.into()),
         Event::Disconnect(closing) => disconnect(request, closing),
         Event::Authorize(authorization) => authorize(request, authorization),
     }
+}
+
+/// Encode the MESSAGE event of a text on the connection of `request`, whose own event does not count. The text is not
+/// copied into a [`Message`] first.
+#[must_use]
+pub fn encode_message(request: &Request, id: &MessageId, text: &str) -> Vec<u8> {
+    message(request, id, Body::Text(text))
 }
 
 /// The text of one event; a member that an event of its kind does not have is none.
@@ -126,14 +133,13 @@ impl<'a> Context<'a> {
     }
 }
 
-fn message<'a>(request: &'a Request, message: &'a Message) -> Vec<u8> {
-    let body = Body(&message.data);
+fn message<'a>(request: &'a Request, id: &'a MessageId, body: Body<'a>) -> Vec<u8> {
     let mut context = Context::new(request, "MESSAGE");
-    context.message_id = Some(&message.id);
+    context.message_id = Some(id);
     let mut proxy = Proxy::new(context);
     proxy.is_base64_encoded = Some(body.is_base64());
     proxy.body = Some(body);
-    to_json(&proxy, CONTEXT_BYTES + message.data.len())
+    to_json(&proxy, CONTEXT_BYTES + body.len())
 }
 
 fn connect(request: &Request, handshake: &Handshake) -> Vec<u8> {

@@ -98,6 +98,26 @@ async fn a_slow_client_is_idle_in_the_end() {
 }
 
 #[tokio::test]
+async fn a_slow_client_that_breaks_a_rule_is_told_after_what_was_accepted() {
+    let setup = setup(&["$connect"]).limits(|limits| limits.close_handshake = Duration::from_secs(60));
+    let gateway = setup.start().await;
+    let mut slow = gateway.connect().await;
+    let accepted = fill(&gateway, &slow).await;
+    slow.socket.send(Message::binary(vec![1])).await.unwrap();
+    // The gateway has seen the frame before the client reads on.
+    soon(async {
+        while !gateway.connections.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for number in 0..accepted {
+        assert_eq!(slow.text().await.trim(), number.to_string());
+    }
+    assert_eq!(slow.close_code().await, 1003);
+}
+
+#[tokio::test]
 async fn a_client_that_reads_no_replies_is_read_no_further_and_loses_none() {
     let setup = setup(&["$connect", "$default?"]).messages(|body| Action::body(&format!("{body:<32768}")));
     let gateway = setup.limits(|limits| limits.queued_bytes = 64 << 10).start().await;
@@ -148,6 +168,28 @@ async fn messages_of_one_connection_above_the_limit_wait_to_be_read() {
     let mut replies = [client.text().await, client.text().await, client.text().await];
     replies.sort();
     assert_eq!(replies, ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn a_client_that_must_wait_is_seen_to_leave_and_its_pings_are_answered() {
+    let never = Arc::new(Semaphore::new(0));
+    let script = move |_: &str| Action::Wait(never.clone(), Box::new(Action::status(200)));
+    let setup = setup(&["$connect", "$default", "$disconnect"]).messages(script);
+    let gateway = setup.limits(|limits| limits.concurrent_messages = 2).start().await;
+    for (vanishes, code) in [(false, 1005), (true, 1006)] {
+        let mut client = gateway.connect().await;
+        for _ in 0..2 {
+            client.send("never done").await;
+            gateway.event().await;
+        }
+        client.ping().await;
+        if vanishes {
+            drop(client);
+        } else {
+            client.socket.close(None).await.unwrap();
+        }
+        assert_eq!(gateway.event().await["requestContext"]["disconnectStatusCode"], json!(code));
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use crate::harness::{Action, Harness, setup};
+use crate::harness::{Action, Harness, setup, soon};
 
 /// Expects the `$disconnect` of one connection, and no second.
 async fn assert_disconnected(gateway: &Harness, code: u16, reason: &str) {
@@ -19,6 +19,16 @@ async fn assert_disconnected(gateway: &Harness, code: u16, reason: &str) {
     let context = &event["requestContext"];
     assert_eq!(context["eventType"], "DISCONNECT");
     assert_eq!((&context["disconnectStatusCode"], &context["disconnectReason"]), (&json!(code), &json!(reason)));
+    soon(async {
+        while !gateway.connections.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // By the time another client has been let in and answered, a second one would have run.
+    let mut other = gateway.connect().await;
+    assert_eq!(other.connect["requestContext"]["eventType"], "CONNECT");
+    other.ping().await;
     assert!(gateway.is_quiet().await);
 }
 
@@ -40,6 +50,29 @@ async fn a_binary_frame_closes_with_1003() {
     client.socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
     assert_eq!(client.close_code().await, 1003);
     assert_disconnected(&gateway, 1003, "Binary data is not accepted").await;
+}
+
+#[tokio::test]
+async fn what_was_answered_before_the_frame_that_closes_the_socket_arrives() {
+    let binary = || Message::binary(vec![1]);
+    for (last, code) in [(binary(), 1003), (Message::Close(None), 1005)] {
+        let gateway = start().await;
+        let mut client = gateway.connect().await;
+        // All of it is read in one batch.
+        for body in ["1", "22", "333"] {
+            client.socket.feed(Message::text(body)).await.unwrap();
+        }
+        client.socket.feed(last).await.unwrap();
+        client.socket.flush().await.unwrap();
+        for length in ["1", "2", "3"] {
+            assert_eq!(client.text().await, length);
+            gateway.event().await;
+        }
+        let frame = client.close_frame().await;
+        assert_eq!(frame.map_or(1005, |frame| frame.code.into()), code);
+        let event = gateway.event().await;
+        assert_eq!(event["requestContext"]["disconnectStatusCode"], json!(code));
+    }
 }
 
 #[tokio::test]
@@ -126,7 +159,8 @@ async fn a_client_that_vanishes_during_connect_is_disconnected_once_connect_let_
     stream.write_all(request.as_bytes()).await.unwrap();
     gateway.event().await;
     drop(stream);
-    gate.add_permits(1);
+    // One permit is for the client that comes after.
+    gate.add_permits(2);
     assert_disconnected(&gateway, 1006, "Connection closed abnormally").await;
 }
 
@@ -179,7 +213,7 @@ async fn a_message_under_way_finishes_after_its_client_has_left() {
     assert_disconnected(&gateway, 1005, "Client-side close frame status not set").await;
     // The message takes the permit only if it was not dropped with the connection.
     gate.add_permits(1);
-    crate::harness::soon(async {
+    soon(async {
         while gate.available_permits() > 0 {
             tokio::task::yield_now().await;
         }

@@ -2,10 +2,10 @@
 
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
-use tidegate_gateway::{Function, IdentitySource, InvokeError, Rate};
+use tidegate_gateway::{Function, IdentitySource, InvokeError, Limits, Rate};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Action, Answer, setup};
+use crate::harness::{Action, Answer, Log, setup};
 
 /// A refusal that names the connection and the request.
 fn assert_refused(answer: &Answer, status: u16, message: &str) {
@@ -55,6 +55,34 @@ async fn a_missing_identity_source_is_401_and_the_authorizer_is_not_called() {
     assert!(gateway.is_quiet().await);
     assert_eq!(gateway.shake("/dev?token=y", &[("authorization", "x")]).await.status, 101);
     assert_eq!(gateway.invocation().await.0, Function::Authorizer);
+}
+
+#[tokio::test]
+async fn the_log_says_which_identity_source_is_missing() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let sources = [
+        header(),
+        IdentitySource::QueryString("token".to_owned()),
+        IdentitySource::StageVariable("tenant".to_owned()),
+        IdentitySource::Context("identity.userAgent".to_owned()),
+    ];
+    let names = [
+        "route.request.header.Authorization",
+        "route.request.querystring.token",
+        "stageVariables.tenant",
+        "context.identity.userAgent",
+    ];
+    for (source, name) in sources.into_iter().zip(names) {
+        let gateway = setup(&[]).authorizer(&[source], |event| Action::allow(event, json!({}))).start().await;
+        let answer = gateway.shake("/dev?token=", &[]).await;
+        let connection = answer.json()["connectionId"].as_str().unwrap().to_owned();
+        let text = log.text();
+        let line = text.lines().find(|line| line.contains(&connection)).expect("a line of this connection");
+        assert!(line.contains("INFO") && line.contains(&format!("source={name}")), "{line}");
+    }
 }
 
 #[tokio::test]
@@ -156,6 +184,19 @@ async fn new_connections_above_the_rate_are_429() {
         assert_eq!(gateway.shake("/dev", &[]).await.status, status);
     }
     gateway.clock.advance(std::time::Duration::from_secs(1));
+    for status in [101, 429] {
+        assert_eq!(gateway.shake("/dev", &[]).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn new_connections_keep_to_the_rate_of_an_account() {
+    let gateway = setup(&[]).limits(|limits| limits.connects = Some(Limits::AWS_CONNECTS)).start().await;
+    for _ in 0..500 {
+        assert_eq!(gateway.shake("/dev", &[]).await.status, 101);
+    }
+    assert_eq!(gateway.shake("/dev", &[]).await.status, 429);
+    gateway.clock.advance(std::time::Duration::from_millis(2));
     for status in [101, 429] {
         assert_eq!(gateway.shake("/dev", &[]).await.status, status);
     }

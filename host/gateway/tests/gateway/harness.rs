@@ -405,3 +405,24 @@ pub(crate) fn error_frame(problem: &str, client: &Client, text: &str) -> String 
     let (id, request_id) = (&client.id, request_id.as_str().expect("the frame names the request"));
     format!(r#"{{"message": "{problem}", "connectionId":"{id}", "requestId":"{request_id}"}}"#)
 }
+
+/// What is logged on the thread of a test.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

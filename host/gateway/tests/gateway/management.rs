@@ -1,12 +1,18 @@
 //! The @connections endpoint.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde_json::json;
-use tidegate_gateway::Rate;
+use tidegate_capability::messaging::Error;
+use tidegate_capability::{Deadline, Messaging};
+use tidegate_event::{ConnectionId, Payload};
+use tidegate_gateway::{Limits, Rate};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Action, SIGNED, setup};
+use crate::harness::{Action, Harness, SIGNED, setup, soon};
 
 const UNKNOWN: &str = "L0SM9cOFvHcCIhw=";
 
@@ -27,10 +33,10 @@ async fn post_sends_text_or_bytes() {
 async fn get_describes_in_lower_camel_case() {
     let gateway = setup(&["$connect", "$default"]).messages(|_| Action::status(200)).start().await;
     let mut client = gateway.connect_to("/dev", &[("User-Agent", "tester/1")]).await;
-    gateway.clock.advance(std::time::Duration::from_millis(2_500));
+    gateway.clock.advance(Duration::from_millis(2_500));
     client.send("active").await;
     gateway.event().await;
-    gateway.clock.advance(std::time::Duration::from_secs(60));
+    gateway.clock.advance(Duration::from_secs(60));
     let answer = gateway.management(Method::GET, client.id.as_str(), "").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(
@@ -112,6 +118,52 @@ async fn a_body_above_128_kib_is_413() {
     assert_eq!(client.text().await.len(), 131_072);
 }
 
+/// Writes a POST whose body does not come as announced, and nothing more; answers what comes back until the gateway hangs
+/// up.
+async fn half_a_post(gateway: &Harness, rest: &str) -> String {
+    let mut stream = gateway.tcp().await;
+    let head = format!("POST /dev/@connections/{UNKNOWN} HTTP/1.1\r\nHost: x\r\nAuthorization: {SIGNED}\r\n{rest}");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_408_and_does_not_keep_its_socket() {
+    let gateway = setup(&[]).limits(|limits| limits.header_read = Duration::from_millis(50)).start().await;
+    for rest in ["Content-Length: 5\r\n\r\n", "Content-Length: 5\r\n\r\nhal", "Transfer-Encoding: chunked\r\n\r\n"] {
+        let answer = half_a_post(&gateway, rest).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains("RequestTimeoutException"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_does_not_hold_up_a_shutdown() {
+    let hour = Duration::from_secs(3_600);
+    let setup = setup(&[]).limits(|limits| {
+        (limits.header_read, limits.drain) = (hour, hour);
+        limits.close_handshake = Duration::from_millis(20);
+    });
+    let mut gateway = setup.start().await;
+    let stopping = async {
+        // Once this is answered, the head before it has been read.
+        gateway.shake("/nowhere", &[]).await;
+        gateway.stop();
+    };
+    let (answer, ()) = tokio::join!(half_a_post(&gateway, "Content-Length: 5\r\n\r\n"), stopping);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    gateway.stopped().await;
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_400() {
+    let gateway = setup(&[]).start().await;
+    let answer = half_a_post(&gateway, "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nno size\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("BadRequestException"), "{answer}");
+}
+
 #[tokio::test]
 async fn calls_above_the_rate_are_429() {
     let rate = Rate { per_second: 1, burst: 2 };
@@ -122,6 +174,29 @@ async fn calls_above_the_rate_are_429() {
     }
     let answer = gateway.management(Method::POST, client.id.as_str(), "x").await;
     assert_eq!((answer.status.as_u16(), answer.error()), (429, "LimitExceededException"));
+}
+
+#[tokio::test]
+async fn the_rate_of_an_account_holds_for_calls_in_process_too() {
+    let gateway = setup(&[]).limits(|limits| limits.requests = Some(Limits::AWS_REQUESTS)).start().await;
+    let unknown = vec![ConnectionId::new(UNKNOWN).unwrap(); 1_000];
+    let admitted = async || {
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let results = gateway.connections.send_many(&unknown, &Payload::Text("x".to_owned()), deadline).await;
+        results.iter().filter(|result| **result == Err(Error::Gone)).count()
+    };
+    for _ in 0..5 {
+        assert_eq!(admitted().await, 1_000);
+    }
+    assert_eq!(admitted().await, 0);
+    assert_eq!(gateway.management(Method::GET, UNKNOWN, "").await.status, StatusCode::TOO_MANY_REQUESTS);
+    gateway.clock.advance(Duration::from_millis(50));
+    assert_eq!(admitted().await, 500);
+    // The burst is all that a rest gives back.
+    gateway.clock.advance(Duration::from_secs(60));
+    for expected in [1_000, 1_000, 1_000, 1_000, 1_000, 0] {
+        assert_eq!(admitted().await, expected);
+    }
 }
 
 #[tokio::test]
