@@ -24,8 +24,8 @@ use aws_smithy_types::{Blob, DateTime};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tidegate_capability::Deadline;
-use tidegate_capability::messaging::{Error, Messaging, Socket};
-use tidegate_event::{ConnectionId, MAX_PAYLOAD_BYTES, Payload, Timestamp};
+use tidegate_capability::messaging::{Error, Messaging, Socket, check_payload};
+use tidegate_event::{ConnectionId, Payload, Timestamp};
 
 use crate::attempt::Backoff;
 use pace::Pace;
@@ -102,12 +102,12 @@ impl ConnectionsMessaging {
 #[async_trait]
 impl Messaging for ConnectionsMessaging {
     async fn send(&self, to: &ConnectionId, data: &Payload, deadline: Deadline) -> Result<(), Error> {
-        check(data)?;
+        check_payload(data)?;
         repeat(deadline, || self.post(to, Blob::new(data.as_bytes()), deadline)).await
     }
 
     async fn send_many(&self, to: &[ConnectionId], data: &Payload, deadline: Deadline) -> Vec<Result<(), Error>> {
-        if let Err(error) = check(data) {
+        if let Err(error) = check_payload(data) {
             return vec![Err(error); to.len()];
         }
         let mut results = vec![Err(Error::NotAttempted); to.len()];
@@ -116,28 +116,31 @@ impl Messaging for ConnectionsMessaging {
         let mut running = FuturesUnordered::new();
         let mut pace = Pace::new(Instant::now());
         loop {
-            while running.len() < pace.in_flight(Instant::now())
+            let in_flight = pace.in_flight(Instant::now());
+            while running.len() < in_flight
                 && !deadline.has_passed()
                 && let Some((job, id)) = waiting.pop_front()
             {
                 let post = self.post(id, Blob::new(data.as_bytes()), deadline);
                 running.push(async move { (post.await, job, id) });
             }
-            if let Some((result, job, id)) = running.next().await {
-                match result {
-                    Err(Error::Throttled) => {
-                        pace.throttled(Instant::now());
-                        waiting.push_back((Job { throttled: true, ..job }, id));
-                    }
-                    // The deadline came first: what it was told before stands.
-                    Err(Error::NotAttempted) if job.throttled => settle(&mut results, job.index, Err(Error::Throttled)),
-                    result => {
-                        pace.answered();
-                        settle(&mut results, job.index, result);
-                    }
+            let (result, job, id) = tokio::select! {
+                Some(ended) = running.next() => ended,
+                // One that does not answer must not hold up, after a pause, those that wait.
+                true = pace.resume(deadline), if in_flight == 0 && !waiting.is_empty() => continue,
+                else => break,
+            };
+            match result {
+                Err(Error::Throttled) => {
+                    pace.throttled(Instant::now());
+                    waiting.push_back((Job { throttled: true, ..job }, id));
                 }
-            } else if waiting.is_empty() || !pace.resume(deadline).await {
-                break;
+                // The deadline came first: what it was told before stands.
+                Err(Error::NotAttempted) if job.throttled => settle(&mut results, job.index, Err(Error::Throttled)),
+                result => {
+                    pace.answered();
+                    settle(&mut results, job.index, result);
+                }
             }
         }
         for (job, _) in waiting.into_iter().filter(|(job, _)| job.throttled) {
@@ -173,11 +176,6 @@ impl Messaging for ConnectionsMessaging {
     }
 }
 
-/// API Gateway would refuse it too, after it has been sent there.
-fn check(data: &Payload) -> Result<(), Error> {
-    if data.len() > MAX_PAYLOAD_BYTES { Err(Error::TooLarge) } else { Ok(()) }
-}
-
 fn settle(results: &mut [Result<(), Error>], index: usize, result: Result<(), Error>) {
     if let Some(place) = results.get_mut(index) {
         *place = result;
@@ -185,7 +183,7 @@ fn settle(results: &mut [Result<(), Error>], index: usize, result: Result<(), Er
 }
 
 /// One attempt, which never lasts beyond the deadline and is not begun after it.
-async fn attempt<T, E: ProvideErrorMetadata>(
+async fn attempt<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
     operation: &'static str,
     deadline: Deadline,
     request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,

@@ -2,6 +2,10 @@
 //!
 //! Additive increase, multiplicative decrease: API Gateway's rate is the account's, shared with every other sender, so a
 //! call finds out how much of it there is, and halves its share when it is told that it was too much.
+//!
+//! A call has at most 1,000 targets. A broadcast to a larger group is several calls, one after the other, each of which
+//! starts anew: to keep the pace between them it would have to pass through the port, which sockets of one machine have
+//! no use for, and 64 under way after a thousand answers cost one more pause where that is too many.
 
 use std::time::{Duration, Instant};
 

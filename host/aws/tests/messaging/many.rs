@@ -92,3 +92,27 @@ async fn one_that_does_not_answer_keeps_no_other_waiting() {
         results.iter().enumerate().filter(|(_, it)| it.is_err()).map(|(place, _)| place).collect();
     assert_eq!(unknown, [7]);
 }
+
+#[tokio::test]
+async fn one_that_does_not_answer_does_not_prolong_a_pause() {
+    let gate = Arc::new(Semaphore::new(0));
+    let late = Arc::clone(&gate);
+    let stub = Stub::start(move |number, (_, _, id)| match id.as_str() {
+        id if id.ends_with("07=") => Answer::Wait(Arc::clone(&late)),
+        _ => Answer::Status(if number == START_IN_FLIGHT / 2 { 429 } else { 200 }),
+    })
+    .await;
+    let messaging = stub.messaging();
+    let (targets, message) = (ids(100), text("all"));
+    let sending = messaging.send_many(&targets, &message, soon());
+    let opening = async {
+        // The late one answers once all others were sent, the one that was too much twice. Were they to wait for it, it
+        // would meet its own timeout first.
+        while stub.count("POST") < targets.len() + 1 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(1);
+    };
+    let (results, ()) = tokio::join!(sending, opening);
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+}
