@@ -15,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_millis(400);
 /// The longest wait for one answer where the call may be repeated: a pooled connection that died while Lambda had
 /// frozen the process gives none, and must not use up the whole deadline.
-const ATTEMPT: Duration = Duration::from_secs(1);
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// When a call is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +58,12 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 {
-    send_with(repeat, deadline, request, |error| failure::classify(operation, &error)).await
+    send_with(operation, repeat, deadline, request, |error| failure::classify(operation, &error)).await
 }
 
 /// [`send`] for an operation with errors of its own.
 pub(crate) async fn send_with<T, E, F, Fut>(
+    operation: &'static str,
     repeat: Repeat,
     deadline: Deadline,
     mut request: F,
@@ -86,7 +87,10 @@ where
         failure = match tokio::time::timeout(time, request()).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => classify(error),
-            Err(_) => Failure::Unknown,
+            Err(_) => {
+                tracing::warn!(operation, millis = time.as_millis(), "no answer from DynamoDB in time");
+                Failure::Unknown
+            }
         };
         let again = failure.is_passing() || (repeat == Repeat::Safe && matches!(failure, Failure::Unknown));
         if !again || !backoff.pause(deadline).await {

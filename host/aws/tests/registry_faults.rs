@@ -123,6 +123,19 @@ async fn a_lost_deletion_is_repeated_where_its_groups_are_still_known() {
 }
 
 #[tokio::test]
+async fn a_deletion_without_an_answer_leaves_time_for_another() {
+    let (subject, faults) = subject().await;
+    let port = subject.port();
+    register(&subject).await.unwrap();
+    port.join("lobby", &id(), soon()).await.unwrap();
+    faults.next("DeleteItem", [Fault::Hang]);
+    port.unregister(&id(), soon()).await.unwrap();
+    assert_eq!(faults.sent("DeleteItem").len(), 2);
+    assert_eq!(port.count("lobby", soon()).await, Ok(0));
+    assert_eq!(port.describe(&id(), soon()).await, Err(Error::NotFound));
+}
+
+#[tokio::test]
 async fn a_conditional_deletion_is_not_repeated_after_a_lost_answer() {
     let (subject, faults) = subject().await;
     register(&subject).await.unwrap();

@@ -4,13 +4,13 @@ use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, ReturnValue, WriteRequest};
 use tidegate_capability::Deadline;
 use tidegate_capability::registry::{
-    ConnectionPage, Cursor, Entry, Error, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, REAP_AGE,
+    ConnectionPage, Cursor, Entry, Error, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, REAP_AGE, check_page_limit,
 };
 use tidegate_event::{Connection, ConnectionId};
 
+use super::DynamoRegistry;
 use super::row::{self, Row};
-use super::{DynamoRegistry, check_limit};
-use crate::attempt::{self, Backoff, Repeat};
+use crate::attempt::{self, ATTEMPT, Backoff, Repeat};
 use crate::expression::Placeholders;
 use crate::failure::Failure;
 use crate::tables::TTL_ATTRIBUTE;
@@ -102,7 +102,7 @@ impl DynamoRegistry {
         cursor: Option<&Cursor>,
         deadline: Deadline,
     ) -> Result<ConnectionPage, Error> {
-        check_limit(limit)?;
+        check_page_limit(limit)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut start = cursor.map(start_key).transpose()?;
         let mut connections = Vec::new();
@@ -133,18 +133,22 @@ impl DynamoRegistry {
     }
 
     pub(super) async fn remove(&self, id: &ConnectionId, deadline: Deadline) -> Result<(), Error> {
-        let old = self.delete(self.deletion(id), Repeat::Unapplied, deadline).await;
-        match old {
-            Ok(old) => self.remove_memberships(id, old, deadline).await,
-            // The row may be gone, and with it the names of the groups. If it is not, the deletion is repeated; if it
-            // is, its memberships stay until their time to live ends them, and the caller learns that.
-            Err(Failure::Unknown) => {
-                let old = self.delete(self.deletion(id), Repeat::Unapplied, deadline).await?;
-                let Some(old) = old else { return Err(Error::Unavailable) };
-                self.remove_memberships(id, Some(old), deadline).await
-            }
-            Err(failure) => Err(failure.into()),
+        // A disconnect is what finds a pooled connection dead after a freeze, so the first answer is not waited for until
+        // the deadline.
+        let shortly = deadline.min(Deadline::after(ATTEMPT));
+        let unknown = match self.delete(self.deletion(id), Repeat::Unapplied, shortly).await {
+            Ok(old) => return self.remove_memberships(id, old, deadline).await,
+            Err(Failure::Unknown) => true,
+            Err(failure) if failure.is_passing() && shortly < deadline => false,
+            Err(failure) => return Err(failure.into()),
+        };
+        // The row may be gone, and with it the names of the groups. If it is not, the deletion is repeated; if it is, its
+        // memberships stay until their time to live ends them, and the caller learns that.
+        let old = self.delete(self.deletion(id), Repeat::Unapplied, deadline).await?;
+        if unknown && old.is_none() {
+            return Err(Error::Unavailable);
         }
+        self.remove_memberships(id, old, deadline).await
     }
 
     pub(super) async fn remove_gone(&self, id: &ConnectionId, deadline: Deadline) -> Result<bool, Error> {

@@ -5,12 +5,12 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem, Update,
 };
 use tidegate_capability::Deadline;
-use tidegate_capability::registry::{Cursor, Error, MAX_GROUPS, MemberPage};
+use tidegate_capability::registry::{Cursor, Error, MAX_GROUPS, MemberPage, check_group, check_page_limit};
 use tidegate_event::ConnectionId;
 
+use super::DynamoRegistry;
 use super::connections::is_registered;
 use super::row::{self, Row};
-use super::{DynamoRegistry, check_limit};
 use crate::attempt::{self, Repeat};
 use crate::expression::Placeholders;
 use crate::failure::{self, Failure};
@@ -27,7 +27,7 @@ type Position = (u32, Option<String>);
 
 impl DynamoRegistry {
     pub(super) async fn add_member(&self, group: &str, id: &ConnectionId, deadline: Deadline) -> Result<(), Error> {
-        row::check_group(group)?;
+        check_group(group)?;
         let now = self.clock.now();
         let mut names = Placeholders::default();
         let groups = names.name(row::GROUPS);
@@ -53,7 +53,7 @@ impl DynamoRegistry {
     }
 
     pub(super) async fn remove_member(&self, group: &str, id: &ConnectionId, deadline: Deadline) -> Result<(), Error> {
-        row::check_group(group)?;
+        check_group(group)?;
         let mut names = Placeholders::default();
         let groups = names.name(row::GROUPS);
         let set = names.value(AttributeValue::Ss(vec![group.to_owned()]));
@@ -97,7 +97,8 @@ impl DynamoRegistry {
     async fn transact(&self, items: Vec<TransactWriteItem>, deadline: Deadline) -> Result<(), Failure> {
         let request =
             self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token::random()?);
-        let answer = attempt::send_with(Repeat::Safe, deadline, || request.clone().send(), failure::cancelled);
+        let send = || request.clone().send();
+        let answer = attempt::send_with("TransactWriteItems", Repeat::Safe, deadline, send, failure::cancelled);
         answer.await.map(|_| ())
     }
 
@@ -108,8 +109,8 @@ impl DynamoRegistry {
         cursor: Option<&Cursor>,
         deadline: Deadline,
     ) -> Result<MemberPage, Error> {
-        row::check_group(group)?;
-        check_limit(limit)?;
+        check_group(group)?;
+        check_page_limit(limit)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut position = match cursor {
             Some(cursor) => Some(self.position(group, cursor)?),
@@ -122,7 +123,7 @@ impl DynamoRegistry {
             let read = if rounds == 0 { missing } else { missing.max(MIN_REFILL) };
             let request = self.member_query(group, shard, start, read);
             let answer = attempt::send("Query", Repeat::Safe, deadline, || request.clone().send()).await?;
-            let last = take(answer.items(), limit, self.clock.now().seconds(), &mut members)?;
+            let last = take(answer.items.unwrap_or_default(), limit, &mut members)?;
             position = match (last, answer.last_evaluated_key) {
                 (Some(last), _) => Some((shard, Some(last))),
                 (None, Some(key)) => Some((shard, Some(row::id(&key)?.into()))),
@@ -159,17 +160,20 @@ impl DynamoRegistry {
             // A broadcast that follows a join reaches whoever joined.
             .consistent_read(true)
             .key_condition_expression("#g = :g")
-            .projection_expression("#i, #e")
+            // DynamoDB drops expired rows and all but the ids: a broadcast reads thousands.
+            .filter_expression("#e > :now")
+            .projection_expression("#i")
             .expression_attribute_names("#g", row::GROUP)
             .expression_attribute_names("#i", row::CONNECTION_ID)
             .expression_attribute_names("#e", TTL_ATTRIBUTE)
             .expression_attribute_values(":g", AttributeValue::S(partition))
+            .expression_attribute_values(":now", AttributeValue::N(self.clock.now().seconds().to_string()))
             .limit(i32::try_from(read).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
     }
 
     pub(super) async fn count_members(&self, group: &str, deadline: Deadline) -> Result<u64, Error> {
-        row::check_group(group)?;
+        check_group(group)?;
         let mut count = 0;
         for shard in 0..self.shards.get() {
             let mut start: Option<Row> = None;
@@ -202,12 +206,12 @@ impl DynamoRegistry {
 }
 
 /// Takes members until the page is full; the last one's id when others are left over.
-fn take(rows: &[Row], limit: usize, seconds: u64, members: &mut Vec<ConnectionId>) -> Result<Option<String>, Error> {
-    for member in rows.iter().filter(|row| !row::has_expired_at(row, seconds)) {
+fn take(rows: Vec<Row>, limit: usize, members: &mut Vec<ConnectionId>) -> Result<Option<String>, Error> {
+    for member in rows {
         if members.len() >= limit {
             return Ok(members.last().map(|id| id.as_str().to_owned()));
         }
-        members.push(row::id(member)?);
+        members.push(row::into_id(member)?);
     }
     Ok(None)
 }

@@ -16,7 +16,7 @@ use std::num::NonZeroU32;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use sha2::{Digest, Sha256};
-use tidegate_capability::registry::{ConnectionPage, Cursor, Entry, Error, MAX_PAGE_LIMIT, MemberPage};
+use tidegate_capability::registry::{ConnectionPage, Cursor, Entry, Error, MemberPage};
 use tidegate_capability::{Deadline, Registry};
 use tidegate_event::{Connection, ConnectionId};
 
@@ -76,13 +76,6 @@ fn shard(id: &ConnectionId, shards: u32) -> u32 {
     let hash = Sha256::digest(id.as_str());
     hash.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte)).rem_euclid(u64::from(shards))
         as u32
-}
-
-fn check_limit(limit: u32) -> Result<(), Error> {
-    if limit == 0 || limit > MAX_PAGE_LIMIT {
-        return Err(Error::Invalid(format!("the limit is not from 1 to {MAX_PAGE_LIMIT}")));
-    }
-    Ok(())
 }
 
 #[async_trait]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_capability::registry::{Entry, Error, MAX_GROUP_BYTES, expiry};
+use tidegate_capability::registry::{Entry, Error, expiry};
 use tidegate_event::{Connection, ConnectionId, Fields, Timestamp};
 
 use crate::tables::TTL_ATTRIBUTE;
@@ -72,17 +72,20 @@ pub(super) fn connection(connection: &Connection, now: Timestamp) -> Row {
 
 /// Whether a row is past its time. Rows end in whole seconds: no connection is that punctual.
 pub(super) fn has_expired(row: &Row, now: Timestamp) -> bool {
-    has_expired_at(row, now.seconds())
-}
-
-/// The same, for a reader of many rows that has asked the clock once.
-pub(super) fn has_expired_at(row: &Row, seconds: u64) -> bool {
-    number(row, TTL_ATTRIBUTE).is_some_and(|end| end <= seconds)
+    number(row, TTL_ATTRIBUTE).is_some_and(|end| end <= now.seconds())
 }
 
 /// A row's connection id.
 pub(super) fn id(row: &Row) -> Result<ConnectionId, Error> {
     ConnectionId::new(string(row, CONNECTION_ID)?).map_err(|_| foreign(CONNECTION_ID))
+}
+
+/// A row's connection id, where nothing else of the row is wanted.
+pub(super) fn into_id(mut row: Row) -> Result<ConnectionId, Error> {
+    match row.remove(CONNECTION_ID) {
+        Some(AttributeValue::S(id)) => ConnectionId::new(id).map_err(|_| foreign(CONNECTION_ID)),
+        _ => Err(foreign(CONNECTION_ID)),
+    }
 }
 
 /// A row's connection, its attributes and groups.
@@ -144,12 +147,4 @@ fn number(row: &Row, name: &str) -> Option<u64> {
 fn foreign(attribute: &'static str) -> Error {
     tracing::error!(attribute, "a row of the connections table is not one that a host wrote");
     Error::Unavailable
-}
-
-/// Refuses a group name that is not allowed.
-pub(super) fn check_group(group: &str) -> Result<(), Error> {
-    if group.is_empty() || group.len() > MAX_GROUP_BYTES {
-        return Err(Error::Invalid(format!("a group name has 1 to {MAX_GROUP_BYTES} bytes")));
-    }
-    Ok(())
 }

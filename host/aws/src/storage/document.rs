@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tidegate_capability::storage::Error;
+use tidegate_capability::storage::{Error, MAX_JSON_BYTES};
 
 use super::number;
 
@@ -23,8 +23,10 @@ pub(super) type Members = HashMap<String, AttributeValue>;
 /// Reads a document.
 ///
 /// # Errors
-/// [`Error::Invalid`] when it is no JSON object, or one that cannot be stored.
+/// [`Error::Invalid`] when it is no JSON object, or one that cannot be stored; [`Error::TooLarge`] above
+/// [`MAX_JSON_BYTES`].
 pub(super) fn read(text: &str) -> Result<Members, Error> {
+    check_length(text)?;
     if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
         return Err(Error::Invalid("the document is no JSON object".to_owned()));
     }
@@ -34,10 +36,16 @@ pub(super) fn read(text: &str) -> Result<Members, Error> {
 /// Reads any JSON text that will lie within `depth` objects.
 ///
 /// # Errors
-/// [`Error::Invalid`] when it is no JSON, or cannot be stored.
+/// [`Error::Invalid`] when it is no JSON, or cannot be stored; [`Error::TooLarge`] above [`MAX_JSON_BYTES`].
 pub(super) fn read_value(text: &str, depth: usize) -> Result<AttributeValue, Error> {
+    check_length(text)?;
     let raw: &RawValue = serde_json::from_str(text).map_err(not_json)?;
     value(raw.get(), depth)
+}
+
+/// Text is held against a limit before it is read, since what is read takes several times as much memory.
+fn check_length(text: &str) -> Result<(), Error> {
+    if text.len() > MAX_JSON_BYTES { Err(Error::TooLarge) } else { Ok(()) }
 }
 
 fn value(text: &str, depth: usize) -> Result<AttributeValue, Error> {

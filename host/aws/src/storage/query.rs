@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tidegate_capability::Deadline;
 use tidegate_capability::storage::{
-    Cursor, Error, Item, Key, MAX_KEY_BYTES, MAX_QUERY_LIMIT, Order, Page, QueryOptions, SortRange,
+    Cursor, Error, Item, Key, MAX_KEY_BYTES, Order, Page, QueryOptions, SortRange, check_query_limit,
 };
 
 use super::document::Members;
@@ -92,9 +92,7 @@ impl DynamoStorage {
 
 impl<'a> Reader<'a> {
     fn new(collection: &'a str, partition: &'a str, options: &'a QueryOptions) -> Result<Self, Error> {
-        if options.limit == 0 || options.limit > MAX_QUERY_LIMIT {
-            return Err(Error::Invalid(format!("the limit is not from 1 to {MAX_QUERY_LIMIT}")));
-        }
+        check_query_limit(options.limit)?;
         let bounds = bounds(options.range.as_ref())?;
         let order = match options.order {
             Order::Ascending => "ascending",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use tidegate_capability::Deadline;
-use tidegate_capability::storage::{Error, Item, Key, MAX_GET_MANY};
+use tidegate_capability::storage::{Error, Item, Key, check_keys};
 
 use super::document::Members;
 use super::{DynamoStorage, row};
@@ -37,9 +37,7 @@ impl DynamoStorage {
         keys: &[Key],
         deadline: Deadline,
     ) -> Result<Vec<Option<Item>>, Error> {
-        if keys.len() > MAX_GET_MANY {
-            return Err(Error::Invalid(format!("there are over {MAX_GET_MANY} keys")));
-        }
+        check_keys(keys)?;
         // DynamoDB refuses a key that occurs twice in one request.
         let mut wanted: HashMap<&Key, Members> = HashMap::with_capacity(keys.len());
         for key in keys {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_capability::storage::{Error, Item, Key, MAX_ITEM_BYTES, MAX_KEY_BYTES, Version};
+use tidegate_capability::storage::{Error, Item, Key, MAX_ITEM_BYTES, Version, check_partition};
 use tidegate_event::Timestamp;
 
 use super::document::{self, Members};
@@ -42,7 +42,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 /// The partition key's attribute. The collection's own `#` are escaped, so that the first `#` ends it, and no
 /// collection and partition make the key of others.
 pub(super) fn partition_key(collection: &str, partition: &str) -> Result<AttributeValue, Error> {
-    check_part("partition", partition)?;
+    check_partition(partition)?;
     if collection.is_empty() {
         return Err(Error::Invalid("the collection's name is empty".to_owned()));
     }
@@ -55,19 +55,9 @@ pub(super) fn partition_key(collection: &str, partition: &str) -> Result<Attribu
 
 /// The key attributes of a document.
 pub(super) fn key(collection: &str, key: &Key) -> Result<Members, Error> {
-    check_part("sort key", &key.sort)?;
+    key.check()?;
     let partition = partition_key(collection, &key.partition)?;
     Ok(Members::from([(PARTITION.to_owned(), partition), (SORT.to_owned(), AttributeValue::S(key.sort.clone()))]))
-}
-
-fn check_part(what: &str, text: &str) -> Result<(), Error> {
-    if text.is_empty() {
-        return Err(Error::Invalid(format!("the {what} is empty")));
-    }
-    if text.len() > MAX_KEY_BYTES {
-        return Err(Error::Invalid(format!("the {what} has over {MAX_KEY_BYTES} bytes")));
-    }
-    Ok(())
 }
 
 /// A row: the key, the document, its version and when it expires.

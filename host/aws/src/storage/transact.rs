@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use tidegate_capability::Deadline;
-use tidegate_capability::storage::{Action, Change, Condition, Error, MAX_TRANSACT, Operation, WriteOptions};
+use tidegate_capability::storage::{Action, Change, Condition, Error, Operation, WriteOptions, check_operations};
 
 use super::document::{self, Members};
 use super::update::Changes;
@@ -22,7 +22,7 @@ const MAX_RENEWALS: usize = 4;
 
 impl DynamoStorage {
     pub(super) async fn apply_all(&self, operations: &[Operation], deadline: Deadline) -> Result<(), Error> {
-        check(operations)?;
+        check_operations(operations)?;
         // Operations whose row has expired, and which write a new one.
         let mut renewed = HashSet::new();
         for _ in 0..MAX_RENEWALS {
@@ -102,6 +102,8 @@ impl DynamoStorage {
         if renew {
             return self.put(key, changes.fresh()?, options, Some(&Condition::Absent), size);
         }
+        // What is there already counts as well, which only DynamoDB knows.
+        *size += changes.size();
         let update = changes.expressions(&token::random()?, options, self.clock.now())?;
         let (names, values) = update.placeholders.into_parts();
         let update = Update::builder()
@@ -150,7 +152,9 @@ impl DynamoStorage {
     async fn send_all(&self, items: Vec<TransactWriteItem>, deadline: Deadline) -> Result<(), Failure> {
         let token = token::random()?;
         let request = self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token);
-        attempt::send_with(Repeat::Safe, deadline, || request.clone().send(), failure::cancelled).await.map(|_| ())
+        let send = || request.clone().send();
+        let answer = attempt::send_with("TransactWriteItems", Repeat::Safe, deadline, send, failure::cancelled);
+        answer.await.map(|_| ())
     }
 }
 
@@ -170,17 +174,6 @@ fn switched(operations: &[Operation], reasons: &[CancellationReason]) -> HashSet
         };
     }
     switched
-}
-
-fn check(operations: &[Operation]) -> Result<(), Error> {
-    if operations.is_empty() || operations.len() > MAX_TRANSACT {
-        return Err(Error::Invalid(format!("a transaction has 1 to {MAX_TRANSACT} operations")));
-    }
-    let mut seen = HashSet::new();
-    if operations.iter().all(|operation| seen.insert((&operation.collection, &operation.key))) {
-        return Ok(());
-    }
-    Err(Error::Invalid("two operations are about the same document".to_owned()))
 }
 
 /// A request that misses a part was never sent.

@@ -57,11 +57,16 @@ impl<'a> Changes<'a> {
         }
         let steps: Vec<Step<'a>> = changes.iter().map(step).collect::<Result<_, _>>()?;
         check_overlap(&steps)?;
-        let size: usize = steps.iter().map(Step::size).sum();
-        if size > MAX_ITEM_BYTES {
+        let read = Self { steps };
+        if read.size() > MAX_ITEM_BYTES {
             return Err(Error::TooLarge);
         }
-        Ok(Self { steps })
+        Ok(read)
+    }
+
+    /// The size of the values, as DynamoDB counts them.
+    pub(super) fn size(&self) -> usize {
+        self.steps.iter().map(Step::size).sum()
     }
 
     /// The document that the changes make when there is none.

@@ -1,7 +1,7 @@
 //! Documents, whole.
 
 use super::{PLACE, TestClock, assert_document, assert_invalid, get, json, key, put, soon};
-use crate::storage::{Error, MAX_GET_MANY, MAX_ITEM_BYTES, Storage, WriteOptions};
+use crate::storage::{Error, MAX_GET_MANY, MAX_ITEM_BYTES, MAX_JSON_BYTES, Storage, WriteOptions};
 
 pub(super) async fn what_was_never_put_is_none(port: &dyn Storage, _: &TestClock) {
     assert_eq!(get(port, &key("p", "s")).await, None);
@@ -93,6 +93,16 @@ pub(super) async fn a_document_above_400_kb_is_too_large(port: &dyn Storage, _: 
     for bytes in [MAX_ITEM_BYTES, 2 * MAX_ITEM_BYTES] {
         let result = port.put(PLACE, &at, &text(bytes), &WriteOptions::default(), soon()).await;
         assert_eq!(result, Err(Error::TooLarge));
+    }
+    // A byte may be written as six; what is longer than that is not even read.
+    let escaped = format!(r#"{{"a":"{}"}}"#, "\\u0001".repeat(MAX_ITEM_BYTES - 256));
+    put(port, &at, &escaped).await;
+    put(port, &at, &almost).await;
+    let spaces = " ".repeat(MAX_JSON_BYTES);
+    let result = port.put(PLACE, &at, &format!("{{{spaces}}}"), &WriteOptions::default(), soon()).await;
+    assert_eq!(result, Err(Error::TooLarge));
+    for change in [super::set(&["n"], &format!("{spaces}1")), super::append(&["l"], &format!("[{spaces}]"))] {
+        assert_eq!(super::update(port, &at, &[change]).await.map(drop), Err(Error::TooLarge));
     }
     assert_document(port, &at, &almost).await;
 }

@@ -138,6 +138,13 @@ pub(super) async fn what_is_invalid_alone_is_invalid_together(port: &dyn Storage
         .map(|number| put_of(&key("p", &number.to_string()), &format!(r#"{{"a":"{}"}}"#, "x".repeat(390_000))))
         .collect();
     assert_eq!(transact(port, &many).await, Err(Error::TooLarge), "4 MB in all");
+    let values: Vec<_> = (0..12)
+        .map(|number| {
+            let change = set(&["a"], &format!("\"{}\"", "x".repeat(390_000)));
+            operation(&key("p", &number.to_string()), Action::Update(vec![change], WriteOptions::default()))
+        })
+        .collect();
+    assert_eq!(transact(port, &values).await, Err(Error::TooLarge), "the values of updates count");
     assert_document(port, &at, r#"{"s":"text"}"#).await;
     assert_eq!(get(port, &key("p", "other")).await, None);
 }
