@@ -12,6 +12,11 @@ use crate::problem::{Problem, key, suggestion};
 /// ends at 128, a component's that of a file.
 pub const MAX_NAME_BYTES: usize = 64;
 
+/// The most routes of an API, those of a connection's life included: a deployment has both, in the app or not.
+///
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+const MAX_ROUTES: usize = 300;
+
 const PREDEFINED: [&str; 3] = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT];
 
 /// The first problem of `app`; `table` is what its name and its selection expression stand under, ending in a dot.
@@ -27,6 +32,7 @@ pub(crate) fn app(app: &App, table: &str) -> Result<(), Problem> {
         let hint = "add one, such as `[routes.\"$default\"]`";
         return Err(Problem::new("routes", "there are none").hint(hint));
     }
+    count(app)?;
     for (route_key, route) in &app.routes {
         self::route(app, route_key.as_str(), route)?;
     }
@@ -43,6 +49,17 @@ fn name(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
         return Err(Problem::new(at(), problem));
     }
     Ok(())
+}
+
+fn count(app: &App) -> Result<(), Problem> {
+    let added = [RouteKey::CONNECT, RouteKey::DISCONNECT].iter().filter(|key| !app.routes.contains_key(**key)).count();
+    let count = app.routes.len() + added;
+    if count <= MAX_ROUTES {
+        return Ok(());
+    }
+    let problem =
+        format!("{count} of them, `$connect` and `$disconnect` included, and API Gateway allows {MAX_ROUTES}");
+    Err(Problem::new("routes", problem).hint("let one route handle several kinds of messages"))
 }
 
 fn route(app: &App, route_key: &str, route: &Route) -> Result<(), Problem> {

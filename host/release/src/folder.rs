@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
@@ -26,7 +28,8 @@ const REBUILD: &str = "`tidegate build` writes it anew";
 /// components by name.
 ///
 /// A reader of `dir` finds the whole old release or the whole new one: the new one is written beside it and takes its
-/// place in one step, where the file system can exchange folders; elsewhere `dir` is missing for an instant.
+/// place in one step, where the file system can exchange folders; elsewhere `dir` is missing for an instant. It is on the
+/// disk before it takes its place, so that a crash leaves no half of it, at worst a folder `.tidegate-*` beside it.
 ///
 /// # Errors
 /// When the app does not hold, the artifacts are not those of its components, or the file system refuses; what was in
@@ -48,17 +51,34 @@ pub fn write<A: AsRef<[u8]>>(dir: &Path, app: &App, artifacts: &BTreeMap<String,
     for (name, artifact) in artifacts {
         write_file(&components.join(file_name(name)), artifact.as_ref())?;
     }
+    sync(&components)?;
+    sync(&new)?;
     replace(&dir, &new, temporary.path())?;
+    sync(parent)?;
     load(&dir)
 }
 
-/// Load the release in the folder `dir`. A release that takes its place meanwhile may be loaded in part: load after
-/// [`write()`] has returned.
+/// Load the release in the folder `dir`. When another process [writes](write()) one there meanwhile, it is loaded anew,
+/// so that it is the whole old one or the whole new one.
+///
+/// The release names its artifacts by their paths. Whoever loads those files later finds what is there by then.
 ///
 /// # Errors
 /// When there is none, its `app.json` does not hold, an artifact is missing, or a file does not belong.
 pub fn load(dir: &Path) -> Result<Release, Error> {
     let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
+    loop {
+        // While the folder is held open, no other is given its number.
+        let held = File::open(&dir).and_then(|folder| folder.metadata().map(|of| (folder, of)));
+        let release = read(&dir);
+        match (held, fs::metadata(&dir)) {
+            (Ok((_folder, before)), Ok(after)) if (before.dev(), before.ino()) != (after.dev(), after.ino()) => {}
+            _ => return release,
+        }
+    }
+}
+
+fn read(dir: &Path) -> Result<Release, Error> {
     let file = dir.join(APP_FILE);
     let json = fs::read(&file).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::NotFound { path: file.clone(), hint: REBUILD.to_owned() },
@@ -77,7 +97,17 @@ fn file_name(component: &str) -> OsString {
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    fs::write(path, bytes).map_err(Error::io("write", path))
+    let write = || {
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(Error::io("write", path))
+}
+
+/// Waits until the names in a folder are on the disk.
+fn sync(dir: &Path) -> Result<(), Error> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
 }
 
 fn list(components: &Path) -> Result<BTreeSet<OsString>, Error> {

@@ -126,7 +126,7 @@ fn a_bad_build_leaves_the_good_one() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_release_is_never_missing_while_it_is_replaced() {
+fn a_release_is_never_missing_or_mixed_while_it_is_replaced() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("release");
     let ids = [
@@ -142,7 +142,8 @@ fn a_release_is_never_missing_while_it_is_replaced() {
         });
         while !writer.is_finished() {
             assert!(fs::metadata(dir.join("app.json")).is_ok());
+            // Neither a mixture of both nor a file that was removed meanwhile.
+            assert!(ids.contains(&folder::load(&dir).unwrap().id));
         }
     });
-    assert!(ids.contains(&folder::load(&dir).unwrap().id));
 }

@@ -72,6 +72,23 @@ fn chat(from: &str, to: &str) -> String {
     CHAT.replace(from, to)
 }
 
+/// A manifest with this many routes.
+fn routes(count: usize) -> String {
+    let routes = (0..count).map(|number| format!("[routes.r{number}]\ncomponent = 'c'\n"));
+    format!(
+        "[app]\nname = 'a'\nroute-selection-expression = 'x'\n[components.c]\nsource = 'c.wasm'\n{}",
+        routes.collect::<String>()
+    )
+}
+
+#[test]
+fn as_many_routes_as_api_gateway_allows_are_taken() {
+    let of_life = "[routes.'$connect']\ncomponent = 'c'\n[routes.'$disconnect']\ncomponent = 'c'\n";
+    for (text, count) in [(routes(298), 298), (routes(298) + of_life, 300)] {
+        assert_eq!(Manifest::load(folder(&text).path()).unwrap().app().routes.len(), count);
+    }
+}
+
 #[test]
 fn a_good_manifest_resolves() {
     let dir = folder(CHAT);
@@ -339,6 +356,11 @@ fn every_problem_names_the_key_and_what_to_do() {
             "[app]\nname = 'a'\nroute-selection-expression = 'x'\n".to_owned(),
             "tidegate.toml: `routes`: there are none\n\
              hint: add one, such as `[routes.\"$default\"]`",
+        ),
+        (
+            routes(299),
+            "tidegate.toml: `routes`: 301 of them, `$connect` and `$disconnect` included, and API Gateway allows 300\n\
+             hint: let one route handle several kinds of messages",
         ),
         (
             ONE_ROUTE.to_owned(),
