@@ -1,5 +1,7 @@
 //! Configuration values, from a Parameter Store that answers as a test says.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,5 +1,13 @@
 //! Messages over HTTP: the port's suite against the gateway's `@connections`, and what it does when that fails.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says so by panicking"
+)]
+
 mod conformance;
 mod deferred;
 mod failures;
