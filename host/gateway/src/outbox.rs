@@ -31,7 +31,7 @@ pub(crate) struct Room {
 #[derive(Default)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
-    /// Told when the phase changes, and when the last of the queue is taken to be written.
+    /// Told when the phase changes, and when a queue that refused a message has been taken to be written.
     changed: Notify,
 }
 
@@ -40,6 +40,8 @@ struct State {
     phase: Phase,
     queue: VecDeque<Message>,
     bytes: usize,
+    /// Whether a message was refused for want of room since the queue was last empty.
+    refused: bool,
     /// The task of the socket, while it waits for something to write.
     waiting: Option<Waker>,
 }
@@ -103,6 +105,7 @@ impl Outbox {
         // An empty queue takes any message, so that no allowed size is too large for it.
         let full = state.bytes.saturating_add(message.len()) > room.bytes || state.queue.len() >= room.messages;
         if full && !state.queue.is_empty() {
+            state.refused = true;
             return Err(Error::Throttled);
         }
         let waiting = state.push(message);
@@ -171,9 +174,9 @@ impl Outbox {
     pub(crate) fn next(&self, task: Option<&Context<'_>>) -> Next {
         let mut state = self.state();
         if let Some(message) = state.pop() {
-            let is_last = state.queue.is_empty();
+            let is_awaited = state.queue.is_empty() && std::mem::take(&mut state.refused);
             drop(state);
-            if is_last {
+            if is_awaited {
                 self.changed.notify_waiters();
             }
             return Next::Message(message);
