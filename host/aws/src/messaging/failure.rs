@@ -5,7 +5,10 @@ use aws_sdk_apigatewaymanagement::error::{ProvideErrorMetadata, SdkError};
 use tidegate_capability::messaging::Error;
 
 /// Maps an error of any operation by its status, which is there even when the body makes no sense.
-pub(super) fn classify<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error {
+pub(super) fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    operation: &'static str,
+    error: &SdkError<E, HttpResponse>,
+) -> Error {
     let Some(status) = error.raw_response().map(|response| response.status().as_u16()) else {
         return transport(operation, error);
     };
@@ -33,16 +36,22 @@ pub(super) fn classify<E: ProvideErrorMetadata>(operation: &'static str, error: 
     failure
 }
 
-fn transport<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error {
+fn transport<E: std::error::Error + 'static>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error {
     let kind = match error {
         SdkError::ConstructionFailure(_) => "the request could not be built",
         SdkError::TimeoutError(_) => "no answer in time",
         SdkError::DispatchFailure(_) => "the connection failed",
         _ => "the answer makes no sense",
     };
-    tracing::warn!(operation, kind, "a call to @connections failed");
+    tracing::warn!(operation, kind, reason = chain(error), "a call to @connections failed");
     match error {
         SdkError::ConstructionFailure(_) => Error::Invalid("the request could not be built".to_owned()),
         _ => Error::Unavailable,
     }
+}
+
+/// What the transport said, from the outermost on, for the operator's log.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -17,6 +17,7 @@ use tidegate_aws::Tables;
 use tidegate_embedded::{Embedded, connector};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// What the tests see of AWS.
 pub(crate) struct Aws {
@@ -37,6 +38,7 @@ struct Shared {
     /// How many times a connection was looked for.
     looks: watch::Sender<usize>,
     traces: Mutex<BTreeSet<String>>,
+    connections: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Aws {
@@ -53,6 +55,7 @@ impl Aws {
             posts: watch::Sender::default(),
             looks: watch::Sender::default(),
             traces: Mutex::default(),
+            connections: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -66,9 +69,10 @@ impl Aws {
                     let shared = Arc::clone(&shared);
                     async move { Ok::<_, Infallible>(shared.answer(request).await) }
                 });
-                tokio::spawn(
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-                );
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let connection = tokio::spawn(async { drop(connection.await) });
+                serving.connections.lock().unwrap().push(connection);
             }
         });
         Self { url, shared }
@@ -99,6 +103,33 @@ impl Aws {
 
     pub(crate) fn fail_dynamodb(&self, how: Option<(u16, &'static str)>) {
         *self.shared.dynamodb_fails.lock().unwrap() = how;
+    }
+
+    /// Closes every connection that clients keep, and says how many there were. When it returns, the kernel has told the
+    /// clients, whether or not they have looked: on a busy machine the end of a connection is overtaken by what is sent
+    /// on another.
+    pub(crate) async fn hang_up(&self) -> usize {
+        let connections = std::mem::take(&mut *self.shared.connections.lock().unwrap());
+        let open = connections.iter().filter(|connection| !connection.is_finished()).count();
+        for connection in connections {
+            connection.abort();
+            // Once the task is gone, so is its socket.
+            let _ = connection.await;
+        }
+        while self.has_established_clients() {
+            tokio::task::yield_now().await;
+        }
+        open
+    }
+
+    /// Whether the kernel knows a socket whose other end is this server and that is established.
+    fn has_established_clients(&self) -> bool {
+        let (_, port) = self.url.rsplit_once(':').unwrap();
+        let server = format!(" 0100007F:{:04X} 01 ", port.parse::<u16>().unwrap());
+        std::fs::read_to_string("/proc/net/tcp").unwrap().lines().any(|line| {
+            // Local address, remote address, state; those of the server itself have its port as the local one.
+            line.contains(&server)
+        })
     }
 
     /// The traces that requests came with.

@@ -12,7 +12,7 @@ async fn a_connection_lives_from_connect_to_disconnect() {
     assert_eq!(bootstrap.reply(events::connect("echo")).await.status, 200);
     assert_eq!(bootstrap.text(events::message("any", "groups lobby")).await, "lobby");
     assert_eq!(bootstrap.text(events::message("any", "attributes")).await, "ann");
-    assert_eq!(bootstrap.text(events::message("any", "documents")).await, "documents");
+    bootstrap.text(events::message("any", "transactions")).await;
     assert_eq!(bootstrap.text(events::message("echo", "hello")).await, "hello");
     assert_eq!(bootstrap.reply(events::disconnect("echo")).await.status, 200);
     let bootstrap = bootstrap.text(events::message("any", "send L0SM9cOFvHcCIhw=")).await;
@@ -104,4 +104,46 @@ async fn several_events_run_at_once_where_lambda_gives_them() {
     assert_eq!(bootstrap.reply(events::connect("echo")).await.status, 200);
     let traces = bootstrap.aws.traces();
     assert_eq!(traces.into_iter().collect::<Vec<_>>(), ["Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1"]);
+}
+
+#[tokio::test]
+async fn a_thawed_process_uses_no_connection_that_died_while_it_was_frozen() {
+    let bootstrap = setup(&app()).await.start().await;
+    bootstrap.aws.open("other=");
+    let send = || events::message("any", "send other=");
+    for round in 1..=5 {
+        assert_eq!(bootstrap.reply(events::connect("echo")).await.status, 200, "{round}");
+        assert_eq!(bootstrap.text(send()).await, "Ok(())", "{round}");
+        bootstrap.freeze(true);
+        assert!(bootstrap.aws.hang_up().await > 0);
+        // The event is there when the process wakes up, at the same time as the end of its connections.
+        let answer = bootstrap.invoke(send());
+        let thaw = async { bootstrap.freeze(false) };
+        let (answer, ()) = tokio::join!(answer, thaw);
+        let answer = String::from_utf8(answer.unwrap()).unwrap();
+        assert!(answer.contains("Ok(())"), "{round}: {answer}");
+        soon(bootstrap.api.idle()).await;
+    }
+    assert_eq!(bootstrap.aws.posts("other=").len(), 10);
+}
+
+#[tokio::test]
+async fn a_thawed_process_uses_none_of_many_connections_that_died() {
+    let bootstrap = setup(&app()).await.start().await;
+    let ids: Vec<String> = (0..200).map(|number| format!("c{number}=")).collect();
+    for id in &ids {
+        bootstrap.aws.open(id);
+    }
+    let send = || events::message("any", &format!("send_many {}", ids.join(" ")));
+    for round in 1..=5 {
+        assert_eq!(bootstrap.text(send()).await, ["Ok(())"; 200].join(" "), "{round}");
+        bootstrap.freeze(true);
+        assert!(bootstrap.aws.hang_up().await > 60);
+        let answer = bootstrap.invoke(send());
+        let thaw = async { bootstrap.freeze(false) };
+        let (answer, ()) = tokio::join!(answer, thaw);
+        let answer = String::from_utf8(answer.unwrap()).unwrap();
+        assert!(!answer.contains("Err"), "{round}: {answer}");
+        soon(bootstrap.api.idle()).await;
+    }
 }

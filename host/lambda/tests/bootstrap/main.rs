@@ -26,7 +26,7 @@ use tidegate_release::{App, Authorizer, Route};
 fn app() -> App {
     let lobby = || vec![GroupPattern::try_from("lobby".to_owned()).unwrap()];
     let grants = Grants {
-        storage: [("notes".to_owned(), Access::ReadWrite)].into(),
+        storage: [("notes".to_owned(), Access::ReadWrite), ("outbox".to_owned(), Access::Write)].into(),
         connections: Some(ConnectionsGrant {
             describe: true,
             list: true,

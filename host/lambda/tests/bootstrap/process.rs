@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tidegate_event::{FunctionError, Payload, Reply, decode_reply};
 use tidegate_release::{App, folder};
@@ -124,7 +125,7 @@ impl Bootstrap {
 
     /// The reply to an event, once its post-response phase is over.
     pub(crate) async fn reply(&self, event: Vec<u8>) -> Reply {
-        let answer = self.invoke(event).await.unwrap_or_else(|error| panic!("{error:?}"));
+        let answer = self.invoke(event).await.unwrap_or_else(|error| panic!("{error:?} {:?}", self.lines()));
         soon(self.api.idle()).await;
         decode_reply(&answer).unwrap()
     }
@@ -164,8 +165,11 @@ impl Bootstrap {
         self.child.try_wait().unwrap().is_none()
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id().expect("the process runs")
+    /// Stops the process, as Lambda does between events, or lets it go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let id = i32::try_from(self.child.id().expect("the process runs")).unwrap();
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 }
 
