@@ -1,5 +1,13 @@
 //! The real `bootstrap`, driven through a stand-in Runtime API, against AWS on this machine over HTTP.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test, as the tests do"
+)]
+
 mod aws;
 #[path = "../../../runtime/tests/runtime/events.rs"]
 #[allow(dead_code, reason = "the runtime's own tests use all of it")]

@@ -40,6 +40,7 @@ struct Shared {
     waiting: watch::Sender<usize>,
 }
 
+#[derive(Debug)]
 struct Invocation {
     id: String,
     event: Vec<u8>,
@@ -71,7 +72,7 @@ impl RuntimeApi {
         let (answer, answered) = oneshot::channel();
         self.shared.answers.lock().unwrap().insert(id.clone(), answer);
         let invocation = Invocation { id, event, deadline: SystemTime::now() + time };
-        self.shared.give.send(invocation).ok().expect("the API runs");
+        self.shared.give.send(invocation).expect("the API runs");
         answered.await.expect("the API runs")
     }
 
