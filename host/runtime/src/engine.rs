@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_capability::{Deadline, Limits};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,
 };
@@ -13,6 +13,8 @@ use crate::ticker::{Running, Ticker};
 
 /// The most instances at a time of a local host: what a pool reserves address space for, 4 GiB a memory.
 pub const LOCAL_SLOTS: u32 = 128;
+/// The most instances of a local host that wait for their event.
+pub const LOCAL_SPARES: u32 = 32;
 /// The most core instances of one component; a CPython-based one has about 20.
 pub const MAX_CORE_INSTANCES: u32 = 64;
 /// The most linear memories of one component; tool chains make one or two.
@@ -63,6 +65,8 @@ pub struct EngineOptions {
     pub allocation: Allocation,
     /// The most instances at a time; an event beyond them waits.
     pub slots: u32,
+    /// The most instances beyond those that are made before their event comes, one a route.
+    pub spares: u32,
 }
 
 impl EngineOptions {
@@ -72,13 +76,14 @@ impl EngineOptions {
         Self {
             allocation: Allocation::Pooling { keep_resident: PoolingAllocationConfig::is_pagemap_scan_available() },
             slots: LOCAL_SLOTS,
+            spares: LOCAL_SPARES,
         }
     }
 
     /// Options for a host that runs `slots` events at a time and starts often, as on Lambda.
     #[must_use]
     pub fn on_demand(slots: u32) -> Self {
-        Self { allocation: Allocation::OnDemand, slots: slots.max(1) }
+        Self { allocation: Allocation::OnDemand, slots: slots.max(1), spares: 1 }
     }
 
     /// Options for a pool of `slots`, kept resident where that is faster.
@@ -94,15 +99,10 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     ticker: Ticker,
-    permits: Semaphore,
+    slots: Arc<Semaphore>,
+    spares: Arc<Semaphore>,
     options: EngineOptions,
     wasmtime: wasmtime::Engine,
-}
-
-/// A slot for one instance, and the clock that interrupts it.
-pub(crate) struct Slot<'a> {
-    _running: Running<'a>,
-    _permit: SemaphorePermit<'a>,
 }
 
 impl Engine {
@@ -113,12 +113,22 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
         let mut config = config();
         if let Allocation::Pooling { keep_resident } = options.allocation {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.slots, keep_resident)));
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
+                options.slots.saturating_add(options.spares),
+                keep_resident,
+            )));
         }
         let wasmtime = wasmtime::Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let ticker = Ticker::start(wasmtime.clone()).map_err(Error::Ticker)?;
         let slots = usize::try_from(options.slots).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
-        Ok(Self(Arc::new(Inner { ticker, permits: Semaphore::new(slots), options, wasmtime })))
+        let spares = usize::try_from(options.spares).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Ok(Self(Arc::new(Inner {
+            ticker,
+            slots: Arc::new(Semaphore::new(slots)),
+            spares: Arc::new(Semaphore::new(spares)),
+            options,
+            wasmtime,
+        })))
     }
 
     /// Whether the kernel can say which pages a guest touched (`PAGEMAP_SCAN`, Linux 6.7); pools are fastest then.
@@ -138,12 +148,22 @@ impl Engine {
     }
 
     /// Waits for a free slot; none when the deadline comes first.
-    pub(crate) async fn slot(&self, deadline: Deadline) -> Option<Slot<'_>> {
-        let permit = match self.0.permits.try_acquire() {
-            Ok(permit) => permit,
-            Err(_) => tokio::time::timeout_at(deadline.instant().into(), self.0.permits.acquire()).await.ok()?.ok()?,
-        };
-        Some(Slot { _running: self.0.ticker.run(), _permit: permit })
+    pub(crate) async fn slot(&self, deadline: Deadline) -> Option<OwnedSemaphorePermit> {
+        let slots = || Arc::clone(&self.0.slots);
+        match slots().try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) => tokio::time::timeout_at(deadline.instant().into(), slots().acquire_owned()).await.ok()?.ok(),
+        }
+    }
+
+    /// Room for an instance that waits for its event, if there is any.
+    pub(crate) fn spare(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.spares).try_acquire_owned().ok()
+    }
+
+    /// Keeps the epochs coming while a guest runs.
+    pub(crate) fn running(&self) -> Running<'_> {
+        self.0.ticker.run()
     }
 }
 

@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidegate_capability::Deadline;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::exports::tidegate::route::connect_authorizer::Decision;
 use crate::bindings::tidegate::route::types::{Connection, Error, Handshake, Reply, Request};
 use crate::component::Component;
-use crate::engine::{Engine, Slot};
+use crate::engine::Engine;
 use crate::ports::Ports;
+use crate::prepared::{Prepared, Shelf};
 use crate::router::Route;
 use crate::state::{Effects, EventTags, State};
+use crate::ticker::Running;
 use crate::trap::Failure;
 
 /// What is kept of an event's time for the work around the guest: the registry's clean-up, encoding and posting a reply.
@@ -22,12 +25,20 @@ pub const PORT_MARGIN: Duration = Duration::from_millis(50);
 
 /// A store for one event. Nothing outlives it but its [`Effects`].
 pub(crate) struct Instance<'e> {
-    // Dropped before the slot that it occupies.
-    store: Store<State>,
+    used: Used,
+    prepared: Option<wasmtime::component::Instance>,
     component: Arc<Component>,
     deadline: Instant,
     time: Duration,
-    _slot: Slot<'e>,
+    _running: Running<'e>,
+}
+
+/// A store that an event has used, with what it occupies: dropping it takes time that no client need wait for.
+pub(crate) struct Used {
+    // Dropped before the slots that it occupies.
+    store: Store<State>,
+    _slot: OwnedSemaphorePermit,
+    _spare: Option<OwnedSemaphorePermit>,
 }
 
 /// What an event brings to its instance.
@@ -37,31 +48,57 @@ pub(crate) struct Event {
     pub(crate) deadline: Deadline,
 }
 
+impl Used {
+    /// The event that used it.
+    pub(crate) fn tags(&self) -> &EventTags {
+        &self.store.data().tags
+    }
+}
+
 impl<'e> Instance<'e> {
-    /// Waits for a slot and makes the store; the component is instantiated by the call.
+    /// Waits for a slot, and takes the instance that was prepared or makes the store of one, which the call instantiates.
     pub(crate) async fn new(
         engine: &'e Engine,
         route: &Arc<Route>,
+        shelf: Option<&Shelf>,
         ports: &Arc<Ports>,
         event: Event,
     ) -> Result<Self, Failure> {
         let now = Instant::now();
         let deadline = (now + route.limits.time).min(event.deadline.earlier(MARGIN).instant());
         let time = deadline.saturating_duration_since(now);
-        let slot = engine.slot(Deadline::at(deadline)).await.ok_or(Failure::Busy)?;
+        let _slot = engine.slot(Deadline::at(deadline)).await.ok_or(Failure::Busy)?;
         let ports_deadline = Deadline::at(deadline).earlier(PORT_MARGIN.min(time / 10));
-        let state = State::new(event.tags, Arc::clone(route), Arc::clone(ports), event.connecting, ports_deadline);
-        let mut store = Store::new(engine.wasmtime(), state);
-        limit(&mut store, deadline);
-        Ok(Self { store, component: Arc::clone(&route.component), deadline, time, _slot: slot })
+        let end = Deadline::at(deadline);
+        let (store, prepared, _spare) = match shelf.and_then(Shelf::take) {
+            Some(Prepared { mut store, instance, spare }) => {
+                let state = store.data_mut();
+                (state.tags, state.ports, state.connecting) = (event.tags, Arc::clone(ports), event.connecting);
+                (state.end, state.deadline) = (end, ports_deadline);
+                // Epochs have passed since it was made.
+                store.set_epoch_deadline(1);
+                (store, Some(instance), Some(spare))
+            }
+            None => {
+                let (route, ports) = (Arc::clone(route), Arc::clone(ports));
+                let state = State::new(event.tags, route, ports, event.connecting, end, ports_deadline);
+                (store(engine, state), None, None)
+            }
+        };
+        let used = Used { store, _slot, _spare };
+        let component = Arc::clone(&route.component);
+        Ok(Self { used, prepared, component, deadline, time, _running: engine.running() })
     }
 
     /// Calls `handle` of a route.
     pub(crate) async fn handle(&mut self, request: &Request) -> Result<Result<Reply, Error>, Failure> {
-        let Self { store, component, .. } = self;
+        let Self { used: Used { store, .. }, prepared, component, .. } = self;
         let call = async {
             let Some(indices) = &component.handler else { wasmtime::bail!("the component exports no handler") };
-            let instance = component.pre.instantiate_async(&mut *store).await?;
+            let instance = match prepared.take() {
+                Some(instance) => instance,
+                None => component.pre.instantiate_async(&mut *store).await?,
+            };
             let guest = indices.load(&mut *store, &instance)?;
             guest.call_handle(&mut *store, request).await
         };
@@ -74,7 +111,7 @@ impl<'e> Instance<'e> {
         connection: &Connection,
         handshake: &Handshake,
     ) -> Result<Result<Decision, Error>, Failure> {
-        let Self { store, component, .. } = self;
+        let Self { used: Used { store, .. }, component, .. } = self;
         let call = async {
             let Some(indices) = &component.authorizer else {
                 wasmtime::bail!("the component exports no connect-authorizer")
@@ -86,25 +123,28 @@ impl<'e> Instance<'e> {
         within(call, self.deadline, self.time).await
     }
 
-    /// Drops the store and the slot; what is left is for the post-response phase.
-    pub(crate) fn close(mut self) -> Effects {
-        std::mem::take(&mut self.store.data_mut().effects)
+    /// Ends the event: what is left is for the post-response phase, the store included.
+    pub(crate) fn close(mut self) -> (Effects, Used) {
+        (std::mem::take(&mut self.used.store.data_mut().effects), self.used)
     }
 }
 
-/// Sets what an instance may use. At each tick a guest that computes lets the others run, and ends at its deadline.
-fn limit(store: &mut Store<State>, deadline: Instant) {
-    let limits = store.data().route.limits;
+/// A store with what its instance may use. At each tick a guest that computes lets the others run, and ends at its
+/// deadline.
+pub(crate) fn store(engine: &Engine, state: State) -> Store<State> {
+    let limits = state.route.limits;
+    let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(limits.host_call_bytes);
     store.set_max_component_handles(limits.handles);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
-        if Instant::now() >= deadline {
+    store.epoch_deadline_callback(|context| {
+        if context.data().end.has_passed() {
             return Ok(UpdateDeadline::Interrupt);
         }
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
+    store
 }
 
 /// Epochs interrupt a guest that computes; the timeout ends one whose host call waits.

@@ -9,6 +9,7 @@
 //! - `router`: the routes of the active release, over `component`, which loads and links an artifact
 //! - [`interface`]: what a component imports and exports, held against the worlds and the grants
 //! - [`engine`]: the one configuration, the pool, and the `ticker` that interrupts
+//! - `prepared`: the next instance, made before its event
 //! - [`instance`]: a fresh store for one event, with its `limiter` and its `state`
 //! - `host`: what a guest may import: storage, messaging, connections, config; and `wasi`, without authority
 //! - [`log`]: what a guest writes; `trap`: how a call ends that does not answer
@@ -29,6 +30,7 @@ mod limiter;
 pub mod log;
 mod ports;
 pub mod post_response;
+mod prepared;
 mod reply;
 mod router;
 mod state;

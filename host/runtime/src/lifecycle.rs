@@ -11,11 +11,11 @@ use tidegate_event::{
 use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
 use crate::dispatch::{Host, Outcome};
-use crate::instance::{self, Instance, MARGIN};
+use crate::instance::{self, Instance, MARGIN, Used};
 use crate::ports::Ports;
 use crate::post_response::PostResponse;
 use crate::reply;
-use crate::router::Route;
+use crate::router::Entry;
 use crate::state::{Effects, EventTags};
 use crate::trap::Failure;
 
@@ -55,36 +55,37 @@ async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
         unregister(&ports, &id, deadline).await;
         return Outcome::without_guest(Ok(encode_reply(&reply::status(500))));
     }
-    let Some((key, route)) = host.router.exact(meta.route_key.as_str()) else {
+    let Some(entry) = host.router.exact(meta.route_key.as_str()) else {
         return Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
     };
-    let (called, mut effects) = meta.call(key, route, event, true).await;
+    let (called, mut effects, used) = meta.call(entry, event, true).await;
     let trapped = trapped(&called);
     let reply = reply::to_connect(called);
     if !(200..=299).contains(&reply.status) {
         effects.deferred.clear();
         unregister(&ports, &id, deadline).await;
     }
-    let after = PostResponse::new(&id, effects, &ports);
-    Outcome { response: Ok(encode_reply(&reply)), after, route: Some(key.clone()), trapped }
+    let after = PostResponse::new(&id, effects, &ports).then_prepare(host, entry, used);
+    Outcome { response: Ok(encode_reply(&reply)), after, route: Some(entry.key.clone()), trapped }
 }
 
 async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports) = (meta.host, Arc::clone(&meta.ports));
     let id = meta.connection.id.clone();
-    let Some((key, route)) = host.router.message(meta.route_key.as_str()) else {
+    let Some(entry) = host.router.message(meta.route_key.as_str()) else {
         let error = function_error("Tidegate.NoRoute", format!("no route for the key `{}`", meta.route_key));
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
         return Outcome::without_guest(Err(error));
     };
     let request_id = meta.request_id.clone();
-    let (called, effects) = meta.call(key, route, event, false).await;
+    let (called, effects, used) = meta.call(entry, event, false).await;
     let (trapped, answered) = (trapped(&called), called.is_ok());
-    let response = reply::to_message(called, route.response).map(|reply| encode_reply(&reply));
+    let response = reply::to_message(called, entry.route.response).map(|reply| encode_reply(&reply));
     if let (true, Err(error)) = (answered, &response) {
-        tracing::error!(requestId = %request_id, connectionId = %id, route = %key, "{}", error.error_message);
+        tracing::error!(requestId = %request_id, connectionId = %id, route = %entry.key, "{}", error.error_message);
     }
-    Outcome { response, after: PostResponse::new(&id, effects, &ports), route: Some(key.clone()), trapped }
+    let after = PostResponse::new(&id, effects, &ports).then_prepare(host, entry, used);
+    Outcome { response, after, route: Some(entry.key.clone()), trapped }
 }
 
 /// Cleans up, also when the guest fails and when there is none.
@@ -92,11 +93,11 @@ async fn disconnect(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
     let id = meta.connection.id.clone();
     let mut outcome = Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
-    if let Some((key, route)) = host.router.exact(meta.route_key.as_str()) {
+    if let Some(entry) = host.router.exact(meta.route_key.as_str()) {
         // API Gateway ignores the answer; a failure is in the log already.
-        let (called, effects) = meta.call(key, route, event, false).await;
-        outcome.after = PostResponse::new(&id, effects, &ports);
-        outcome.route = Some(key.clone());
+        let (called, effects, used) = meta.call(entry, event, false).await;
+        outcome.after = PostResponse::new(&id, effects, &ports).then_prepare(host, entry, used);
+        outcome.route = Some(entry.key.clone());
         outcome.trapped = trapped(&called);
     }
     unregister(&ports, &id, deadline).await;
@@ -114,7 +115,7 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
     let Authorization { method_arn, handshake, .. } = authorization;
     let tags = meta.tags(&meta.route_key);
     let event = instance::Event { tags: tags.clone(), connecting: false, deadline: meta.deadline };
-    let decided = match Instance::new(&host.engine, route, &meta.ports, event).await {
+    let decided = match Instance::new(&host.engine, route, None, &meta.ports, event).await {
         Ok(mut instance) => {
             let connection = convert::unauthorized_connection(meta.connection);
             instance.authorize(&connection, &convert::handshake(handshake)).await
@@ -144,8 +145,8 @@ impl Meta<'_> {
     }
 
     /// Calls the route's handler in a fresh instance; a call that fails or does not answer is logged here.
-    async fn call(self, key: &RouteKey, route: &Arc<Route>, event: wit::Event, connecting: bool) -> (Called, Effects) {
-        let tags = self.tags(key);
+    async fn call(self, entry: &Entry, event: wit::Event, connecting: bool) -> (Called, Effects, Option<Used>) {
+        let tags = self.tags(&entry.key);
         let Self { host, ports, request_id, route_key, received_at, connection, deadline } = self;
         let request = wit::Request {
             request_id: request_id.into(),
@@ -155,7 +156,7 @@ impl Meta<'_> {
             event,
         };
         let event = instance::Event { tags: tags.clone(), connecting, deadline };
-        let (called, effects) = match Instance::new(&host.engine, route, &ports, event).await {
+        match Instance::new(&host.engine, &entry.route, Some(&entry.shelf), &ports, event).await {
             Ok(mut instance) => {
                 let called = instance.handle(&request).await;
                 match &called {
@@ -163,14 +164,14 @@ impl Meta<'_> {
                     Ok(Err(error)) => reply::log_error(error, &tags),
                     Err(failure) => failure.log(&tags),
                 }
-                (called, instance.close())
+                let (effects, used) = instance.close();
+                (called, effects, Some(used))
             }
             Err(failure) => {
                 failure.log(&tags);
-                (Err(failure), Effects::default())
+                (Err(failure), Effects::default(), None)
             }
-        };
-        (called, effects)
+        }
     }
 }
 

@@ -6,17 +6,31 @@ use futures_util::{StreamExt as _, stream};
 use tidegate_capability::{Deadline, registry};
 use tidegate_event::ConnectionId;
 
+use crate::dispatch::Host;
+use crate::engine::Engine;
+use crate::instance::Used;
 use crate::ports::Ports;
+use crate::prepared::Shelf;
+use crate::router::{Entry, Route};
 use crate::state::{Effects, Gone};
 
 /// How many gone connections are reaped at a time.
 const REAP_CONCURRENCY: usize = 16;
 
 /// What one event leaves to be done once its response is posted.
-#[derive(Debug)]
 #[must_use = "a greeting that was sent during `$connect` is lost unless this runs"]
 pub struct PostResponse {
     work: Option<Work>,
+    next: Option<Next>,
+}
+
+/// An event's store, to be dropped, and what makes the instance of the route's next event.
+struct Next {
+    used: Used,
+    engine: Engine,
+    route: Arc<Route>,
+    shelf: Arc<Shelf>,
+    ports: Arc<Ports>,
 }
 
 #[derive(Debug)]
@@ -28,26 +42,65 @@ struct Work {
 
 impl PostResponse {
     pub(crate) fn nothing() -> Self {
-        Self { work: None }
+        Self { work: None, next: None }
     }
 
     pub(crate) fn new(connection: &ConnectionId, effects: Effects, ports: &Arc<Ports>) -> Self {
         if effects.deferred.is_empty() && effects.gone.is_empty() {
             return Self::nothing();
         }
-        Self { work: Some(Work { connection: connection.clone(), effects, ports: Arc::clone(ports) }) }
+        let work = Work { connection: connection.clone(), effects, ports: Arc::clone(ports) };
+        Self { work: Some(work), next: None }
+    }
+
+    /// Drops what the event used, and prepares the route's next instance.
+    pub(crate) fn then_prepare(mut self, host: &Host, entry: &Entry, used: Option<Used>) -> Self {
+        self.next = used.map(|used| Next {
+            used,
+            engine: host.engine.clone(),
+            route: Arc::clone(&entry.route),
+            shelf: Arc::clone(&entry.shelf),
+            ports: host.ports(),
+        });
+        self
     }
 
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.work.is_none()
+        self.work.is_none() && self.next.is_none()
     }
 
     /// Delivers what a connection was sent during its `$connect`, in order, and reaps connections that were found gone.
-    /// Ends by the deadline; what it did not get to is dropped and logged.
+    /// Then it makes the instance of the route's next event. Ends by the deadline; what it did not get to is dropped and
+    /// logged.
     pub async fn run(self, deadline: Deadline) {
-        let Some(Work { connection, effects, ports }) = self.work else { return };
+        let Self { work, next } = self;
+        // First, because the store occupies a slot that another event may wait for.
+        let next = next.map(Next::clean);
+        if let Some(work) = work {
+            work.run(deadline).await;
+        }
+        if let Some(next) = next {
+            // Whether it is ready in time or not, the next event runs.
+            let _ = tokio::time::timeout_at(deadline.instant().into(), next).await;
+        }
+    }
+}
+
+impl Next {
+    /// Drops the store at once, and fills the shelf when awaited.
+    fn clean(self) -> impl Future<Output = ()> {
+        let Self { used, engine, route, shelf, ports } = self;
+        let tags = used.tags().clone();
+        drop(used);
+        async move { shelf.fill(&engine, &route, &ports, tags).await }
+    }
+}
+
+impl Work {
+    async fn run(self, deadline: Deadline) {
+        let Self { connection, effects, ports } = self;
         let work = async {
             deliver(&connection, &effects, &ports, deadline).await;
             reap_all(effects.gone, &ports, deadline).await;
@@ -90,5 +143,11 @@ async fn reap(gone: &Gone, ports: &Ports, deadline: Deadline) -> Result<(), regi
     match ports.registry.describe(&gone.id, deadline).await {
         Err(registry::Error::NotFound) => ports.registry.leave(group, &gone.id, deadline).await,
         found => found.map(drop),
+    }
+}
+
+impl std::fmt::Debug for PostResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostResponse").field("work", &self.work).finish_non_exhaustive()
     }
 }

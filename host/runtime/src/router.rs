@@ -11,6 +11,7 @@ use crate::component::{self, Component, Loaded};
 use crate::engine::Engine;
 use crate::error::{Error, Refusal};
 use crate::interface::{Problem, Role};
+use crate::prepared::Shelf;
 
 /// A route, or the authorizer: a component with what it may do.
 pub(crate) struct Route {
@@ -21,10 +22,17 @@ pub(crate) struct Route {
     pub(crate) limits: Limits,
 }
 
+/// A route under its key, with the place of its next instance.
+pub(crate) struct Entry {
+    pub(crate) key: RouteKey,
+    pub(crate) route: Arc<Route>,
+    pub(crate) shelf: Arc<Shelf>,
+}
+
 /// The routes of one release.
 pub(crate) struct Router {
     release: ReleaseId,
-    routes: HashMap<String, (RouteKey, Arc<Route>)>,
+    routes: HashMap<String, Entry>,
     authorizer: Option<Arc<Route>>,
 }
 
@@ -59,7 +67,8 @@ impl Router {
             if let Some(component) = linked.get(route.component.as_str()) {
                 let (grants, limits) = (route.grants.clone(), route.limits);
                 let route = Route { component: Arc::clone(component), response: route.response, grants, limits };
-                routes.insert(key.as_str().to_owned(), (key.clone(), Arc::new(route)));
+                let entry = Entry { key: key.clone(), route: Arc::new(route), shelf: Arc::default() };
+                routes.insert(key.as_str().to_owned(), entry);
             }
         }
         let authorizer = release.app.authorizer.as_ref().and_then(|authorizer| {
@@ -79,12 +88,12 @@ impl Router {
     }
 
     /// The route of exactly this key.
-    pub(crate) fn exact(&self, key: &str) -> Option<&(RouteKey, Arc<Route>)> {
+    pub(crate) fn exact(&self, key: &str) -> Option<&Entry> {
         self.routes.get(key)
     }
 
     /// The route of a message: the key's own, else `$default`. A client that names `$connect` does not get there.
-    pub(crate) fn message(&self, key: &str) -> Option<&(RouteKey, Arc<Route>)> {
+    pub(crate) fn message(&self, key: &str) -> Option<&Entry> {
         let own = if matches!(key, RouteKey::CONNECT | RouteKey::DISCONNECT) { None } else { self.exact(key) };
         own.or_else(|| self.exact(RouteKey::DEFAULT))
     }

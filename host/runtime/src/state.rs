@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) ports: Arc<Ports>,
     /// Whether the connection is still being made, so that what it is sent must wait.
     pub(crate) connecting: bool,
+    /// When the guest is interrupted.
+    pub(crate) end: Deadline,
     /// By when ports answer: a little before the guest is interrupted, so that it can still act on the answer.
     pub(crate) deadline: Deadline,
     pub(crate) effects: Effects,
@@ -62,6 +64,7 @@ impl State {
         route: Arc<Route>,
         ports: Arc<Ports>,
         connecting: bool,
+        end: Deadline,
         deadline: Deadline,
     ) -> Self {
         let limits = route.limits;
@@ -72,6 +75,7 @@ impl State {
             route,
             ports,
             connecting,
+            end,
             deadline,
             effects: Effects::default(),
             limiter: Limiter::new(limits.memory),
