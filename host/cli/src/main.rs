@@ -34,6 +34,10 @@ use tidegate_runtime::Engine;
 use crate::args::{Cli, Command};
 use crate::shutdown::Shutdown;
 
+/// A tenth of an echo, and a quarter of reading a group's members, was spent in the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = std::env::var("TIDEGATE_LOG").ok();

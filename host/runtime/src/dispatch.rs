@@ -86,6 +86,13 @@ impl Host {
         self.run(request, deadline).await
     }
 
+    /// Whether the next instance of a route waits for its event, for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_prepared(&self, route_key: &str) -> bool {
+        self.router.exact(route_key).is_some_and(|entry| entry.shelf.is_filled())
+    }
+
     /// What [`dispatch`](Self::dispatch) does once the event is decoded, for the benchmarks of each stage.
     #[doc(hidden)]
     pub async fn run(&self, request: Request, deadline: Deadline) -> Outcome {

@@ -53,9 +53,10 @@ impl PostResponse {
         Self { work: Some(work), next: None }
     }
 
-    /// Drops what the event used, and prepares the route's next instance.
+    /// Drops what the event used, and prepares the route's next instance: later where the engine prepares instances at
+    /// all, now where it does not.
     pub(crate) fn then_prepare(mut self, host: &Host, entry: &Entry, used: Option<Used>) -> Self {
-        self.next = used.map(|used| Next {
+        self.next = used.filter(|_| host.engine.prepares()).map(|used| Next {
             used,
             engine: host.engine.clone(),
             route: Arc::clone(&entry.route),

@@ -30,9 +30,13 @@ impl Shelf {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    pub(crate) fn is_filled(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Makes the next instance unless one waits or the engine has no room to spare.
     pub(crate) async fn fill(&self, engine: &Engine, route: &Arc<Route>, ports: &Arc<Ports>, tags: EventTags) {
-        if self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        if self.is_filled() {
             return;
         }
         // Nothing depends on it: a component that fails to instantiate fails its next event, which says so.

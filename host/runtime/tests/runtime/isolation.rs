@@ -54,13 +54,35 @@ async fn events_beyond_the_slots_wait_their_turn() {
             .map(|_| {
                 let host = Arc::clone(&fixture.host);
                 let event = events::message("any", "storage_waits meeting");
-                tokio::spawn(async move { host.dispatch(&event, Deadline::after(Duration::from_secs(29))).await })
+                tokio::spawn(async move {
+                    let deadline = Deadline::after(Duration::from_secs(29));
+                    let outcome = host.dispatch(&event, deadline).await;
+                    // An event keeps its slot until its store is dropped, which is after the response.
+                    outcome.after.run(deadline).await;
+                    outcome.response
+                })
             })
             .collect();
         for task in tasks {
-            task.await.unwrap().response.unwrap();
+            task.await.unwrap().unwrap();
         }
         assert_eq!(fixture.world.data().meeting, (0, MEETING), "as many as there are slots, and never more");
+    }
+}
+
+#[tokio::test]
+async fn the_next_instance_is_prepared_and_serves_one_event() {
+    let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(4)).unwrap(), app()).unwrap();
+    let deadline = Deadline::after(Duration::from_secs(29));
+    assert!(!fixture.host.is_prepared("any"));
+    for _ in 0..3 {
+        // A static counter of the guest starts anew in each instance.
+        let outcome = fixture.host.dispatch(&events::message("any", "counter"), deadline).await;
+        assert!(!fixture.host.is_prepared("any"), "an instance that waited is used up");
+        let reply = outcome.response.unwrap();
+        assert!(String::from_utf8(reply).unwrap().contains(r#""body":"0""#));
+        outcome.after.run(deadline).await;
+        assert!(fixture.host.is_prepared("any"));
     }
 }
 
