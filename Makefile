@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: dev test test-host test-guest test-e2e lint lint-rust lint-deny lint-rules bench setup wasm clean
+.PHONY: dev test test-host test-guest test-infra test-e2e lint lint-infra lint-rust lint-deny lint-rules bench setup wasm clean
 
 WASM_TARGET := wasm32-wasip2
 CARGO_DENY_VERSION := 0.20.2
@@ -48,7 +48,7 @@ tests/bench/node_modules/.installed: tests/bench/package-lock.json tests/bench/p
 	touch $@
 
 # The end-to-end tests come last: theirs are the closing lines.
-test: test-host test-guest test-e2e
+test: test-host test-guest test-infra test-e2e
 
 test-host: wasm
 	$(CARGO_TEST) --locked --workspace
@@ -57,11 +57,17 @@ test-host: wasm
 test-guest: wasm
 	for manifest in $(GUEST_WORKSPACES); do cargo test --locked --manifest-path "$$manifest" --workspace; done
 
+test-infra:
+	$(MAKE) -C infra test
+
 test-e2e: setup
 	cargo build --locked -p tidegate-cli --bin tidegate
 	TIDEGATE_BIN=$(TARGET_DIR)/debug/tidegate $(VENV)/bin/python -m pytest .ci tests/e2e $(PYTEST_ARGS)
 
-lint: lint-rules lint-rust lint-deny
+lint: lint-rules lint-infra lint-rust lint-deny
+
+lint-infra:
+	$(MAKE) -C infra lint
 
 lint-rust: wasm
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy

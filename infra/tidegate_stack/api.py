@@ -75,9 +75,7 @@ class Api(Construct):
 
     def _missing_routes(self) -> list[Route]:
         """The routes of a connection's life that the app has no component for."""
-        return [
-            Route(key, response=False, grants=Grants()) for key in (CONNECT, DISCONNECT) if not self.app.route(key)
-        ]
+        return [Route(key, response=False, grants=Grants()) for key in (CONNECT, DISCONNECT) if not self.app.route(key)]
 
     def _route(self, route: Route, integration: CfnIntegration, authorizer_id: str | None) -> None:
         resource = CfnRoute(
