@@ -107,7 +107,7 @@ async fn receive(mut socket: Socket, progress: Arc<Progress>, receivers: u64) ->
             bail!("expected a text message");
         }
         let delivered = progress.delivered.fetch_add(1, Ordering::AcqRel) + 1;
-        if delivered % receivers == 0 {
+        if delivered.is_multiple_of(receivers) {
             progress.changed.notify_one();
         }
     }
