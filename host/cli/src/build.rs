@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
-use tidegate_compile::{Compiler, Target, inspect};
-use tidegate_release::{Component, Manifest, Release, folder};
-use tidegate_runtime::Interfaces;
+use anyhow::{Context, Result};
+use tidegate_compile::{Compiler, Target};
+use tidegate_release::{Manifest, Release, folder};
 
+use crate::built::{self, Built};
 use crate::cache::Cache;
 use crate::progress::Progress;
-use crate::{args, check, shell};
+use crate::{args, shell};
 
 /// Where Tidegate keeps what it makes, in the app's folder.
 const STATE_DIR: &str = ".tidegate";
@@ -38,20 +37,10 @@ pub(crate) fn state_dir(manifest: &Manifest) -> PathBuf {
 /// As [`run`].
 pub(crate) async fn build(manifest: &Manifest) -> Result<Release> {
     run_commands(manifest).await?;
-    let components = read(manifest)?;
-    check::imports(manifest, &components)?;
+    let components = built::read(manifest)?;
+    built::check(manifest, &components)?;
     let artifacts = compile(manifest, components).await?;
     Ok(folder::write(&release_dir(manifest), &manifest.app(), &artifacts)?)
-}
-
-/// A component as it was built: its bytes and what they import and export.
-pub(crate) struct Built {
-    /// Its part of the manifest.
-    pub(crate) component: Component,
-    /// The bytes of the `.wasm` file.
-    pub(crate) bytes: Arc<[u8]>,
-    /// What it imports and exports.
-    pub(crate) interfaces: Interfaces,
 }
 
 fn release_dir(manifest: &Manifest) -> PathBuf {
@@ -73,24 +62,6 @@ async fn run_commands(manifest: &Manifest) -> Result<()> {
         progress.done();
     }
     Ok(())
-}
-
-/// Reads the components and what they import and export.
-fn read(manifest: &Manifest) -> Result<Vec<Built>> {
-    let read = |component: &Component| {
-        let place = || format!("{}: components.{}.source", manifest.file.display(), component.name);
-        let source = component.source.display();
-        let bytes = std::fs::read(&component.source).with_context(|| {
-            let hint = match component.build {
-                Some(_) => "its build command did not write this file; does `source` name what it writes?",
-                None => "write the file, or state a `build` command that does",
-            };
-            format!("{}: cannot read the component `{source}`; hint: {hint}", place())
-        })?;
-        let interfaces = inspect(&bytes).map_err(|error| anyhow!("{}: `{source}` is {error}", place()))?;
-        Ok(Built { component: component.clone(), bytes: bytes.into(), interfaces })
-    };
-    manifest.components.iter().map(read).collect()
 }
 
 /// Compiles the components for this machine, those of an earlier build from the cache.

@@ -2,6 +2,7 @@
 //!
 //! - `args`: the command line, as clap parses it
 //! - `dev`, `build`, `check`, `invoke`, `token`: the commands
+//! - `built`: components as they were built, held against the manifest
 //! - `cache`: compiled components by content
 //! - `local`: the ports of one machine, over DynamoDB in process
 //! - `api`: the gateway's configuration of an app
@@ -12,6 +13,7 @@
 mod api;
 mod args;
 mod build;
+mod built;
 mod cache;
 mod check;
 mod config;

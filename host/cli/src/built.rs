@@ -1,0 +1,73 @@
+//! The components as they were built, held against the manifest before anything is compiled.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use tidegate_capability::Grants;
+use tidegate_compile::inspect;
+use tidegate_release::{App, Component, Manifest, toml_key};
+use tidegate_runtime::{Interfaces, Problem, Role};
+
+/// A component as it was built: its bytes and what they import and export.
+pub(crate) struct Built {
+    /// Its part of the manifest.
+    pub(crate) component: Component,
+    /// The bytes of the `.wasm` file.
+    pub(crate) bytes: Arc<[u8]>,
+    /// What it imports and exports.
+    pub(crate) interfaces: Interfaces,
+}
+
+/// Reads the components and what they import and export.
+///
+/// # Errors
+/// When a file cannot be read or is no component.
+pub(crate) fn read(manifest: &Manifest) -> Result<Vec<Built>> {
+    let read = |component: &Component| {
+        let place = || format!("{}: components.{}.source", manifest.file.display(), component.name);
+        let source = component.source.display();
+        let bytes = std::fs::read(&component.source).with_context(|| {
+            let hint = match component.build {
+                Some(_) => "its build command did not write this file; does `source` name what it writes?",
+                None => "write the file, or state a `build` command that does",
+            };
+            format!("{}: cannot read the component `{source}`; hint: {hint}", place())
+        })?;
+        let interfaces = inspect(&bytes).map_err(|error| anyhow!("{}: `{source}` is {error}", place()))?;
+        Ok(Built { component: component.clone(), bytes: bytes.into(), interfaces })
+    };
+    manifest.components.iter().map(read).collect()
+}
+
+/// Holds what the components import and export against the manifest, before anything is compiled.
+///
+/// # Errors
+/// With a line for each problem: the file, the key, and what to do.
+pub(crate) fn check(manifest: &Manifest, components: &[Built]) -> Result<()> {
+    let app = manifest.app();
+    let mut lines = Vec::new();
+    for built in components {
+        let name = &built.component.name;
+        if let Err(problem) = built.interfaces.check_world() {
+            lines.push(line(manifest, &format!("components.{}.source", toml_key(name)), name, &problem));
+            continue;
+        }
+        for (place, role, grants) in uses(&app, name) {
+            let problems = built.interfaces.check_role(role, grants);
+            lines.extend(problems.iter().map(|problem| line(manifest, &place, name, problem)));
+        }
+    }
+    if lines.is_empty() { Ok(()) } else { Err(anyhow!(lines.join("\n"))) }
+}
+
+/// The places of the manifest that use a component.
+fn uses<'a>(app: &'a App, component: &str) -> Vec<(String, Role, &'a Grants)> {
+    let routes = app.routes.iter().filter(|(_, route)| route.component == component);
+    let routes = routes.map(|(key, route)| (format!("routes.{}", toml_key(key.as_str())), Role::Route, &route.grants));
+    let authorizer = app.authorizer.iter().filter(|authorizer| authorizer.component == component);
+    routes.chain(authorizer.map(|it| ("authorizer".to_owned(), Role::Authorizer, &it.grants))).collect()
+}
+
+fn line(manifest: &Manifest, place: &str, component: &str, problem: &Problem) -> String {
+    format!("{}: {place}: component `{component}` {problem}", manifest.file.display())
+}
