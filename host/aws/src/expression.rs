@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 /// Names and values as a request takes them.
-type Parts = (Option<HashMap<String, String>>, Option<HashMap<String, AttributeValue>>);
+pub(crate) type Parts = (Option<HashMap<String, String>>, Option<HashMap<String, AttributeValue>>);
 
 /// The names and values of one request's expressions. DynamoDB refuses those that no expression uses.
 #[derive(Debug, Clone, Default)]

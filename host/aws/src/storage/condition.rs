@@ -5,7 +5,7 @@ use tidegate_capability::storage::Condition;
 use tidegate_event::Timestamp;
 
 use super::row::{EXPIRES, PARTITION, VERSION};
-use crate::expression::Placeholders;
+use crate::expression::{Parts, Placeholders};
 use crate::tables::TTL_ATTRIBUTE;
 
 /// Holds when the row has expired; it does not hold when there is no row.
@@ -22,7 +22,14 @@ pub(super) fn not_expired(placeholders: &mut Placeholders, now: Timestamp) -> St
     format!("NOT {}", expired(placeholders, now))
 }
 
-/// A guest's condition.
+/// A guest's condition as a whole expression, with its names and values, for requests that have no other expression.
+pub(super) fn alone(condition: &Condition, now: Timestamp) -> (String, Parts) {
+    let mut placeholders = Placeholders::default();
+    let expression = expression(&mut placeholders, condition, now);
+    (expression, placeholders.into_parts())
+}
+
+/// A guest's condition, within an expression that has others.
 pub(super) fn expression(placeholders: &mut Placeholders, condition: &Condition, now: Timestamp) -> String {
     match condition {
         Condition::Absent => {

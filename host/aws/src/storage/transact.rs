@@ -11,7 +11,6 @@ use super::document::{self, Members};
 use super::update::Changes;
 use super::{DynamoStorage, condition, row};
 use crate::attempt::{self, Repeat};
-use crate::expression::Placeholders;
 use crate::failure::{self, Failure};
 use crate::token;
 
@@ -78,9 +77,7 @@ impl DynamoStorage {
         *size += document::size(&row);
         let mut put = Put::builder().table_name(&self.table).set_item(Some(row));
         if let Some(wanted) = wanted {
-            let mut names = Placeholders::default();
-            let expression = condition::expression(&mut names, wanted, self.clock.now());
-            let (names, values) = names.into_parts();
+            let (expression, (names, values)) = condition::alone(wanted, self.clock.now());
             put = put
                 .condition_expression(expression)
                 .set_expression_attribute_names(names)
@@ -121,9 +118,7 @@ impl DynamoStorage {
     fn delete(&self, key: Members, wanted: Option<&Condition>) -> Result<TransactWriteItem, Error> {
         let mut delete = Delete::builder().table_name(&self.table).set_key(Some(key));
         if let Some(wanted) = wanted {
-            let mut names = Placeholders::default();
-            let expression = condition::expression(&mut names, wanted, self.clock.now());
-            let (names, values) = names.into_parts();
+            let (expression, (names, values)) = condition::alone(wanted, self.clock.now());
             delete = delete
                 .condition_expression(expression)
                 .set_expression_attribute_names(names)
@@ -134,9 +129,7 @@ impl DynamoStorage {
     }
 
     fn check(&self, key: Members, wanted: &Condition) -> Result<TransactWriteItem, Error> {
-        let mut names = Placeholders::default();
-        let expression = condition::expression(&mut names, wanted, self.clock.now());
-        let (names, values) = names.into_parts();
+        let (expression, (names, values)) = condition::alone(wanted, self.clock.now());
         let check = ConditionCheck::builder()
             .table_name(&self.table)
             .set_key(Some(key))

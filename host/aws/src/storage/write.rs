@@ -8,7 +8,6 @@ use super::document::{self, Members};
 use super::update::{Changes, Expressions};
 use super::{DynamoStorage, condition, row};
 use crate::attempt::{self, Repeat};
-use crate::expression::Placeholders;
 use crate::failure::Failure;
 use crate::token;
 
@@ -35,9 +34,7 @@ impl DynamoStorage {
     async fn put_row(&self, row: Members, wanted: Option<&Condition>, deadline: Deadline) -> Result<(), Failure> {
         let mut request = self.client.put_item().table_name(&self.table).set_item(Some(row));
         if let Some(wanted) = wanted {
-            let mut placeholders = Placeholders::default();
-            let expression = condition::expression(&mut placeholders, wanted, self.clock.now());
-            let (names, values) = placeholders.into_parts();
+            let (expression, (names, values)) = condition::alone(wanted, self.clock.now());
             request = request
                 .condition_expression(expression)
                 .set_expression_attribute_names(names)
@@ -56,9 +53,7 @@ impl DynamoStorage {
         let key = row::key(collection, key)?;
         let mut request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
         if let Some(wanted) = wanted {
-            let mut placeholders = Placeholders::default();
-            let expression = condition::expression(&mut placeholders, wanted, self.clock.now());
-            let (names, values) = placeholders.into_parts();
+            let (expression, (names, values)) = condition::alone(wanted, self.clock.now());
             request = request
                 .condition_expression(expression)
                 .set_expression_attribute_names(names)
