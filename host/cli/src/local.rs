@@ -13,7 +13,7 @@ use tidegate_runtime::Ports;
 
 /// The database's file in a data folder.
 const DATABASE_FILE: &str = "tidegate.db";
-/// How long forgetting one page of connections may take.
+/// How long one call may take while the connections of an earlier run are forgotten.
 const FORGET_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where tables are kept.
@@ -72,11 +72,10 @@ impl Local {
     pub(crate) async fn forget_connections(&self) -> Result<()> {
         let mut cursor = None;
         loop {
-            let deadline = Deadline::after(FORGET_TIMEOUT);
-            let page = self.registry.list(MAX_PAGE_LIMIT, cursor.as_ref(), deadline).await;
+            let page = self.registry.list(MAX_PAGE_LIMIT, cursor.as_ref(), Deadline::after(FORGET_TIMEOUT)).await;
             let page = page.context("cannot list the connections of an earlier run")?;
             for connection in &page.connections {
-                let removed = self.registry.unregister(&connection.id, deadline).await;
+                let removed = self.registry.unregister(&connection.id, Deadline::after(FORGET_TIMEOUT)).await;
                 removed.with_context(|| format!("cannot remove connection `{}` of an earlier run", connection.id))?;
             }
             // A page may be empty and not the last: rows that expired while no process ran are filtered.
