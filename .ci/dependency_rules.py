@@ -47,8 +47,10 @@ RULES = {
     # The SDK's HTTP client interface alone: it serves whoever speaks DynamoDB, and knows none of our crates.
     "embedded": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
     "gateway": rule(PORTS, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
+    # Whoever drives a function, the benchmark of peers included, builds it: it knows no database and no gateway.
+    "local-lambda": rule({"event"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
     "lambda": rule(CONTRACTS | {"aws", "runtime"}, absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-embedded")),
-    "cli": rule(CONTRACTS | {"aws", "compile", "embedded", "gateway", "runtime"}, absent=()),
+    "cli": rule(CONTRACTS | {"aws", "compile", "embedded", "gateway", "local-lambda", "runtime"}, absent=()),
 }
 
 

@@ -13,8 +13,10 @@ async fn a_guests_line_says_whose_it_is() {
     let line = bootstrap.said("first x").await;
     assert_eq!((&line["level"], &line["source"], &line["route"]), (&"INFO".into(), &"guest".into(), &"any".into()));
     assert_eq!((&line["connectionId"], &line["apiRequestId"]), (&OWN.into(), &"r1=".into()));
-    assert_eq!(line["requestId"], "8476a536-e9f4-11e8-9739-000000000001");
-    assert_eq!(line["xrayTraceId"], "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1");
+    let request_id = line["requestId"].as_str().unwrap();
+    assert!(request_id.len() == 36 && request_id.ends_with("-000000000001"), "{request_id}");
+    let trace = line["xrayTraceId"].as_str().unwrap();
+    assert!(trace.starts_with("Root=1-") && trace.ends_with(";Sampled=1"), "{trace}");
     assert_eq!(line["coldStart"], true);
     assert_eq!(line["release"].as_str().map(str::len), Some(16));
     let timestamp = line["timestamp"].as_str().unwrap();

@@ -19,7 +19,6 @@ mod guests;
 mod lifecycle;
 mod log;
 mod process;
-mod runtime_api;
 mod start;
 
 use std::collections::BTreeSet;

@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tidegate_event::{FunctionError, Payload, Reply, decode_reply};
+use tidegate_event::{Payload, Reply, decode_reply};
+use tidegate_local_lambda::{Answer, RuntimeApi};
 use tidegate_release::{App, folder};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::oneshot;
 
-use crate::aws::Aws;
+use crate::aws::{ACCESS_KEY_ID, Aws};
 use crate::guests;
-use crate::runtime_api::{Answer, RuntimeApi};
 
 /// A test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Lambda's own deadline of most events.
 const TIME: Duration = Duration::from_secs(30);
+const FUNCTION_ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:chat";
 
 pub(crate) struct Setup {
     package: tempfile::TempDir,
@@ -34,7 +34,6 @@ pub(crate) struct Bootstrap {
     pub(crate) aws: Aws,
     child: Child,
     lines: Arc<Mutex<Vec<Value>>>,
-    init_error: oneshot::Receiver<FunctionError>,
     _package: tempfile::TempDir,
 }
 
@@ -49,7 +48,7 @@ pub(crate) async fn setup(app: &App) -> Setup {
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
         ("AWS_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("AWS_SESSION_TOKEN", "token"),
         ("TIDEGATE_FUNCTION", "handler"),
@@ -61,8 +60,8 @@ pub(crate) async fn setup(app: &App) -> Setup {
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .into();
-    environment.insert("AWS_ENDPOINT_URL", aws.url.clone());
-    environment.insert("API_GATEWAY_URL", format!("{}/dev", aws.url));
+    environment.insert("AWS_ENDPOINT_URL", aws.url());
+    environment.insert("API_GATEWAY_URL", format!("{}/dev", aws.url()));
     environment.insert("LAMBDA_TASK_ROOT", package.path().join("task").display().to_string());
     aws.set_parameter("/tidegate/probe/dev/plan", "gold");
     Setup { package, environment, aws }
@@ -84,10 +83,10 @@ impl Setup {
     }
 
     pub(crate) async fn start(self) -> Bootstrap {
-        let (api, init_error) = RuntimeApi::start().await;
+        let api = RuntimeApi::start(FUNCTION_ARN).await.unwrap();
         let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_bootstrap")))
             .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", api.address.to_string())
+            .env("AWS_LAMBDA_RUNTIME_API", api.address().to_string())
             .envs(&self.environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -103,7 +102,7 @@ impl Setup {
                 seen.lock().unwrap().push(line);
             }
         });
-        Bootstrap { api, aws: self.aws, child, lines, init_error, _package: self.package }
+        Bootstrap { api, aws: self.aws, child, lines, _package: self.package }
     }
 
     /// Why the process does not start, having said so to the Runtime API, and exited.
@@ -111,7 +110,7 @@ impl Setup {
         let mut bootstrap = self.start().await;
         let status = soon(bootstrap.child.wait()).await.unwrap();
         assert_eq!(status.code(), Some(1));
-        let error = soon(&mut bootstrap.init_error).await.unwrap();
+        let error = soon(bootstrap.api.init_error()).await;
         assert_eq!(error.error_type, "Tidegate.Init");
         error.error_message
     }

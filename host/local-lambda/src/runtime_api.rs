@@ -1,0 +1,359 @@
+//! Lambda's Runtime API, for one process.
+//!
+//! A process with `AWS_LAMBDA_MAX_CONCURRENCY` above one may ask for several events at a time. Streamed responses are read
+//! whole before they are handed on.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde_json::json;
+use tidegate_event::{FunctionError, decode_function_error};
+use tokio::sync::{oneshot, watch};
+
+use crate::ids::Ids;
+use crate::server::{self, Server, Unread};
+
+/// The largest response that Lambda hands on, in bytes: 6 MB and 100 bytes.
+pub const MAX_RESPONSE_BYTES: usize = 6_291_556;
+
+const ROOT: &str = "/2018-06-01/runtime/";
+const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
+const DEADLINE: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
+const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked-function-arn");
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+
+/// What a function answers an event with.
+pub type Answer = Result<Vec<u8>, FunctionError>;
+
+/// The Runtime API of one process. Dropping it ends its server.
+#[derive(Debug)]
+pub struct RuntimeApi {
+    server: Server,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    arn: HeaderValue,
+    ids: Ids,
+    state: Mutex<State>,
+    /// Whether the process waits for an event.
+    idle: watch::Sender<bool>,
+    init_error: watch::Sender<Option<FunctionError>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether the process has asked for an event: it is initialised then.
+    asked: bool,
+    /// Events that wait for the process.
+    queue: VecDeque<Invocation>,
+    /// Requests for the next event that wait for one.
+    takers: VecDeque<(u64, oneshot::Sender<Invocation>)>,
+    /// Events that the process has, by their request ids.
+    under_way: HashMap<u64, oneshot::Sender<Answer>>,
+    takers_so_far: u64,
+}
+
+#[derive(Debug)]
+struct Invocation {
+    number: u64,
+    event: Bytes,
+    deadline: SystemTime,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl RuntimeApi {
+    /// Starts the API on a free port of `127.0.0.1`, for the function that `arn` names.
+    ///
+    /// # Errors
+    /// When the system has no port or no random numbers, or `arn` is no text for a header.
+    pub async fn start(arn: &str) -> io::Result<Self> {
+        let arn = HeaderValue::from_str(arn).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let shared = Arc::new(Shared {
+            arn,
+            ids: Ids::new()?,
+            state: Mutex::default(),
+            idle: watch::Sender::new(false),
+            init_error: watch::Sender::new(None),
+        });
+        let answering = Arc::clone(&shared);
+        let server = Server::start(move |request| {
+            let shared = Arc::clone(&answering);
+            async move { shared.answer(request).await }
+        });
+        Ok(Self { server: server.await?, shared })
+    }
+
+    /// Where the process finds it: the value of `AWS_LAMBDA_RUNTIME_API`.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Gives the process an event that it has `time` for, and waits for its answer, which may never come: a process may
+    /// end, or take longer. A future that is dropped takes its event back, or leaves the answer unheard.
+    pub async fn invoke(&self, event: impl Into<Bytes>, time: Duration) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let number = self.shared.ids.next();
+        let invocation = Invocation { number, event: event.into(), deadline: SystemTime::now() + time, answer };
+        let _waiting = Waiting { shared: &self.shared, number };
+        self.shared.give(invocation);
+        match answered.await {
+            Ok(answer) => answer,
+            // Nobody drops the sender of an event that is waited for, except with a connection that breaks as the event
+            // is handed over.
+            Err(_) => pending().await,
+        }
+    }
+
+    /// Waits until the process asks for the next event, which ends its post-response phase.
+    pub async fn idle(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.shared.idle.subscribe().wait_for(|idle| *idle).await;
+    }
+
+    /// Whether the process waits for an event.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        *self.shared.idle.borrow()
+    }
+
+    /// Waits until the process says why it does not start, which it may never do.
+    pub async fn init_error(&self) -> FunctionError {
+        let mut errors = self.shared.init_error.subscribe();
+        match errors.wait_for(Option::is_some).await.map(|error| error.clone()) {
+            Ok(Some(error)) => error,
+            _ => pending().await,
+        }
+    }
+}
+
+/// An event that is waited for.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.queue.retain(|invocation| invocation.number != self.number);
+        state.under_way.remove(&self.number);
+    }
+}
+
+/// A request for the next event that waits for one.
+struct Taking<'a> {
+    shared: &'a Shared,
+    taker: u64,
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.takers.retain(|(taker, _)| *taker != self.taker);
+        self.shared.say_idle(&state);
+    }
+}
+
+impl Shared {
+    /// Hands an event to a request that waits, or keeps it for the next.
+    fn give(&self, mut invocation: Invocation) {
+        let mut state = self.state();
+        while let Some((_, taker)) = state.takers.pop_front() {
+            match taker.send(invocation) {
+                Ok(()) => {
+                    self.say_idle(&state);
+                    return;
+                }
+                // Its connection has just ended.
+                Err(returned) => invocation = returned,
+            }
+        }
+        state.queue.push_back(invocation);
+        self.say_idle(&state);
+    }
+
+    /// Says whether the process waits. Called while the state is locked, so that nobody says it late.
+    fn say_idle(&self, state: &State) {
+        let idle = !state.takers.is_empty();
+        self.idle.send_if_modified(|said| std::mem::replace(said, idle) != idle);
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let Some(path) = parts.uri.path().strip_prefix(ROOT) else { return not_found() };
+        let target = path.strip_prefix("invocation/").and_then(|path| path.split_once('/'));
+        match (&parts.method, path, target) {
+            (&Method::GET, "invocation/next", _) => self.next().await,
+            (_, "invocation/next", _) => not_allowed(),
+            (&Method::POST, "init/error", _) => self.fail_init(&parts, body).await,
+            (&Method::POST, _, Some((id, "response"))) => self.respond(id, body).await,
+            (&Method::POST, _, Some((id, "error"))) => self.fail(id, &parts, body).await,
+            (_, "init/error", _) | (_, _, Some((_, "response" | "error"))) => not_allowed(),
+            _ => not_found(),
+        }
+    }
+
+    async fn next(&self) -> Response<Full<Bytes>> {
+        let (taker, mut given) = {
+            let mut state = self.state();
+            state.asked = true;
+            state.takers_so_far += 1;
+            let (give, given) = oneshot::channel();
+            match state.queue.pop_front() {
+                // The receiver is here.
+                Some(invocation) => drop(give.send(invocation)),
+                None => {
+                    let taker = state.takers_so_far;
+                    state.takers.push_back((taker, give));
+                    self.say_idle(&state);
+                }
+            }
+            (state.takers_so_far, given)
+        };
+        let _taking = Taking { shared: self, taker };
+        match (&mut given).await {
+            Ok(invocation) => self.hand_over(invocation),
+            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "no event will come"),
+        }
+    }
+
+    fn hand_over(&self, invocation: Invocation) -> Response<Full<Bytes>> {
+        let Invocation { number, event, deadline, answer } = invocation;
+        // An event that nobody waits for any more was given all the same: its answer is refused.
+        if !answer.is_closed() {
+            self.state().under_way.insert(number, answer);
+        }
+        let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let mut response = server::json(StatusCode::OK, event);
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, ascii(self.ids.request_id(number)));
+        headers.insert(DEADLINE, ascii(deadline.to_string()));
+        headers.insert(FUNCTION_ARN, self.arn.clone());
+        headers.insert(TRACE_ID, ascii(self.ids.trace_id(number)));
+        response
+    }
+
+    async fn respond(&self, id: &str, body: Incoming) -> Response<Full<Bytes>> {
+        match server::read(body, MAX_RESPONSE_BYTES).await {
+            Ok(body) => self.finish(id, Ok(body.into())),
+            Err(Unread::Broken) => truncated(),
+            Err(Unread::TooLarge) => {
+                let said =
+                    format!("the response exceeds the maximum allowed payload size (`{MAX_RESPONSE_BYTES}` bytes)");
+                let too_large = FunctionError {
+                    error_type: "Function.ResponseSizeTooLarge".to_owned(),
+                    error_message: said.clone(),
+                };
+                match self.take(id) {
+                    Some(waiting) => {
+                        // Somebody who has stopped waiting misses nothing.
+                        let _ = waiting.send(Err(too_large));
+                        error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &said)
+                    }
+                    None => unknown_id(),
+                }
+            }
+        }
+    }
+
+    async fn fail(&self, id: &str, parts: &Parts, body: Incoming) -> Response<Full<Bytes>> {
+        match server::read(body, MAX_RESPONSE_BYTES).await {
+            Ok(body) => self.finish(id, Err(function_error(parts, &body))),
+            Err(Unread::Broken) => truncated(),
+            // The event failed, whatever there is to say about it.
+            Err(Unread::TooLarge) => self.finish(id, Err(function_error(parts, b""))),
+        }
+    }
+
+    async fn fail_init(&self, parts: &Parts, body: Incoming) -> Response<Full<Bytes>> {
+        let Ok(body) = server::read(body, MAX_RESPONSE_BYTES).await else { return truncated() };
+        if self.state().asked {
+            let said = "a process that has asked for an event is initialised";
+            return error(StatusCode::FORBIDDEN, "InvalidStateTransition", said);
+        }
+        self.init_error.send_replace(Some(function_error(parts, &body)));
+        accepted()
+    }
+
+    fn finish(&self, id: &str, answer: Answer) -> Response<Full<Bytes>> {
+        match self.take(id) {
+            Some(waiting) => {
+                // Somebody who has stopped waiting misses nothing.
+                let _ = waiting.send(answer);
+                accepted()
+            }
+            None => unknown_id(),
+        }
+    }
+
+    /// Who waits for the answer to the event with this request id.
+    fn take(&self, id: &str) -> Option<oneshot::Sender<Answer>> {
+        let number = self.ids.number(id)?;
+        self.state().under_way.remove(&number)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a process says that failed. Lambda takes an error that is not in its own format too, and knows its type from the
+/// header.
+fn function_error(parts: &Parts, body: &[u8]) -> FunctionError {
+    let kind = || {
+        let kind = parts.headers.get(ERROR_TYPE).and_then(|kind| kind.to_str().ok());
+        kind.unwrap_or("Runtime.Unknown").to_owned()
+    };
+    match decode_function_error(body) {
+        Ok(error) if error.error_type.is_empty() => FunctionError { error_type: kind(), ..error },
+        Ok(error) => error,
+        Err(problem) => FunctionError {
+            error_type: kind(),
+            error_message: format!("the function's error has no message: {problem}"),
+        },
+    }
+}
+
+fn accepted() -> Response<Full<Bytes>> {
+    server::json(StatusCode::ACCEPTED, Bytes::from_static(br#"{"status":"OK"}"#))
+}
+
+fn truncated() -> Response<Full<Bytes>> {
+    error(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", "the request ended early")
+}
+
+fn unknown_id() -> Response<Full<Bytes>> {
+    error(StatusCode::BAD_REQUEST, "InvalidRequestID", "no event with this request id is under way")
+}
+
+fn not_found() -> Response<Full<Bytes>> {
+    error(StatusCode::NOT_FOUND, "NotFound", "the Runtime API has nothing at this path")
+}
+
+fn not_allowed() -> Response<Full<Bytes>> {
+    error(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "the Runtime API takes another method at this path")
+}
+
+fn error(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>> {
+    server::json(status, json!({ "errorType": kind, "errorMessage": message }).to_string())
+}
+
+/// The value of a header that was made here, of ASCII alone.
+fn ascii(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
