@@ -18,7 +18,7 @@ const DIGITS: usize = 12;
 
 impl Ids {
     pub(crate) fn new() -> io::Result<Self> {
-        let random = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
+        let random = random()?;
         let [a, b, c, d, e, f, g, h] = random.to_be_bytes();
         // The form of a random UUID, version 4.
         let prefix = format!(
@@ -54,6 +54,18 @@ impl Ids {
         let parent = random.wrapping_add(number);
         format!("Root=1-{seconds:08x}-{random:016x}{number:08x};Parent={parent:016x};Sampled=1")
     }
+}
+
+/// The access key of one run, which nobody can guess: `AKIA` and 16 more characters, as IAM's are.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn access_key_id() -> io::Result<String> {
+    Ok(format!("AKIA{:016X}", random()?))
+}
+
+fn random() -> io::Result<u64> {
+    getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ struct State {
 struct Invocation {
     number: u64,
     event: Bytes,
-    deadline: SystemTime,
+    time: Duration,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -104,19 +104,17 @@ impl RuntimeApi {
     }
 
     /// Gives the process an event that it has `time` for, and waits for its answer, which may never come: a process may
-    /// end, or take longer. A future that is dropped takes its event back, or leaves the answer unheard.
+    /// end, or take longer.
     pub async fn invoke(&self, event: impl Into<Bytes>, time: Duration) -> Answer {
+        self.submit(event, time).answer().await
+    }
+
+    /// Gives the process an event that it has `time` for, from when it takes it.
+    pub fn submit(&self, event: impl Into<Bytes>, time: Duration) -> Submitted<'_> {
         let (answer, answered) = oneshot::channel();
         let number = self.shared.ids.next();
-        let invocation = Invocation { number, event: event.into(), deadline: SystemTime::now() + time, answer };
-        let _waiting = Waiting { shared: &self.shared, number };
-        self.shared.give(invocation);
-        match answered.await {
-            Ok(answer) => answer,
-            // Nobody drops the sender of an event that is waited for, except with a connection that breaks as the event
-            // is handed over.
-            Err(_) => pending().await,
-        }
+        self.shared.give(Invocation { number, event: event.into(), time, answer });
+        Submitted { shared: &self.shared, number, answered }
     }
 
     /// Waits until the process asks for the next event, which ends its post-response phase.
@@ -141,13 +139,32 @@ impl RuntimeApi {
     }
 }
 
-/// An event that is waited for.
-struct Waiting<'a> {
+/// An event that a process was given. Dropping it takes the event back, or leaves its answer unheard.
+#[derive(Debug)]
+pub struct Submitted<'a> {
     shared: &'a Shared,
     number: u64,
+    answered: oneshot::Receiver<Answer>,
 }
 
-impl Drop for Waiting<'_> {
+impl Submitted<'_> {
+    /// The event's request id.
+    #[must_use]
+    pub fn request_id(&self) -> String {
+        self.shared.ids.request_id(self.number)
+    }
+
+    /// Waits for the answer, which may never come.
+    pub async fn answer(mut self) -> Answer {
+        match (&mut self.answered).await {
+            Ok(answer) => answer,
+            // A connection broke as the event was handed over.
+            Err(_) => pending().await,
+        }
+    }
+}
+
+impl Drop for Submitted<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.queue.retain(|invocation| invocation.number != self.number);
@@ -233,12 +250,12 @@ impl Shared {
     }
 
     fn hand_over(&self, invocation: Invocation) -> Response<Full<Bytes>> {
-        let Invocation { number, event, deadline, answer } = invocation;
+        let Invocation { number, event, time, answer } = invocation;
         // An event that nobody waits for any more was given all the same: its answer is refused.
         if !answer.is_closed() {
             self.state().under_way.insert(number, answer);
         }
-        let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let deadline = (SystemTime::now() + time).duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut response = server::json(StatusCode::OK, event);
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, ascii(self.ids.request_id(number)));

@@ -1,0 +1,133 @@
+//! What a function's process writes, in this process's log.
+//!
+//! A line of JSON in Lambda's format becomes a line of the log at its level: the message, then its members. Metrics are
+//! left out. What is not JSON, as what a process says when it aborts, is a warning as it is.
+
+use serde_json::{Map, Value};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tracing::Level;
+
+/// The longest line that is read as one; a longer one continues on the next.
+const MAX_LINE_BYTES: usize = 256 << 10;
+/// Members that the log has elsewhere, or that are the same in every line of a run.
+const OMITTED: [&str; 7] = ["timestamp", "level", "message", "source", "release", "xrayTraceId", "coldStart"];
+
+/// A line of the log.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    level: Level,
+    guest: bool,
+    text: String,
+}
+
+/// Logs the lines of `output` until it ends. `function` is whose they are.
+pub(crate) async fn follow(output: impl AsyncRead + Unpin, function: String) {
+    use tokio::io::AsyncReadExt as _;
+    let mut output = BufReader::new(output);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        match (&mut output).take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut bytes).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                if let Some(line) = Line::parse(bytes.trim_ascii_end(), &function) {
+                    line.log();
+                }
+            }
+        }
+    }
+}
+
+impl Line {
+    /// The line of the log, if this is one.
+    fn parse(bytes: &[u8], function: &str) -> Option<Self> {
+        match serde_json::from_slice::<Map<String, Value>>(bytes) {
+            Ok(members) if members.contains_key("_aws") => None,
+            Ok(members) => Some(Self::of(&members)),
+            Err(_) if bytes.is_empty() => None,
+            Err(_) => {
+                let text = format!("{} function={function}", String::from_utf8_lossy(bytes));
+                Some(Self { level: Level::WARN, guest: false, text })
+            }
+        }
+    }
+
+    fn of(members: &Map<String, Value>) -> Self {
+        let text_of = |name: &str| members.get(name).and_then(Value::as_str);
+        let level = text_of("level").and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
+        let mut text = text_of("message").unwrap_or_default().to_owned();
+        // As in process, a request is known by API Gateway's id; Lambda's own is for events that have none.
+        let ours = members.contains_key("apiRequestId");
+        for (name, value) in members {
+            let name = match name.as_str() {
+                "apiRequestId" => "requestId",
+                "requestId" if ours => continue,
+                name if OMITTED.contains(&name) => continue,
+                name => name,
+            };
+            match value {
+                Value::String(value) => text.push_str(&format!(" {name}={value}")),
+                value => text.push_str(&format!(" {name}={value}")),
+            }
+        }
+        Self { level, guest: text_of("source") == Some("guest"), text }
+    }
+
+    fn log(&self) {
+        // A level and a target are constants of their place in the code.
+        macro_rules! log {
+            ($level:ident) => {
+                if self.guest {
+                    tracing::event!(target: "guest", Level::$level, "{}", self.text)
+                } else {
+                    tracing::event!(target: "bootstrap", Level::$level, "{}", self.text)
+                }
+            };
+        }
+        match self.level {
+            Level::ERROR => log!(ERROR),
+            Level::WARN => log!(WARN),
+            Level::INFO => log!(INFO),
+            Level::DEBUG => log!(DEBUG),
+            Level::TRACE => log!(TRACE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Option<Line> {
+        Line::parse(line.as_bytes(), "chat")
+    }
+
+    fn line(level: Level, guest: bool, text: &str) -> Option<Line> {
+        Some(Line { level, guest, text: text.to_owned() })
+    }
+
+    #[test]
+    fn a_guests_line_is_its_text_and_whose_it_is() {
+        let given = r#"{"timestamp":"t","level":"WARN","message":"hello","connectionId":"c=","stream":"stderr",
+            "apiRequestId":"a=","requestId":"l","release":"r","source":"guest","coldStart":true}"#;
+        assert_eq!(parse(given), line(Level::WARN, true, "hello requestId=a= connectionId=c= stream=stderr"));
+    }
+
+    #[test]
+    fn the_hosts_own_lines_keep_lambdas_request_id() {
+        let given = r#"{"level":"ERROR","message":"no","requestId":"l","count":3}"#;
+        assert_eq!(parse(given), line(Level::ERROR, false, "no count=3 requestId=l"));
+    }
+
+    #[test]
+    fn metrics_and_nothing_are_no_lines() {
+        assert_eq!((parse(r#"{"_aws":{},"Events":1}"#), parse("")), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_json_is_a_warning() {
+        for text in ["memory allocation of 9 bytes failed", "[1]", "{"] {
+            assert_eq!(parse(text), line(Level::WARN, false, &format!("{text} function=chat")));
+        }
+    }
+}
