@@ -49,10 +49,10 @@ pub enum Error {
         /// What to do, where a fix is known.
         hint: Option<String>,
     },
-    /// The artifacts are not those of the app's components.
+    /// A file of a release's folder is not what it must be, or does not belong.
     #[error("{}: {problem}{}", path.display(), Hint(hint))]
     Artifact {
-        /// The artifact.
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         problem: &'static str,

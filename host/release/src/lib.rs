@@ -4,6 +4,7 @@
 //! - [`app`]: what an app is, resolved; the text of `app.json`
 //! - `check`: what must hold of an app as a whole
 //! - [`release`]: an app with its artifacts, as the router uses it
+//! - `routing`: what of an app is infrastructure
 //! - [`folder`]: a folder as the source of a release
 //! - [`error`]: what is wrong with any of these, over `problem`, what is wrong with one key
 
@@ -14,6 +15,7 @@ pub mod folder;
 pub mod manifest;
 mod problem;
 pub mod release;
+mod routing;
 
 pub use app::{App, Authorizer, IdentitySource, IdentitySourceError, Route};
 pub use check::MAX_NAME_BYTES;

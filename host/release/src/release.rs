@@ -21,6 +21,23 @@ impl ReleaseId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The id of an app, whose text is `json`, with artifacts of these digests, in the order of their names.
+    pub(crate) fn of(json: &[u8], digests: impl IntoIterator<Item = [u8; 32]>) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(json);
+        for digest in digests {
+            hash.update(digest);
+        }
+        // Eight bytes tell the releases of one app apart, and fit in a line of a log.
+        Self(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The id that this is the text of.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (text.len() == 16 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
+    }
 }
 
 impl fmt::Display for ReleaseId {
@@ -55,21 +72,8 @@ impl Release {
     /// # Errors
     /// When an artifact cannot be read.
     pub fn new(app: App, artifacts: BTreeMap<String, Artifact>) -> Result<Self, Error> {
-        let json = app.to_json();
-        Self::from_parts(app, json.as_bytes(), artifacts)
-    }
-
-    /// A release whose app was read from `json`.
-    pub(crate) fn from_parts(app: App, json: &[u8], artifacts: BTreeMap<String, Artifact>) -> Result<Self, Error> {
-        let mut hash = Sha256::new();
-        hash.update(json);
-        for artifact in artifacts.values() {
-            let Artifact::File(path) = artifact;
-            hash.update(digest(path)?);
-        }
-        // Eight bytes tell the releases of one app apart, and fit in a line of a log.
-        let id = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { id: ReleaseId(id), app, artifacts })
+        let digests = artifacts.values().map(|Artifact::File(path)| digest(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { id: ReleaseId::of(app.to_json().as_bytes(), digests), app, artifacts })
     }
 }
 

@@ -44,7 +44,7 @@ fn what_is_written_is_loaded() {
     let Artifact::File(path) = &loaded.artifacts["guard"] else { panic!("{:?}", loaded.artifacts) };
     assert_eq!(path, &dir.join("components/guard.cwasm"));
     assert_eq!(fs::read(path).unwrap(), b"two");
-    assert_eq!(names(&dir), ["app.json", "components"]);
+    assert_eq!(names(&dir), ["app.json", "components", "release-id"]);
     assert_eq!(names(&root.path().join("a")), ["release"]);
 }
 
@@ -93,6 +93,10 @@ fn what_is_missing_or_extra_is_named() {
     assert_eq!(folder::load(&dir).unwrap_err().to_string(), not_there);
 
     folder::write(&dir, &app(), &artifacts("one", "two")).unwrap();
+    fs::write(dir.join("release-id"), "../../etc/passwd").unwrap();
+    assert_eq!(problem(&dir), "release-id: is no release's id\nhint: `tidegate build` writes it anew");
+    fs::remove_file(dir.join("release-id")).unwrap();
+    assert_eq!(problem(&dir), "no `release-id`\nhint: `tidegate build` writes it anew");
     fs::write(dir.join("components/old.cwasm"), "").unwrap();
     assert_eq!(problem(&dir), "components/old.cwasm: belongs to no component of the app\nhint: remove it");
     fs::remove_file(dir.join("components/guard.cwasm")).unwrap();
