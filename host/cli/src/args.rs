@@ -1,9 +1,11 @@
 //! The command line, as clap parses it.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tidegate_compile::Target;
 
 /// Tidegate: WebSocket routes as WebAssembly components, on this machine as on AWS.
 #[derive(Debug, Parser)]
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Build(App),
     /// Check the manifest, the components' imports against their grants, and the limits.
     Check(App),
+    /// Make the zip of a Lambda function: the app's components and the host, for one CPU.
+    Package(Package),
     /// Run one route on one event, and print its response.
     Invoke(Invoke),
     /// Print a token for the app's authorizer, signed with its `jwt-secret`.
@@ -61,6 +65,51 @@ pub(crate) struct Dev {
     /// Keep tables in this folder. [default: .tidegate/data in the app's folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+}
+
+/// `tidegate package`.
+#[derive(Debug, Args)]
+pub(crate) struct Package {
+    /// Which app.
+    #[command(flatten)]
+    pub(crate) app: App,
+    /// The CPU of the function: Lambda's arm64 or its x86_64.
+    #[arg(long, value_enum, default_value_t = Cpu::Aarch64)]
+    pub(crate) target: Cpu,
+    /// Where the zip is written. [default: .tidegate/APP-TARGET.zip in the app's folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// A bootstrap that was built for the target. [default: built here, from Tidegate's sources]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bootstrap: Option<PathBuf>,
+}
+
+/// A CPU that Lambda has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cpu {
+    /// Lambda's arm64.
+    Aarch64,
+    /// Lambda's x86_64.
+    #[value(name = "x86_64")]
+    X86_64,
+}
+
+impl fmt::Display for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Aarch64 => "aarch64",
+            Self::X86_64 => "x86_64",
+        })
+    }
+}
+
+impl From<Cpu> for Target {
+    fn from(cpu: Cpu) -> Self {
+        match cpu {
+            Cpu::Aarch64 => Self::Aarch64Linux,
+            Cpu::X86_64 => Self::X86_64Linux,
+        }
+    }
 }
 
 /// `tidegate invoke`.

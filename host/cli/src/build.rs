@@ -39,7 +39,7 @@ pub(crate) async fn build(manifest: &Manifest) -> Result<Release> {
     run_commands(manifest).await?;
     let components = built::read(manifest)?;
     built::check(manifest, &components)?;
-    let artifacts = compile(manifest, components).await?;
+    let artifacts = compile(manifest, components, Target::host()?).await?;
     Ok(folder::write(&release_dir(manifest), &manifest.app(), &artifacts)?)
 }
 
@@ -64,9 +64,17 @@ async fn run_commands(manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Compiles the components for this machine, those of an earlier build from the cache.
-async fn compile(manifest: &Manifest, components: Vec<Built>) -> Result<BTreeMap<String, Vec<u8>>> {
-    let cache = Cache::open(state_dir(manifest).join("cache"), Compiler::new(Target::host()?)?)?;
+/// Compiles the components for `target`, those of an earlier build from the cache.
+///
+/// # Errors
+/// When one does not compile, or the cache cannot be used.
+pub(crate) async fn compile(
+    manifest: &Manifest,
+    components: Vec<Built>,
+    target: Target,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    // One folder a target, because a build removes what it did not use.
+    let cache = Cache::open(state_dir(manifest).join("cache").join(target.triple()), Compiler::new(target)?)?;
     let file = manifest.file.clone();
     let work = move || {
         let mut artifacts = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! `tidegate check`: the manifest, the components' imports against their grants, and the limits.
 
 use anyhow::{Result, anyhow};
-use tidegate_release::Manifest;
+use tidegate_release::{Manifest, Release};
 use tidegate_runtime::{Engine, EngineOptions};
 
 use crate::{args, build};
@@ -12,10 +12,19 @@ use crate::{args, build};
 /// With everything that is wrong.
 pub(crate) async fn run(args: &args::App) -> Result<()> {
     let manifest = Manifest::load(&args.dir)?;
-    let release = build::build(&manifest).await?;
-    tidegate_runtime::check(&Engine::new(EngineOptions::local())?, &release)
-        .map_err(|error| anyhow!("{}: {error}", manifest.file.display()))?;
+    let release = checked(&manifest).await?;
     let (routes, components) = (release.app.routes.len(), release.app.components.len());
     println!("{}: ok: {routes} routes, {components} components, release {}", manifest.name(), release.id);
     Ok(())
+}
+
+/// Builds the app, and checks that a host would run it.
+///
+/// # Errors
+/// With everything that is wrong.
+pub(crate) async fn checked(manifest: &Manifest) -> Result<Release> {
+    let release = build::build(manifest).await?;
+    tidegate_runtime::check(&Engine::new(EngineOptions::local())?, &release)
+        .map_err(|error| anyhow!("{}: {error}", manifest.file.display()))?;
+    Ok(release)
 }

@@ -1,7 +1,8 @@
 //! Tidegate's command line for a developer's machine: bin `tidegate`, which wires every crate.
 //!
 //! - `args`: the command line, as clap parses it
-//! - `dev`, `build`, `check`, `invoke`, `token`: the commands
+//! - `dev`, `build`, `check`, `package`, `invoke`, `token`: the commands
+//! - `bootstrap`: the host's binary for Lambda
 //! - `built`: components as they were built, held against the manifest
 //! - `cache`: compiled components by content
 //! - `local`: the ports of one machine, over DynamoDB in process
@@ -12,6 +13,7 @@
 
 mod api;
 mod args;
+mod bootstrap;
 mod build;
 mod built;
 mod cache;
@@ -22,6 +24,7 @@ mod in_process;
 mod invoke;
 mod local;
 mod log;
+mod package;
 mod progress;
 mod shell;
 mod shutdown;
@@ -79,6 +82,7 @@ async fn run_to_end(command: &Command) -> Result<ExitCode> {
         Command::Dev(_) => {}
         Command::Build(args) => build::run(args).await?,
         Command::Check(args) => check::run(args).await?,
+        Command::Package(args) => package::run(args).await?,
         Command::Invoke(args) => return invoke::run(args).await,
         Command::Token(args) => token::run(args)?,
     }

@@ -1,4 +1,4 @@
-//! A build command of the manifest, run by the shell.
+//! Commands that build: those of the manifest, run by the shell, and Tidegate's own.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -7,22 +7,25 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
-/// Runs `line` by `sh -c` in `dir`. What it prints goes to standard error: standard output is data.
+/// Runs `line` by `sh -c` in `dir`, as [`complete`] does.
+///
+/// # Errors
+/// When the shell cannot be started or the command fails.
+pub(crate) async fn run(line: &str, dir: &Path) -> Result<()> {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).current_dir(dir);
+    complete(command).await.with_context(|| format!("cannot run `sh` in `{}`", dir.display()))
+}
+
+/// Runs a command to its end. What it prints goes to standard error: standard output is data.
 ///
 /// The command is a process group of its own, and the group is ended when this future is dropped, so that an
 /// interrupted build leaves no compiler behind.
 ///
 /// # Errors
-/// When the shell cannot be started or the command fails.
-pub(crate) async fn run(line: &str, dir: &Path) -> Result<()> {
-    let child = Command::new("sh")
-        .args(["-c", line])
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .stdout(std::io::stderr())
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot start `sh` in `{}`", dir.display()))?;
+/// When it cannot be started or fails.
+pub(crate) async fn complete(mut command: Command) -> Result<()> {
+    let child = command.stdin(Stdio::null()).stdout(std::io::stderr()).process_group(0).spawn()?;
     let mut group = Group(child);
     let status = group.0.wait().await?;
     if !status.success() {

@@ -1,7 +1,7 @@
 //! The routing fingerprint: it changes with what is infrastructure, and with nothing else.
 
 // Clippy's exception for tests covers test functions, not their helpers.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 use std::path::Path;
 
