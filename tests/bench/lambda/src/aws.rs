@@ -1,0 +1,168 @@
+//! The stub of AWS: DynamoDB, Parameter Store and `@connections` on one port, over HTTP/1.1.
+//!
+//! It checks nothing and remembers nothing but which calls came: its own time is part of every measurement.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tidegate_local_lambda::server::{self, Server};
+
+use crate::answers::{Answers, empty_answer, json_answer};
+use crate::delay::Delay;
+
+/// The largest request; those of the chat have less than a kilobyte.
+const MAX_REQUEST_BYTES: usize = 1 << 20;
+/// Between the callback URL and a connection's id, as it is and as some SDKs write it.
+const CONNECTIONS: [&str; 2] = ["/@connections/", "/%40connections/"];
+
+/// How often each operation was called.
+pub type Calls = BTreeMap<String, usize>;
+
+/// The stub. Dropping it ends its server.
+#[derive(Debug)]
+pub struct Aws {
+    server: Server,
+    shared: Arc<Shared>,
+}
+
+/// What came since it was last asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The calls.
+    pub calls: Calls,
+    /// The most posts that were under way at once.
+    pub in_flight: usize,
+    /// What was posted, by connection; empty unless messages are kept.
+    pub messages: BTreeMap<String, Vec<Bytes>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    delay: Delay,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    answers: Answers,
+    post_time: Duration,
+    keeps_messages: bool,
+    under_way: usize,
+    seen: Seen,
+}
+
+impl Aws {
+    /// Starts the stub with an empty group, and posts that take no time.
+    ///
+    /// # Errors
+    /// The system has no port or no thread.
+    pub async fn start() -> Result<Self> {
+        let state = State {
+            answers: Answers::new(0),
+            post_time: Duration::ZERO,
+            keeps_messages: false,
+            under_way: 0,
+            seen: Seen::default(),
+        };
+        let shared = Arc::new(Shared { delay: Delay::start()?, state: Mutex::new(state) });
+        let answering = Arc::clone(&shared);
+        let server = Server::start(move |request| {
+            let shared = Arc::clone(&answering);
+            async move { shared.answer(request).await }
+        });
+        Ok(Self { server: server.await.context("cannot start the stub of AWS")?, shared })
+    }
+
+    /// Its address, which is the endpoint of every service.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
+
+    /// Says how many the group has, and how long a post takes.
+    pub fn set(&self, members: usize, post_time: Duration) {
+        let mut state = self.shared.state();
+        state.answers = Answers::new(members);
+        state.post_time = post_time;
+    }
+
+    /// Says whether messages are kept; they are not while time is measured.
+    pub fn keep_messages(&self, keep: bool) {
+        self.shared.state().keeps_messages = keep;
+    }
+
+    /// What came since the last time.
+    #[must_use]
+    pub fn take(&self) -> Seen {
+        std::mem::take(&mut self.shared.state().seen)
+    }
+}
+
+impl Shared {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = server::read(body, MAX_REQUEST_BYTES).await else {
+            return empty_answer(StatusCode::BAD_REQUEST);
+        };
+        match parts.headers.get("x-amz-target").map(|target| target.to_str().unwrap_or_default()) {
+            Some(target) => self.operation(target.rsplit('.').next().unwrap_or(target)),
+            None => self.connection(&parts, body).await,
+        }
+    }
+
+    fn operation(&self, operation: &str) -> Response<Full<Bytes>> {
+        let mut state = self.state();
+        state.count(operation);
+        match state.answers.of(operation) {
+            Some(body) => json_answer(StatusCode::OK, body),
+            None => {
+                let refusal = Bytes::from_static(br#"{"__type":"UnknownOperationException"}"#);
+                json_answer(StatusCode::BAD_REQUEST, refusal)
+            }
+        }
+    }
+
+    async fn connection(&self, parts: &Parts, body: Bytes) -> Response<Full<Bytes>> {
+        let path = parts.uri.path();
+        let id = CONNECTIONS.iter().find_map(|before| path.split_once(before)).map(|(_, id)| id.replace("%3D", "="));
+        let (Some(id), &Method::POST) = (id, &parts.method) else {
+            self.state().count(&format!("{} {path}", parts.method));
+            return empty_answer(StatusCode::NOT_FOUND);
+        };
+        let post_time = self.state().begin(id, body);
+        let waited = self.delay.wait(post_time).await;
+        self.state().under_way -= 1;
+        empty_answer(if waited { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn count(&mut self, operation: &str) {
+        match self.seen.calls.get_mut(operation) {
+            Some(count) => *count += 1,
+            None => drop(self.seen.calls.insert(operation.to_owned(), 1)),
+        }
+    }
+
+    /// Counts a post, and says how long it takes.
+    fn begin(&mut self, id: String, body: Bytes) -> Duration {
+        self.count("PostToConnection");
+        self.under_way += 1;
+        self.seen.in_flight = self.seen.in_flight.max(self.under_way);
+        if self.keeps_messages {
+            self.seen.messages.entry(id).or_default().push(body);
+        }
+        self.post_time
+    }
+}

@@ -1,0 +1,160 @@
+//! That the functions do the same: the same answer, the same calls and the same messages for the same event.
+//!
+//! It is checked before anything is timed. A function that does less would only look faster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use serde_json::Value;
+use tidegate_event::{Payload, decode_reply};
+
+use crate::aws::{Aws, Calls, Seen};
+use crate::events;
+use crate::function::Function;
+use crate::process::Process;
+
+/// What a function did at its start and for each event.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Behaviour {
+    /// The calls of its start.
+    pub start: Calls,
+    /// What it did for an echo.
+    pub echo: Done,
+    /// What it did for a chat message.
+    pub chat: Done,
+}
+
+/// What a function did for an event.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Done {
+    /// The status of its answer.
+    pub status: u16,
+    /// The text of its answer.
+    pub text: Option<String>,
+    /// Its calls.
+    pub calls: Calls,
+    /// What it posted to each connection, as JSON: the order of members and the spaces between them are its own affair.
+    pub messages: BTreeMap<String, Vec<Value>>,
+}
+
+/// Starts a function and watches what it does. The stub's group stays as it is.
+///
+/// # Errors
+/// It does not start or does not answer, or what it says makes no sense.
+pub async fn watch(function: &Function, aws: &Aws) -> Result<Behaviour> {
+    drop(aws.take());
+    aws.keep_messages(true);
+    let mut process = Process::start(function, &aws.url()).await?;
+    process.idle().await?;
+    let start = aws.take().calls;
+    let echo = one(&mut process, events::echo(), aws).await?;
+    let chat = one(&mut process, events::chat(), aws).await?;
+    aws.keep_messages(false);
+    process.stop().await?;
+    Ok(Behaviour { start, echo, chat })
+}
+
+async fn one(process: &mut Process, event: Vec<u8>, aws: &Aws) -> Result<Done> {
+    let answer = process.invoke(event).await?;
+    // What it does after the answer counts too.
+    process.idle().await?;
+    done(&answer, aws.take())
+}
+
+fn done(answer: &[u8], seen: Seen) -> Result<Done> {
+    let said = || format!("an answer that makes no sense: {}", String::from_utf8_lossy(answer));
+    let reply = decode_reply(answer).with_context(said)?;
+    let text = match reply.body {
+        Some(Payload::Text(text)) => Some(text),
+        None => None,
+        Some(_) => bail!("an answer of bytes where text was sent"),
+    };
+    let json = |body: &Bytes| serde_json::from_slice(body).context("a message that is no JSON was posted");
+    let messages =
+        seen.messages.into_iter().map(|(id, bodies)| Ok((id, bodies.iter().map(json).collect::<Result<_>>()?)));
+    Ok(Done { status: reply.status, text, calls: seen.calls, messages: messages.collect::<Result<_>>()? })
+}
+
+impl Behaviour {
+    /// What `other` does differently, each a sentence; nothing when they do the same.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = calls("at the start", &self.start, &other.start);
+        for (event, one, other) in [("an echo", &self.echo, &other.echo), ("a chat message", &self.chat, &other.chat)] {
+            if (one.status, &one.text) != (other.status, &other.text) {
+                let (old, new) = ((one.status, &one.text), (other.status, &other.text));
+                found.push(format!("for {event} the answer is {new:?} instead of {old:?}"));
+            }
+            found.extend(calls(&format!("for {event}"), &one.calls, &other.calls));
+            if one.messages != other.messages {
+                found.push(format!("for {event} other messages are posted"));
+            }
+        }
+        found
+    }
+}
+
+fn calls(when: &str, one: &Calls, other: &Calls) -> Vec<String> {
+    let operations: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let count = |calls: &Calls, operation: &str| calls.get(operation).copied().unwrap_or_default();
+    let differing = operations.into_iter().filter_map(|operation| {
+        let (old, new) = (count(one, operation), count(other, operation));
+        (old != new).then(|| format!("{when} `{operation}` is called {new} times instead of {old}"))
+    });
+    differing.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(calls: &[(&str, usize)]) -> Calls {
+        calls.iter().map(|&(operation, count)| (operation.to_owned(), count)).collect()
+    }
+
+    fn chat(answer: &[u8], calls: &[(&str, usize)], message: &'static str) -> Behaviour {
+        let messages = [("a=".to_owned(), vec![Bytes::from_static(message.as_bytes())])].into();
+        let seen = Seen { calls: counted(calls), in_flight: 1, messages };
+        Behaviour { chat: done(answer, seen).unwrap(), ..Behaviour::default() }
+    }
+
+    #[test]
+    fn spaces_and_the_order_of_members_make_no_difference() {
+        let calls = [("Query", 1), ("PostToConnection", 2)];
+        let one = chat(br#"{"statusCode":200,"isBase64Encoded":false}"#, &calls, r#"{"a":1,"b":2}"#);
+        let other = chat(br#"{ "statusCode": 200 }"#, &calls, r#"{ "b": 2, "a": 1 }"#);
+        assert_eq!(one.differences(&other), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_call_more_or_less_is_named_with_its_event() {
+        let one = chat(br#"{"statusCode":200}"#, &[("Query", 1), ("GetItem", 1)], "{}");
+        let other = chat(br#"{"statusCode":200}"#, &[("Query", 2)], "{}");
+        assert_eq!(
+            one.differences(&other),
+            [
+                "for a chat message `GetItem` is called 0 times instead of 1",
+                "for a chat message `Query` is called 2 times instead of 1",
+            ]
+        );
+        let started = Behaviour { start: counted(&[("GetParameters", 1)]), ..Behaviour::default() };
+        let found = started.differences(&Behaviour::default());
+        assert_eq!(found, ["at the start `GetParameters` is called 0 times instead of 1"]);
+    }
+
+    #[test]
+    fn another_answer_and_another_message_are_differences() {
+        let one = chat(br#"{"statusCode":200}"#, &[], r#"{"a":1}"#);
+        let refused = chat(br#"{"statusCode":403,"body":"no"}"#, &[], r#"{"a":2}"#);
+        let found = one.differences(&refused);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("403") && found[1].contains("messages"), "{found:?}");
+    }
+
+    #[test]
+    fn an_answer_that_makes_no_sense_is_no_behaviour() {
+        assert!(done(b"null", Seen::default()).is_err());
+        assert!(done(br#"{"statusCode":200,"body":"AAAA","isBase64Encoded":true}"#, Seen::default()).is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! Measures Lambda functions that do one job, in turn; the report is one line of JSON on standard output.
+//!
+//! Every round visits every function, so that a machine that slows down slows all of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use tidegate_bench_lambda::aws::Aws;
+use tidegate_bench_lambda::behaviour::{self, Behaviour};
+use tidegate_bench_lambda::function::Function;
+use tidegate_bench_lambda::process::Process;
+use tidegate_bench_lambda::report::Report;
+use tidegate_bench_lambda::warm::{self, Times};
+use tidegate_bench_lambda::{cold, events, fanout};
+
+/// How many a chat message reaches, its sender included.
+const ROOM: usize = 2;
+/// In how many turns the warm events of a function come.
+const TURNS: usize = 10;
+/// Warm events that are not counted, before the first turn.
+const WARM_UP: usize = 50;
+
+#[derive(Parser)]
+struct Arguments {
+    /// The folder where Tidegate's package is unpacked.
+    #[arg(long)]
+    tidegate: PathBuf,
+    /// The native handler.
+    #[arg(long)]
+    native: Option<PathBuf>,
+    /// The Python interpreter that has the runtime and the SDK.
+    #[arg(long, requires = "app")]
+    python: Option<PathBuf>,
+    /// The folder of the Python handler.
+    #[arg(long)]
+    app: Option<PathBuf>,
+    /// Cold starts of each function.
+    #[arg(long, default_value_t = 20)]
+    cold: usize,
+    /// Warm events of each kind and function.
+    #[arg(long, default_value_t = 2_000)]
+    events: usize,
+    /// Broadcasts of each function.
+    #[arg(long, default_value_t = 10)]
+    broadcasts: usize,
+}
+
+/// A function, and what is kept of it while all take their turns.
+struct Running {
+    function: Function,
+    process: Process,
+    echo: Times,
+    chat: Times,
+}
+
+// One thread for the Runtime API, the stub and this: the other cores are the function's.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let functions = functions(&arguments)?;
+    let aws = Aws::start().await?;
+    agree(&functions, &aws, fanout::MEMBERS).await?;
+    let Behaviour { start, chat, .. } = agree(&functions, &aws, ROOM).await?;
+    let (members, start_calls, chat_calls) = (fanout::MEMBERS, start, chat.calls);
+    let mut report = Report { members, start_calls, chat_calls, functions: BTreeMap::new() };
+    cold_starts(&functions, &aws, arguments.cold, &mut report).await?;
+    let mut running = Vec::new();
+    for function in functions {
+        let process = Process::start(&function, &aws.url()).await?;
+        running.push(Running { function, process, echo: Times::default(), chat: Times::default() });
+    }
+    warm_events(&mut running, &aws, arguments.events, &mut report).await?;
+    broadcasts(&mut running, &aws, arguments.broadcasts, &mut report).await?;
+    for Running { process, .. } in running {
+        process.stop().await?;
+    }
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}
+
+/// Paths become absolute: each function is started in its own folder.
+fn functions(arguments: &Arguments) -> Result<Vec<Function>> {
+    let mut functions = vec![Function::tidegate(&absolute(&arguments.tidegate)?)];
+    if let Some(program) = &arguments.native {
+        functions.push(Function::native(&absolute(program)?));
+    }
+    if let (Some(interpreter), Some(app)) = (&arguments.python, &arguments.app) {
+        functions.push(Function::python(&absolute(interpreter)?, &absolute(app)?));
+    }
+    Ok(functions)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot find `{}`", path.display()))
+}
+
+/// Refuses to go on when the functions do not do the same, with a group of `members`. Starts each once, so that its files
+/// are in memory.
+async fn agree(functions: &[Function], aws: &Aws, members: usize) -> Result<Behaviour> {
+    aws.set(members, Duration::ZERO);
+    let mut agreed: Option<Behaviour> = None;
+    for function in functions {
+        let seen = behaviour::watch(function, aws).await?;
+        let differences = agreed.as_ref().map(|agreed| agreed.differences(&seen)).unwrap_or_default();
+        if !differences.is_empty() {
+            bail!("`{}` does not do the same: {}", function.name, differences.join("; "));
+        }
+        agreed.get_or_insert(seen);
+    }
+    agreed.context("there is no function")
+}
+
+async fn cold_starts(functions: &[Function], aws: &Aws, rounds: usize, report: &mut Report) -> Result<()> {
+    for _ in 0..rounds {
+        for function in functions {
+            let took = cold::run(function, aws).await?;
+            report.functions.entry(function.name).or_default().cold_ms.push(took);
+        }
+    }
+    Ok(())
+}
+
+async fn warm_events(running: &mut [Running], aws: &Aws, count: usize, report: &mut Report) -> Result<()> {
+    aws.set(ROOM, Duration::ZERO);
+    let (echo, chat) = (events::echo(), events::chat());
+    for one in &mut *running {
+        warm::run(&mut one.process, &echo, WARM_UP, &mut Times::default()).await?;
+        warm::run(&mut one.process, &chat, WARM_UP, &mut Times::default()).await?;
+    }
+    drop(aws.take());
+    let turn = count.div_ceil(TURNS);
+    for _ in 0..TURNS {
+        for one in &mut *running {
+            warm::run(&mut one.process, &echo, turn, &mut one.echo).await?;
+        }
+        for one in &mut *running {
+            warm::run(&mut one.process, &chat, turn, &mut one.chat).await?;
+        }
+    }
+    // As many as were seen before the clock ran, for every event.
+    let expected = running.len() * turn * TURNS;
+    let calls = aws.take().calls;
+    if report.chat_calls.iter().any(|(operation, per_event)| calls.get(operation) != Some(&(per_event * expected))) {
+        bail!("the calls of {expected} chat messages were {calls:?}, and of one {:?}", report.chat_calls);
+    }
+    for one in running {
+        let measured = report.functions.entry(one.function.name).or_default();
+        measured.memory_kib = one.process.memory_kib()?;
+        measured.echo = std::mem::take(&mut one.echo).into();
+        measured.chat = std::mem::take(&mut one.chat).into();
+    }
+    Ok(())
+}
+
+async fn broadcasts(running: &mut [Running], aws: &Aws, rounds: usize, report: &mut Report) -> Result<()> {
+    aws.set(fanout::MEMBERS, fanout::POST);
+    for one in &mut *running {
+        // Opens the connections.
+        fanout::run(&mut one.process, aws).await?;
+    }
+    for _ in 0..rounds {
+        for one in &mut *running {
+            let broadcast = fanout::run(&mut one.process, aws).await?;
+            report.functions.entry(one.function.name).or_default().add(broadcast);
+        }
+    }
+    for one in running {
+        let memory = one.process.memory_kib().context("after the broadcasts")?;
+        report.functions.entry(one.function.name).or_default().memory_after_fanout_kib = memory;
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! A running function.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use tidegate_local_lambda::RuntimeApi;
+use tokio::process::Child;
+
+use crate::function::Function;
+
+const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:chat";
+/// The time that Lambda gives to an event, and that a function may take to start.
+const PATIENCE: Duration = Duration::from_secs(29);
+/// How much of its log is shown when it fails.
+const LOG_TAIL: u64 = 4_000;
+
+/// A process and its Runtime API. Dropping it ends the process.
+#[derive(Debug)]
+pub struct Process {
+    name: &'static str,
+    api: RuntimeApi,
+    child: Child,
+    log: File,
+    /// When its start began.
+    pub began: Instant,
+}
+
+impl Process {
+    /// Starts a function; it is ready when it asks for an event.
+    ///
+    /// # Errors
+    /// The system refuses a port or the program.
+    pub async fn start(function: &Function, aws: &str) -> Result<Self> {
+        let api = RuntimeApi::start(ARN).await.context("cannot start the Runtime API")?;
+        let log = tempfile::tempfile().context("cannot make a file for the log")?;
+        let mut command = function.command(&api.address().to_string(), aws);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
+        let began = Instant::now();
+        let child = command.spawn().with_context(|| format!("cannot start `{}`", function.name))?;
+        Ok(Self { name: function.name, api, child, log, began })
+    }
+
+    /// Gives it an event, and waits for its answer.
+    ///
+    /// # Errors
+    /// It ended, answered with an error, or did not answer in time.
+    pub async fn invoke(&mut self, event: Vec<u8>) -> Result<Vec<u8>> {
+        let failure = tokio::select! {
+            answer = self.api.invoke(event, PATIENCE) => match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => format!("{}: {}", error.error_type, error.error_message),
+            },
+            ended = self.child.wait() => format!("it ended with {}", ended?),
+            () = tokio::time::sleep(PATIENCE) => "no answer in time".to_owned(),
+        };
+        Err(self.failed(&failure))
+    }
+
+    /// Waits until it asks for the next event.
+    ///
+    /// # Errors
+    /// It ended, or did not ask in time.
+    pub async fn idle(&mut self) -> Result<()> {
+        let failure = tokio::select! {
+            () = self.api.idle() => return Ok(()),
+            ended = self.child.wait() => format!("it ended with {}", ended?),
+            () = tokio::time::sleep(PATIENCE) => "it does not ask for an event".to_owned(),
+        };
+        Err(self.failed(&failure))
+    }
+
+    /// What it holds in memory, in KiB: the kernel's `VmRSS`, pages that it shares with others included.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub fn memory_kib(&self) -> Result<u64> {
+        let id = self.child.id().context("the process has ended")?;
+        let status =
+            std::fs::read_to_string(format!("/proc/{id}/status")).context("cannot read the process's status")?;
+        let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmRSS:")) else {
+            bail!("the process's status has no `VmRSS`")
+        };
+        line.trim_end_matches("kB").trim().parse().context("`VmRSS` is no number")
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub async fn stop(mut self) -> Result<()> {
+        self.child.kill().await.context("cannot end the process")
+    }
+
+    fn failed(&self, reason: &str) -> anyhow::Error {
+        let mut log = &self.log;
+        let mut tail = Vec::new();
+        let length = log.metadata().map_or(0, |metadata| metadata.len());
+        if log.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL))).is_ok() {
+            // What cannot be read is not shown.
+            let _ = log.take(LOG_TAIL).read_to_end(&mut tail);
+        }
+        anyhow!("`{}`: {reason}\n{}", self.name, String::from_utf8_lossy(&tail))
+    }
+}
