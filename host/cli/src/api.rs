@@ -7,8 +7,8 @@ use tidegate_release::{App, IdentitySource as Source};
 
 /// The API's id, Region and account on one machine; they appear in events and in the authorizer's `methodArn`.
 const API_ID: &str = "local";
-const REGION: &str = "us-east-1";
-const ACCOUNT: &str = "123456789012";
+pub(crate) const REGION: &str = "us-east-1";
+pub(crate) const ACCOUNT: &str = "123456789012";
 
 /// The API of `app` with one stage.
 ///

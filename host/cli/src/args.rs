@@ -19,7 +19,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Build the app and run it on this machine: gateway, host and DynamoDB in one process.
+    /// Build the app and run it on this machine: gateway, host and DynamoDB in one process, or the host as on Lambda.
     Dev(Dev),
     /// Build the app's components and compile them for this machine.
     Build(App),
@@ -65,6 +65,15 @@ pub(crate) struct Dev {
     /// Keep tables in this folder. [default: .tidegate/data in the app's folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Run the routes as on Lambda: in the real bootstrap, a process for each event at a time.
+    #[arg(long)]
+    pub(crate) lambda: bool,
+    /// Stop each process between its events, as Lambda does, and close the connections that it keeps.
+    #[arg(long, requires = "lambda")]
+    pub(crate) freeze: bool,
+    /// The bootstrap, built for this machine. [default: `bootstrap` beside this program]
+    #[arg(long, value_name = "FILE", requires = "lambda")]
+    pub(crate) bootstrap: Option<PathBuf>,
 }
 
 /// `tidegate package`.

@@ -43,7 +43,8 @@ pub(crate) async fn build(manifest: &Manifest) -> Result<Release> {
     Ok(folder::write(&release_dir(manifest), &manifest.app(), &artifacts)?)
 }
 
-fn release_dir(manifest: &Manifest) -> PathBuf {
+/// The folder that [`build`] writes the release into.
+pub(crate) fn release_dir(manifest: &Manifest) -> PathBuf {
     state_dir(manifest).join("release")
 }
 

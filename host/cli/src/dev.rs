@@ -1,8 +1,9 @@
-//! `tidegate dev`: the gateway, the host and DynamoDB in one process.
+//! `tidegate dev`: the gateway, the host and DynamoDB in one process, or the host in processes of its own.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tidegate_embedded::Embedded;
-use tidegate_gateway::{Clock, Connections, Gateway, Limits};
+use tidegate_gateway::{Clock, Connections, Gateway, Invoke, Limits};
 use tidegate_release::{Manifest, Release, ReleaseId};
 use tidegate_runtime::{Engine, EngineOptions, Host};
 use tokio::net::TcpListener;
@@ -19,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::in_process::InProcess;
 use crate::local::{Data, Local};
+use crate::on_lambda::{self, OnLambda};
 use crate::shutdown::Shutdown;
 use crate::{api, args, build, config, token};
 
@@ -64,11 +66,13 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
         );
     }
     raise_descriptor_limit();
+    let bootstrap = if args.lambda { Some(on_lambda::bootstrap(args)?) } else { None };
     let local = Local::open(&data(args, &manifest)).await?;
     let release = build::build(&manifest).await?;
     local.forget_connections().await?;
-    let server = Server::new(args, &manifest, release, local)?;
-    server.announce(&listener)?;
+    let address = listener.local_addr().context("cannot read the listener's address")?;
+    let server = Server::new(args, &manifest, release, local, bootstrap.map(|bootstrap| (bootstrap, address)))?;
+    server.announce(address)?;
     Ok((server, listener))
 }
 
@@ -97,19 +101,50 @@ fn data(args: &args::Dev, manifest: &Manifest) -> Data {
     }
 }
 
+/// What the gateway invokes.
+enum Integration {
+    InProcess(Arc<InProcess>),
+    OnLambda(Arc<OnLambda>),
+}
+
+impl Integration {
+    fn invoke(&self) -> Arc<dyn Invoke> {
+        match self {
+            Self::InProcess(host) => Arc::clone(host) as _,
+            Self::OnLambda(functions) => Arc::clone(functions) as _,
+        }
+    }
+
+    async fn drain(&self) {
+        match self {
+            Self::InProcess(host) => host.drain().await,
+            Self::OnLambda(functions) => functions.drain().await,
+        }
+    }
+}
+
 /// The gateway over the host, over the database.
 struct Server {
     name: String,
     stage: String,
     release: ReleaseId,
+    /// How the routes run, when it is not in this process.
+    runs: Option<String>,
     config: BTreeMap<String, String>,
     gateway: Arc<Gateway>,
-    integration: Arc<InProcess>,
+    integration: Integration,
     database: Embedded,
 }
 
 impl Server {
-    fn new(args: &args::Dev, manifest: &Manifest, release: Release, local: Local) -> Result<Self> {
+    /// With a bootstrap, and where it reaches the gateway, the host runs there.
+    fn new(
+        args: &args::Dev,
+        manifest: &Manifest,
+        release: Release,
+        local: Local,
+        bootstrap: Option<(PathBuf, SocketAddr)>,
+    ) -> Result<Self> {
         let config = config::values(manifest)?;
         let api = api::config(&release.app, &args.stage)?;
         let mut limits = Limits::default();
@@ -118,31 +153,50 @@ impl Server {
             limits.requests = Some(Limits::AWS_REQUESTS);
         }
         let connections = Connections::new(limits, Clock::system());
-        let ports = local.ports(Arc::clone(&connections) as _, config.clone());
-        let host = Host::new(Engine::new(EngineOptions::local())?, ports, release)
-            .with_context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?;
-        let release = host.release().clone();
-        let integration = Arc::new(InProcess::new(host));
+        let id = release.id.clone();
+        let frozen = if args.freeze { ", frozen between events" } else { "" };
+        let runs = bootstrap.as_ref().map(|(path, _)| format!("routes run in `{}`{frozen}", path.display()));
+        let integration = match bootstrap {
+            Some((bootstrap, gateway)) => Integration::OnLambda(Arc::new(OnLambda::new(on_lambda::Parts {
+                bootstrap,
+                freeze: args.freeze,
+                app: manifest.name(),
+                stage: &args.stage,
+                release: &build::release_dir(manifest),
+                config: &config,
+                database: &local.database,
+                gateway,
+            })?)),
+            None => {
+                let ports = local.ports(Arc::clone(&connections) as _, config.clone());
+                let host = Host::new(Engine::new(EngineOptions::local())?, ports, release)
+                    .with_context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?;
+                Integration::InProcess(Arc::new(InProcess::new(host)))
+            }
+        };
         Ok(Self {
             name: manifest.name().to_owned(),
             stage: args.stage.clone(),
-            release,
+            release: id,
+            runs,
             config,
-            gateway: Gateway::new(api, connections, Arc::clone(&integration) as _),
+            gateway: Gateway::new(api, connections, integration.invoke()),
             integration,
             database: local.database,
         })
     }
 
     /// Prints where the app is, and a command to try it.
-    fn announce(&self, listener: &TcpListener) -> Result<()> {
+    fn announce(&self, address: SocketAddr) -> Result<()> {
         let Self { name, stage, release, .. } = self;
-        let address = listener.local_addr().context("cannot read the listener's address")?;
         let url = format!("ws://{address}/{stage}");
         let token = token::sign(&self.config, DEMO_USER, TOKEN_LIFETIME)?;
         let header = token.map(|token| format!(" -H \"Authorization: Bearer {token}\"")).unwrap_or_default();
         println!("{name} (release {release}) is at {url}");
         println!("@connections is at http://{address}/{stage}/@connections");
+        if let Some(runs) = &self.runs {
+            println!("{runs}");
+        }
         println!("\nTry it:\n\n  npx wscat -c {url}{header}\n");
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! - `cache`: compiled components by content
 //! - `local`: the ports of one machine, over DynamoDB in process
 //! - `api`: the gateway's configuration of an app
-//! - `in_process`: the host as the gateway's integration
+//! - `in_process`: the host as the gateway's integration; `on_lambda`: its functions, as processes of their own
 //! - `config`: configuration values of a development run
 //! - `shell`: a build command; `progress`: what it prints meanwhile; `log`; `shutdown`
 
@@ -24,6 +24,7 @@ mod in_process;
 mod invoke;
 mod local;
 mod log;
+mod on_lambda;
 mod package;
 mod progress;
 mod shell;

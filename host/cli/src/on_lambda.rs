@@ -1,0 +1,195 @@
+//! The gateway's integration when the host runs as on Lambda: the real `bootstrap`, in processes of its own.
+//!
+//! The functions are configured as the stack in `infra/` configures them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
+use tempfile::TempDir;
+use tidegate_aws::Tables;
+use tidegate_embedded::{Embedded, connector};
+use tidegate_gateway::{Function, Invoke, InvokeError};
+use tidegate_local_lambda::{Aws, Configuration, Error, access_key_id};
+use tidegate_release::folder::{APP_FILE, COMPONENTS_DIR, ID_FILE};
+
+use crate::api::{ACCOUNT, REGION};
+use crate::args;
+
+/// The bootstrap's file name, beside this program.
+const BOOTSTRAP: &str = "bootstrap";
+/// What the stack gives each function.
+const HANDLER: Size = Size { memory: 512, timeout: Duration::from_secs(29) };
+const AUTHORIZER: Size = Size { memory: 256, timeout: Duration::from_secs(5) };
+
+struct Size {
+    memory: u32,
+    timeout: Duration,
+}
+
+/// An app's functions, as the gateway's integration.
+pub(crate) struct OnLambda {
+    handler: Arc<tidegate_local_lambda::Function>,
+    authorizer: Arc<tidegate_local_lambda::Function>,
+    /// Removed when this is dropped.
+    _package: TempDir,
+}
+
+/// What the functions are made of.
+pub(crate) struct Parts<'a> {
+    /// The program that runs.
+    pub(crate) bootstrap: PathBuf,
+    /// Whether processes are stopped between events.
+    pub(crate) freeze: bool,
+    /// The app's name.
+    pub(crate) app: &'a str,
+    /// The API's stage.
+    pub(crate) stage: &'a str,
+    /// The folder of the release.
+    pub(crate) release: &'a Path,
+    /// The configuration values.
+    pub(crate) config: &'a BTreeMap<String, String>,
+    /// The tables.
+    pub(crate) database: &'a Embedded,
+    /// Where the gateway listens.
+    pub(crate) gateway: SocketAddr,
+}
+
+/// The program that the arguments name, or the one beside this program.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn bootstrap(args: &args::Dev) -> Result<PathBuf> {
+    let path = match &args.bootstrap {
+        Some(path) => path.clone(),
+        None => std::env::current_exe().context("cannot find the folder of this program")?.with_file_name(BOOTSTRAP),
+    };
+    if !path.is_file() {
+        bail!(
+            "cannot find the bootstrap `{}`; hint: build it with `cargo build -p tidegate-lambda`, or name it with \
+             `--bootstrap FILE`",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+impl OnLambda {
+    /// The functions of an app. Their processes start with their first events.
+    ///
+    /// # Errors
+    /// When the release cannot be copied.
+    pub(crate) fn new(parts: Parts<'_>) -> Result<Self> {
+        let Parts { app, stage, .. } = parts;
+        let package = package(parts.release)
+            .with_context(|| format!("cannot copy the release in `{}`", parts.release.display()))?;
+        let prefix = format!("/tidegate/{app}/{stage}/");
+        let key = access_key_id().context("cannot make an access key")?;
+        let aws = Arc::new(Aws::new(connector::Client::new(parts.database.clone()).connector(), &key));
+        for (name, value) in parts.config {
+            aws.set_parameter(&format!("{prefix}{name}"), value);
+        }
+        let function = |name: &str, size: Size, own: Vec<(&str, String)>| {
+            let common = [
+                ("TIDEGATE_FUNCTION", name.to_owned()),
+                ("STAGE", stage.to_owned()),
+                ("CONFIG_PREFIX", prefix.clone()),
+            ];
+            let configuration = Configuration {
+                name: format!("{app}-{stage}-{name}"),
+                region: REGION.to_owned(),
+                account: ACCOUNT.to_owned(),
+                bootstrap: parts.bootstrap.clone(),
+                task_root: package.path().to_owned(),
+                memory: size.memory,
+                timeout: size.timeout,
+                variables: common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect(),
+                access_key_id: key.clone(),
+                freeze: parts.freeze,
+            };
+            tidegate_local_lambda::Function::new(configuration, Arc::clone(&aws))
+        };
+        let tables = Tables::default();
+        let handlers = vec![
+            ("CONNECTIONS_TABLE", tables.connections),
+            ("GROUPS_TABLE", tables.groups),
+            ("STORAGE_TABLE", tables.storage),
+            ("API_GATEWAY_URL", callback_url(parts.gateway, stage)),
+        ];
+        Ok(Self {
+            handler: function("handler", HANDLER, handlers),
+            authorizer: function("authorizer", AUTHORIZER, Vec::new()),
+            _package: package,
+        })
+    }
+
+    /// Waits until every event and its post-response phase have ended, and ends the processes.
+    pub(crate) async fn drain(&self) {
+        tokio::join!(self.handler.close(), self.authorizer.close());
+    }
+}
+
+#[async_trait]
+impl Invoke for OnLambda {
+    async fn invoke(&self, function: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+        let function = match function {
+            Function::Handler => &self.handler,
+            Function::Authorizer => &self.authorizer,
+        };
+        function.invoke(event).await.map_err(|error| match error {
+            Error::Function(error) => InvokeError::FunctionError(error),
+            Error::TimedOut(_) => InvokeError::Timeout,
+            error => {
+                tracing::error!("{error}");
+                InvokeError::Unavailable(error.to_string())
+            }
+        })
+    }
+}
+
+/// The release in a folder of its own, as a deployed package is: a build meanwhile must not change half of the processes.
+fn package(release: &Path) -> std::io::Result<TempDir> {
+    let package = tempfile::Builder::new().prefix("tidegate-").tempdir()?;
+    // A build writes new files and never into old ones, so that links are enough.
+    let take = |from: &Path, to: &Path| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop));
+    for file in [APP_FILE, ID_FILE] {
+        take(&release.join(file), &package.path().join(file))?;
+    }
+    let components = package.path().join(COMPONENTS_DIR);
+    fs::create_dir(&components)?;
+    for entry in fs::read_dir(release.join(COMPONENTS_DIR))? {
+        let entry = entry?;
+        take(&entry.path(), &components.join(entry.file_name()))?;
+    }
+    Ok(package)
+}
+
+/// Where the gateway's @connections is, for a client on this machine.
+fn callback_url(gateway: SocketAddr, stage: &str) -> String {
+    let mut address = gateway;
+    match address {
+        SocketAddr::V4(_) if address.ip().is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        SocketAddr::V6(_) if address.ip().is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    format!("http://{address}/{stage}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_callback_url_reaches_the_gateway_from_this_machine() {
+        for (listens, reached) in
+            [("0.0.0.0:3000", "127.0.0.1:3000"), ("[::]:3000", "[::1]:3000"), ("192.0.2.1:80", "192.0.2.1:80")]
+        {
+            assert_eq!(callback_url(listens.parse().unwrap(), "dev"), format!("http://{reached}/dev"));
+        }
+    }
+}
