@@ -68,6 +68,13 @@ impl Function {
         replied.await.unwrap_or_else(|_| Err(Error::Closed(name.clone())))
     }
 
+    /// Waits until no event is under way, and no post-response phase.
+    pub async fn settled(&self) {
+        let all = u32::try_from(MAX_ENVIRONMENTS).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        drop(self.free.acquire_many(all).await);
+    }
+
     /// Waits until events and their post-response phases have ended, which each does within its timeout, and ends the
     /// processes. Later events are refused.
     pub async fn close(&self) {

@@ -9,8 +9,11 @@ use tracing::Level;
 
 /// The longest line that is read as one; a longer one continues on the next.
 const MAX_LINE_BYTES: usize = 256 << 10;
+/// Whose line it is, which is said first.
+const WHOSE: [&str; 3] = ["requestId", "connectionId", "route"];
 /// Members that the log has elsewhere, or that are the same in every line of a run.
-const OMITTED: [&str; 7] = ["timestamp", "level", "message", "source", "release", "xrayTraceId", "coldStart"];
+const OMITTED: [&str; 8] =
+    ["timestamp", "level", "message", "source", "release", "xrayTraceId", "coldStart", "apiRequestId"];
 
 /// A line of the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,19 +59,18 @@ impl Line {
         let text_of = |name: &str| members.get(name).and_then(Value::as_str);
         let level = text_of("level").and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
         let mut text = text_of("message").unwrap_or_default().to_owned();
-        // As in process, a request is known by API Gateway's id; Lambda's own is for events that have none.
-        let ours = members.contains_key("apiRequestId");
-        for (name, value) in members {
-            let name = match name.as_str() {
-                "apiRequestId" => "requestId",
-                "requestId" if ours => continue,
-                name if OMITTED.contains(&name) => continue,
-                name => name,
-            };
-            match value {
-                Value::String(value) => text.push_str(&format!(" {name}={value}")),
-                value => text.push_str(&format!(" {name}={value}")),
-            }
+        let whose = WHOSE.into_iter().filter_map(|name| {
+            // As in process, a request is known by API Gateway's id; Lambda's own is for events that have none.
+            let value = members.get("apiRequestId").filter(|_| name == "requestId");
+            Some((name, value.or_else(|| members.get(name))?))
+        });
+        let others = members.iter().map(|(name, value)| (name.as_str(), value));
+        let others = others.filter(|(name, _)| !OMITTED.contains(name) && !WHOSE.contains(name));
+        for (name, value) in whose.chain(others) {
+            text.push_str(&match value {
+                Value::String(value) if !value.contains(char::is_whitespace) => format!(" {name}={value}"),
+                value => format!(" {name}={value}"),
+            });
         }
         Self { level, guest: text_of("source") == Some("guest"), text }
     }
@@ -115,8 +117,8 @@ mod tests {
 
     #[test]
     fn the_hosts_own_lines_keep_lambdas_request_id() {
-        let given = r#"{"level":"ERROR","message":"no","requestId":"l","count":3}"#;
-        assert_eq!(parse(given), line(Level::ERROR, false, "no count=3 requestId=l"));
+        let given = r#"{"level":"ERROR","message":"no","requestId":"l","count":3,"at":"two\nlines"}"#;
+        assert_eq!(parse(given), line(Level::ERROR, false, r#"no requestId=l at="two\nlines" count=3"#));
     }
 
     #[test]

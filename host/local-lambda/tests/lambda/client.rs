@@ -1,0 +1,76 @@
+//! A client that writes its requests by hand, so that they may be wrong.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncBufReadExt as _, Lines};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+use crate::soon;
+
+/// One connection.
+pub(crate) struct Client(BufReader<TcpStream>);
+
+/// An answer: its status, its headers in lower case, and its body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+    }
+
+    /// Sends a request, without waiting for its answer.
+    pub(crate) async fn send(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: local\r\n{headers}Content-Length: {length}\r\n\r\n");
+        self.write(head.as_bytes()).await;
+        self.write(body).await;
+    }
+
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).await.unwrap();
+    }
+
+    /// Reads an answer.
+    pub(crate) async fn receive(&mut self) -> Answer {
+        soon(async {
+            let mut lines: Lines<_> = (&mut self.0).lines();
+            let status = lines.next_line().await.unwrap().expect("the connection was closed");
+            let status = status.split(' ').nth(1).unwrap().parse().unwrap();
+            let mut headers = Vec::new();
+            while let Some(line) = lines.next_line().await.unwrap().filter(|line| !line.is_empty()) {
+                let (name, value) = line.split_once(": ").unwrap();
+                headers.push((name.to_ascii_lowercase(), value.to_owned()));
+            }
+            let mut answer = Answer { status, headers, body: String::new() };
+            let mut body = vec![0; answer.header("content-length").parse().unwrap()];
+            self.0.read_exact(&mut body).await.unwrap();
+            answer.body = String::from_utf8(body).unwrap();
+            answer
+        })
+        .await
+    }
+
+    pub(crate) async fn request(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        self.send(method, path, headers, body).await;
+        self.receive().await
+    }
+
+    /// Whether the server has closed the connection.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        soon(self.0.read(&mut [0])).await.unwrap() == 0
+    }
+}
+
+impl Answer {
+    /// A header that must be there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        &found.unwrap_or_else(|| panic!("no `{name}` in {self:?}")).1
+    }
+}
