@@ -2,14 +2,16 @@
 #
 #   make dev     builds the chat example and runs it here (ARGS="--port 4000 --memory" adds arguments)
 #   make test    unit, conformance, guest, documentation and end-to-end tests (PYTEST_ARGS="-k chat" adds arguments)
+#   make package makes the zip of a Lambda function (APP=guest/examples/chat TARGET=aarch64; x86_64 is the other)
+#   make deploy  packages, and deploys to AWS with the CDK (STAGE=dev; stage and prod are the others)
 #   make lint    formatting, clippy, licences, dependency rules, what must not be committed
-#   make bench   compares with a bare server and with workerd, and rewrites docs/BENCHMARKS.md
+#   make bench   compares with a bare server and workerd, then with functions in Rust and Python, and rewrites docs/BENCHMARKS.md
 #   make setup   what the tests install, and nothing else
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: dev test test-host test-guest test-infra test-e2e lint lint-infra lint-rust lint-deny lint-rules bench setup wasm clean
+.PHONY: dev test test-host test-guest test-infra test-aws test-e2e package packages deploy qemu lint lint-infra lint-rust lint-deny lint-rules bench bench-gateway bench-lambda setup wasm clean
 
 WASM_TARGET := wasm32-wasip2
 CARGO_DENY_VERSION := 0.20.2
@@ -25,6 +27,12 @@ export PATH := $(VENV)/bin:$(PATH)
 CARGO_TEST := $(if $(shell command -v cargo-nextest),cargo nextest run --no-fail-fast,cargo test --lib --bins --tests --examples)
 # Where cargo builds the root workspace, which is where the tests find the command line.
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+
+# What `package` makes, and where `deploy` puts it.
+APP := guest/examples/chat
+TARGET := aarch64
+STAGE := dev
+PACKAGE = $(TARGET_DIR)/package/$(notdir $(abspath $(APP)))-$(TARGET).zip
 
 dev: wasm
 	cargo run --locked -p tidegate-cli --bin tidegate -- dev guest/examples/chat $(ARGS)
@@ -47,8 +55,24 @@ tests/bench/node_modules/.installed: tests/bench/package-lock.json tests/bench/p
 	cd tests/bench && npm ci --no-progress
 	touch $@
 
+# The cross-compiler comes with what deploys.
+package: wasm
+	$(MAKE) -C infra setup
+	@rustup target list --installed | grep -qx $(TARGET)-unknown-linux-gnu || rustup target add $(TARGET)-unknown-linux-gnu
+	PATH="$(CURDIR)/.tools/infra/bin:$$PATH" \
+	    cargo run --locked -p tidegate-cli --bin tidegate -- package $(APP) --target $(TARGET) --output $(PACKAGE)
+
+deploy: package
+	$(MAKE) -C infra deploy STAGE=$(STAGE) PACKAGE=$(PACKAGE)
+
+# For each CPU that Lambda has, within the size that a package may have.
+packages:
+	$(MAKE) package TARGET=x86_64
+	$(MAKE) package TARGET=aarch64
+	python3 .ci/package_size.py $(foreach target,x86_64 aarch64,$(TARGET_DIR)/package/$(notdir $(abspath $(APP)))-$(target).zip)
+
 # The end-to-end tests come last: theirs are the closing lines.
-test: test-host test-guest test-infra test-e2e
+test: test-host test-guest test-infra test-aws test-e2e
 
 test-host: wasm
 	$(CARGO_TEST) --locked --workspace
@@ -59,6 +83,16 @@ test-guest: wasm
 
 test-infra:
 	$(MAKE) -C infra test
+
+test-aws: packages qemu
+	TIDEGATE_PACKAGES=$(TARGET_DIR)/package $(MAKE) -C infra test-aws
+
+# The other CPU's package runs in qemu's user mode, with Debian's C library for that CPU. Debian keeps only its newest
+# build of each, so their versions cannot be pinned.
+qemu:
+	@{ command -v qemu-aarch64 && test -d /usr/aarch64-linux-gnu/lib; } >/dev/null || { \
+	    $(if $(filter 0,$(shell id -u)),,sudo) apt-get update --quiet && \
+	    $(if $(filter 0,$(shell id -u)),,sudo) apt-get install --yes --no-install-recommends qemu-user libc6-arm64-cross; }
 
 test-e2e: setup
 	cargo build --locked -p tidegate-cli --bin tidegate
@@ -73,7 +107,7 @@ lint-rust: wasm
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	for manifest in $(WORKSPACES); do cargo fmt --manifest-path "$$manifest" --all --check; done
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench --all-targets -- -D warnings
+	cargo clippy --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench --workspace --all-targets -- -D warnings
 	for manifest in $(GUEST_WORKSPACES); do cargo clippy --locked --manifest-path "$$manifest" --workspace --all-targets -- -D warnings; done
 	for manifest in $(WASM_WORKSPACES); do cargo clippy --locked --manifest-path "$$manifest" --workspace --target $(WASM_TARGET) -- -D warnings; done
 
@@ -93,12 +127,29 @@ lint-deny: .tools/bin/cargo-deny
 	    CARGO_TARGET_DIR=$(TARGET_DIR)/tools CARGO_PROFILE_DEV_DEBUG=0 \
 	    cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --profile dev --root .tools --force; fi
 
-bench: wasm tests/bench/node_modules/.installed
+# Each rewrites its part of the page; both want a machine that does nothing else.
+bench: bench-gateway bench-lambda
+
+bench-gateway: wasm tests/bench/node_modules/.installed
 	cargo build --locked --release -p tidegate-cli --bin tidegate
-	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench
+	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench
 	cargo bench --locked --workspace $(foreach file,$(wildcard host/*/benches/*.rs),--bench $(basename $(notdir $(file))))
 	$(VENV)/bin/python tests/bench/run.py --tidegate $(TARGET_DIR)/release/tidegate --criterion $(TARGET_DIR)/criterion \
 	    --load $(TARGET_DIR)/bench/release/load --floor $(TARGET_DIR)/bench/release/floor --page docs/BENCHMARKS.md $(ARGS)
+
+# The package is what would be deployed on this machine's CPU; the native function is built with the same profile.
+bench-lambda: wasm $(VENV)/.installed .tools/bench/.installed
+	cargo build --locked -p tidegate-cli --bin tidegate
+	$(TARGET_DIR)/debug/tidegate package guest/examples/chat --target $(shell uname -m) --output $(TARGET_DIR)/bench/chat.zip
+	cargo build --locked --profile lambda --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p bench-native-chat
+	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench-lambda
+	$(VENV)/bin/python tests/bench/functions.py --driver $(TARGET_DIR)/bench/release/functions --package $(TARGET_DIR)/bench/chat.zip \
+	    --native $(TARGET_DIR)/bench/lambda/native-chat --python .tools/bench/bin/python --page docs/BENCHMARKS.md $(LAMBDA_ARGS)
+
+.tools/bench/.installed: tests/bench/python/requirements.txt
+	python3 -m venv .tools/bench
+	.tools/bench/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 clean:
 	rm -rf target guest/target tests/guests/target .venv .tools tests/node_modules tests/bench/node_modules

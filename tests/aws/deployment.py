@@ -52,6 +52,16 @@ class Deployment:
         (name,) = (name for name, resource in self.template["Resources"].items() if resource["Type"] == kind)
         return self.resources[name]
 
+    def function(self, serves: str) -> str:
+        """The logical id of the handler or the authorizer."""
+        (name,) = (
+            name
+            for name, resource in self.template["Resources"].items()
+            if resource["Type"] == "AWS::Lambda::Function"
+            and resource["Properties"]["Environment"]["Variables"]["TIDEGATE_FUNCTION"] == serves
+        )
+        return name
+
     def items(self, output: str) -> list[dict]:
         """All items of the table that an output names."""
         return self.emulator.client("dynamodb").scan(TableName=self.outputs[output])["Items"]
@@ -159,6 +169,12 @@ def delete(deployment: Deployment) -> None:
     cloudformation.get_waiter("stack_delete_complete").wait(
         StackName=deployment.name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
+
+
+def configure(emulator: Emulator, values: Mapping[str, str], app: str = "chat", stage: str = "dev") -> None:
+    """Puts an app's parameters, as the guide says."""
+    for name, value in values.items():
+        emulator.client("ssm").put_parameter(Name=f"/tidegate/{app}/{stage}/{name}", Value=value, Type="SecureString")
 
 
 def publish_assets(emulator: Emulator, assembly: Path) -> None:

@@ -1,32 +1,52 @@
 """The CDK's own command line: bootstrap, deploy, and deploy again."""
 
 import json
+import zipfile
+from pathlib import Path
 
+import chat
 import deployment
 import emulator
 import pytest
-from client import greeted, receive
-from fixture_package import write_package
 
 
 @pytest.fixture
-def bootstrapped(tmp_path_factory):
+def bootstrapped(tmp_path_factory, secret):
     """An AWS that `cdk bootstrap` has prepared. Policies are not enforced: MiniStack denies its bucket's own roles."""
     with emulator.running(tmp_path_factory.mktemp("bootstrapped")) as started:
         deployment.cdk(started, "bootstrap", f"aws://{deployment.ACCOUNT}/{emulator.REGION}")
+        deployment.configure(started, {"jwt-secret": secret, "motd": "Deployed."})
         yield started
 
 
-def test_a_second_deployment_keeps_the_api_and_the_tables(bootstrapped, package, bootstrap, tmp_path):
+def test_a_second_deployment_keeps_the_api_and_the_tables(bootstrapped, package, token, tmp_path):
     first = deployment.deploy_by_command(bootstrapped, deployment.synthesize(package, tmp_path / "first", bootstrapped))
-    changed = write_package(tmp_path / "chat.zip", bootstrap=bootstrap.replace(b'"hello"', b'"hello again"'))
-    with greeted(first):
-        pass
+    with chat.Client(first.url, token("ann")) as ann:
+        ann.say("kept")
+        ann.socket.send("hello?")
+        assert "no JSON" in ann.receive_error()
+    changed = with_routes_swapped(package, tmp_path / "changed.zip")
     second = deployment.deploy_by_command(
         bootstrapped, deployment.synthesize(changed, tmp_path / "second", bootstrapped)
     )
     assert second.url == first.url
     assert second.outputs == first.outputs
-    with greeted(second, "hello again") as socket:
-        socket.send(json.dumps({"action": "chat", "text": "hi"}))
-        assert receive(socket)["text"] == "hi"
+    with chat.Client(second.url, token("ann")) as ann:
+        assert [message["text"] for message in ann.history()] == ["kept"]
+        ann.socket.send("hello?")
+        while (said := ann.socket.recv(timeout=chat.PATIENCE)) != "hello?":
+            assert json.loads(said)["type"]
+
+
+def with_routes_swapped(package: Path, changed: Path) -> Path:
+    """The package with the components of two routes exchanged, which is seen from outside."""
+    with zipfile.ZipFile(package) as before, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as after:
+        for entry in before.infolist():
+            content = before.read(entry)
+            if entry.filename == "app.json":
+                app = json.loads(content)
+                one, other = app["routes"]["echo"], app["routes"]["$default"]
+                one["component"], other["component"] = other["component"], one["component"]
+                content = json.dumps(app)
+            after.writestr(entry, content)
+    return changed

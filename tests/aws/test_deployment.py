@@ -1,110 +1,106 @@
-"""The synthesised stack, deployed: what its roles allow is enough, and each statement is needed."""
+"""What the deployed chat keeps in its tables, and what its functions say to Lambda."""
 
 import json
-import uuid
-from collections.abc import Callable
+import time
+import zipfile
+from pathlib import Path
 
+import chat
 import pytest
-from client import greeted, open_client, receive, refused, wait_until
-from deployment import Deployment, Template
-from fixture_package import FINGERPRINT
-from websockets.exceptions import WebSocketException
+from conftest import MOTD
+from deployment import Deployment
+from waiting import wait_until
 
-# What breaks without a statement: the action that is missed first, and the function that misses it.
-NEEDED = {
-    "Config": ("ssm:GetParameters", "authorizer"),
-    "Connections": ("dynamodb:PutItem", "handler"),
-    "Groups": ("dynamodb:PutItem", "handler"),
-    "Callback": ("execute-api:ManageConnections", "handler"),
-    "StorageReadWrite": ("dynamodb:PutItem", "handler"),
-}
+FIXTURES = Path(__file__).resolve().parents[2] / "host" / "event" / "tests" / "fixtures"
+# A connection that has been there for longer than this is believed to be gone when a post says so.
+YOUNG_SECONDS = 60
 
 
-def test_a_greeting_arrives_and_chat_reaches_all(app):
-    text = f"hi {uuid.uuid4()}"
-    with greeted(app) as one, greeted(app) as two:
-        one.send(json.dumps({"action": "chat", "text": text}))
-        got = [receive(one), receive(one)]
-        assert {"type": "message", "text": text} in got
-        assert {"type": "ack", "delivered": 2} in got
-        assert receive(two) == {"type": "message", "text": text}
+def test_the_greeting_has_the_deployed_configuration(join):
+    assert join("ann").receive(type="welcome")["motd"] == MOTD
+
+
+def test_connections_and_memberships_go_with_their_socket(app, join):
+    ann, room = join("ann"), chat.room("kept")
+    connection = ann.receive(type="welcome")["connection"]
+    ann.enter(room)
+    assert connection in ids(app, "ConnectionsTable")
+    groups = {item["group"]["S"] for item in app.items("GroupsTable") if item["connection_id"]["S"] == connection}
+    assert groups == {"lobby#0", f"room-{room}#0"}
+    ann.close()
+    wait_until(lambda: connection not in ids(app, "ConnectionsTable") | ids(app, "GroupsTable"))
+
+
+def test_a_message_is_stored(app, join):
+    ann, text = join("ann"), chat.unique("stored")
+    ann.say(text)
     assert text in [item["text"]["S"] for item in app.items("StorageTable")]
 
 
-def test_an_unknown_action_goes_to_the_default_route(app):
-    with greeted(app) as socket:
-        socket.send("no json")
-        assert receive(socket) == {"error": "no route for `no json`"}
+def test_a_stale_connection_is_reaped_and_a_fresh_one_is_not(app, join):
+    ann, room = join("ann"), chat.room("stale")
+    ann.enter(room)
+    register(app, "stale", room, age=2 * YOUNG_SECONDS)
+    # A post to a connection whose handshake has not ended says the same as one to a connection that is gone.
+    register(app, "fresh", room, age=0)
+    # Reaping follows the message, so it has happened by the next answer.
+    ann.say(chat.unique("anybody?"), room)
+    wait_until(lambda: "stale" not in ids(app, "ConnectionsTable") | ids(app, "GroupsTable"))
+    ann.say(chat.unique("still there?"), room)
+    ann.history(room)
+    assert "fresh" in ids(app, "ConnectionsTable") & ids(app, "GroupsTable")
 
 
-def test_a_handshake_without_identity_is_401_and_a_denied_one_403(app):
-    assert refused(app, {}) == 401
-    assert refused(app, {"Authorization": "Bearer bad"}) == 403
-
-
-def test_connections_and_memberships_go_with_their_socket(app):
-    wait_until(lambda: not app.items("ConnectionsTable"))
-    with greeted(app):
-        (row,) = app.items("ConnectionsTable")
-        (member,) = app.items("GroupsTable")
-        assert member["connection_id"] == row["connection_id"]
-    wait_until(lambda: not app.items("ConnectionsTable") and not app.items("GroupsTable"))
-
-
-def test_the_stack_says_which_routing_it_has(app):
+def test_the_stack_says_which_routing_it_has(app, package):
+    with zipfile.ZipFile(package) as archive:
+        fingerprint = archive.read("routing-fingerprint").decode().strip()
     name = "/tidegate-stack/chat/dev/routing-fingerprint"
     parameter = app.emulator.client("ssm").get_parameter(Name=name)["Parameter"]
-    assert parameter["Value"] == app.outputs["Fingerprint"] == FINGERPRINT
+    assert parameter["Value"] == app.outputs["Fingerprint"] == fingerprint
 
 
-def without(sid: str, app: str) -> Callable[[Template], None]:
-    """Removes one statement from the role of one function."""
-
-    def change(template: Template) -> None:
-        role = template["Resources"][function(template, app)]["Properties"]["Role"]["Fn::GetAtt"][0]
-        removed = 0
-        for resource in template["Resources"].values():
-            if resource["Type"] == "AWS::IAM::Policy" and {"Ref": role} in resource["Properties"]["Roles"]:
-                statements = resource["Properties"]["PolicyDocument"]["Statement"]
-                kept = [statement for statement in statements if statement.get("Sid") != sid]
-                removed += len(statements) - len(kept)
-                resource["Properties"]["PolicyDocument"]["Statement"] = kept
-        assert removed == 1
-        # Its name is that of the app and the stage, which the first deployment has.
-        template["Resources"] = {
-            name: resource
-            for name, resource in template["Resources"].items()
-            if resource["Type"] != "AWS::SSM::Parameter"
-        }
-
-    return change
-
-
-def function(template: Template, serves: str) -> str:
-    """The logical id of the handler or the authorizer."""
-    (name,) = (
-        name
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::Lambda::Function"
-        and resource["Properties"]["Environment"]["Variables"]["TIDEGATE_FUNCTION"] == serves
+def test_a_handshake_without_a_token_is_a_function_error_that_api_gateway_knows(app):
+    event = json.loads((FIXTURES / "authorizer.json").read_text())
+    nowhere = ("headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters")
+    event |= {place: {} for place in nowhere}
+    answer = app.emulator.client("lambda").invoke(
+        FunctionName=app.resources[app.function("authorizer")], Payload=json.dumps(event)
     )
-    return name
+    assert answer["FunctionError"]
+    # API Gateway answers this with 401, and only this.
+    assert json.loads(answer["Payload"].read())["errorMessage"] == "Unauthorized"
 
 
-@pytest.mark.parametrize("sid", NEEDED)
-def test_no_statement_is_more_than_what_is_needed(deployed_app, package, sid):
-    action, serves = NEEDED[sid]
-    app = deployed_app(package, without(sid, serves))
-    try:
-        with open_client(app) as socket:
-            socket.send(json.dumps({"action": "chat", "text": "hi"}))
-            wait_until(lambda: missed(app, serves, action))
-    except WebSocketException:
-        wait_until(lambda: missed(app, serves, action))
+@pytest.mark.parametrize("event", [{}, {"Records": [{"eventSource": "aws:sqs"}]}], ids=["empty", "another service's"])
+def test_an_event_of_an_unknown_shape_is_a_function_error_and_the_next_is_answered(app, join, event):
+    answer = app.emulator.client("lambda").invoke(
+        FunctionName=app.resources[app.function("handler")], Payload=json.dumps(event)
+    )
+    assert answer["FunctionError"]
+    assert json.loads(answer["Payload"].read())["errorType"] == "Tidegate.InvalidEvent"
+    join("ann").say(chat.unique("still here"))
 
 
-def missed(app: Deployment, serves: str, action: str) -> bool:
-    """Whether a function was refused an action, by its own log or by MiniStack's where it never started."""
-    name = function(app.template, serves)
-    lines = [line for line in app.emulator.log.read_text().splitlines() if app.resources[name] in line]
-    return any(f"is not authorized to perform: {action}" in text for text in (app.logs(name), *lines))
+def ids(app: Deployment, table: str) -> set[str]:
+    """The connections that a table knows."""
+    return {item["connection_id"]["S"] for item in app.items(table)}
+
+
+def register(app: Deployment, connection: str, room: str, *, age: int) -> None:
+    """Writes the rows of a connection that has no socket."""
+    now, group, dynamodb = int(time.time()), f"room-{room}", app.emulator.client("dynamodb")
+    end = {"N": str(now + 3_600)}
+    row = {
+        "connection_id": {"S": connection},
+        "connected_at": {"N": str((now - age) * 1_000)},
+        "source_ip": {"S": "192.0.2.7"},
+        "domain_name": {"S": "example.com"},
+        "stage": {"S": app.stage},
+        "context": {"L": []},
+        "attributes": {"M": {}},
+        "groups": {"SS": [group]},
+        "expires_at": end,
+    }
+    member = {"group": {"S": f"{group}#0"}, "connection_id": {"S": connection}, "expires_at": end}
+    dynamodb.put_item(TableName=app.outputs["ConnectionsTable"], Item=row)
+    dynamodb.put_item(TableName=app.outputs["GroupsTable"], Item=member)

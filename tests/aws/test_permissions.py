@@ -1,0 +1,65 @@
+"""The roles: what they allow is enough, which every scenario shows, and each action is needed."""
+
+import contextlib
+
+import chat
+import pytest
+from deployment import Deployment
+from permissions import Permission, permissions, without
+from waiting import wait_until
+from websockets.exceptions import WebSocketException
+
+# Each action of each statement, with what of the chat needs it.
+NEEDED = [
+    Permission("authorizer", "Config", "ssm:GetParameters"),  # the secret that tokens are checked with
+    Permission("handler", "Callback", "execute-api:ManageConnections"),  # every message
+    Permission("handler", "Config", "ssm:GetParameters"),  # the greeting's motto
+    Permission("handler", "Connections", "dynamodb:DeleteItem"),  # the end of a connection
+    Permission("handler", "Connections", "dynamodb:GetItem"),  # whether a speaker is a member
+    Permission("handler", "Connections", "dynamodb:PutItem"),  # the beginning of a connection
+    Permission("handler", "Connections", "dynamodb:UpdateItem"),  # joining the lobby
+    Permission("handler", "Groups", "dynamodb:BatchWriteItem"),  # a connection's memberships at its end
+    Permission("handler", "Groups", "dynamodb:DeleteItem"),  # leaving a room
+    Permission("handler", "Groups", "dynamodb:PutItem"),  # entering a room
+    Permission("handler", "Groups", "dynamodb:Query"),  # whom a message is for
+    Permission("handler", "StorageRead", "dynamodb:Query"),  # the history
+    Permission("handler", "StorageWrite", "dynamodb:PutItem"),  # a message
+]
+# What a grant of storage allows and the chat happens not to do.
+UNUSED = [
+    Permission("handler", "StorageRead", "dynamodb:BatchGetItem"),
+    Permission("handler", "StorageRead", "dynamodb:ConditionCheckItem"),
+    Permission("handler", "StorageRead", "dynamodb:GetItem"),
+    Permission("handler", "StorageWrite", "dynamodb:DeleteItem"),
+]
+
+
+def test_every_action_is_accounted_for(app):
+    assert sorted(permissions(app)) == sorted(NEEDED + UNUSED)
+
+
+@pytest.mark.parametrize("permission", NEEDED, ids=str)
+def test_an_action_that_is_taken_away_is_missed(app, token, permission):
+    before = misses(app, permission)
+    with without(app, permission):
+        with contextlib.suppress(WebSocketException):
+            live(app, token("ann"))
+        wait_until(lambda: misses(app, permission) > before)
+
+
+def live(app: Deployment, token: str) -> None:
+    """A life in the chat: everything that a client can do. MiniStack takes one message of a client at a time."""
+    room = chat.room("life")
+    with chat.Client(app.url, token) as client:
+        client.send({"action": "join", "room": room})
+        client.send({"action": "chat", "room": room, "text": "hello"})
+        client.send({"action": "history", "room": room})
+        client.send({"action": "leave", "room": room})
+
+
+def misses(app: Deployment, permission: Permission) -> int:
+    """How often the action was refused, as the function's log tells or MiniStack's where it never started."""
+    function = app.function(permission.serves)
+    lines = [line for line in app.emulator.log.read_text().splitlines() if app.resources[function] in line]
+    said = f"is not authorized to perform: {permission.action}"
+    return sum(text.count(said) for text in (app.logs(function), *lines))
