@@ -8,6 +8,11 @@ use lambda_runtime::LambdaInvocation;
 use tidegate_capability::Deadline;
 use tidegate_runtime::PostResponse;
 
+/// The longest that API Gateway waits for an integration.
+///
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+pub(crate) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
+
 tokio::task_local! {
     /// The event that this task works on.
     pub(crate) static CURRENT: std::sync::Arc<Invocation>;
@@ -51,7 +56,9 @@ impl Invocation {
     pub(crate) fn new(invocation: &mut LambdaInvocation, cold_start: bool) -> Self {
         let event = std::mem::replace(&mut invocation.body, Bytes::from_static(b"null"));
         let context = &invocation.context;
-        let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        // By the wall clock. A time that is past says that clocks disagree, as after one was set or under an emulator that
+        // makes one up; Lambda ends the function by its own in any case.
+        let left = context.deadline().duration_since(SystemTime::now()).unwrap_or(INTEGRATION_TIMEOUT);
         Self {
             request_id: context.request_id.clone(),
             trace_id: context.xray_trace_id.clone(),

@@ -12,15 +12,10 @@ use tidegate_capability::Deadline;
 use tidegate_event::FunctionError;
 
 use crate::init::App;
-use crate::invocation::{CURRENT, Done, Invocation};
+use crate::invocation::{CURRENT, Done, INTEGRATION_TIMEOUT, Invocation};
 
 /// What is kept of Lambda's time for posting the answer.
 const POST_MARGIN: Duration = Duration::from_millis(20);
-/// The longest that API Gateway waits for an integration.
-///
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
-const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
-
 /// Answers events with the app's host.
 #[derive(Clone)]
 pub(crate) struct Handler {
