@@ -1,0 +1,147 @@
+"""The zip of a Lambda function: what is in it, that it can be made again, and what is said when it cannot be made."""
+
+import json
+import os
+import shutil
+import stat
+import struct
+import subprocess
+import zipfile
+
+import pytest
+
+import server
+from conftest import BUILD_SECONDS, REPOSITORY
+
+MANIFEST = """
+[app]
+name = "small"
+route-selection-expression = "$request.body.action"
+
+[components.echo]
+source = "echo.wasm"
+
+[routes.echo]
+component = "echo"
+response = true
+"""
+# The machine in an ELF header, by the name of the target.
+MACHINES = {"aarch64": 183, "x86_64": 62}
+
+
+@pytest.fixture
+def small_app(tmp_path, guests):
+    """Makes an app folder with one route."""
+
+    def small_app(name="app"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "tidegate.toml").write_text(MANIFEST)
+        shutil.copy(guests("chat_echo"), folder / "echo.wasm")
+        return folder
+
+    return small_app
+
+
+@pytest.fixture
+def bootstrap(tmp_path):
+    """A file that begins as an executable for a target does; a package only carries it."""
+
+    def bootstrap(target):
+        path = tmp_path / f"bootstrap-{target}"
+        path.write_bytes(b"\x7fELF".ljust(18, b"\x02") + struct.pack("<H", MACHINES[target]) + b"the rest")
+        return path
+
+    return bootstrap
+
+
+@pytest.mark.parametrize("target", MACHINES)
+def test_a_package_has_what_lambda_and_the_stack_need(run, small_app, bootstrap, tmp_path, target):
+    output = tmp_path / "out" / "small.zip"
+    done = run("package", small_app(), "--target", target, "--bootstrap", bootstrap(target), "--output", output)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{output}\n"
+    assert stat.S_IMODE(output.stat().st_mode) == 0o644
+    with zipfile.ZipFile(output) as package:
+        assert package.testzip() is None
+        assert package.namelist() == ["app.json", "bootstrap", "components/echo.cwasm", "release-id", "routing-fingerprint"]
+        assert package.read("bootstrap") == bootstrap(target).read_bytes()
+        modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in package.infolist()}
+        assert modes.pop("bootstrap") == 0o755
+        assert set(modes.values()) == {0o644}
+        assert json.loads(package.read("app.json"))["routes"].keys() == {"echo"}
+        # An artifact is an ELF file of its own.
+        assert struct.unpack_from("<H", package.read("components/echo.cwasm"), 18) == (MACHINES[target],)
+        assert len(package.read("routing-fingerprint").strip()) == 64
+        assert len(package.read("release-id").strip()) == 16
+
+
+def test_without_output_it_is_kept_with_the_app(run, small_app, bootstrap):
+    folder = small_app()
+    done = run("package", folder, "--bootstrap", bootstrap("aarch64"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / ".tidegate" / "small-aarch64.zip")
+    assert zipfile.is_zipfile(done.stdout.strip())
+
+
+def test_two_folders_make_the_same_bytes(run, small_app, bootstrap, tmp_path):
+    made = []
+    for name in ("one", "two"):
+        output = tmp_path / f"{name}.zip"
+        done = run("package", small_app(name), "--bootstrap", bootstrap("aarch64"), "--output", output)
+        assert done.returncode == 0, done.stderr
+        made.append(output.read_bytes())
+    assert made[0] == made[1]
+
+
+def test_guests_built_in_two_folders_make_the_same_bytes(run, bootstrap, tmp_path):
+    made = []
+    for name in ("one", "two"):
+        workspace = tmp_path / name / "repository"
+        shutil.copytree(REPOSITORY / "guest", workspace / "guest", ignore=shutil.ignore_patterns("target", ".tidegate"))
+        shutil.copytree(REPOSITORY / "wit", workspace / "wit")
+        output = tmp_path / f"{name}.zip"
+        app = workspace / "guest" / "examples" / "chat"
+        done = run("package", app, "--bootstrap", bootstrap("x86_64"), "--target", "x86_64", "--output", output,
+                   seconds=BUILD_SECONDS)
+        assert done.returncode == 0, done.stderr
+        made.append(output.read_bytes())
+    assert made[0] == made[1]
+
+
+def test_a_bootstrap_for_another_cpu_is_refused_and_the_package_stays(run, small_app, bootstrap, tmp_path):
+    output = tmp_path / "small.zip"
+    output.write_text("an earlier package")
+    done = run("package", small_app(), "--target", "x86_64", "--bootstrap", bootstrap("aarch64"), "--output", output)
+    assert done.returncode == 1
+    assert "is for `aarch64-unknown-linux-gnu`, and the package for `x86_64-unknown-linux-gnu`" in done.stderr
+    assert output.read_text() == "an earlier package"
+
+
+def test_what_is_no_executable_is_refused(run, small_app, tmp_path):
+    script = tmp_path / "bootstrap.py"
+    script.write_text("#!/usr/bin/env python3\n")
+    done = run("package", small_app(), "--bootstrap", script)
+    assert done.returncode == 1
+    assert "is no executable for Linux" in done.stderr and "hint: " in done.stderr
+
+
+def test_a_missing_cross_compiler_is_named(tidegate, small_app, tmp_path):
+    # Only what the app itself needs is on the path, which is nothing.
+    environment = server.environment() | {"PATH": str(tmp_path / "empty")}
+    done = subprocess.run(
+        [tidegate, "package", small_app()], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+        env=environment,
+    )
+    assert done.returncode == 1
+    assert "cannot build the bootstrap with `cargo-zigbuild`" in done.stderr
+    assert "`pip install cargo-zigbuild ziglang`" in done.stderr
+
+
+def test_what_dev_refuses_is_not_packaged(run, small_app, bootstrap, tmp_path):
+    folder = small_app()
+    (folder / "tidegate.toml").write_text(MANIFEST.replace('component = "echo"', 'component = "other"'))
+    done = run("package", folder, "--bootstrap", bootstrap("aarch64"), "--output", tmp_path / "small.zip")
+    assert done.returncode == 1
+    assert "routes.echo.component" in done.stderr
+    assert not os.path.exists(tmp_path / "small.zip")
