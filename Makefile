@@ -95,7 +95,7 @@ qemu:
 	    $(if $(filter 0,$(shell id -u)),,sudo) apt-get install --yes --no-install-recommends qemu-user libc6-arm64-cross; }
 
 test-e2e: setup
-	cargo build --locked -p tidegate-cli --bin tidegate
+	cargo build --locked -p tidegate-cli --bin tidegate -p tidegate-lambda --bin bootstrap
 	TIDEGATE_BIN=$(TARGET_DIR)/debug/tidegate $(VENV)/bin/python -m pytest .ci tests/e2e $(PYTEST_ARGS)
 
 lint: lint-rules lint-infra lint-rust lint-deny

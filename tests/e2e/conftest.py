@@ -15,14 +15,14 @@ import pytest
 
 import chat
 import server
-from server import Backend, Server
+from server import Api, Backend, Server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHAT_APP = REPOSITORY / "guest" / "examples" / "chat"
 BUILD_SECONDS = 900
 
 
-@pytest.fixture(scope="session", params=[server.IN_PROCESS], ids=lambda backend: backend.name)
+@pytest.fixture(scope="session", params=server.BACKENDS, ids=lambda backend: backend.name)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """How the host runs behind the gateway."""
     return request.param
@@ -30,9 +30,11 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture(scope="session")
 def tidegate() -> Path:
-    """The command line under test: `TIDEGATE_BIN`, or what `cargo build -p tidegate-cli` leaves."""
+    """The command line under test: `TIDEGATE_BIN`, or what `cargo build -p tidegate-cli` leaves. The function's bootstrap
+    lies beside it."""
     path = Path(os.environ.get("TIDEGATE_BIN", REPOSITORY / "target" / "debug" / "tidegate"))
-    assert path.is_file(), f"`{path}` is not there; `make test-e2e` builds it"
+    for program in (path, path.with_name("bootstrap")):
+        assert program.is_file(), f"`{program}` is not there; `make test-e2e` builds it"
     return path
 
 
@@ -112,7 +114,7 @@ def serve(tidegate: Path, chat_app: Path, backend: Backend, tmp_path: Path) -> I
 @pytest.fixture(scope="module")
 def chat_server(
     tidegate: Path, chat_app: Path, backend: Backend, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+) -> Iterator[Api]:
     """A chat that a module's tests share; each test uses rooms and texts of its own."""
     command = [tidegate, "dev", chat_app, "--port", "0", "--memory", *backend.arguments]
     errors = tmp_path_factory.mktemp("chat") / "errors.txt"
@@ -123,7 +125,7 @@ def chat_server(
 
 
 @pytest.fixture
-def join(chat_server: Server, token: Callable[[str], str]) -> Iterator[Callable[..., chat.Client]]:
+def join(chat_server: Api, token: Callable[[str], str]) -> Iterator[Callable[..., chat.Client]]:
     """Opens a client for a user on the shared chat; it is closed when the test ends."""
     opened: list[chat.Client] = []
 

@@ -8,7 +8,7 @@ import resource
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -21,13 +21,16 @@ STOP_SECONDS = 30
 
 @dataclass(frozen=True)
 class Backend:
-    """A way of running the host behind the gateway. Every scenario runs with each of them."""
+    """A way of running the host behind the gateway. Every scenario runs with each of them, unless it says why not."""
 
     name: str
     arguments: tuple[str, ...] = ()
 
 
 IN_PROCESS = Backend("in-process")
+LAMBDA = Backend("lambda", ("--lambda",))
+FROZEN = Backend("frozen", ("--lambda", "--freeze"))
+BACKENDS = [IN_PROCESS, LAMBDA, FROZEN]
 
 
 class NotStarted(Exception):
@@ -39,22 +42,28 @@ class NotStarted(Exception):
 
 
 @dataclass
-class Server:
-    """A running `tidegate dev`."""
+class Api:
+    """What clients reach, wherever it runs: where they connect."""
 
-    process: subprocess.Popen
-    errors_file: Path
-    lines: list[str] = field(default_factory=list)
-    url: str = ""
-    port: int = 0
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    ended: bool = False
-    reader: threading.Thread | None = None
+    url: str
 
     @property
     def endpoint(self) -> str:
         """Where `@connections` answers."""
         return self.url.replace("ws://", "http://")
+
+
+@dataclass
+class Server(Api):
+    """A running `tidegate dev`."""
+
+    process: subprocess.Popen
+    errors_file: Path
+    lines: list[str] = field(default_factory=list)
+    port: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    ended: bool = False
+    reader: threading.Thread | None = None
 
     @property
     def errors(self) -> str:
@@ -108,13 +117,35 @@ class Server:
         self.process.kill()
         self.wait()
 
+    def bootstraps(self) -> dict[int, str]:
+        """The function's processes by their ids, each with its state: `T` is stopped, `R` computes."""
+        return {one.id: one.state for one in processes() if one.parent == self.process.pid and one.name == "bootstrap"}
+
     def has_orphans(self) -> bool:
-        """Whether anything of its process group is left."""
+        """Whether anything of its session is left. What has ended and is only not waited for does not count."""
+        return any(one.session == self.process.pid and one.state != "Z" for one in processes())
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process, as the kernel describes it."""
+
+    id: int
+    name: str
+    state: str
+    parent: int
+    session: int
+
+
+def processes() -> Iterator[Process]:
+    """Every process of this machine."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
+            named, _, rest = path.read_text().rpartition(")")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        state, parent, _group, session, *_ = rest.split()
+        yield Process(int(path.parent.name), named.partition("(")[2], state, int(parent), int(session))
 
 
 def start(
@@ -132,7 +163,7 @@ def start(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
             env=environment(), start_new_session=True, preexec_fn=prepare,
         )
-    server = Server(process, errors_file)
+    server = Server("", process, errors_file)
     server.reader = threading.Thread(target=server.read, args=(process.stdout,), daemon=True)
     server.reader.start()
     server.wait_until_listening()
