@@ -9,6 +9,7 @@
 )]
 
 mod aws;
+mod clock;
 #[path = "../../../runtime/tests/runtime/events.rs"]
 #[allow(dead_code, reason = "the runtime's own tests use all of it")]
 mod events;
@@ -20,6 +21,7 @@ mod lifecycle;
 mod log;
 mod process;
 mod start;
+mod values;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
