@@ -7,7 +7,8 @@
 //! - [`configuration`]: what a function is, and the environment of its processes
 //! - `environment`: one process between its Runtime API and its AWS
 //! - `process`: a process in a group of its own; `output`: what it writes, in the log
-//! - [`runtime_api`]: Lambda's Runtime API, for one process; `ids`: request ids and trace ids
+//! - [`runtime_api`]: Lambda's Runtime API, for one process
+//! - `queue`: events on their way to one process and back; `ids`: request ids and trace ids
 //! - [`aws`]: DynamoDB and Parameter Store
 //! - [`server`]: HTTP on a free port of this machine, which both are served by
 //! - [`error`]: why an invocation has no result
@@ -20,6 +21,7 @@ pub mod function;
 mod ids;
 mod output;
 mod process;
+mod queue;
 pub mod runtime_api;
 pub mod server;
 

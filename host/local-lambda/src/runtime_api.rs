@@ -5,11 +5,10 @@
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
-use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -22,6 +21,8 @@ use tidegate_event::{FunctionError, decode_function_error};
 use tokio::sync::{oneshot, watch};
 
 use crate::ids::Ids;
+pub use crate::queue::Answer;
+use crate::queue::Queue;
 use crate::server::{self, Server, Unread};
 
 /// The largest response that Lambda hands on, in bytes: 6 MB and 100 bytes.
@@ -34,9 +35,6 @@ const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked
 const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 
-/// What a function answers an event with.
-pub type Answer = Result<Vec<u8>, FunctionError>;
-
 /// The Runtime API of one process. Dropping it ends its server.
 #[derive(Debug)]
 pub struct RuntimeApi {
@@ -48,31 +46,8 @@ pub struct RuntimeApi {
 struct Shared {
     arn: HeaderValue,
     ids: Ids,
-    state: Mutex<State>,
-    /// Whether the process waits for an event.
-    idle: watch::Sender<bool>,
+    queue: Queue,
     init_error: watch::Sender<Option<FunctionError>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Whether the process has asked for an event: it is initialised then.
-    asked: bool,
-    /// Events that wait for the process.
-    queue: VecDeque<Invocation>,
-    /// Requests for the next event that wait for one.
-    takers: VecDeque<(u64, oneshot::Sender<Invocation>)>,
-    /// Events that the process has, by their request ids.
-    under_way: HashMap<u64, oneshot::Sender<Answer>>,
-    takers_so_far: u64,
-}
-
-#[derive(Debug)]
-struct Invocation {
-    number: u64,
-    event: Bytes,
-    time: Duration,
-    answer: oneshot::Sender<Answer>,
 }
 
 impl RuntimeApi {
@@ -82,13 +57,8 @@ impl RuntimeApi {
     /// When the system has no port or no random numbers, or `arn` is no text for a header.
     pub async fn start(arn: &str) -> io::Result<Self> {
         let arn = HeaderValue::from_str(arn).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let shared = Arc::new(Shared {
-            arn,
-            ids: Ids::new()?,
-            state: Mutex::default(),
-            idle: watch::Sender::new(false),
-            init_error: watch::Sender::new(None),
-        });
+        let shared =
+            Arc::new(Shared { arn, ids: Ids::new()?, queue: Queue::default(), init_error: watch::Sender::new(None) });
         let answering = Arc::clone(&shared);
         let server = Server::start(move |request| {
             let shared = Arc::clone(&answering);
@@ -111,22 +81,20 @@ impl RuntimeApi {
 
     /// Gives the process an event that it has `time` for, from when it takes it.
     pub fn submit(&self, event: impl Into<Bytes>, time: Duration) -> Submitted<'_> {
-        let (answer, answered) = oneshot::channel();
         let number = self.shared.ids.next();
-        self.shared.give(Invocation { number, event: event.into(), time, answer });
+        let answered = self.shared.queue.put(number, event.into(), time);
         Submitted { shared: &self.shared, number, answered }
     }
 
     /// Waits until the process asks for the next event, which ends its post-response phase.
     pub async fn idle(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.shared.idle.subscribe().wait_for(|idle| *idle).await;
+        self.shared.queue.idle().await;
     }
 
     /// Whether the process waits for an event.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        *self.shared.idle.borrow()
+        self.shared.queue.is_idle()
     }
 
     /// Waits until the process says why it does not start, which it may never do.
@@ -166,50 +134,12 @@ impl Submitted<'_> {
 
 impl Drop for Submitted<'_> {
     fn drop(&mut self) {
-        let mut state = self.shared.state();
-        state.queue.retain(|invocation| invocation.number != self.number);
-        state.under_way.remove(&self.number);
-    }
-}
-
-/// A request for the next event that waits for one.
-struct Taking<'a> {
-    shared: &'a Shared,
-    taker: u64,
-}
-
-impl Drop for Taking<'_> {
-    fn drop(&mut self) {
-        let mut state = self.shared.state();
-        state.takers.retain(|(taker, _)| *taker != self.taker);
-        self.shared.say_idle(&state);
+        self.answered.close();
+        self.shared.queue.withdraw(self.number);
     }
 }
 
 impl Shared {
-    /// Hands an event to a request that waits, or keeps it for the next.
-    fn give(&self, mut invocation: Invocation) {
-        let mut state = self.state();
-        while let Some((_, taker)) = state.takers.pop_front() {
-            match taker.send(invocation) {
-                Ok(()) => {
-                    self.say_idle(&state);
-                    return;
-                }
-                // Its connection has just ended.
-                Err(returned) => invocation = returned,
-            }
-        }
-        state.queue.push_back(invocation);
-        self.say_idle(&state);
-    }
-
-    /// Says whether the process waits. Called while the state is locked, so that nobody says it late.
-    fn say_idle(&self, state: &State) {
-        let idle = !state.takers.is_empty();
-        self.idle.send_if_modified(|said| std::mem::replace(said, idle) != idle);
-    }
-
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         let Some(path) = parts.uri.path().strip_prefix(ROOT) else { return not_found() };
@@ -226,35 +156,10 @@ impl Shared {
     }
 
     async fn next(&self) -> Response<Full<Bytes>> {
-        let (taker, mut given) = {
-            let mut state = self.state();
-            state.asked = true;
-            state.takers_so_far += 1;
-            let (give, given) = oneshot::channel();
-            match state.queue.pop_front() {
-                // The receiver is here.
-                Some(invocation) => drop(give.send(invocation)),
-                None => {
-                    let taker = state.takers_so_far;
-                    state.takers.push_back((taker, give));
-                    self.say_idle(&state);
-                }
-            }
-            (state.takers_so_far, given)
+        let Some(invocation) = self.queue.next().await else {
+            return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "no event will come");
         };
-        let _taking = Taking { shared: self, taker };
-        match (&mut given).await {
-            Ok(invocation) => self.hand_over(invocation),
-            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "no event will come"),
-        }
-    }
-
-    fn hand_over(&self, invocation: Invocation) -> Response<Full<Bytes>> {
-        let Invocation { number, event, time, answer } = invocation;
-        // An event that nobody waits for any more was given all the same: its answer is refused.
-        if !answer.is_closed() {
-            self.state().under_way.insert(number, answer);
-        }
+        let (number, event, time) = self.queue.begin(invocation);
         let deadline = (SystemTime::now() + time).duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut response = server::json(StatusCode::OK, event);
         let headers = response.headers_mut();
@@ -299,7 +204,7 @@ impl Shared {
 
     async fn fail_init(&self, parts: &Parts, body: Incoming) -> Response<Full<Bytes>> {
         let Ok(body) = server::read(body, MAX_RESPONSE_BYTES).await else { return truncated() };
-        if self.state().asked {
+        if self.queue.was_asked() {
             let said = "a process that has asked for an event is initialised";
             return error(StatusCode::FORBIDDEN, "InvalidStateTransition", said);
         }
@@ -320,12 +225,7 @@ impl Shared {
 
     /// Who waits for the answer to the event with this request id.
     fn take(&self, id: &str) -> Option<oneshot::Sender<Answer>> {
-        let number = self.ids.number(id)?;
-        self.state().under_way.remove(&number)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.finish(self.ids.number(id)?)
     }
 }
 
