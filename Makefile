@@ -127,6 +127,8 @@ lint-deny: .tools/bin/cargo-deny
 	    CARGO_TARGET_DIR=$(TARGET_DIR)/tools CARGO_PROFILE_DEV_DEBUG=0 \
 	    cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --profile dev --root .tools --force; fi
 
+CPU := $(shell uname -m)
+
 # Each rewrites its part of the page; both want a machine that does nothing else.
 bench: bench-gateway bench-lambda
 
@@ -138,13 +140,13 @@ bench-gateway: wasm tests/bench/node_modules/.installed
 	    --load $(TARGET_DIR)/bench/release/load --floor $(TARGET_DIR)/bench/release/floor --page docs/BENCHMARKS.md $(ARGS)
 
 # The package is what would be deployed on this machine's CPU; the native function is built with the same profile.
-bench-lambda: wasm $(VENV)/.installed .tools/bench/.installed
-	cargo build --locked -p tidegate-cli --bin tidegate
-	$(TARGET_DIR)/debug/tidegate package guest/examples/chat --target $(shell uname -m) --output $(TARGET_DIR)/bench/chat.zip
+bench-lambda: $(VENV)/.installed .tools/bench/.installed
+	$(MAKE) package TARGET=$(CPU) APP=guest/examples/chat PACKAGE=$(TARGET_DIR)/bench/chat.zip
 	cargo build --locked --profile lambda --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p bench-native-chat
 	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench-lambda
 	$(VENV)/bin/python tests/bench/functions.py --driver $(TARGET_DIR)/bench/release/functions --package $(TARGET_DIR)/bench/chat.zip \
-	    --native $(TARGET_DIR)/bench/lambda/native-chat --python .tools/bench/bin/python --page docs/BENCHMARKS.md $(LAMBDA_ARGS)
+	    --native $(TARGET_DIR)/bench/lambda/native-chat --native-one-thread $(TARGET_DIR)/bench/lambda/native-chat-one-thread \
+	    --python .tools/bench/bin/python --page docs/BENCHMARKS.md $(LAMBDA_ARGS)
 
 .tools/bench/.installed: tests/bench/python/requirements.txt
 	python3 -m venv .tools/bench

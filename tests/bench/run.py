@@ -20,8 +20,9 @@ from pathlib import Path
 import machine
 import stages
 from servers import HERE, Floor, Server, Tidegate, Workerd
+from tables import keep, spread, verdict
 
-START, END = "<!-- results: start -->", "<!-- results: end -->"
+SECTION = "results"
 TEXT = "the quick brown fox jumps over the lazy dog"
 # Wanted for each process, and what a process needs besides its connections.
 DESCRIPTORS, SPARE_DESCRIPTORS = 32_768, 200
@@ -97,14 +98,7 @@ class Results:
 
     def spread(self, scenario: Scenario, server: str) -> str:
         found = self.readings.get((scenario.title, server))
-        if not found:
-            return "–"
-        middle = number(statistics.median(found))
-        return middle if len(found) == 1 else f"{middle} ({number(min(found))} … {number(max(found))})"
-
-
-def number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
+        return spread(found) if found else "–"
 
 
 def load(binary: Path, server: Server, scenario: Scenario, seconds: float) -> dict:
@@ -156,14 +150,13 @@ def verdicts(results: Results, stage_times: dict[str, float]) -> list[str]:
             continue
         ratio = own / peer
         met = ratio >= target.limit if target.scenario.better == "more" else ratio <= target.limit
-        lines.append(f"| {target.scenario.title} {sign} {limit} | {ratio:.2f} | {'met' if met else '**missed**'} |")
+        lines.append(f"| {target.scenario.title} {sign} {limit} | {ratio:.2f} | {verdict(met)} |")
     instance = stage_times.get(stages.INSTANCE)
     title = f"instantiate + call + drop of the echo component ≤ {INSTANCE_LIMIT_US:g} µs"
     if instance is None:
         lines.append(f"| {title} | – | not measured |")
     else:
-        verdict = "met" if instance <= INSTANCE_LIMIT_US else "**missed**"
-        lines.append(f"| {title} | {instance:.1f} | {verdict} |")
+        lines.append(f"| {title} | {instance:.1f} | {verdict(instance <= INSTANCE_LIMIT_US)} |")
     return lines
 
 
@@ -187,15 +180,6 @@ def page(options: argparse.Namespace, results: Results, measured: list[Server], 
         lines += ["", "| stage (Criterion, median) | µs |", "|---|---:|"]
         lines += [f"| {name} | {micros:,.2f} |" for name, micros in sorted(stage_times.items())]
     return "\n".join(lines)
-
-
-def keep(path: Path, text: str) -> None:
-    """Replaces what stands between the markers; what people wrote around them stays."""
-    before, found, rest = path.read_text().partition(START)
-    _, closed, after = rest.partition(END)
-    if not (found and closed):
-        raise SystemExit(f"`{path}` has no `{START}` followed by `{END}`")
-    path.write_text(f"{before}{START}\n{text}\n{END}{after}")
 
 
 def parse() -> argparse.Namespace:
@@ -234,7 +218,7 @@ def main() -> None:
     text = page(options, measure(options, servers, scenarios), servers, scenarios)
     print(text)
     if options.page:
-        keep(options.page, text)
+        keep(options.page, SECTION, text)
 
 
 if __name__ == "__main__":

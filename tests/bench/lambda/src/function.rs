@@ -46,11 +46,11 @@ impl Function {
         Self { name: "tidegate", program: package.join("bootstrap"), arguments: Vec::new(), root: package.to_owned() }
     }
 
-    /// The native handler.
+    /// A native handler.
     #[must_use]
-    pub fn native(program: &Path) -> Self {
+    pub fn native(name: &'static str, program: &Path) -> Self {
         let root = program.parent().unwrap_or(Path::new("/")).to_owned();
-        Self { name: "native", program: program.to_owned(), arguments: Vec::new(), root }
+        Self { name, program: program.to_owned(), arguments: Vec::new(), root }
     }
 
     /// The Python handler in `app.py` of a folder, as Lambda's Python image starts it.

@@ -11,10 +11,10 @@ use crate::warm::Times;
 /// What was measured.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Connections of the fan-out.
-    pub members: usize,
     /// The calls at the start, of every function.
     pub start_calls: Calls,
+    /// The calls for an echo, of every function.
+    pub echo_calls: Calls,
     /// The calls for a chat message, of every function.
     pub chat_calls: Calls,
     /// The functions, by name.

@@ -28,9 +28,12 @@ struct Arguments {
     /// The folder where Tidegate's package is unpacked.
     #[arg(long)]
     tidegate: PathBuf,
-    /// The native handler.
+    /// The native handler, as its runtime's documentation starts it.
     #[arg(long)]
     native: Option<PathBuf>,
+    /// The native handler on one thread.
+    #[arg(long)]
+    native_one_thread: Option<PathBuf>,
     /// The Python interpreter that has the runtime and the SDK.
     #[arg(long, requires = "app")]
     python: Option<PathBuf>,
@@ -63,9 +66,9 @@ async fn main() -> Result<()> {
     let functions = functions(&arguments)?;
     let aws = Aws::start().await?;
     agree(&functions, &aws, fanout::MEMBERS).await?;
-    let Behaviour { start, chat, .. } = agree(&functions, &aws, ROOM).await?;
-    let (members, start_calls, chat_calls) = (fanout::MEMBERS, start, chat.calls);
-    let mut report = Report { members, start_calls, chat_calls, functions: BTreeMap::new() };
+    let Behaviour { start, echo, chat } = agree(&functions, &aws, ROOM).await?;
+    let mut report =
+        Report { start_calls: start, echo_calls: echo.calls, chat_calls: chat.calls, functions: BTreeMap::new() };
     cold_starts(&functions, &aws, arguments.cold, &mut report).await?;
     let mut running = Vec::new();
     for function in functions {
@@ -84,8 +87,10 @@ async fn main() -> Result<()> {
 /// Paths become absolute: each function is started in its own folder.
 fn functions(arguments: &Arguments) -> Result<Vec<Function>> {
     let mut functions = vec![Function::tidegate(&absolute(&arguments.tidegate)?)];
-    if let Some(program) = &arguments.native {
-        functions.push(Function::native(&absolute(program)?));
+    for (name, program) in [("native", &arguments.native), ("native_one_thread", &arguments.native_one_thread)] {
+        if let Some(program) = program {
+            functions.push(Function::native(name, &absolute(program)?));
+        }
     }
     if let (Some(interpreter), Some(app)) = (&arguments.python, &arguments.app) {
         functions.push(Function::python(&absolute(interpreter)?, &absolute(app)?));

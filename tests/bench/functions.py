@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Runs the driver of the Lambda functions, prints medians and ratios, and keeps them in a page.
+
+Every function does the same job behind the same stand-in Runtime API and stub of AWS, on one machine. Absolute numbers
+therefore mean little, and most targets are ratios of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import statistics
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import machine
+from servers import HERE
+from tables import keep, number, spread, verdict
+
+SECTION = "lambda"
+APP = HERE / "python"
+OWN, NATIVE, ONE_THREAD, PYTHON = "tidegate", "native", "native_one_thread", "python"
+# The functions, as the driver and as the page call them.
+FUNCTIONS = {OWN: "tidegate", NATIVE: "native", ONE_THREAD: "native, one thread", PYTHON: "python"}
+DRIVER_SECONDS = 1_800
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the driver measured, and how large each function's package is."""
+
+    measured: dict
+    package_bytes: dict[str, int]
+
+    def of(self, function: str) -> dict:
+        return self.measured["functions"][function]
+
+    def cold(self, function: str) -> float:
+        return statistics.median(self.of(function)["cold_ms"])
+
+    def p50(self, function: str, kind: str) -> float:
+        return self.of(function)[kind]["p50_us"]
+
+    def fanout(self, function: str) -> float:
+        """How much longer a broadcast takes than its posts must."""
+        return statistics.median(self.of(function)["fanout_ms"]) / self.of(function)["bound_ms"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What Tidegate promises of its function."""
+
+    title: str
+    reading: Callable[[Report], float]
+    limit: float
+    # `least` when a larger number is better, else `most`.
+    bound: str = "most"
+    form: str = "{:.2f}"
+
+    def line(self, report: Report) -> str:
+        value = self.reading(report)
+        met = value <= self.limit if self.bound == "most" else value >= self.limit
+        return f"| {self.title} | {self.form.format(value)} | {verdict(met)} |"
+
+
+def against(native: str) -> list[Target]:
+    """What Tidegate promises beside a native function."""
+    name = FUNCTIONS[native]
+    return [
+        Target(f"cold start ≤ 1.10 × {name}", lambda it: it.cold(OWN) / it.cold(native), 1.10),
+        Target(
+            f"warm echo: p50 ≤ {name} + 20 µs",
+            lambda it: it.p50(OWN, "echo") - it.p50(native, "echo"), 20, form="{:+.1f} µs",
+        ),
+        Target(f"warm chat: p50 ≤ 1.05 × {name}", lambda it: it.p50(OWN, "chat") / it.p50(native, "chat"), 1.05),
+    ]
+
+
+TARGETS = [
+    *against(NATIVE),
+    *against(ONE_THREAD),
+    Target("cold start at least 30 × faster than python", lambda it: it.cold(PYTHON) / it.cold(OWN), 30, "least"),
+    Target(
+        "warm chat: p50 at least 4 × faster than python",
+        lambda it: it.p50(PYTHON, "chat") / it.p50(OWN, "chat"), 4, "least",
+    ),
+    Target("resident memory ≤ 16 MiB", lambda it: it.of(OWN)["memory_kib"] / 1024, 16, form="{:.1f} MiB"),
+    Target("package ≤ 6 MB, zipped", lambda it: it.package_bytes[OWN] / 1e6, 6, form="{:.2f} MB"),
+    Target("fan-out to 1,000 ≤ 1.2 × its bound", lambda it: it.fanout(OWN), 1.2),
+]
+
+# What is shown of each function: a title, and how a cell reads.
+ROWS: list[tuple[str, Callable[[Report, str], str]]] = [
+    ("cold start, ms", lambda it, name: spread(it.of(name)["cold_ms"])),
+    ("warm echo: p50, µs", lambda it, name: number(it.of(name)["echo"]["p50_us"])),
+    ("warm echo: p99, µs", lambda it, name: number(it.of(name)["echo"]["p99_us"])),
+    ("warm echo: p50 until the next event is asked for, µs", lambda it, name: number(it.of(name)["echo"]["round_p50_us"])),
+    ("warm chat: p50, µs", lambda it, name: number(it.of(name)["chat"]["p50_us"])),
+    ("warm chat: p99, µs", lambda it, name: number(it.of(name)["chat"]["p99_us"])),
+    ("warm chat: p50 until the next event is asked for, µs", lambda it, name: number(it.of(name)["chat"]["round_p50_us"])),
+    ("memory after the warm events, MiB", lambda it, name: number(it.of(name)["memory_kib"] / 1024)),
+    ("memory after the fan-out, MiB", lambda it, name: number(it.of(name)["memory_after_fanout_kib"] / 1024)),
+    ("fan-out to 1,000, ms", lambda it, name: spread(it.of(name)["fanout_ms"])),
+    ("posts under way at once, as the stub saw them", lambda it, name: str(it.of(name)["in_flight"])),
+    ("fan-out: the bound with so many, ms", lambda it, name: number(it.of(name)["bound_ms"])),
+    ("fan-out: × the bound", lambda it, name: f"{it.fanout(name):.2f}"),
+    ("package, MB zipped", lambda it, name: f"{it.package_bytes[name] / 1e6:.3f}"),
+]
+
+
+def unpack(package: Path, folder: Path) -> None:
+    """Unpacks a package as Lambda does, permissions included, which `extractall` leaves out."""
+    with zipfile.ZipFile(package) as archive:
+        for entry in archive.infolist():
+            path = Path(archive.extract(entry, folder))
+            if mode := entry.external_attr >> 16:
+                path.chmod(mode & 0o777)
+
+
+def zipped(path: Path) -> int:
+    """How many bytes a file has as a package of its own."""
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.write(path, path.name)
+    return package.tell()
+
+
+def drive(options: argparse.Namespace, package: Path) -> dict:
+    command = [
+        str(options.driver), "--tidegate", str(package), "--native", str(options.native),
+        "--native-one-thread", str(options.native_one_thread), "--python", str(options.python), "--app", str(APP),
+        "--cold", str(options.cold), "--events", str(options.events), "--broadcasts", str(options.broadcasts),
+    ]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DRIVER_SECONDS)
+    if done.returncode:
+        raise SystemExit(f"the driver failed: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def measure(options: argparse.Namespace) -> Report:
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(options.package, Path(folder))
+        measured = drive(options, Path(folder))
+    sizes = {
+        OWN: options.package.stat().st_size,
+        NATIVE: zipped(options.native),
+        ONE_THREAD: zipped(options.native_one_thread),
+        PYTHON: zipped(APP / "app.py"),
+    }
+    return Report(measured, sizes)
+
+
+def calls(counts: dict[str, int]) -> str:
+    return ", ".join(f"`{operation}` {count}" for operation, count in counts.items()) or "none"
+
+
+def text(options: argparse.Namespace, report: Report) -> str:
+    version = subprocess.run([options.python, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    measured, events = report.measured, report.of(OWN)["echo"]["events"]
+    lines = [
+        f"Measured on {date.today()}: {machine.describe()}; {version}. Cold starts: {options.cold} of each function; warm "
+        f"events: {events:,} of each kind; broadcasts: {options.broadcasts}; interleaved.",
+        "",
+        "| target | measured | |",
+        "|---|---:|---|",
+        *[target.line(report) for target in TARGETS],
+        "",
+        f"| median (least … most) | {' | '.join(FUNCTIONS.values())} |",
+        "|---|" + "---:|" * len(FUNCTIONS),
+        *[f"| {title} | {' | '.join(cell(report, name) for name in FUNCTIONS)} |" for title, cell in ROWS],
+        "",
+        f"Every function made the same calls: at its start {calls(measured['start_calls'])}; for an echo "
+        f"{calls(measured['echo_calls'])}; for a chat message {calls(measured['chat_calls'])}.",
+    ]
+    return "\n".join(lines)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--driver", type=Path, required=True, help="the driver")
+    parser.add_argument("--package", type=Path, required=True, help="the chat's package for this machine's CPU")
+    parser.add_argument("--native", type=Path, required=True, help="the native handler")
+    parser.add_argument("--native-one-thread", type=Path, required=True, help="the native handler on one thread")
+    parser.add_argument("--python", type=Path, required=True, help="the interpreter that has the runtime and the SDK")
+    parser.add_argument("--cold", type=int, default=20, help="cold starts of each function")
+    parser.add_argument("--events", type=int, default=2_000, help="warm events of each kind and function")
+    parser.add_argument("--broadcasts", type=int, default=10, help="broadcasts of each function")
+    parser.add_argument("--page", type=Path, help="the page to keep the results in")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    for name in ("driver", "package", "native", "native_one_thread"):
+        setattr(options, name, getattr(options, name).resolve())
+    # Not resolved: a virtual environment is found by the name of its interpreter.
+    options.python = options.python.absolute()
+    results = text(options, measure(options))
+    print(results)
+    if options.page:
+        keep(options.page, SECTION, results)
+
+
+if __name__ == "__main__":
+    main()
