@@ -94,16 +94,11 @@ fn engine_options(concurrency: u32) -> EngineOptions {
 /// Keeps what this function serves: the other half would be loaded for nothing.
 fn select(mut release: Release, environment: &Environment) -> anyhow::Result<Release> {
     let app = &mut release.app;
-    let package = environment.package.display();
     match environment.function {
-        Function::Handler { .. } => {
-            if app.routes.is_empty() {
-                bail!("the app in `{package}` has no routes; hint: add one to `tidegate.toml` and package it again");
-            }
-            app.authorizer = None;
-        }
+        Function::Handler { .. } => app.authorizer = None,
         Function::Authorizer => {
             if app.authorizer.is_none() {
+                let package = environment.package.display();
                 bail!("the app in `{package}` has no authorizer; hint: deploy the stack of this package again");
             }
             app.routes.clear();

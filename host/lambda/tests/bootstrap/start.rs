@@ -64,7 +64,29 @@ async fn an_artifact_for_another_cpu_is_named() {
 }
 
 #[tokio::test]
+async fn an_artifact_of_another_engine_is_named() {
+    let setup = setup(&app()).await;
+    let path = setup.task().join("components/echo.cwasm");
+    let mut artifact = std::fs::read(&path).unwrap();
+    // An artifact states Wasmtime's major version, as two digits, and then the length and the text of its target.
+    let triple = tidegate_compile::Target::host().unwrap().triple().as_bytes();
+    let target = artifact.windows(triple.len()).position(|window| window == triple).unwrap();
+    artifact[target - 3] ^= 1;
+    std::fs::write(&path, artifact).unwrap();
+    let said = setup.fails().await;
+    assert!(said.contains("echo.cwasm") && said.contains("incompatible"), "{said}");
+}
+
+#[tokio::test]
 async fn an_app_without_what_the_function_serves_is_named() {
+    let setup_ = setup(&app()).await;
+    let path = setup_.task().join("app.json");
+    let mut none: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    none["routes"] = serde_json::json!({});
+    std::fs::write(&path, none.to_string()).unwrap();
+    let said = setup_.fails().await;
+    assert!(said.contains("app.json: `routes`: there are none\nhint: add one"), "{said}");
+
     let mut without = app();
     without.authorizer = None;
     without.components.remove("authorizer");
@@ -88,4 +110,12 @@ async fn parameters_that_may_not_be_read_are_named() {
     setup.aws.fail_parameters(Some((400, "AccessDeniedException")));
     let said = setup.fails().await;
     assert!(said.contains("`/tidegate/probe/dev/plan`") && said.contains("AccessDeniedException"), "{said}");
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_missing_is_named_and_the_function_starts() {
+    let bootstrap = setup(&app()).await.start().await;
+    let said = bootstrap.said("there is no parameter `/tidegate/probe/dev/unset`").await;
+    assert_eq!(said["level"], "ERROR");
+    assert_eq!(bootstrap.text(crate::events::message("echo", "up")).await, "up");
 }
