@@ -19,7 +19,7 @@ from pathlib import Path
 
 import machine
 import stages
-from servers import HERE, Floor, Server, Tidegate, Workerd
+from servers import Floor, Server, Tidegate, Workerd
 from tables import keep, spread, verdict
 
 SECTION = "results"

@@ -1,13 +1,14 @@
 """The chat's measured routes as a Python function: boto3 clients made once, a handler that looks at the route key.
 
-It makes the calls that Tidegate's host makes for the same event, in the same order, on tables of the same shape. What is
-not measured is not here: other routes, and the registration of connections.
+It makes the calls that Tidegate's host makes for the same event, in the same order, on tables of the same shape. What
+is not measured is not here: other routes, and the registration of connections.
 """
 
 import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import boto3
 from botocore.config import Config
@@ -97,10 +98,8 @@ def members(group):
 
 def post(connection, frame):
     """Posts to one connection. One that is gone is no failure: its row ends by itself."""
-    try:
+    with suppress(connections.exceptions.GoneException):
         connections.post_to_connection(ConnectionId=connection, Data=frame)
-    except connections.exceptions.GoneException:
-        pass
 
 
 def refusal(status, message):

@@ -37,8 +37,8 @@ pub struct Aws {
 pub struct Seen {
     /// The calls.
     pub calls: Calls,
-    /// The most posts that were under way at once.
-    pub in_flight: usize,
+    /// For each post, in the order in which they came, the most that had been under way at once by then.
+    pub in_flight: Vec<usize>,
     /// What was posted, by connection; empty unless messages are kept.
     pub messages: BTreeMap<String, Vec<Bytes>>,
 }
@@ -159,7 +159,8 @@ impl State {
     fn begin(&mut self, id: String, body: Bytes) -> Duration {
         self.count("PostToConnection");
         self.under_way += 1;
-        self.seen.in_flight = self.seen.in_flight.max(self.under_way);
+        let most = self.seen.in_flight.last().copied().unwrap_or_default().max(self.under_way);
+        self.seen.in_flight.push(most);
         if self.keeps_messages {
             self.seen.messages.entry(id).or_default().push(body);
         }

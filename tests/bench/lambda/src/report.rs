@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::aws::Calls;
-use crate::fanout::{self, Broadcast};
+use crate::fanout::Broadcast;
 use crate::warm::Times;
 
 /// What was measured.
@@ -38,8 +38,8 @@ pub struct Measured {
     pub fanout_ms: Vec<f64>,
     /// The most posts of a broadcast that were under way at once.
     pub in_flight: usize,
-    /// Milliseconds that a broadcast takes at least with so many under way.
-    pub bound_ms: f64,
+    /// Milliseconds that each broadcast takes at least with so many under way.
+    pub bound_ms: Vec<f64>,
 }
 
 /// Warm events of one kind, in microseconds.
@@ -57,10 +57,10 @@ pub struct Warm {
 
 impl Measured {
     /// Adds a broadcast.
-    pub fn add(&mut self, broadcast: Broadcast) {
+    pub fn add(&mut self, broadcast: &Broadcast) {
         self.fanout_ms.push(broadcast.took.as_secs_f64() * 1e3);
+        self.bound_ms.push(broadcast.bound.as_secs_f64() * 1e3);
         self.in_flight = self.in_flight.max(broadcast.in_flight);
-        self.bound_ms = fanout::bound(self.in_flight).as_secs_f64() * 1e3;
     }
 }
 

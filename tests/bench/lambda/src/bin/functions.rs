@@ -169,7 +169,7 @@ async fn broadcasts(running: &mut [Running], aws: &Aws, rounds: usize, report: &
     for _ in 0..rounds {
         for one in &mut *running {
             let broadcast = fanout::run(&mut one.process, aws).await?;
-            report.functions.entry(one.function.name).or_default().add(broadcast);
+            report.functions.entry(one.function.name).or_default().add(&broadcast);
         }
     }
     for one in running {
