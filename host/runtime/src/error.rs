@@ -19,7 +19,7 @@ pub enum Error {
     #[error("cannot link the host's interfaces: {0}")]
     Linker(String),
     /// An artifact does not load.
-    #[error("cannot load the artifact `{}`: {reason}", path.display())]
+    #[error("cannot load the artifact `{}`: {reason}; hint: compile it anew with this version of `tidegate`", path.display())]
     Artifact {
         /// The file.
         path: PathBuf,
