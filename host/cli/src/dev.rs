@@ -12,15 +12,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tidegate_embedded::Embedded;
-use tidegate_gateway::{Clock, Connections, Gateway, Invoke, Limits};
+use tidegate_gateway::{Clock, Connections, Gateway, Limits};
 use tidegate_release::{Manifest, Release, ReleaseId};
-use tidegate_runtime::{Engine, EngineOptions, Host};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::in_process::InProcess;
+use crate::integration::Integration;
 use crate::local::{Data, Local};
-use crate::on_lambda::{self, OnLambda};
+use crate::on_lambda;
 use crate::shutdown::Shutdown;
 use crate::{api, args, build, config, token};
 
@@ -101,26 +100,13 @@ fn data(args: &args::Dev, manifest: &Manifest) -> Data {
     }
 }
 
-/// What the gateway invokes.
-enum Integration {
-    InProcess(Arc<InProcess>),
-    OnLambda(Arc<OnLambda>),
-}
-
-impl Integration {
-    fn invoke(&self) -> Arc<dyn Invoke> {
-        match self {
-            Self::InProcess(host) => Arc::clone(host) as _,
-            Self::OnLambda(functions) => Arc::clone(functions) as _,
-        }
+fn limits(args: &args::Dev) -> Limits {
+    let mut limits = Limits::default();
+    if args.throttle {
+        limits.connects = Some(Limits::AWS_CONNECTS);
+        limits.requests = Some(Limits::AWS_REQUESTS);
     }
-
-    async fn drain(&self) {
-        match self {
-            Self::InProcess(host) => host.drain().await,
-            Self::OnLambda(functions) => functions.drain().await,
-        }
-    }
+    limits
 }
 
 /// The gateway over the host, over the database.
@@ -147,17 +133,12 @@ impl Server {
     ) -> Result<Self> {
         let config = config::values(manifest)?;
         let api = api::config(&release.app, &args.stage)?;
-        let mut limits = Limits::default();
-        if args.throttle {
-            limits.connects = Some(Limits::AWS_CONNECTS);
-            limits.requests = Some(Limits::AWS_REQUESTS);
-        }
-        let connections = Connections::new(limits, Clock::system());
+        let connections = Connections::new(limits(args), Clock::system());
         let id = release.id.clone();
         let frozen = if args.freeze { ", frozen between events" } else { "" };
         let runs = bootstrap.as_ref().map(|(path, _)| format!("routes run in `{}`{frozen}", path.display()));
-        let integration = match bootstrap {
-            Some((bootstrap, gateway)) => Integration::OnLambda(Arc::new(OnLambda::new(on_lambda::Parts {
+        let integration = match &bootstrap {
+            Some((bootstrap, gateway)) => Integration::on_lambda(&on_lambda::Parts {
                 bootstrap,
                 freeze: args.freeze,
                 app: manifest.name(),
@@ -165,13 +146,12 @@ impl Server {
                 release: &build::release_dir(manifest),
                 config: &config,
                 database: &local.database,
-                gateway,
-            })?)),
+                gateway: *gateway,
+            })?,
             None => {
                 let ports = local.ports(Arc::clone(&connections) as _, config.clone());
-                let host = Host::new(Engine::new(EngineOptions::local())?, ports, release)
-                    .with_context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?;
-                Integration::InProcess(Arc::new(InProcess::new(host)))
+                Integration::in_process(ports, release)
+                    .with_context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?
             }
         };
         Ok(Self {

@@ -7,7 +7,7 @@
 //! - `cache`: compiled components by content
 //! - `local`: the ports of one machine, over DynamoDB in process
 //! - `api`: the gateway's configuration of an app
-//! - `in_process`: the host as the gateway's integration; `on_lambda`: its functions, as processes of their own
+//! - `integration`: what the gateway invokes; `in_process`: the host; `on_lambda`: its functions, as processes of their own
 //! - `config`: configuration values of a development run
 //! - `shell`: a build command; `progress`: what it prints meanwhile; `log`; `shutdown`
 
@@ -21,6 +21,7 @@ mod check;
 mod config;
 mod dev;
 mod in_process;
+mod integration;
 mod invoke;
 mod local;
 mod log;

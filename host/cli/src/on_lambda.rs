@@ -43,7 +43,7 @@ pub(crate) struct OnLambda {
 /// What the functions are made of.
 pub(crate) struct Parts<'a> {
     /// The program that runs.
-    pub(crate) bootstrap: PathBuf,
+    pub(crate) bootstrap: &'a Path,
     /// Whether processes are stopped between events.
     pub(crate) freeze: bool,
     /// The app's name.
@@ -84,45 +84,24 @@ impl OnLambda {
     ///
     /// # Errors
     /// When the release cannot be copied.
-    pub(crate) fn new(parts: Parts<'_>) -> Result<Self> {
-        let Parts { app, stage, .. } = parts;
+    pub(crate) fn new(parts: &Parts<'_>) -> Result<Self> {
         let package = package(parts.release)
             .with_context(|| format!("cannot copy the release in `{}`", parts.release.display()))?;
-        let prefix = format!("/tidegate/{app}/{stage}/");
         let key = access_key_id().context("cannot make an access key")?;
-        let aws = Arc::new(Aws::new(connector::Client::new(parts.database.clone()).connector(), &key));
-        for (name, value) in parts.config {
-            aws.set_parameter(&format!("{prefix}{name}"), value);
-        }
+        let aws = parts.aws(&key);
         let function = |name: &str, size: Size, own: Vec<(&str, String)>| {
-            let common = [
-                ("TIDEGATE_FUNCTION", name.to_owned()),
-                ("STAGE", stage.to_owned()),
-                ("CONFIG_PREFIX", prefix.clone()),
-            ];
-            let configuration = Configuration {
-                name: format!("{app}-{stage}-{name}"),
-                region: REGION.to_owned(),
-                account: ACCOUNT.to_owned(),
-                bootstrap: parts.bootstrap.clone(),
-                task_root: package.path().to_owned(),
-                memory: size.memory,
-                timeout: size.timeout,
-                variables: common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect(),
-                access_key_id: key.clone(),
-                freeze: parts.freeze,
-            };
+            let configuration = parts.configuration(name, size, own, package.path(), &key);
             tidegate_local_lambda::Function::new(configuration, Arc::clone(&aws))
         };
         let tables = Tables::default();
-        let handlers = vec![
+        let of_handler = vec![
             ("CONNECTIONS_TABLE", tables.connections),
             ("GROUPS_TABLE", tables.groups),
             ("STORAGE_TABLE", tables.storage),
-            ("API_GATEWAY_URL", callback_url(parts.gateway, stage)),
+            ("API_GATEWAY_URL", callback_url(parts.gateway, parts.stage)),
         ];
         Ok(Self {
-            handler: function("handler", HANDLER, handlers),
+            handler: function("handler", HANDLER, of_handler),
             authorizer: function("authorizer", AUTHORIZER, Vec::new()),
             _package: package,
         })
@@ -131,6 +110,48 @@ impl OnLambda {
     /// Waits until every event and its post-response phase have ended, and ends the processes.
     pub(crate) async fn drain(&self) {
         tokio::join!(self.handler.close(), self.authorizer.close());
+    }
+}
+
+impl Parts<'_> {
+    /// What the names of the app's parameters begin with.
+    fn prefix(&self) -> String {
+        format!("/tidegate/{}/{}/", self.app, self.stage)
+    }
+
+    fn aws(&self, key: &str) -> Arc<Aws> {
+        let aws = Aws::new(connector::Client::new(self.database.clone()).connector(), key);
+        for (name, value) in self.config {
+            aws.set_parameter(&format!("{}{name}", self.prefix()), value);
+        }
+        Arc::new(aws)
+    }
+
+    fn configuration(
+        &self,
+        name: &str,
+        size: Size,
+        own: Vec<(&str, String)>,
+        task_root: &Path,
+        key: &str,
+    ) -> Configuration {
+        let common = [
+            ("TIDEGATE_FUNCTION", name.to_owned()),
+            ("STAGE", self.stage.to_owned()),
+            ("CONFIG_PREFIX", self.prefix()),
+        ];
+        Configuration {
+            name: format!("{}-{}-{name}", self.app, self.stage),
+            region: REGION.to_owned(),
+            account: ACCOUNT.to_owned(),
+            bootstrap: self.bootstrap.to_owned(),
+            task_root: task_root.to_owned(),
+            memory: size.memory,
+            timeout: size.timeout,
+            variables: common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect(),
+            access_key_id: key.to_owned(),
+            freeze: self.freeze,
+        }
     }
 }
 

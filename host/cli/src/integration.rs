@@ -1,0 +1,53 @@
+//! What the gateway invokes: the host in this process, or its functions.
+
+use std::sync::Arc;
+
+use tidegate_gateway::Invoke;
+use tidegate_release::Release;
+use tidegate_runtime::{Engine, EngineOptions, Host, Ports};
+
+use crate::in_process::InProcess;
+use crate::on_lambda::{self, OnLambda};
+
+/// What the gateway invokes.
+pub(crate) enum Integration {
+    /// The host in this process.
+    InProcess(Arc<InProcess>),
+    /// The app's functions, in processes of their own.
+    OnLambda(Arc<OnLambda>),
+}
+
+impl Integration {
+    /// The host, in this process.
+    ///
+    /// # Errors
+    /// When the release is refused.
+    pub(crate) fn in_process(ports: Ports, release: Release) -> Result<Self, tidegate_runtime::Error> {
+        let host = Host::new(Engine::new(EngineOptions::local())?, ports, release)?;
+        Ok(Self::InProcess(Arc::new(InProcess::new(host))))
+    }
+
+    /// The app's functions.
+    ///
+    /// # Errors
+    /// When the release cannot be copied.
+    pub(crate) fn on_lambda(parts: &on_lambda::Parts<'_>) -> anyhow::Result<Self> {
+        Ok(Self::OnLambda(Arc::new(OnLambda::new(parts)?)))
+    }
+
+    /// As the gateway's port.
+    pub(crate) fn invoke(&self) -> Arc<dyn Invoke> {
+        match self {
+            Self::InProcess(host) => Arc::clone(host) as _,
+            Self::OnLambda(functions) => Arc::clone(functions) as _,
+        }
+    }
+
+    /// Waits until what events left to be done has been done.
+    pub(crate) async fn drain(&self) {
+        match self {
+            Self::InProcess(host) => host.drain().await,
+            Self::OnLambda(functions) => functions.drain().await,
+        }
+    }
+}
