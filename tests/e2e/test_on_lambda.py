@@ -38,9 +38,20 @@ def busy(running):
     return [process for process, state in running.bootstraps().items() if state == "R"]
 
 
-def kill(processes):
+def kill(running, processes):
+    """Kills processes, and waits until they have ended: until then, an event may still be given to them."""
     for process in processes:
         os.kill(process, signal.SIGKILL)
+    wait_until(lambda: all(has_ended(process) for process in processes))
+
+
+def has_ended(process):
+    """Whether a process has ended, and each of its threads, which may take longer than the first."""
+    try:
+        threads = list(Path(f"/proc/{process}/task").iterdir())
+        return len(threads) == 1 and ") Z " in (threads[0] / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 @on_lambda
@@ -58,7 +69,7 @@ def test_a_process_that_is_killed_under_an_event_fails_it_and_the_next_event_wor
         ann.receive(type="welcome")
         mallory.receive(type="welcome")
         mallory.socket.send("spin")
-        kill(wait_until(lambda: busy(running)))
+        kill(running, wait_until(lambda: busy(running)))
         assert mallory.receive_error() == "Internal server error"
         ann.say(chat.unique("undisturbed"))
         mallory.say(chat.unique("and I can still chat"))
@@ -71,7 +82,7 @@ def test_processes_that_are_killed_while_idle_are_replaced_unseen(serve, token):
     running = serve("--memory")
     with chat.Client(running.url, token("ann")) as ann:
         ann.receive(type="welcome")
-        kill(running.bootstraps())
+        kill(running, running.bootstraps())
         for number in range(3):
             ann.say(chat.unique(f"line {number}"))
         with chat.Client(running.url, token("bob")) as bob:
