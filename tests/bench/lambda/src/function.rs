@@ -39,6 +39,10 @@ const ENVIRONMENT: [(&str, &str); 18] = [
     ("CONFIG_PREFIX", "/tidegate/chat/bench/"),
 ];
 
+/// Where root certificates are in one file: in Lambda's image, in Debian, and elsewhere.
+const CERTIFICATES: [&str; 3] =
+    ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
+
 impl Function {
     /// Tidegate's host in a folder where its package is unpacked.
     #[must_use]
@@ -79,6 +83,11 @@ impl Function {
             .env("AWS_ENDPOINT_URL", aws)
             .env("API_GATEWAY_URL", format!("{aws}/bench"))
             .kill_on_drop(true);
+        // A machine may have them a second time, as hundreds of files, which Lambda's image has not: reading those would be
+        // most of the native handler's start.
+        if let Some(file) = CERTIFICATES.into_iter().find(|file| Path::new(file).exists()) {
+            command.env("SSL_CERT_FILE", file);
+        }
         command
     }
 }
