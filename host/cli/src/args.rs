@@ -31,6 +31,9 @@ pub(crate) enum Command {
     Invoke(Invoke),
     /// Print a token for the app's authorizer, signed with its `jwt-secret`.
     Token(Token),
+    /// Become a program that ends with the command that starts this: how `dev --lambda` starts the bootstrap.
+    #[command(hide = true)]
+    Tether(Tether),
 }
 
 /// Which app.
@@ -145,6 +148,15 @@ pub(crate) struct Token {
     /// How long the token is valid, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3_600)]
     pub(crate) expires_in: u64,
+}
+
+/// `tidegate tether`.
+#[derive(Debug, Args)]
+pub(crate) struct Tether {
+    /// The process id of the command.
+    pub(crate) parent: i32,
+    /// The program.
+    pub(crate) program: PathBuf,
 }
 
 /// A stage's name: API Gateway allows letters, digits, hyphens and underscores, at most 128.

@@ -8,6 +8,7 @@
 //! - `local`: the ports of one machine, over DynamoDB in process
 //! - `api`: the gateway's configuration of an app
 //! - `integration`: what the gateway invokes; `in_process`: the host; `on_lambda`: its functions, as processes of their own
+//! - `tether`: a program that ends with this one
 //! - `config`: configuration values of a development run
 //! - `shell`: a build command; `progress`: what it prints meanwhile; `log`; `shutdown`
 
@@ -30,6 +31,7 @@ mod package;
 mod progress;
 mod shell;
 mod shutdown;
+mod tether;
 mod token;
 
 use std::process::ExitCode;
@@ -58,6 +60,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
+    if let Command::Tether(args) = &cli.command {
+        return tether::run(args).map(|never| match never {});
+    }
     let runtime = runtime()?;
     let result = runtime.block_on(execute(cli));
     // Work that cannot be interrupted, such as compiling, must not hold up the end.
@@ -81,7 +86,7 @@ async fn execute(cli: Cli) -> Result<ExitCode> {
 
 async fn run_to_end(command: &Command) -> Result<ExitCode> {
     match command {
-        Command::Dev(_) => {}
+        Command::Dev(_) | Command::Tether(_) => {}
         Command::Build(args) => build::run(args).await?,
         Command::Check(args) => check::run(args).await?,
         Command::Package(args) => package::run(args).await?,

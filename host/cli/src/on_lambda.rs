@@ -3,6 +3,7 @@
 //! The functions are configured as the stack in `infra/` configures them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use tidegate_local_lambda::{Aws, Configuration, Error, access_key_id};
 use tidegate_release::folder::{APP_FILE, COMPONENTS_DIR, ID_FILE};
 
 use crate::api::{ACCOUNT, REGION};
-use crate::args;
+use crate::{args, tether};
 
 /// The bootstrap's file name, beside this program.
 const BOOTSTRAP: &str = "bootstrap";
@@ -60,6 +61,14 @@ pub(crate) struct Parts<'a> {
     pub(crate) gateway: SocketAddr,
 }
 
+/// What the functions of one run have in common.
+struct Run {
+    /// What the bootstrap is started through.
+    through: Vec<OsString>,
+    access_key_id: String,
+    task_root: PathBuf,
+}
+
 /// The program that the arguments name, or the one beside this program.
 ///
 /// # Errors
@@ -87,10 +96,14 @@ impl OnLambda {
     pub(crate) fn new(parts: &Parts<'_>) -> Result<Self> {
         let package = package(parts.release)
             .with_context(|| format!("cannot copy the release in `{}`", parts.release.display()))?;
-        let key = access_key_id().context("cannot make an access key")?;
-        let aws = parts.aws(&key);
+        let run = Run {
+            through: tether::command()?,
+            access_key_id: access_key_id().context("cannot make an access key")?,
+            task_root: package.path().to_owned(),
+        };
+        let aws = parts.aws(&run.access_key_id);
         let function = |name: &str, size: Size, own: Vec<(&str, String)>| {
-            let configuration = parts.configuration(name, size, own, package.path(), &key);
+            let configuration = parts.configuration(&run, name, size, own);
             tidegate_local_lambda::Function::new(configuration, Arc::clone(&aws))
         };
         let tables = Tables::default();
@@ -127,14 +140,7 @@ impl Parts<'_> {
         Arc::new(aws)
     }
 
-    fn configuration(
-        &self,
-        name: &str,
-        size: Size,
-        own: Vec<(&str, String)>,
-        task_root: &Path,
-        key: &str,
-    ) -> Configuration {
+    fn configuration(&self, run: &Run, name: &str, size: Size, own: Vec<(&str, String)>) -> Configuration {
         let common = [
             ("TIDEGATE_FUNCTION", name.to_owned()),
             ("STAGE", self.stage.to_owned()),
@@ -145,11 +151,12 @@ impl Parts<'_> {
             region: REGION.to_owned(),
             account: ACCOUNT.to_owned(),
             bootstrap: self.bootstrap.to_owned(),
-            task_root: task_root.to_owned(),
+            through: run.through.clone(),
+            task_root: run.task_root.clone(),
             memory: size.memory,
             timeout: size.timeout,
             variables: common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect(),
-            access_key_id: key.to_owned(),
+            access_key_id: run.access_key_id.clone(),
             freeze: self.freeze,
         }
     }

@@ -1,6 +1,7 @@
 //! What a function is, and the environment of its processes.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,9 @@ pub struct Configuration {
     pub account: String,
     /// The program that runs: Lambda's `bootstrap`.
     pub bootstrap: PathBuf,
+    /// A program with its arguments that becomes the bootstrap, whose path is its last argument; empty starts the bootstrap
+    /// itself.
+    pub through: Vec<OsString>,
     /// The folder of the function's package.
     pub task_root: PathBuf,
     /// The memory that the function is told to have, in megabytes; nothing holds it to that.
@@ -98,6 +102,7 @@ mod tests {
             region: "us-east-1".to_owned(),
             account: "123456789012".to_owned(),
             bootstrap: "bootstrap".into(),
+            through: Vec::new(),
             task_root: "task".into(),
             memory: 512,
             timeout: Duration::from_secs(29),

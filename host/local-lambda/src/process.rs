@@ -1,7 +1,8 @@
 //! A function's process, in a process group of its own.
 //!
-//! Nothing outlives this process, even when it is killed: a process that runs sees its Runtime API go away, and one that
-//! is stopped is continued and hung up on by the kernel, because its group is orphaned.
+//! When this process is killed, one that runs sees its Runtime API go away, and one that is stopped is continued and hung
+//! up on by the kernel, because its group is orphaned; but not one that is just about to stop. Whoever cannot have that
+//! starts them through a program that ties them to this process.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,7 +37,7 @@ impl Process {
         // A relative path would be looked for in the folder that the process begins in.
         let bootstrap = &configuration.bootstrap;
         let program = std::path::absolute(bootstrap).map_err(failed(bootstrap))?;
-        let mut child = Command::new(program)
+        let mut child = command(configuration, &program)
             .env_clear()
             .envs(environment)
             .current_dir(&configuration.task_root)
@@ -99,6 +100,18 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+    }
+}
+
+/// What becomes the program.
+fn command(configuration: &Configuration, program: &Path) -> Command {
+    match configuration.through.split_first() {
+        Some((through, arguments)) => {
+            let mut command = Command::new(through);
+            command.args(arguments).arg(program);
+            command
+        }
+        None => Command::new(program),
     }
 }
 

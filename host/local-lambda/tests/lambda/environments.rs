@@ -43,6 +43,7 @@ fn configuration(folder: &Path, timeout: Duration) -> Configuration {
         region: "eu-west-1".to_owned(),
         account: "123456789012".to_owned(),
         bootstrap: BOOTSTRAP.into(),
+        through: Vec::new(),
         task_root: folder.to_owned(),
         memory: 128,
         timeout,
@@ -194,6 +195,16 @@ async fn above_the_most_environments_events_are_throttled() {
         answered += usize::from(answer.await.is_ok());
     }
     assert!(answered >= MAX_ENVIRONMENTS - 1, "{answered}");
+    soon(function.close()).await;
+}
+
+#[tokio::test]
+async fn a_process_may_be_started_through_another_program() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("function.sh"), r#"next; respond "\"$ADDED\"""#).unwrap();
+    let through = ["/usr/bin/env", "ADDED=on the way"].map(Into::into).into();
+    let function = Function::new(Configuration { through, ..configuration(folder.path(), LONG) }, aws());
+    assert_eq!(invoke(&function).await.unwrap(), r#""on the way""#);
     soon(function.close()).await;
 }
 
