@@ -144,6 +144,7 @@ impl Server {
                 app: manifest.name(),
                 stage: &args.stage,
                 release: &build::release_dir(manifest),
+                state_dir: &build::state_dir(manifest),
                 config: &config,
                 database: &local.database,
                 gateway: *gateway,

@@ -8,7 +8,7 @@
 //! - `local`: the ports of one machine, over DynamoDB in process
 //! - `api`: the gateway's configuration of an app
 //! - `integration`: what the gateway invokes; `in_process`: the host; `on_lambda`: its functions, as processes of their own
-//! - `tether`: a program that ends with this one
+//! - `deployed`: the release of one run; `tether`: a program that ends with this one
 //! - `config`: configuration values of a development run
 //! - `shell`: a build command; `progress`: what it prints meanwhile; `log`; `shutdown`
 
@@ -20,6 +20,7 @@ mod built;
 mod cache;
 mod check;
 mod config;
+mod deployed;
 mod dev;
 mod in_process;
 mod integration;

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,14 +11,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
-use tempfile::TempDir;
 use tidegate_aws::Tables;
 use tidegate_embedded::{Embedded, connector};
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_local_lambda::{Aws, Configuration, Error, access_key_id};
-use tidegate_release::folder::{APP_FILE, COMPONENTS_DIR, ID_FILE};
 
 use crate::api::{ACCOUNT, REGION};
+use crate::deployed::Deployed;
 use crate::{args, tether};
 
 /// The bootstrap's file name, beside this program.
@@ -37,8 +35,7 @@ struct Size {
 pub(crate) struct OnLambda {
     handler: Arc<tidegate_local_lambda::Function>,
     authorizer: Arc<tidegate_local_lambda::Function>,
-    /// Removed when this is dropped.
-    _package: TempDir,
+    _package: Deployed,
 }
 
 /// What the functions are made of.
@@ -53,6 +50,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) stage: &'a str,
     /// The folder of the release.
     pub(crate) release: &'a Path,
+    /// The folder of what Tidegate makes of the app.
+    pub(crate) state_dir: &'a Path,
     /// The configuration values.
     pub(crate) config: &'a BTreeMap<String, String>,
     /// The tables.
@@ -94,12 +93,12 @@ impl OnLambda {
     /// # Errors
     /// When the release cannot be copied.
     pub(crate) fn new(parts: &Parts<'_>) -> Result<Self> {
-        let package = package(parts.release)
+        let package = Deployed::new(parts.release, parts.state_dir)
             .with_context(|| format!("cannot copy the release in `{}`", parts.release.display()))?;
         let run = Run {
             through: tether::command()?,
             access_key_id: access_key_id().context("cannot make an access key")?,
-            task_root: package.path().to_owned(),
+            task_root: package.path(),
         };
         let aws = parts.aws(&run.access_key_id);
         let function = |name: &str, size: Size, own: Vec<(&str, String)>| {
@@ -178,23 +177,6 @@ impl Invoke for OnLambda {
             }
         })
     }
-}
-
-/// The release in a folder of its own, as a deployed package is: a build meanwhile must not change half of the processes.
-fn package(release: &Path) -> std::io::Result<TempDir> {
-    let package = tempfile::Builder::new().prefix("tidegate-").tempdir()?;
-    // A build writes new files and never into old ones, so that links are enough.
-    let take = |from: &Path, to: &Path| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop));
-    for file in [APP_FILE, ID_FILE] {
-        take(&release.join(file), &package.path().join(file))?;
-    }
-    let components = package.path().join(COMPONENTS_DIR);
-    fs::create_dir(&components)?;
-    for entry in fs::read_dir(release.join(COMPONENTS_DIR))? {
-        let entry = entry?;
-        take(&entry.path(), &components.join(entry.file_name()))?;
-    }
-    Ok(package)
 }
 
 /// Where the gateway's @connections is, for a client on this machine.
