@@ -41,13 +41,13 @@ struct Arguments {
     #[arg(long)]
     app: Option<PathBuf>,
     /// Cold starts of each function.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long)]
     cold: usize,
     /// Warm events of each kind and function.
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long)]
     events: usize,
     /// Broadcasts of each function.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long)]
     broadcasts: usize,
 }
 
@@ -148,7 +148,8 @@ async fn warm_events(running: &mut [Running], aws: &Aws, count: usize, report: &
     // As many as were seen before the clock ran, for every event.
     let expected = running.len() * turn * TURNS;
     let calls = aws.take().calls;
-    if report.chat_calls.iter().any(|(operation, per_event)| calls.get(operation) != Some(&(per_event * expected))) {
+    let count = |operation| calls.get(operation).copied().unwrap_or_default();
+    if report.chat_calls.iter().any(|(operation, per_event)| count(operation) != per_event * expected) {
         bail!("the calls of {expected} chat messages were {calls:?}, and of one {:?}", report.chat_calls);
     }
     for one in running {
