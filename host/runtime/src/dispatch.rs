@@ -19,7 +19,27 @@ use crate::router::Router;
 pub struct Host {
     pub(crate) engine: Engine,
     ports: RwLock<Arc<Ports>>,
-    pub(crate) router: Router,
+    router: RwLock<Arc<Router>>,
+}
+
+/// A release that was replaced. It is freed once this is dropped and the last event that began on it has ended.
+#[derive(Debug)]
+#[must_use = "dropped while events are under way, it is freed by the last of them"]
+pub struct Retired(Arc<Router>);
+
+impl Retired {
+    /// The release.
+    #[must_use]
+    pub fn release(&self) -> &ReleaseId {
+        self.0.release()
+    }
+
+    /// Whether the last event that began on it has ended.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        // Nobody but the host gives it to events, and the host has another by now.
+        Arc::strong_count(&self.0) == 1
+    }
 }
 
 /// How one event ended.
@@ -51,13 +71,29 @@ impl Host {
     /// another world or version, or does not fit its limits; [`Error::Artifact`] when an artifact does not load.
     pub fn new(engine: Engine, ports: Ports, release: Release) -> Result<Self, Error> {
         let router = Router::new(&engine, &release)?;
-        Ok(Self { engine, ports: RwLock::new(Arc::new(ports)), router })
+        Ok(Self { engine, ports: RwLock::new(Arc::new(ports)), router: RwLock::new(Arc::new(router)) })
     }
 
-    /// The release that it runs.
+    /// The release that events begin on.
     #[must_use]
-    pub fn release(&self) -> &ReleaseId {
-        self.router.release()
+    pub fn release(&self) -> ReleaseId {
+        self.router().release().clone()
+    }
+
+    /// Loads, checks and links a release, and runs later events on it; an event under way ends on the one that it began
+    /// on. It blocks while components are read and linked, milliseconds each.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); events then go on as before.
+    pub fn activate(&self, release: &Release) -> Result<Retired, Error> {
+        let router = Arc::new(Router::new(&self.engine, release)?);
+        let mut active = self.router.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Retired(std::mem::replace(&mut *active, router)))
+    }
+
+    /// The routes, for one event.
+    pub(crate) fn router(&self) -> Arc<Router> {
+        Arc::clone(&self.router.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Replaces the configuration values. An event under way keeps those that it began with.
@@ -90,7 +126,7 @@ impl Host {
     #[doc(hidden)]
     #[must_use]
     pub fn is_prepared(&self, route_key: &str) -> bool {
-        self.router.exact(route_key).is_some_and(|entry| entry.shelf.is_filled())
+        self.router().exact(route_key).is_some_and(|entry| entry.shelf.holds(&entry.route))
     }
 
     /// What [`dispatch`](Self::dispatch) does once the event is decoded, for the benchmarks of each stage.
@@ -106,6 +142,6 @@ impl Host {
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("release", self.release()).field("engine", &self.engine).finish_non_exhaustive()
+        f.debug_struct("Host").field("release", &self.release()).field("engine", &self.engine).finish_non_exhaustive()
     }
 }

@@ -70,7 +70,7 @@ impl<'e> Instance<'e> {
         let _slot = engine.slot(Deadline::at(deadline)).await.ok_or(Failure::Busy)?;
         let ports_deadline = Deadline::at(deadline).earlier(PORT_MARGIN.min(time / 10));
         let end = Deadline::at(deadline);
-        let (store, prepared, _spare) = match shelf.and_then(Shelf::take) {
+        let (store, prepared, _spare) = match shelf.and_then(|shelf| shelf.take(route)) {
             Some(Prepared { mut store, instance, spare }) => {
                 let state = store.data_mut();
                 (state.tags, state.ports, state.connecting) = (event.tags, Arc::clone(ports), event.connecting);

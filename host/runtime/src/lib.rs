@@ -38,7 +38,7 @@ mod ticker;
 mod trap;
 mod wasi;
 
-pub use dispatch::{Host, Outcome};
+pub use dispatch::{Host, Outcome, Retired};
 pub use engine::{Allocation, Engine, EngineOptions};
 pub use error::{Error, Refusal};
 pub use interface::{Interfaces, Problem, Role};

@@ -15,7 +15,7 @@ use crate::instance::{self, Instance, MARGIN, Used};
 use crate::ports::Ports;
 use crate::post_response::PostResponse;
 use crate::reply;
-use crate::router::Entry;
+use crate::router::{Entry, Router};
 use crate::state::{Effects, EventTags};
 use crate::trap::Failure;
 
@@ -25,6 +25,8 @@ type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
 /// What every event has.
 struct Meta<'h> {
     host: &'h Host,
+    /// The release that the event began on.
+    router: Arc<Router>,
     ports: Arc<Ports>,
     request_id: RequestId,
     route_key: RouteKey,
@@ -36,7 +38,8 @@ struct Meta<'h> {
 /// Runs one decoded event.
 pub(crate) async fn run(host: &Host, request: Request, deadline: Deadline) -> Outcome {
     let Request { request_id, route_key, received_at, connection, event, .. } = request;
-    let meta = Meta { host, ports: host.ports(), request_id, route_key, received_at, connection, deadline };
+    let (router, ports) = (host.router(), host.ports());
+    let meta = Meta { host, router, ports, request_id, route_key, received_at, connection, deadline };
     match event {
         Event::Connect(handshake) => connect(meta, wit::Event::Connect(convert::handshake(handshake))).await,
         Event::Message(message) => self::message(meta, wit::Event::Message(convert::message(message))).await,
@@ -48,14 +51,14 @@ pub(crate) async fn run(host: &Host, request: Request, deadline: Deadline) -> Ou
 /// Registers, so that the guest can join groups; unregisters unless the guest accepts.
 async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
-    let id = meta.connection.id.clone();
+    let (router, id) = (Arc::clone(&meta.router), meta.connection.id.clone());
     if let Err(error) = ports.registry.register(&meta.connection, deadline.earlier(MARGIN)).await {
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "cannot register the connection: {error}");
         // The row may be there all the same, whatever the last attempt was told; the socket will not.
         unregister(&ports, &id, deadline).await;
         return Outcome::without_guest(Ok(encode_reply(&reply::status(500))));
     }
-    let Some(entry) = host.router.exact(meta.route_key.as_str()) else {
+    let Some(entry) = router.exact(meta.route_key.as_str()) else {
         return Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
     };
     let (called, mut effects, used) = meta.call(entry, event, true).await;
@@ -71,8 +74,8 @@ async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
 
 async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports) = (meta.host, Arc::clone(&meta.ports));
-    let id = meta.connection.id.clone();
-    let Some(entry) = host.router.message(meta.route_key.as_str()) else {
+    let (router, id) = (Arc::clone(&meta.router), meta.connection.id.clone());
+    let Some(entry) = router.message(meta.route_key.as_str()) else {
         let error = function_error("Tidegate.NoRoute", format!("no route for the key `{}`", meta.route_key));
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
         return Outcome::without_guest(Err(error));
@@ -91,9 +94,9 @@ async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
 /// Cleans up, also when the guest fails and when there is none.
 async fn disconnect(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
-    let id = meta.connection.id.clone();
+    let (router, id) = (Arc::clone(&meta.router), meta.connection.id.clone());
     let mut outcome = Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
-    if let Some(entry) = host.router.exact(meta.route_key.as_str()) {
+    if let Some(entry) = router.exact(meta.route_key.as_str()) {
         // API Gateway ignores the answer; a failure is in the log already.
         let (called, effects, used) = meta.call(entry, event, false).await;
         outcome.after = PostResponse::new(&id, effects, &ports).then_prepare(host, entry, used);
@@ -107,7 +110,7 @@ async fn disconnect(meta: Meta<'_>, event: wit::Event) -> Outcome {
 async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
     let host = meta.host;
     let id = meta.connection.id.clone();
-    let Some(route) = host.router.authorizer() else {
+    let Some(route) = meta.router.authorizer() else {
         let error = function_error("Tidegate.NoAuthorizer", "the release has no authorizer".to_owned());
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
         return Outcome::without_guest(Err(error));
@@ -147,7 +150,7 @@ impl Meta<'_> {
     /// Calls the route's handler in a fresh instance; a call that fails or does not answer is logged here.
     async fn call(self, entry: &Entry, event: wit::Event, connecting: bool) -> (Called, Effects, Option<Used>) {
         let tags = self.tags(&entry.key);
-        let Self { host, ports, request_id, route_key, received_at, connection, deadline } = self;
+        let Self { host, ports, request_id, route_key, received_at, connection, deadline, .. } = self;
         let request = wit::Request {
             request_id: request_id.into(),
             route_key: route_key.into(),

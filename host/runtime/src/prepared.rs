@@ -1,6 +1,6 @@
 //! The next instance, made before its event: the post-response phase takes instantiation off the next event's time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_capability::Deadline;
 use tokio::sync::OwnedSemaphorePermit;
@@ -20,34 +20,63 @@ pub(crate) struct Prepared {
     pub(crate) spare: OwnedSemaphorePermit,
 }
 
-/// Where a route's next instance waits. Beside the route rather than in it: the instance refers to its route.
+/// Where the next instances of a release's routes wait, the latest last. Beside the routes rather than in them: an instance
+/// refers to its route.
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<Option<Prepared>>);
+pub(crate) struct Shelf(Mutex<Vec<Prepared>>);
 
 impl Shelf {
-    /// The instance that waits, if one does.
-    pub(crate) fn take(&self) -> Option<Prepared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The instance that waits for an event of this route, if one does.
+    pub(crate) fn take(&self, route: &Arc<Route>) -> Option<Prepared> {
+        let mut waiting = self.waiting();
+        let index = waiting.iter().position(|prepared| prepared.is_of(route))?;
+        Some(waiting.remove(index))
     }
 
-    pub(crate) fn is_filled(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    pub(crate) fn holds(&self, route: &Arc<Route>) -> bool {
+        self.waiting().iter().any(|prepared| prepared.is_of(route))
     }
 
-    /// Makes the next instance unless one waits or the engine has no room to spare.
+    /// Makes the route's next instance unless one waits. Where the engine has no room to spare, the one that waits longest
+    /// makes room: the route that was asked for last is the likeliest to be asked for next.
     pub(crate) async fn fill(&self, engine: &Engine, route: &Arc<Route>, ports: &Arc<Ports>, tags: EventTags) {
-        if self.is_filled() {
+        if self.holds(route) {
             return;
         }
+        let Some(spare) = engine.spare().or_else(|| self.make_room(engine)) else { return };
         // Nothing depends on it: a component that fails to instantiate fails its next event, which says so.
-        let prepared = prepare(engine, route, ports, tags).await;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = prepared;
+        if let Some(prepared) = prepare(engine, route, ports, tags, spare).await {
+            self.waiting().push(prepared);
+        }
+    }
+
+    fn make_room(&self, engine: &Engine) -> Option<OwnedSemaphorePermit> {
+        let mut waiting = self.waiting();
+        let longest = if waiting.is_empty() { None } else { Some(waiting.remove(0)) };
+        drop(waiting);
+        drop(longest?);
+        engine.spare()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Prepared>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Prepared {
+    fn is_of(&self, route: &Arc<Route>) -> bool {
+        Arc::ptr_eq(&self.store.data().route, route)
     }
 }
 
 /// `tags` are those of the event before, in whose post-response phase this is.
-async fn prepare(engine: &Engine, route: &Arc<Route>, ports: &Arc<Ports>, tags: EventTags) -> Option<Prepared> {
-    let spare = engine.spare()?;
+async fn prepare(
+    engine: &Engine,
+    route: &Arc<Route>,
+    ports: &Arc<Ports>,
+    tags: EventTags,
+    spare: OwnedSemaphorePermit,
+) -> Option<Prepared> {
     let _running = engine.running();
     let deadline = Deadline::after(route.limits.time);
     let state = State::new(tags, Arc::clone(route), Arc::clone(ports), false, deadline, deadline);

@@ -22,14 +22,14 @@ pub(crate) struct Route {
     pub(crate) limits: Limits,
 }
 
-/// A route under its key, with the place of its next instance.
+/// A route under its key, with the place where its next instance waits beside those of the others.
 pub(crate) struct Entry {
     pub(crate) key: RouteKey,
     pub(crate) route: Arc<Route>,
     pub(crate) shelf: Arc<Shelf>,
 }
 
-/// The routes of one release.
+/// The routes of one release. An event holds on to it from its beginning to its end.
 pub(crate) struct Router {
     release: ReleaseId,
     routes: HashMap<String, Entry>,
@@ -63,11 +63,12 @@ impl Router {
             }
         }
         let mut routes = HashMap::new();
+        let shelf: Arc<Shelf> = Arc::default();
         for (key, route) in &release.app.routes {
             if let Some(component) = linked.get(route.component.as_str()) {
                 let (grants, limits) = (route.grants.clone(), route.limits);
                 let route = Route { component: Arc::clone(component), response: route.response, grants, limits };
-                let entry = Entry { key: key.clone(), route: Arc::new(route), shelf: Arc::default() };
+                let entry = Entry { key: key.clone(), route: Arc::new(route), shelf: Arc::clone(&shelf) };
                 routes.insert(key.as_str().to_owned(), entry);
             }
         }
@@ -154,4 +155,10 @@ fn uses(release: &Release) -> impl Iterator<Item = Use<'_>> {
         limits: &authorizer.limits,
     });
     routes.chain(authorizer)
+}
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Router").field("release", &self.release).finish_non_exhaustive()
+    }
 }

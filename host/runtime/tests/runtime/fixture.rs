@@ -162,7 +162,7 @@ fn names(texts: &[&str]) -> BTreeSet<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-fn release(app: App) -> Release {
+pub(crate) fn release(app: App) -> Release {
     let artifacts = app.components.iter().map(|name| (name.clone(), Artifact::File(guests::artifact(name))));
     let artifacts = artifacts.collect();
     Release::new(app, artifacts).unwrap()

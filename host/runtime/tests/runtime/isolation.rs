@@ -87,6 +87,16 @@ async fn the_next_instance_is_prepared_and_serves_one_event() {
 }
 
 #[tokio::test]
+async fn the_route_that_was_asked_for_last_has_its_next_instance() {
+    let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(1)).unwrap(), app()).unwrap();
+    for [route, other] in [["any", "echo"], ["echo", "any"], ["any", "echo"]] {
+        fixture.reply(&events::message(route, "echo")).await.unwrap();
+        assert!(fixture.host.is_prepared(route));
+        assert!(!fixture.host.is_prepared(other), "there is room for one");
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_gets_no_slot_says_so() {
     let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(1)).unwrap(), app()).unwrap();
     let waits = events::message("any", "storage_waits");

@@ -16,4 +16,5 @@ mod guests;
 mod isolation;
 mod lifecycle;
 mod logs;
+mod swap;
 mod world;
