@@ -36,7 +36,15 @@ pub(crate) fn state_dir(manifest: &Manifest) -> PathBuf {
 /// # Errors
 /// As [`run`].
 pub(crate) async fn build(manifest: &Manifest) -> Result<Release> {
-    run_commands(manifest).await?;
+    rebuild(manifest, |_| true).await
+}
+
+/// Builds as [`build`] does, with the build commands of the components that have `changed`.
+///
+/// # Errors
+/// As [`run`]; the release that was written before is then still there.
+pub(crate) async fn rebuild(manifest: &Manifest, changed: impl Fn(&str) -> bool) -> Result<Release> {
+    run_commands(manifest, changed).await?;
     let components = built::read(manifest)?;
     built::check(manifest, &components)?;
     let artifacts = compile(manifest, components, Target::host()?).await?;
@@ -48,10 +56,10 @@ pub(crate) fn release_dir(manifest: &Manifest) -> PathBuf {
     state_dir(manifest).join("release")
 }
 
-/// Runs each distinct build command once, in the order of the components.
-async fn run_commands(manifest: &Manifest) -> Result<()> {
+/// Runs each distinct build command of the components that have `changed` once, in the order of the components.
+async fn run_commands(manifest: &Manifest, changed: impl Fn(&str) -> bool) -> Result<()> {
     let mut done = BTreeSet::new();
-    for component in &manifest.components {
+    for component in manifest.components.iter().filter(|component| changed(&component.name)) {
         let Some(line) = &component.build else { continue };
         if !done.insert(line) {
             continue;

@@ -1,6 +1,7 @@
 //! The configuration values of a development run: the manifest's `[config]`, and a `.env` file over it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 use tidegate_release::Manifest;
@@ -11,7 +12,7 @@ use tidegate_release::Manifest;
 /// When the `.env` file cannot be read or parsed.
 pub(crate) fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
     let mut values = manifest.config.clone();
-    let path = manifest.dir.join(".env");
+    let path = env_file(manifest);
     if path.exists() {
         let context = || format!("cannot read the configuration values of `{}`", path.display());
         for pair in dotenvy::from_path_iter(&path).with_context(context)? {
@@ -20,6 +21,11 @@ pub(crate) fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
         }
     }
     Ok(values)
+}
+
+/// The file of values that are not part of the manifest.
+pub(crate) fn env_file(manifest: &Manifest) -> PathBuf {
+    manifest.dir.join(".env")
 }
 
 /// A line that does not parse may hold a secret, so only where it breaks is said.

@@ -13,14 +13,16 @@ use anyhow::{Context, Result, anyhow};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tidegate_embedded::Embedded;
 use tidegate_gateway::{Clock, Connections, Gateway, Limits};
-use tidegate_release::{Manifest, Release, ReleaseId};
+use tidegate_release::{App, Manifest, Release, ReleaseId};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::integration::Integration;
 use crate::local::{Data, Local};
 use crate::on_lambda;
+use crate::reload::Reload;
 use crate::shutdown::Shutdown;
+use crate::watch::Watch;
 use crate::{api, args, build, config, token};
 
 /// How long the demonstration token is valid.
@@ -67,10 +69,17 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     raise_descriptor_limit();
     let bootstrap = if args.lambda { Some(on_lambda::bootstrap(args)?) } else { None };
     let local = Local::open(&data(args, &manifest)).await?;
+    // Before the build, so that no change is missed.
+    let watch = Watch::new(&manifest);
     let release = build::build(&manifest).await?;
     local.forget_connections().await?;
     let address = listener.local_addr().context("cannot read the listener's address")?;
-    let server = Server::new(args, &manifest, release, local, bootstrap.map(|bootstrap| (bootstrap, address)))?;
+    let app = release.app.clone();
+    let mut server = Server::new(args, &manifest, release, local, bootstrap.map(|bootstrap| (bootstrap, address)))?;
+    match watch {
+        Ok(watch) => server.reload = Some(server.following(watch, manifest, app)),
+        Err(error) => eprintln!("tidegate: warning: changes of the app's files are not followed: {error:#}"),
+    }
     server.announce(address)?;
     Ok((server, listener))
 }
@@ -119,6 +128,8 @@ struct Server {
     config: BTreeMap<String, String>,
     gateway: Arc<Gateway>,
     integration: Integration,
+    /// None where the system does not watch files.
+    reload: Option<Reload>,
     database: Embedded,
 }
 
@@ -163,8 +174,14 @@ impl Server {
             config,
             gateway: Gateway::new(api, connections, integration.invoke()),
             integration,
+            reload: None,
             database: local.database,
         })
+    }
+
+    /// What follows the files of `manifest`.
+    fn following(&self, watch: Watch, manifest: Manifest, app: App) -> Reload {
+        Reload { watch, manifest, app, release: self.release.clone(), integration: self.integration.clone() }
     }
 
     /// Prints where the app is, and a command to try it.
@@ -185,11 +202,16 @@ impl Server {
     /// Serves until `stopped`, then drains: sockets, what is under way, the database.
     async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
         let sweeper = tokio::spawn(sweep(self.database.clone()));
+        let reload = self.reload.map(|reload| tokio::spawn(reload.run()));
         let stopped = async {
             // A sender that is dropped asks for the same.
             let _ = stopped.await;
         };
         tidegate_gateway::run(listener, self.gateway, stopped).await;
+        // A build under way ends with it.
+        if let Some(reload) = reload {
+            reload.abort();
+        }
         self.integration.drain().await;
         sweeper.abort();
         self.database.close().await;

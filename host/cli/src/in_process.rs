@@ -1,10 +1,14 @@
 //! The gateway's integration when the host runs in the same process.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Result;
 use async_trait::async_trait;
 use tidegate_capability::Deadline;
 use tidegate_gateway::{Function, Invoke, InvokeError};
+use tidegate_release::Release;
 use tidegate_runtime::Host;
 use tokio_util::task::TaskTracker;
 
@@ -13,16 +17,41 @@ const INVOCATION_TIMEOUT: Duration = Duration::from_secs(29);
 /// How long the post-response phase of one event may take: a deferred greeting waits at most a second for its socket.
 const POST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a release that was replaced is looked at, whether its last event has ended.
+const RETIRED_PERIOD: Duration = Duration::from_millis(100);
+
 /// The host, as the gateway's integration.
 pub(crate) struct InProcess {
-    host: Host,
+    host: Arc<Host>,
     post_response: TaskTracker,
 }
 
 impl InProcess {
     /// The integration that runs events on `host`.
     pub(crate) fn new(host: Host) -> Self {
-        Self { host, post_response: TaskTracker::new() }
+        Self { host: Arc::new(host), post_response: TaskTracker::new() }
+    }
+
+    /// Runs later events on another release; those under way end on the one that they began on, which is freed then.
+    ///
+    /// # Errors
+    /// When the release is refused; events then go on as before.
+    pub(crate) async fn activate(&self, release: Release) -> Result<()> {
+        let host = Arc::clone(&self.host);
+        let retired = tokio::task::spawn_blocking(move || host.activate(&release)).await??;
+        tokio::spawn(async move {
+            while !retired.is_idle() {
+                tokio::time::sleep(RETIRED_PERIOD).await;
+            }
+            // Unmapping its code may wait for the kernel.
+            tokio::task::spawn_blocking(move || drop(retired));
+        });
+        Ok(())
+    }
+
+    /// Gives later events these configuration values.
+    pub(crate) fn set_config(&self, values: BTreeMap<String, String>) {
+        self.host.set_config(values);
     }
 
     /// Waits until every post-response phase has ended; each is bounded.

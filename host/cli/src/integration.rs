@@ -1,5 +1,6 @@
 //! What the gateway invokes: the host in this process, or its functions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidegate_gateway::Invoke;
@@ -9,7 +10,8 @@ use tidegate_runtime::{Engine, EngineOptions, Host, Ports};
 use crate::in_process::InProcess;
 use crate::on_lambda::{self, OnLambda};
 
-/// What the gateway invokes.
+/// What the gateway invokes. A clone is the same.
+#[derive(Clone)]
 pub(crate) enum Integration {
     /// The host in this process.
     InProcess(Arc<InProcess>),
@@ -40,6 +42,27 @@ impl Integration {
         match self {
             Self::InProcess(host) => Arc::clone(host) as _,
             Self::OnLambda(functions) => Arc::clone(functions) as _,
+        }
+    }
+
+    /// Runs later events on another release, which [`build`](crate::build::rebuild) has written; those under way end on the
+    /// one that they began on.
+    ///
+    /// # Errors
+    /// When the release is refused or cannot be copied; events then go on as before.
+    pub(crate) async fn activate(&self, release: Release) -> anyhow::Result<()> {
+        match self {
+            Self::InProcess(host) => host.activate(release).await,
+            Self::OnLambda(functions) => functions.activate(),
+        }
+    }
+
+    /// Gives the routes these configuration values: at once in this process, and on Lambda with a function's next start or
+    /// refresh.
+    pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) {
+        match self {
+            Self::InProcess(host) => host.set_config(values.clone()),
+            Self::OnLambda(functions) => functions.set_config(values),
         }
     }
 

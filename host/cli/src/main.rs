@@ -9,6 +9,7 @@
 //! - `api`: the gateway's configuration of an app
 //! - `integration`: what the gateway invokes; `in_process`: the host; `on_lambda`: its functions, as processes of their own
 //! - `deployed`: the release of one run; `tether`: a program that ends with this one
+//! - `reload`: a running app that follows its files, which `watch` watches
 //! - `config`: configuration values of a development run
 //! - `shell`: a build command; `progress`: what it prints meanwhile; `log`; `shutdown`
 
@@ -30,10 +31,12 @@ mod log;
 mod on_lambda;
 mod package;
 mod progress;
+mod reload;
 mod shell;
 mod shutdown;
 mod tether;
 mod token;
+mod watch;
 
 use std::process::ExitCode;
 

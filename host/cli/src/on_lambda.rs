@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +15,7 @@ use tidegate_aws::Tables;
 use tidegate_embedded::{Embedded, connector};
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_local_lambda::{Aws, Configuration, Error, access_key_id};
+use tokio_util::task::TaskTracker;
 
 use crate::api::{ACCOUNT, REGION};
 use crate::deployed::Deployed;
@@ -26,6 +27,9 @@ const BOOTSTRAP: &str = "bootstrap";
 const HANDLER: Size = Size { memory: 512, timeout: Duration::from_secs(29) };
 const AUTHORIZER: Size = Size { memory: 256, timeout: Duration::from_secs(5) };
 
+/// How often functions that were replaced are looked at, whether their last event has ended.
+const REPLACED_PERIOD: Duration = Duration::from_millis(100);
+
 struct Size {
     memory: u32,
     timeout: Duration,
@@ -33,6 +37,23 @@ struct Size {
 
 /// An app's functions, as the gateway's integration.
 pub(crate) struct OnLambda {
+    /// The functions, but for the package.
+    handler: Configuration,
+    authorizer: Configuration,
+    aws: Arc<Aws>,
+    /// The folder of the release.
+    release: PathBuf,
+    /// The folder of what Tidegate makes of the app.
+    state_dir: PathBuf,
+    /// What the names of the app's parameters begin with.
+    prefix: String,
+    active: RwLock<Arc<Functions>>,
+    /// Functions that were replaced, and still end.
+    ending: TaskTracker,
+}
+
+/// Both functions of one package.
+struct Functions {
     handler: Arc<tidegate_local_lambda::Function>,
     authorizer: Arc<tidegate_local_lambda::Function>,
     _package: Deployed,
@@ -65,7 +86,6 @@ struct Run {
     /// What the bootstrap is started through.
     through: Vec<OsString>,
     access_key_id: String,
-    task_root: PathBuf,
 }
 
 /// The program that the arguments name, or the one beside this program.
@@ -93,18 +113,8 @@ impl OnLambda {
     /// # Errors
     /// When the release cannot be copied.
     pub(crate) fn new(parts: &Parts<'_>) -> Result<Self> {
-        let package = Deployed::new(parts.release, parts.state_dir)
-            .with_context(|| format!("cannot copy the release in `{}`", parts.release.display()))?;
-        let run = Run {
-            through: tether::command()?,
-            access_key_id: access_key_id().context("cannot make an access key")?,
-            task_root: package.path(),
-        };
-        let aws = parts.aws(&run.access_key_id);
-        let function = |name: &str, size: Size, own: Vec<(&str, String)>| {
-            let configuration = parts.configuration(&run, name, size, own);
-            tidegate_local_lambda::Function::new(configuration, Arc::clone(&aws))
-        };
+        let run =
+            Run { through: tether::command()?, access_key_id: access_key_id().context("cannot make an access key")? };
         let tables = Tables::default();
         let of_handler = vec![
             ("CONNECTIONS_TABLE", tables.connections),
@@ -112,15 +122,79 @@ impl OnLambda {
             ("STORAGE_TABLE", tables.storage),
             ("API_GATEWAY_URL", callback_url(parts.gateway, parts.stage)),
         ];
+        let handler = parts.configuration(&run, "handler", HANDLER, of_handler);
+        let authorizer = parts.configuration(&run, "authorizer", AUTHORIZER, Vec::new());
+        let aws = parts.aws(&run.access_key_id);
+        let functions = Functions::new(&handler, &authorizer, &aws, parts.release, parts.state_dir)?;
         Ok(Self {
-            handler: function("handler", HANDLER, of_handler),
-            authorizer: function("authorizer", AUTHORIZER, Vec::new()),
-            _package: package,
+            handler,
+            authorizer,
+            aws,
+            release: parts.release.to_owned(),
+            state_dir: parts.state_dir.to_owned(),
+            prefix: parts.prefix(),
+            active: RwLock::new(Arc::new(functions)),
+            ending: TaskTracker::new(),
         })
+    }
+
+    /// Runs later events on the release that is in its folder now, in new processes, as a deployment does. Those under way
+    /// end in the old ones, which end then.
+    ///
+    /// # Errors
+    /// When the release cannot be copied; events then go on as before.
+    pub(crate) fn activate(&self) -> Result<()> {
+        let new = Functions::new(&self.handler, &self.authorizer, &self.aws, &self.release, &self.state_dir)?;
+        let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *active, Arc::new(new));
+        drop(active);
+        self.ending.spawn(async move {
+            // Who is about to invoke one still holds it.
+            while Arc::strong_count(&old) > 1 {
+                tokio::time::sleep(REPLACED_PERIOD).await;
+            }
+            old.close().await;
+        });
+        Ok(())
+    }
+
+    /// Writes the parameters.
+    pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) {
+        for (name, value) in values {
+            self.aws.set_parameter(&format!("{}{name}", self.prefix), value);
+        }
     }
 
     /// Waits until every event and its post-response phase have ended, and ends the processes.
     pub(crate) async fn drain(&self) {
+        self.active().close().await;
+        self.ending.close();
+        self.ending.wait().await;
+    }
+
+    fn active(&self) -> Arc<Functions> {
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Functions {
+    fn new(
+        handler: &Configuration,
+        authorizer: &Configuration,
+        aws: &Arc<Aws>,
+        release: &Path,
+        state_dir: &Path,
+    ) -> Result<Self> {
+        let package = Deployed::new(release, state_dir)
+            .with_context(|| format!("cannot copy the release in `{}`", release.display()))?;
+        let function = |configuration: &Configuration| {
+            let configuration = Configuration { task_root: package.path(), ..configuration.clone() };
+            tidegate_local_lambda::Function::new(configuration, Arc::clone(aws))
+        };
+        Ok(Self { handler: function(handler), authorizer: function(authorizer), _package: package })
+    }
+
+    async fn close(&self) {
         tokio::join!(self.handler.close(), self.authorizer.close());
     }
 }
@@ -151,7 +225,8 @@ impl Parts<'_> {
             account: ACCOUNT.to_owned(),
             bootstrap: self.bootstrap.to_owned(),
             through: run.through.clone(),
-            task_root: run.task_root.clone(),
+            // Each package has a folder of its own.
+            task_root: PathBuf::new(),
             memory: size.memory,
             timeout: size.timeout,
             variables: common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -164,9 +239,10 @@ impl Parts<'_> {
 #[async_trait]
 impl Invoke for OnLambda {
     async fn invoke(&self, function: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+        let functions = self.active();
         let function = match function {
-            Function::Handler => &self.handler,
-            Function::Authorizer => &self.authorizer,
+            Function::Handler => &functions.handler,
+            Function::Authorizer => &functions.authorizer,
         };
         function.invoke(event).await.map_err(|error| match error {
             Error::Function(error) => InvokeError::FunctionError(error),
