@@ -77,6 +77,7 @@ test: test-host test-guest test-infra test-aws test-e2e
 test-host: wasm
 	$(CARGO_TEST) --locked --workspace
 	cargo test --locked --workspace --doc
+	cargo test --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench -p tidegate-bench-lambda
 
 test-guest: wasm
 	for manifest in $(GUEST_WORKSPACES); do cargo test --locked --manifest-path "$$manifest" --workspace; done
