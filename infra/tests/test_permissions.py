@@ -167,6 +167,19 @@ def test_a_key_of_ones_own_is_allowed_for_these_parameters_only(synthesize, chat
         assert text(condition) == text(allowed["Config"]["Resource"])
 
 
+def test_values_in_secrets_manager_are_read_from_these_secrets_only(synthesize, chat):
+    key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"
+    template = synthesize(chat, config_source="secrets-manager", config_key=key)
+    for serves, name in (("handler", "motd"), ("authorizer", "token-key")):
+        assert function(template, serves)["Environment"]["Variables"]["CONFIG_SOURCE"] == "secrets-manager"
+        allowed = statements(template, serves)
+        assert actions(allowed["Config"]) == {"secretsmanager:GetSecretValue"}
+        # Without the characters that Secrets Manager adds, it would be another secret's name too.
+        assert text(allowed["Config"]["Resource"]).endswith(f":secret:/tidegate/chat/dev/{name}-??????")
+        condition = allowed["ConfigKey"]["Condition"]["StringLike"]["kms:EncryptionContext:SecretARN"]
+        assert text(condition) == text(allowed["Config"]["Resource"])
+
+
 def host_actions(folder: str) -> set[str]:
     """The actions of the SDK calls in a folder of the host's source."""
     source = "\n".join(path.read_text() for path in (HOST / folder).rglob("*.rs"))

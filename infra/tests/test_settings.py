@@ -28,6 +28,7 @@ def test_every_wrong_value_is_named(package):
     assert "unknown context value `packge`" in refusal(packge="chat.zip")
     assert "no architecture `riscv`" in refusal(package=str(package), architecture="riscv")
     assert "built for arm64, not x86_64" in refusal(package=str(package), architecture="x86_64")
+    assert "`config-source` is parameter-store or" in refusal(package=str(package), config_source="vault")
     assert "`access-logs` is on or off, not `no`" in refusal(package=str(package), access_logs="no")
 
 

@@ -8,13 +8,14 @@ remove one at a time.
 import re
 from collections.abc import Iterable
 
-from aws_cdk import Stack
+from aws_cdk import ArnFormat, Stack
 from aws_cdk.aws_apigatewayv2 import WebSocketApi
 from aws_cdk.aws_dynamodb import Table
 from aws_cdk.aws_iam import PolicyStatement
 from constructs import Construct
 
 from .package import CONNECT, App, Grants
+from .settings import SECRETS_MANAGER, Settings
 from .stages import Stage
 from .tables import Tables
 
@@ -35,7 +36,7 @@ STORAGE_ACTIONS = {
 
 
 def handler_statements(
-    scope: Construct, app: App, stage: Stage, tables: Tables, api: WebSocketApi, config_key: str | None
+    scope: Construct, app: App, stage: Stage, tables: Tables, api: WebSocketApi, settings: Settings
 ) -> list[PolicyStatement]:
     """What the handler may do, logs and traces excepted."""
     grants = [route.grants for route in app.routes]
@@ -44,13 +45,13 @@ def handler_statements(
         *_unless_empty("Groups", tables.groups, groups_actions(grants)),
         *storage_statements(tables.storage, grants),
         *_callback_statements(scope, app, stage, api),
-        *config_statements(scope, app, stage, grants, config_key),
+        *config_statements(scope, app, stage, grants, settings),
     ]
 
 
-def authorizer_statements(scope: Construct, app: App, stage: Stage, config_key: str | None) -> list[PolicyStatement]:
+def authorizer_statements(scope: Construct, app: App, stage: Stage, settings: Settings) -> list[PolicyStatement]:
     """What the authorizer may do, logs and traces excepted: read its configuration."""
-    return config_statements(scope, app, stage, [app.authorizer.grants], config_key) if app.authorizer else []
+    return config_statements(scope, app, stage, [app.authorizer.grants], settings) if app.authorizer else []
 
 
 def connections_actions(grants: Iterable[Grants]) -> set[str]:
@@ -133,34 +134,49 @@ def callback_methods(app: App) -> set[str]:
 
 
 def config_statements(
-    scope: Construct, app: App, stage: Stage, grants: Iterable[Grants], config_key: str | None
+    scope: Construct, app: App, stage: Stage, grants: Iterable[Grants], settings: Settings
 ) -> list[PolicyStatement]:
-    """Reading the granted parameters, by name, of this stage only."""
+    """Reading the granted configuration values, by name, of this stage only."""
     names = sorted({name for grant in grants for name in grant.config})
     if not names:
         return []
-    stack = Stack.of(scope)
-    # An ARN has no second slash between `parameter` and a name that begins with one.
-    resources = [
-        stack.format_arn(service="ssm", resource="parameter", resource_name=(config_prefix(app, stage) + name)[1:])
-        for name in names
-    ]
-    statements = [PolicyStatement(sid="Config", actions=["ssm:GetParameters"], resources=resources)]
-    if config_key:
-        # AWS's own key for Parameter Store lets every reader of a parameter decrypt it; another key does not.
+    of_secrets = settings.config_source == SECRETS_MANAGER
+    arn = _secret_arn if of_secrets else _parameter_arn
+    resources = [arn(Stack.of(scope), config_prefix(app, stage) + name) for name in names]
+    action = "secretsmanager:GetSecretValue" if of_secrets else "ssm:GetParameters"
+    statements = [PolicyStatement(sid="Config", actions=[action], resources=resources)]
+    if settings.config_key:
+        # AWS's own keys let every reader of a value decrypt it; another key does not.
+        context = (
+            {"StringLike": {"kms:EncryptionContext:SecretARN": resources}}
+            if of_secrets
+            else {"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": resources}}
+        )
         statements.append(
             PolicyStatement(
-                sid="ConfigKey",
-                actions=["kms:Decrypt"],
-                resources=[config_key],
-                conditions={"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": resources}},
+                sid="ConfigKey", actions=["kms:Decrypt"], resources=[settings.config_key], conditions=context
             )
         )
     return statements
 
 
+def _parameter_arn(stack: Stack, name: str) -> str:
+    # It has no second slash between `parameter` and a name that begins with one.
+    return stack.format_arn(service="ssm", resource="parameter", resource_name=name[1:])
+
+
+def _secret_arn(stack: Stack, name: str) -> str:
+    # Secrets Manager puts a hyphen and six random characters after a secret's name.
+    return stack.format_arn(
+        service="secretsmanager",
+        resource="secret",
+        resource_name=f"{name}-??????",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
 def config_prefix(app: App, stage: Stage) -> str:
-    """What the names of an app's parameters in a stage begin with."""
+    """What the names of an app's configuration values in a stage begin with."""
     return f"/tidegate/{app.name}/{stage.name}/"
 
 

@@ -14,13 +14,18 @@ class SettingsError(Exception):
     """A context value that is missing, unknown or contradictory."""
 
 
+PARAMETER_STORE = "parameter-store"
+SECRETS_MANAGER = "secrets-manager"
+CONFIG_SOURCES = (PARAMETER_STORE, SECRETS_MANAGER)
+
 NAMES = {
     "stage": "dev, stage or prod; all three when it is missing",
     "package": "the zip that `tidegate package` wrote",
     "architecture": "arm64 or x86_64; what `bootstrap` was built for when it is missing",
     "access-logs": "on (the default), or off where the account has no role for them",
     "alarm-topic": "the ARN of an SNS topic that alarms go to",
-    "config-key": "the ARN of the KMS key of the configuration parameters, when it is not AWS's own",
+    "config-source": "parameter-store (the default) or secrets-manager, where the configuration values are",
+    "config-key": "the ARN of the KMS key of the configuration values, when it is not AWS's own",
     "callback-url": "another @connections endpoint, for emulators",
     "account": "on: synthesise the account's stack instead, which takes no package",
 }
@@ -34,6 +39,7 @@ class Settings:
     architecture: Architecture
     access_logs: bool = True
     alarm_topic: str | None = None
+    config_source: str = PARAMETER_STORE
     config_key: str | None = None
     callback_url: str | None = None
 
@@ -52,6 +58,7 @@ class Settings:
             architecture=_architecture(app.node.try_get_context("architecture"), package),
             access_logs=switch(app, "access-logs", default=True),
             alarm_topic=app.node.try_get_context("alarm-topic") or None,
+            config_source=_config_source(app.node.try_get_context("config-source")),
             config_key=app.node.try_get_context("config-key") or None,
             callback_url=app.node.try_get_context("callback-url") or None,
         )
@@ -82,6 +89,12 @@ def check_names(app: App) -> None:
     for name in app.node.get_all_context():
         if name not in NAMES and not any(mark in name for mark in ":/"):
             raise SettingsError(f"unknown context value `{name}`; there are {', '.join(NAMES)}")
+
+
+def _config_source(wanted: str | None) -> str:
+    if wanted and wanted not in CONFIG_SOURCES:
+        raise SettingsError(f"`config-source` is {' or '.join(CONFIG_SOURCES)}, not `{wanted}`")
+    return wanted or PARAMETER_STORE
 
 
 def _architecture(wanted: str | None, package: Package) -> Architecture:

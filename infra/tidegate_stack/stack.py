@@ -9,7 +9,7 @@ from .alarms import Alarms
 from .api import Api
 from .functions import Authorizer, Handler
 from .permissions import authorizer_statements, config_prefix, handler_statements
-from .settings import Settings
+from .settings import PARAMETER_STORE, Settings
 from .stages import Stage
 from .tables import Tables
 
@@ -52,10 +52,10 @@ class AppStack(Stack):
                 "GROUPS_TABLE": self.tables.groups.table_name,
                 "STORAGE_TABLE": self.tables.storage.table_name,
                 "API_GATEWAY_URL": self.callback_url,
-                "CONFIG_PREFIX": config_prefix(self.app, stage),
-            },
+            }
+            | self._config(),
         )
-        handler.allow(handler_statements(self, self.app, stage, self.tables, self.api.api, self.settings.config_key))
+        handler.allow(handler_statements(self, self.app, stage, self.tables, self.api.api, self.settings))
         return handler
 
     def _authorizer(self, code: Code) -> Authorizer:
@@ -66,10 +66,17 @@ class AppStack(Stack):
             stage=stage,
             code=code,
             architecture=self.settings.architecture,
-            environment={"CONFIG_PREFIX": config_prefix(self.app, stage)},
+            environment=self._config(),
         )
-        authorizer.allow(authorizer_statements(self, self.app, stage, self.settings.config_key))
+        authorizer.allow(authorizer_statements(self, self.app, stage, self.settings))
         return authorizer
+
+    def _config(self) -> dict[str, str]:
+        """Where a function finds its configuration values."""
+        environment = {"CONFIG_PREFIX": config_prefix(self.app, self.stage_settings)}
+        if self.settings.config_source != PARAMETER_STORE:
+            environment["CONFIG_SOURCE"] = self.settings.config_source
+        return environment
 
     def _watch(self) -> None:
         alarms = Alarms(self, "Alarms", self.app, self.stage_settings, topic=self.settings.alarm_topic)

@@ -171,10 +171,20 @@ def delete(deployment: Deployment) -> None:
     )
 
 
-def configure(emulator: Emulator, values: Mapping[str, str], app: str = "chat", stage: str = "dev") -> None:
-    """Puts an app's parameters, as the guide says."""
-    for name, value in values.items():
-        emulator.client("ssm").put_parameter(Name=f"/tidegate/{app}/{stage}/{name}", Value=value, Type="SecureString")
+def configure(emulator: Emulator, values: Mapping[str, str], *, secrets: bool = False) -> None:
+    """Puts the chat's parameters, or secrets, for the stage `dev`, as the guide says."""
+    for value_name, value in values.items():
+        name = f"/tidegate/chat/dev/{value_name}"
+        if secrets:
+            emulator.client("secretsmanager").create_secret(Name=name, SecretString=value)
+        else:
+            emulator.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
+
+
+def without_parameter(template: Template) -> None:
+    """Leaves out the parameter that another deployment of the same stage has."""
+    kept = {name: it for name, it in template["Resources"].items() if it["Type"] != "AWS::SSM::Parameter"}
+    template["Resources"] = kept
 
 
 def publish_assets(emulator: Emulator, assembly: Path) -> None:

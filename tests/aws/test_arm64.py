@@ -21,7 +21,7 @@ def url(ministack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("arm64")
     package = under_qemu(package_for("aarch64"), folder / "chat.zip")
     assembly = deployment.synthesize(package, folder / "cdk.out", ministack)
-    deployed = deployment.deploy(ministack, assembly, "chat-arm64", change=without_parameter)
+    deployed = deployment.deploy(ministack, assembly, "chat-arm64", change=deployment.without_parameter)
     yield deployed.url
     deployment.delete(deployed)
 
@@ -48,9 +48,3 @@ def under_qemu(package: Path, changed: Path) -> Path:
                 entry.filename = "aarch64/bootstrap"
             after.writestr(entry, content)
     return changed
-
-
-def without_parameter(template: deployment.Template) -> None:
-    """Leaves out the parameter that the other deployment of the same stage has."""
-    kept = {name: it for name, it in template["Resources"].items() if it["Type"] != "AWS::SSM::Parameter"}
-    template["Resources"] = kept

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, IdentityCache, Region};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SystemTimeSource;
 
-use crate::config::ParameterStore;
+use crate::config::{ConfigSource, ConfigStore};
 use crate::messaging::ConnectionsMessaging;
 use crate::transport::Transport;
 use crate::{client, messaging};
@@ -66,9 +66,11 @@ impl Account {
         ConnectionsMessaging::new(messaging::client(config))
     }
 
-    /// Parameters whose names begin with `prefix`, at Parameter Store's own endpoint when `endpoint` is none.
+    /// Configuration values of `source` whose names begin with `prefix`, at the service's own endpoint when `endpoint` is
+    /// none.
     #[must_use]
-    pub fn parameters(&self, prefix: &str, endpoint: Option<&str>) -> ParameterStore {
-        ParameterStore::new(self.transport.connector(), self.credentials.clone(), &self.region, endpoint, prefix)
+    pub fn config(&self, source: ConfigSource, prefix: &str, endpoint: Option<&str>) -> ConfigStore {
+        let (connector, credentials) = (self.transport.connector(), self.credentials.clone());
+        ConfigStore::new(source, connector, credentials, &self.region, endpoint, prefix)
     }
 }

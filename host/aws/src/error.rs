@@ -23,11 +23,13 @@ pub enum Error {
         expected: String,
     },
     /// Configuration values could not be read.
-    #[error("cannot read the configuration values `{names}` from Parameter Store: {reason}")]
+    #[error("cannot read the configuration values `{names}` from {store}: {reason}")]
     Config {
-        /// The names of the parameters.
+        /// Their names, with the prefix.
         names: String,
-        /// Parameter Store's error code and message, or why there is none.
+        /// Where they are.
+        store: &'static str,
+        /// The service's error code and message, or why there is none.
         reason: String,
     },
     /// The TLS library refuses its configuration.

@@ -38,7 +38,7 @@ pub mod transport;
 #[cfg(feature = "https")]
 pub use account::Account;
 pub use clock::Clock;
-pub use config::ParameterStore;
+pub use config::{ConfigSource, ConfigStore};
 pub use error::Error;
 pub use messaging::ConnectionsMessaging;
 pub use registry::DynamoRegistry;

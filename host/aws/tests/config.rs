@@ -1,6 +1,6 @@
-//! Configuration values, from a Parameter Store that answers as a test says.
+//! Configuration values, from a Parameter Store or a Secrets Manager that answers as a test says.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "these are tests")]
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
-use tidegate_aws::{Error, ParameterStore};
+use tidegate_aws::{ConfigSource, ConfigStore, Error};
 use tidegate_capability::Deadline;
 
 #[derive(Debug, Clone)]
@@ -31,17 +31,24 @@ struct Store {
 
 impl HttpConnector for Store {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        assert_eq!(request.headers().get("x-amz-target"), Some("AmazonSSM.GetParameters"));
+        let target = request.headers().get("x-amz-target").unwrap();
+        let service = match target {
+            "AmazonSSM.GetParameters" => "ssm",
+            "secretsmanager.GetSecretValue" => "secretsmanager",
+            other => panic!("{other}"),
+        };
         assert_eq!(request.headers().get("content-type"), Some("application/x-amz-json-1.1"));
         assert_eq!(request.headers().get("x-amz-security-token"), Some("token"));
         let signed = request.headers().get("authorization").unwrap();
-        assert!(signed.contains("/eu-west-1/ssm/aws4_request") && signed.contains("x-amz-target"), "{signed}");
+        assert!(signed.contains(&format!("/eu-west-1/{service}/aws4_request")), "{signed}");
+        assert!(signed.contains("x-amz-target"), "{signed}");
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
         self.requests.lock().unwrap().push((request.uri().to_owned(), body.clone()));
         let mut answers = self.answers.lock().unwrap();
         let answer = if answers.is_empty() { Answer::Values } else { answers.remove(0) };
         match answer {
-            Answer::Values => HttpConnectorFuture::ready(respond(200, values(&body).to_string())),
+            Answer::Values if service == "ssm" => HttpConnectorFuture::ready(respond(200, values(&body).to_string())),
+            Answer::Values => HttpConnectorFuture::ready(secret(&body)),
             Answer::Status(status, body) => HttpConnectorFuture::ready(respond(status, body.to_owned())),
             Answer::Broken => HttpConnectorFuture::ready(Err(ConnectorError::io("broken".into()))),
             Answer::Hang => HttpConnectorFuture::new(std::future::pending()),
@@ -57,6 +64,17 @@ fn values(request: &Value) -> Value {
     json!({ "Parameters": found.iter().map(value).collect::<Vec<_>>(), "InvalidParameters": missing })
 }
 
+fn secret(request: &Value) -> Result<HttpResponse, ConnectorError> {
+    let name = request["SecretId"].as_str().unwrap();
+    if name.ends_with("missing") {
+        return respond(400, json!({ "__type": "ResourceNotFoundException", "Message": "no such secret" }).to_string());
+    }
+    if name.ends_with("binary") {
+        return respond(200, json!({ "Name": name, "SecretBinary": "AAEC" }).to_string());
+    }
+    respond(200, json!({ "Name": name, "SecretString": name.chars().rev().collect::<String>() }).to_string())
+}
+
 fn respond(status: u16, body: String) -> Result<HttpResponse, ConnectorError> {
     Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body)))
 }
@@ -66,11 +84,19 @@ impl Store {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), requests: Arc::default() }
     }
 
-    fn parameters(&self) -> ParameterStore {
+    fn parameters(&self) -> ConfigStore {
+        self.values(ConfigSource::ParameterStore)
+    }
+
+    fn secrets(&self) -> ConfigStore {
+        self.values(ConfigSource::SecretsManager)
+    }
+
+    fn values(&self, source: ConfigSource) -> ConfigStore {
         let credentials =
             aws_credential_types::Credentials::new("AKIDEXAMPLE", "secret", Some("token".to_owned()), None, "test");
         let connector = SharedHttpConnector::new(self.clone());
-        ParameterStore::new(connector, credentials, "eu-west-1", None, "/tidegate/chat/dev/")
+        ConfigStore::new(source, connector, credentials, "eu-west-1", None, "/tidegate/chat/dev/")
     }
 
     fn sent(&self) -> usize {
@@ -152,4 +178,33 @@ async fn no_names_are_no_request() {
     let store = Store::default();
     assert!(store.parameters().fetch(&BTreeSet::new(), soon()).await.unwrap().found.is_empty());
     assert_eq!(store.sent(), 0);
+}
+
+#[tokio::test]
+async fn secrets_come_without_the_prefix_and_missing_ones_are_named_with_it() {
+    let store = Store::default();
+    let values = store.secrets().fetch(&names(["missing", "motd", "token-key"]), soon()).await.unwrap();
+    let found = [("motd", "dtom/ved/tahc/etagedit/"), ("token-key", "yek-nekot/ved/tahc/etagedit/")];
+    assert_eq!(values.found, found.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    assert_eq!(values.missing, ["/tidegate/chat/dev/missing"]);
+    let requests = store.requests.lock().unwrap();
+    assert_eq!(requests.len(), 3, "each secret is asked for by itself");
+    assert!(requests.iter().all(|(url, _)| url == "https://secretsmanager.eu-west-1.amazonaws.com"));
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_is_named_and_one_that_may_pass_is_repeated() {
+    let store = Store::default();
+    let error = store.secrets().fetch(&names(["binary"]), soon()).await.unwrap_err();
+    let start = "cannot read the configuration values `/tidegate/chat/dev/binary` from Secrets Manager: ";
+    assert_eq!(error.to_string(), format!("{start}the secret is binary, not text"));
+
+    let denied = r#"{"__type":"AccessDeniedException","Message":"not authorized"}"#;
+    let store = Store::of([Answer::Status(400, denied)]);
+    let error = store.secrets().fetch(&names(["motd"]), soon()).await.unwrap_err();
+    assert!(error.to_string().ends_with("from Secrets Manager: AccessDeniedException: not authorized"), "{error}");
+
+    let store = Store::of([Answer::Status(400, r#"{"__type":"ThrottlingException"}"#), Answer::Broken]);
+    assert_eq!(store.secrets().fetch(&names(["motd"]), soon()).await.unwrap().found.len(), 1);
+    assert_eq!(store.sent(), 3);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tidegate_aws::Tables;
+use tidegate_aws::{ConfigSource, Tables};
 
 /// The environment of one function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,10 @@ pub(crate) struct Environment {
     pub(crate) credentials: Credentials,
     /// Where AWS is, when it is elsewhere.
     pub(crate) endpoints: Endpoints,
-    /// `CONFIG_PREFIX`: what the names of the app's parameters begin with.
+    /// `CONFIG_PREFIX`: what the names of the app's configuration values begin with.
     pub(crate) config_prefix: Option<String>,
+    /// `CONFIG_SOURCE`: where they are; Parameter Store unless it says otherwise.
+    pub(crate) config_source: ConfigSource,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many events Lambda gives at a time; 1 unless it says otherwise.
     pub(crate) concurrency: u32,
 }
@@ -47,13 +49,15 @@ pub(crate) struct Credentials {
     pub(crate) session_token: Option<String>,
 }
 
-/// `AWS_ENDPOINT_URL`, and for one service `AWS_ENDPOINT_URL_DYNAMODB` and `AWS_ENDPOINT_URL_SSM`.
+/// `AWS_ENDPOINT_URL`, and for one service `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SSM` and
+/// `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
 ///
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Endpoints {
     pub(crate) dynamodb: Option<String>,
     pub(crate) ssm: Option<String>,
+    pub(crate) secrets_manager: Option<String>,
 }
 
 /// What is wrong with the environment.
@@ -93,7 +97,8 @@ const STORAGE_TABLE: (&str, &str) = ("STORAGE_TABLE", "the name of the table of 
 const CALLBACK_URL: (&str, &str) =
     ("API_GATEWAY_URL", "the stage's callback URL, `https://API.execute-api.REGION.amazonaws.com/STAGE`");
 const CONFIG_PREFIX: (&str, &str) =
-    ("CONFIG_PREFIX", "what the parameters' names begin with, `/tidegate/APP/STAGE/`, slashes included");
+    ("CONFIG_PREFIX", "what the values' names begin with, `/tidegate/APP/STAGE/`, slashes included");
+const CONFIG_SOURCE: (&str, &str) = ("CONFIG_SOURCE", "`parameter-store` or `secrets-manager`, or not at all");
 const ENDPOINT: &str = "an `http` or `https` URL, or not at all";
 /// Lambda's own, which `lambda_runtime` takes for granted, and whether each is a number.
 const LAMBDA: [(&str, bool); 4] = [
@@ -126,8 +131,10 @@ impl Environment {
             endpoints: Endpoints {
                 dynamodb: variables.endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
                 ssm: variables.endpoint("AWS_ENDPOINT_URL_SSM")?,
+                secrets_manager: variables.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER")?,
             },
             config_prefix: variables.config_prefix()?,
+            config_source: variables.config_source()?,
             concurrency: variables.concurrency()?,
         })
     }
@@ -208,6 +215,14 @@ impl Variables<'_> {
                 Err(malformed(CONFIG_PREFIX, &prefix))
             }
             prefix => Ok(prefix),
+        }
+    }
+
+    fn config_source(&self) -> Result<ConfigSource, Error> {
+        match self.get(CONFIG_SOURCE.0).as_deref() {
+            None | Some("parameter-store") => Ok(ConfigSource::ParameterStore),
+            Some("secrets-manager") => Ok(ConfigSource::SecretsManager),
+            Some(other) => Err(malformed(CONFIG_SOURCE, other)),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use tidegate_aws::{Account, DynamoRegistry, DynamoStorage, ParameterStore, Transport};
+use tidegate_aws::{Account, ConfigSource, ConfigStore, DynamoRegistry, DynamoStorage, Transport};
 use tidegate_capability::Deadline;
 use tidegate_event::FunctionError;
 use tidegate_release::{Release, folder};
@@ -47,7 +47,7 @@ impl App {
         let host = Host::new(engine, ports(&environment, &account), release).context("cannot run the release")?;
         let values = match names.is_empty() {
             true => None,
-            false => Some(Values::new(parameters(&environment, &account)?, names)),
+            false => Some(Values::new(config(&environment, &account)?, names)),
         };
         if let Some(values) = &values {
             host.set_config(values.read(Deadline::after(CONFIG_TIMEOUT)).await?);
@@ -129,9 +129,13 @@ fn account(environment: &Environment) -> anyhow::Result<Account> {
     ))
 }
 
-fn parameters(environment: &Environment, account: &Account) -> anyhow::Result<ParameterStore> {
+fn config(environment: &Environment, account: &Account) -> anyhow::Result<ConfigStore> {
     let prefix = environment.config_prefix.as_deref().ok_or_else(environment::Error::no_config_prefix)?;
-    Ok(account.parameters(prefix, environment.endpoints.ssm.as_deref()))
+    let endpoint = match environment.config_source {
+        ConfigSource::ParameterStore => &environment.endpoints.ssm,
+        ConfigSource::SecretsManager => &environment.endpoints.secrets_manager,
+    };
+    Ok(account.config(environment.config_source, prefix, endpoint.as_deref()))
 }
 
 fn ports(environment: &Environment, account: &Account) -> Ports {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tidegate_aws::ParameterStore;
+use tidegate_aws::{ConfigSource, ConfigStore};
 use tidegate_capability::Deadline;
 use tidegate_runtime::Host;
 
-/// How old values may be before they are read again: Parameter Store answers 40 requests a second for a whole account,
+/// How old values may be before they are read again: Parameter Store, the slower source, answers 40 requests a second for a whole account,
 /// which at this age is 2,400 busy processes.
 const MAX_AGE: Duration = Duration::from_secs(60);
 /// How long a refresh may take.
@@ -16,13 +16,13 @@ const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where the values come from, and when they were last asked for.
 pub(crate) struct Values {
-    store: ParameterStore,
+    store: ConfigStore,
     names: BTreeSet<String>,
     asked: Mutex<(Instant, SystemTime)>,
 }
 
 impl Values {
-    pub(crate) fn new(store: ParameterStore, names: BTreeSet<String>) -> Self {
+    pub(crate) fn new(store: ConfigStore, names: BTreeSet<String>) -> Self {
         Self { store, names, asked: Mutex::new((Instant::now(), SystemTime::now())) }
     }
 
@@ -30,10 +30,15 @@ impl Values {
     pub(crate) async fn read(&self, deadline: Deadline) -> Result<BTreeMap<String, String>, tidegate_aws::Error> {
         let values = self.store.fetch(&self.names, deadline).await?;
         for name in &values.missing {
-            tracing::error!(
-                "there is no parameter `{name}`, which a route is granted; hint: \
-                 `aws ssm put-parameter --type SecureString --name {name} --value VALUE`"
-            );
+            let (what, command) = match self.store.source() {
+                ConfigSource::ParameterStore => {
+                    ("parameter", format!("aws ssm put-parameter --type SecureString --name {name} --value VALUE"))
+                }
+                ConfigSource::SecretsManager => {
+                    ("secret", format!("aws secretsmanager create-secret --name {name} --secret-string VALUE"))
+                }
+            };
+            tracing::error!("there is no {what} `{name}`, which a route is granted; hint: `{command}`");
         }
         Ok(values.found)
     }

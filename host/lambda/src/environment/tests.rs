@@ -63,6 +63,7 @@ fn what_is_malformed_is_named_with_what_it_is() {
         ("API_GATEWAY_URL", "https://"),
         ("CONFIG_PREFIX", "tidegate/chat/dev/"),
         ("CONFIG_PREFIX", "/tidegate/chat/dev"),
+        ("CONFIG_SOURCE", "ssm"),
         ("AWS_ENDPOINT_URL", "localhost:4566"),
         ("AWS_ENDPOINT_URL_SSM", "localhost:4566"),
         ("AWS_LAMBDA_MAX_CONCURRENCY", "many"),
@@ -71,6 +72,17 @@ fn what_is_malformed_is_named_with_what_it_is() {
     ] {
         let said = read(&[(name, Some(value))]).unwrap_err().to_string();
         assert!(said.starts_with(&format!("the environment variable `{name}` is `{value}`; hint: ")), "{said}");
+    }
+}
+
+#[test]
+fn values_are_in_parameter_store_unless_said_otherwise() {
+    for (said, source) in [
+        (None, ConfigSource::ParameterStore),
+        (Some("parameter-store"), ConfigSource::ParameterStore),
+        (Some("secrets-manager"), ConfigSource::SecretsManager),
+    ] {
+        assert_eq!(read(&[("CONFIG_SOURCE", said)]).unwrap().config_source, source);
     }
 }
 

@@ -1,0 +1,50 @@
+//! Values as secrets of Secrets Manager.
+//!
+//! Each is asked for by itself: to ask for several at once, a role must be allowed to for every secret of the account.
+//!
+//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use tidegate_capability::Deadline;
+
+use super::Read;
+use super::service::Service;
+
+const TARGET: &str = "secretsmanager.GetSecretValue";
+const NOT_FOUND: &str = "ResourceNotFoundException";
+/// How many secrets are asked for at a time.
+const CONCURRENCY: usize = 8;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Request<'a> {
+    secret_id: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    /// None when the secret is binary.
+    secret_string: Option<String>,
+}
+
+/// Reads the values of `names`.
+pub(super) async fn read(service: &Service, names: &[String], deadline: Deadline) -> Read {
+    // Owned names, because a closure over borrowed ones makes a future that threads cannot hand on.
+    let reads = stream::iter(names.to_vec()).map(|name| read_one(service, name, deadline));
+    reads.buffered(CONCURRENCY).try_collect().await
+}
+
+async fn read_one(
+    service: &Service,
+    name: String,
+    deadline: Deadline,
+) -> Result<(String, Option<String>), (String, String)> {
+    match service.call::<Answer>(TARGET, &Request { secret_id: &name }, deadline).await {
+        Ok(Answer { secret_string: Some(value) }) => Ok((name, Some(value))),
+        Ok(Answer { secret_string: None }) => Err((name, "the secret is binary, not text".to_owned())),
+        Err(refusal) if refusal.kind == NOT_FOUND => Ok((name, None)),
+        Err(refusal) => Err((name, refusal.reason)),
+    }
+}
