@@ -1,9 +1,11 @@
-# Each target does its own set-up: a machine needs rustup and Python 3, and reaches its package registries.
+# Each target does its own set-up: a machine needs rustup and Python 3, and reaches its package registries. `make test` also
+# installs two of Debian's packages on the system, qemu-user and libc6-arm64-cross, where they are missing.
 #
 #   make dev     builds the chat example and runs it here (ARGS="--port 4000 --memory" adds arguments)
 #   make test    unit, conformance, guest, documentation and end-to-end tests (PYTEST_ARGS="-k chat" adds arguments)
 #   make package makes the zip of a Lambda function (APP=guest/examples/chat TARGET=aarch64; x86_64 is the other)
 #   make deploy  packages, and deploys to AWS with the CDK (STAGE=dev; stage and prod are the others)
+#   make destroy takes the stage STAGE down again
 #   make lint    formatting, clippy, licences, dependency rules, what must not be committed
 #   make bench   compares with a bare server and workerd, then with functions in Rust and Python, and rewrites docs/BENCHMARKS.md
 #   make setup   what the tests install, and nothing else
@@ -11,7 +13,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: dev test test-host test-guest test-infra test-aws test-e2e package packages deploy qemu lint lint-infra lint-rust lint-deny lint-rules bench bench-gateway bench-lambda setup wasm clean
+.PHONY: dev test test-host test-guest test-infra test-aws test-e2e package packages deploy destroy qemu lint lint-infra lint-rust lint-deny lint-rules bench bench-gateway bench-lambda setup wasm clean
 
 WASM_TARGET := wasm32-wasip2
 CARGO_DENY_VERSION := 0.20.2
@@ -65,6 +67,10 @@ package: wasm
 deploy: package
 	$(MAKE) -C infra deploy STAGE=$(STAGE) PACKAGE=$(PACKAGE)
 
+# The stack is known by the app in its package.
+destroy: package
+	$(MAKE) -C infra destroy STAGE=$(STAGE) PACKAGE=$(PACKAGE)
+
 # For each CPU that Lambda has, within the size that a package may have.
 packages:
 	$(MAKE) package TARGET=x86_64
@@ -92,6 +98,8 @@ test-aws: packages qemu
 # build of each, so their versions cannot be pinned.
 qemu:
 	@{ command -v qemu-aarch64 && test -d /usr/aarch64-linux-gnu/lib; } >/dev/null || { \
+	    { command -v apt-get >/dev/null || { \
+	        echo "error: no apt-get; hint: install qemu-aarch64 (user mode), and arm64's C library in /usr/aarch64-linux-gnu"; exit 1; }; } && \
 	    $(if $(filter 0,$(shell id -u)),,sudo) apt-get update --quiet && \
 	    $(if $(filter 0,$(shell id -u)),,sudo) apt-get install --yes --no-install-recommends qemu-user libc6-arm64-cross; }
 

@@ -138,10 +138,16 @@ def test_a_missing_cross_compiler_is_named(tidegate, small_app, tmp_path):
     assert "`pip install cargo-zigbuild ziglang`" in done.stderr
 
 
-def test_what_dev_refuses_is_not_packaged(run, small_app, bootstrap, tmp_path):
+@pytest.mark.parametrize(
+    ("guest", "limits", "said"),
+    [("chat_chat", "", "grants"), ("chat_echo", 'limits = { memory = "1MiB" }', "memory")],
+    ids=["an import without a grant", "more memory than the limit"],
+)
+def test_what_dev_refuses_is_not_packaged(run, small_app, guests, bootstrap, tmp_path, guest, limits, said):
     folder = small_app()
-    (folder / "tidegate.toml").write_text(MANIFEST.replace('component = "echo"', 'component = "other"'))
+    shutil.copy(guests(guest), folder / "echo.wasm")
+    (folder / "tidegate.toml").write_text(f"{MANIFEST}{limits}\n")
     done = run("package", folder, "--bootstrap", bootstrap("aarch64"), "--output", tmp_path / "small.zip")
     assert done.returncode == 1
-    assert "routes.echo.component" in done.stderr
+    assert "routes.echo" in done.stderr and said in done.stderr
     assert not os.path.exists(tmp_path / "small.zip")

@@ -65,7 +65,8 @@ async fn build(target: Target) -> Result<PathBuf> {
     command.args(["zigbuild", "--locked", "--package", "tidegate-lambda", "--profile", PROFILE]);
     command.arg("--target").arg(format!("{target}.{GLIBC}")).arg("--target-dir").arg(&target_dir);
     command.arg("--config").arg(remap(&sources, target));
-    command.current_dir(&sources);
+    // They would take the place of the flags given above.
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").current_dir(&sources);
     shell::complete(command).await.map_err(|error| hint(error, target))?;
     progress.done();
     Ok(target_dir.join(target.triple()).join(PROFILE).join("bootstrap"))

@@ -24,7 +24,14 @@ pub(crate) async fn run(args: &args::App) -> Result<()> {
 /// With everything that is wrong.
 pub(crate) async fn checked(manifest: &Manifest) -> Result<Release> {
     let release = build::build(manifest).await?;
-    tidegate_runtime::check(&Engine::new(EngineOptions::local())?, &release)
-        .map_err(|error| anyhow!("{}: {error}", manifest.file.display()))?;
+    loads(&release).map_err(|error| anyhow!("{}: {error}", manifest.file.display()))?;
     Ok(release)
+}
+
+/// Loads and links a release as every host does, without running anything.
+///
+/// # Errors
+/// With everything for which a host would refuse it.
+pub(crate) fn loads(release: &Release) -> Result<(), tidegate_runtime::Error> {
+    tidegate_runtime::check(&Engine::new(EngineOptions::local())?, release)
 }

@@ -9,7 +9,7 @@ use tidegate_release::folder::{APP_FILE, COMPONENTS_DIR, ID_FILE};
 
 /// Where runs keep their folders, in the folder of what Tidegate makes of an app.
 const RUNS_DIR: &str = "runs";
-/// Locked in a run's folder for as long as the run lives, and in that of all runs while folders come and go.
+/// Locked in a run's folder for as long as the run lives, and in that of all runs while one begins.
 const LOCK_FILE: &str = "lock";
 /// The package in a run's folder.
 const PACKAGE_DIR: &str = "package";
@@ -50,11 +50,24 @@ impl Deployed {
 fn remove_ended(runs: &Path) -> io::Result<()> {
     for entry in fs::read_dir(runs)? {
         let folder = entry?.path();
-        if folder.is_dir() && File::create(folder.join(LOCK_FILE))?.try_lock().is_ok() {
-            fs::remove_dir_all(&folder)?;
+        let removed = match folder.is_dir() {
+            true => remove_if_ended(&folder),
+            false => Ok(()),
+        };
+        match removed {
+            // A run that ends removes its folder itself.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
         }
     }
     Ok(())
+}
+
+fn remove_if_ended(folder: &Path) -> io::Result<()> {
+    match File::create(folder.join(LOCK_FILE))?.try_lock() {
+        Ok(()) => fs::remove_dir_all(folder),
+        Err(_) => Ok(()),
+    }
 }
 
 /// A build writes new files and never into old ones, so that links are enough where the file system has them.

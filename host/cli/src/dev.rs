@@ -148,22 +148,25 @@ impl Server {
         let id = release.id.clone();
         let frozen = if args.freeze { ", frozen between events" } else { "" };
         let runs = bootstrap.as_ref().map(|(path, _)| format!("routes run in `{}`{frozen}", path.display()));
+        let refused = || format!("cannot activate the release of `{}`", manifest.file.display());
         let integration = match &bootstrap {
-            Some((bootstrap, gateway)) => Integration::on_lambda(&on_lambda::Parts {
-                bootstrap,
-                freeze: args.freeze,
-                app: manifest.name(),
-                stage: &args.stage,
-                release: &build::release_dir(manifest),
-                state_dir: &build::state_dir(manifest),
-                config: &config,
-                database: &local.database,
-                gateway: *gateway,
-            })?,
+            Some((bootstrap, gateway)) => {
+                let parts = on_lambda::Parts {
+                    bootstrap,
+                    freeze: args.freeze,
+                    app: manifest.name(),
+                    stage: &args.stage,
+                    release: &build::release_dir(manifest),
+                    state_dir: &build::state_dir(manifest),
+                    config: &config,
+                    database: &local.database,
+                    gateway: *gateway,
+                };
+                Integration::on_lambda(&parts, &release).with_context(refused)?
+            }
             None => {
                 let ports = local.ports(Arc::clone(&connections) as _, config.clone());
-                Integration::in_process(ports, release)
-                    .with_context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?
+                Integration::in_process(ports, release).with_context(refused)?
             }
         };
         Ok(Self {
@@ -181,7 +184,7 @@ impl Server {
 
     /// What follows the files of `manifest`.
     fn following(&self, watch: Watch, manifest: Manifest, app: App) -> Reload {
-        Reload { watch, manifest, app, release: self.release.clone(), integration: self.integration.clone() }
+        Reload::new(watch, manifest, (self.release.clone(), app), self.integration.clone(), self.config.clone())
     }
 
     /// Prints where the app is, and a command to try it.

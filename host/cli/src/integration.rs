@@ -7,6 +7,7 @@ use tidegate_gateway::Invoke;
 use tidegate_release::Release;
 use tidegate_runtime::{Engine, EngineOptions, Host, Ports};
 
+use crate::check;
 use crate::in_process::InProcess;
 use crate::on_lambda::{self, OnLambda};
 
@@ -32,8 +33,9 @@ impl Integration {
     /// The app's functions.
     ///
     /// # Errors
-    /// When the release cannot be copied.
-    pub(crate) fn on_lambda(parts: &on_lambda::Parts<'_>) -> anyhow::Result<Self> {
+    /// When the release is refused or cannot be copied.
+    pub(crate) fn on_lambda(parts: &on_lambda::Parts<'_>, release: &Release) -> anyhow::Result<Self> {
+        check::loads(release)?;
         Ok(Self::OnLambda(Arc::new(OnLambda::new(parts)?)))
     }
 
@@ -53,17 +55,24 @@ impl Integration {
     pub(crate) async fn activate(&self, release: Release) -> anyhow::Result<()> {
         match self {
             Self::InProcess(host) => host.activate(release).await,
-            Self::OnLambda(functions) => functions.activate(),
+            Self::OnLambda(functions) => {
+                // A function would say so only at its start, when it is too late.
+                tokio::task::spawn_blocking(move || check::loads(&release)).await??;
+                functions.activate()
+            }
         }
     }
 
-    /// Gives the routes these configuration values: at once in this process, and on Lambda with a function's next start or
-    /// refresh.
-    pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) {
+    /// Gives later events these configuration values; on Lambda in new processes.
+    ///
+    /// # Errors
+    /// When there can be no new processes.
+    pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) -> anyhow::Result<()> {
         match self {
             Self::InProcess(host) => host.set_config(values.clone()),
-            Self::OnLambda(functions) => functions.set_config(values),
+            Self::OnLambda(functions) => functions.set_config(values)?,
         }
+        Ok(())
     }
 
     /// Waits until what events left to be done has been done.

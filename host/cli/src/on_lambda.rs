@@ -158,11 +158,13 @@ impl OnLambda {
         Ok(())
     }
 
-    /// Writes the parameters.
-    pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) {
-        for (name, value) in values {
-            self.aws.set_parameter(&format!("{}{name}", self.prefix), value);
-        }
+    /// Writes the parameters, and lets new processes read them: those that run would do so a minute later.
+    ///
+    /// # Errors
+    /// As [`activate`](Self::activate).
+    pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) -> Result<()> {
+        self.aws.set_parameters(parameters(&self.prefix, values));
+        self.activate()
     }
 
     /// Waits until every event and its post-response phase have ended, and ends the processes.
@@ -207,9 +209,7 @@ impl Parts<'_> {
 
     fn aws(&self, key: &str) -> Arc<Aws> {
         let aws = Aws::new(connector::Client::new(self.database.clone()).connector(), key);
-        for (name, value) in self.config {
-            aws.set_parameter(&format!("{}{name}", self.prefix()), value);
-        }
+        aws.set_parameters(parameters(&self.prefix(), self.config));
         Arc::new(aws)
     }
 
@@ -253,6 +253,11 @@ impl Invoke for OnLambda {
             }
         })
     }
+}
+
+/// Configuration values as parameters.
+fn parameters(prefix: &str, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    values.iter().map(|(name, value)| (format!("{prefix}{name}"), value.clone())).collect()
 }
 
 /// Where the gateway's @connections is, for a client on this machine.

@@ -1,7 +1,6 @@
 //! A running app follows its files: what changed is built, and takes the place of what runs.
 
-use std::collections::BTreeSet;
-use std::convert::Infallible;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, anyhow};
 use tidegate_release::{App, Manifest, ReleaseId};
@@ -12,56 +11,82 @@ use crate::{build, config};
 
 /// A running app that follows its files.
 pub(crate) struct Reload {
-    /// What says which of its files have changed.
-    pub(crate) watch: Watch,
     /// The manifest that was read last.
-    pub(crate) manifest: Manifest,
+    manifest: Manifest,
     /// The app that the gateway serves.
-    pub(crate) app: App,
+    app: App,
     /// The release that runs.
-    pub(crate) release: ReleaseId,
+    release: ReleaseId,
     /// Where it runs.
-    pub(crate) integration: Integration,
+    integration: Integration,
+    /// The values that it runs with.
+    config: BTreeMap<String, String>,
+    watch: Watch,
+    /// What a watch saw before another took its place.
+    late: Changes,
 }
 
 impl Reload {
+    /// Follows the files that `watch` watches, of an app that runs.
+    pub(crate) fn new(
+        watch: Watch,
+        manifest: Manifest,
+        (release, app): (ReleaseId, App),
+        integration: Integration,
+        config: BTreeMap<String, String>,
+    ) -> Self {
+        Self { manifest, app, release, integration, config, watch, late: Changes::default() }
+    }
+
     /// Follows the files for as long as it is awaited. What is wrong with a change is printed, and the release that runs
     /// goes on.
     pub(crate) async fn run(mut self) {
-        let Err(error) = self.follow().await;
-        eprintln!("tidegate: warning: changes of the app's files are not followed: {error:#}");
-    }
-
-    async fn follow(&mut self) -> Result<Infallible> {
         // What failed is built again with what changes next.
         let mut pending = Changes::default();
         loop {
-            let changes = self.watch.next().await;
-            let manifest = changes.manifest;
-            pending.add(changes);
+            pending.add(self.next().await);
             match self.apply(&pending).await {
                 Ok(()) => pending = Changes::default(),
                 Err(error) => eprintln!("error: {error:#}\ntidegate: release {} goes on", self.release),
             }
-            if manifest {
-                self.watch = Watch::new(&self.manifest)?;
-            }
+        }
+    }
+
+    async fn next(&mut self) -> Changes {
+        match std::mem::take(&mut self.late) {
+            none if none.is_empty() => self.watch.next().await,
+            late => late,
         }
     }
 
     async fn apply(&mut self, changes: &Changes) -> Result<()> {
-        let all = changes.manifest;
         if changes.manifest {
-            self.manifest = Manifest::load(&self.manifest.file)?;
+            self.read_manifest()?;
         }
-        if changes.manifest || changes.config {
-            self.integration.set_config(&config::values(&self.manifest)?);
-        }
-        if !all && changes.components.is_empty() {
-            return Ok(());
-        }
+        let config = config::values(&self.manifest)?;
         self.check_routing()?;
-        let release = build::rebuild(&self.manifest, |name| all || changes.components.contains(name)).await?;
+        if changes.manifest || !changes.components.is_empty() {
+            self.rebuild(|name| changes.manifest || changes.components.contains(name)).await?;
+        }
+        if config != self.config {
+            self.integration.set_config(&config)?;
+            self.config = config;
+            eprintln!("tidegate: the configuration values have changed");
+        }
+        Ok(())
+    }
+
+    /// Reads the manifest, and watches the files of the new one before anything is built of them.
+    fn read_manifest(&mut self) -> Result<()> {
+        let manifest = Manifest::load(&self.manifest.file)?;
+        let mut old = std::mem::replace(&mut self.watch, Watch::new(&manifest)?);
+        self.late.add(old.rest());
+        self.manifest = manifest;
+        Ok(())
+    }
+
+    async fn rebuild(&mut self, changed: impl Fn(&str) -> bool) -> Result<()> {
+        let release = build::rebuild(&self.manifest, changed).await?;
         let id = release.id.clone();
         if id == self.release {
             return Ok(());

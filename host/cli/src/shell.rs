@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 pub(crate) async fn run(line: &str, dir: &Path) -> Result<()> {
     let mut command = Command::new("sh");
     command.args(["-c", line]).current_dir(dir);
-    complete(command).await.with_context(|| format!("cannot run `sh` in `{}`", dir.display()))
+    complete(command).await
 }
 
 /// Runs a command to its end. What it prints goes to standard error: standard output is data.
@@ -25,7 +25,11 @@ pub(crate) async fn run(line: &str, dir: &Path) -> Result<()> {
 /// # Errors
 /// When it cannot be started or fails.
 pub(crate) async fn complete(mut command: Command) -> Result<()> {
-    let child = command.stdin(Stdio::null()).stdout(std::io::stderr()).process_group(0).spawn()?;
+    let started = command.stdin(Stdio::null()).stdout(std::io::stderr()).process_group(0).spawn();
+    let child = started.with_context(|| {
+        let (program, dir) = (command.as_std().get_program(), command.as_std().get_current_dir());
+        format!("cannot start `{}` in `{}`", program.display(), dir.unwrap_or(Path::new(".")).display())
+    })?;
     let mut group = Group(child);
     let status = group.0.wait().await?;
     if !status.success() {

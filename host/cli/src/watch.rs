@@ -1,16 +1,17 @@
 //! The files that an app is made from, and which of them have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use globset::{GlobBuilder, GlobMatcher};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tidegate_release::{Manifest, toml_key};
+use tidegate_release::{Component, Manifest, toml_key};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::Instant;
 
-use crate::config;
+use crate::{build, config};
 
 /// How long nothing must change before a build begins: an editor writes a file in several steps, and several files.
 const QUIET: Duration = Duration::from_millis(100);
@@ -37,6 +38,11 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
+    /// Whether nothing has changed.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Both these changes and `others`.
     pub(crate) fn add(&mut self, others: Self) {
         self.manifest |= others.manifest;
@@ -49,7 +55,11 @@ impl Changes {
 struct Rules {
     manifest: PathBuf,
     config: PathBuf,
-    components: Vec<(String, GlobMatcher)>,
+    /// What Tidegate itself writes.
+    state_dir: PathBuf,
+    /// The components that are built elsewhere.
+    sources: Vec<(String, PathBuf)>,
+    globs: Vec<(String, GlobMatcher)>,
 }
 
 impl Watch {
@@ -80,70 +90,100 @@ impl Watch {
     /// Waits for a change, and then until nothing changes any more.
     pub(crate) async fn next(&mut self) -> Changes {
         let mut changes = Changes::default();
+        let mut quiet = None;
         loop {
-            let path = if changes == Changes::default() {
-                // The watcher lives as long as this does.
-                self.paths.recv().await
-            } else {
-                match tokio::time::timeout(QUIET, self.paths.recv()).await {
+            let path = match quiet {
+                None => self.paths.recv().await,
+                Some(until) => match tokio::time::timeout_at(until, self.paths.recv()).await {
                     Ok(path) => path,
                     Err(_) => return changes,
-                }
+                },
             };
             match path {
-                Some(path) => self.rules.apply(&path, &mut changes),
+                // What belongs to nothing does not count: a log beside the sources may never be quiet.
+                Some(path) if self.rules.apply(&path, &mut changes) => quiet = Some(Instant::now() + QUIET),
+                Some(_) => {}
+                // The watcher lives as long as this does.
                 None => std::future::pending().await,
             }
         }
+    }
+
+    /// What it has seen and nobody has asked for.
+    pub(crate) fn rest(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        while let Ok(path) = self.paths.try_recv() {
+            self.rules.apply(&path, &mut changes);
+        }
+        changes
     }
 }
 
 impl Rules {
     /// The rules, and the folders in which what they are about can be.
     fn new(manifest: &Manifest) -> Result<(Self, BTreeMap<PathBuf, RecursiveMode>)> {
+        let mut rules = Self {
+            manifest: manifest.file.clone(),
+            config: config::env_file(manifest),
+            state_dir: build::state_dir(manifest),
+            sources: Vec::new(),
+            globs: Vec::new(),
+        };
         let mut folders = BTreeMap::from([(manifest.dir.clone(), RecursiveMode::NonRecursive)]);
-        let mut components = Vec::new();
-        for component in &manifest.components {
-            let mut patterns: Vec<_> = component.watch.iter().map(|glob| manifest.dir.join(glob)).collect();
-            if component.build.is_none() {
-                patterns.push(component.source.clone());
+        for Component { name, source, build, watch, .. } in &manifest.components {
+            if build.is_none() {
+                // Without `.`, as events name files.
+                let source: PathBuf = source.components().collect();
+                let folder = source.parent().unwrap_or(&source).to_owned();
+                folders.entry(folder).or_insert(RecursiveMode::NonRecursive);
+                rules.sources.push((name.clone(), source));
             }
-            for pattern in patterns {
-                let text = pattern.to_string_lossy();
-                let glob = GlobBuilder::new(&text).literal_separator(true).build().with_context(|| {
-                    format!("{}: components.{}.watch", manifest.file.display(), toml_key(&component.name))
+            for glob in watch {
+                let (folder, matcher) = pattern(&manifest.dir, glob).with_context(|| {
+                    let key = format!("components.{}.watch", toml_key(name));
+                    format!("{}: {key}: `{glob}` is no pattern of files", manifest.file.display())
                 })?;
-                components.push((component.name.clone(), glob.compile_matcher()));
-                let (folder, mode) = folder(&pattern);
-                let watched = folders.entry(folder).or_insert(mode);
-                if mode == RecursiveMode::Recursive {
-                    *watched = mode;
-                }
+                folders.insert(folder, RecursiveMode::Recursive);
+                rules.globs.push((name.clone(), matcher));
             }
         }
-        let (manifest, config) = (manifest.file.clone(), config::env_file(manifest));
         // What is not there cannot be watched; a build command may make it, which does not count as a change.
         folders.retain(|folder, _| folder.is_dir());
-        Ok((Self { manifest, config, components }, folders))
+        Ok((rules, folders))
     }
 
-    fn apply(&self, path: &Path, changes: &mut Changes) {
-        changes.manifest |= path == self.manifest;
-        changes.config |= path == self.config;
-        let changed = self.components.iter().filter(|(_, glob)| glob.is_match(path));
-        changes.components.extend(changed.map(|(name, _)| name.clone()));
+    /// Adds what a change of `path` means, and says whether it means anything.
+    fn apply(&self, path: &Path, changes: &mut Changes) -> bool {
+        // A build writes there itself.
+        if path.starts_with(&self.state_dir) {
+            return false;
+        }
+        let (manifest, config) = (path == self.manifest, path == self.config);
+        let sources = self.sources.iter().filter(|(_, source)| source == path).map(|(name, _)| name);
+        let globs = self.globs.iter().filter(|(_, glob)| glob.is_match(path)).map(|(name, _)| name);
+        let components: BTreeSet<String> = sources.chain(globs).cloned().collect();
+        let more = Changes { manifest, config, components };
+        let any = !more.is_empty();
+        changes.add(more);
+        any
     }
 }
 
-/// The folder that a pattern's files are in, and whether they may be in folders in it.
-fn folder(pattern: &Path) -> (PathBuf, RecursiveMode) {
-    let literal = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(PATTERN);
-    let base: PathBuf = pattern.components().take_while(literal).collect();
-    if base == pattern {
-        (base.parent().unwrap_or(&base).to_owned(), RecursiveMode::NonRecursive)
-    } else {
-        (base, RecursiveMode::Recursive)
+/// The folder that is before the first pattern of a glob, and what matches its files. `dir` is what it is relative to.
+fn pattern(dir: &Path, glob: &str) -> Result<(PathBuf, GlobMatcher), globset::Error> {
+    // Without `.`, as events name files.
+    let glob: PathBuf = Path::new(glob).components().filter(|part| *part != path::Component::CurDir).collect();
+    let literal = |part: &path::Component<'_>| !part.as_os_str().to_string_lossy().contains(PATTERN);
+    let mut base: PathBuf = glob.components().take_while(literal).collect();
+    if base == glob {
+        base.pop();
     }
+    let text = match glob.is_absolute() {
+        true => glob.to_string_lossy().into_owned(),
+        false => format!("{}/{}", globset::escape(&dir.to_string_lossy()), glob.display()),
+    };
+    let matcher = GlobBuilder::new(&text).literal_separator(true).build()?.compile_matcher();
+    Ok((dir.join(base), matcher))
 }
 
 #[cfg(test)]
@@ -151,14 +191,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_is_looked_for_in_the_folder_before_it() {
-        for (pattern, base, mode) in [
-            ("/app/chat/src/**", "/app/chat/src", RecursiveMode::Recursive),
-            ("/app/*/src/lib.rs", "/app", RecursiveMode::Recursive),
-            ("/app/../shared/{a,b}.rs", "/app/../shared", RecursiveMode::Recursive),
-            ("/app/chat.wasm", "/app", RecursiveMode::NonRecursive),
+    fn a_glob_is_looked_for_in_the_folder_before_its_pattern() {
+        for (glob, folder, file) in [
+            ("chat/src/**", "/a[p]p/chat/src", "/a[p]p/chat/src/lib.rs"),
+            ("./src/**/*.rs", "/a[p]p/src", "/a[p]p/src/deep/er/lib.rs"),
+            ("*/src/lib.rs", "/a[p]p/", "/a[p]p/chat/src/lib.rs"),
+            ("../shared/{a,b}.rs", "/a[p]p/../shared", "/a[p]p/../shared/b.rs"),
+            ("src/lib.rs", "/a[p]p/src", "/a[p]p/src/lib.rs"),
+            ("/shared/**", "/shared", "/shared/lib.rs"),
         ] {
-            assert_eq!(folder(Path::new(pattern)), (base.into(), mode), "{pattern}");
+            let (found, matcher) = pattern(Path::new("/a[p]p"), glob).unwrap();
+            assert_eq!(found, Path::new(folder), "{glob}");
+            assert!(matcher.is_match(file), "{glob}");
+            assert!(!matcher.is_match("/app/chat/src/lib.rs"), "{glob}");
         }
+        assert!(pattern(Path::new("/app"), "src/[**").is_err());
     }
 }

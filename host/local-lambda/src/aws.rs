@@ -54,6 +54,11 @@ impl Aws {
         parameters.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Sets all parameters; those that are not among them are gone.
+    pub fn set_parameters(&self, parameters: BTreeMap<String, String>) {
+        *self.parameters.write().unwrap_or_else(PoisonError::into_inner) = parameters;
+    }
+
     /// Serves it on a port of its own, so that the connections of one client can be closed.
     ///
     /// # Errors
