@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import server
+from waiting import wait_until
 
 WAIT_SECONDS = 30
 MANIFEST = """
@@ -21,15 +21,6 @@ build = "echo $$ > group.tmp && mv group.tmp group && sleep 1000 & wait"
 [routes."$default"]
 component = "slow"
 """
-
-
-def wait_until(condition) -> bool:
-    end = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def is_alive(group: int) -> bool:

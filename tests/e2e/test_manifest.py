@@ -3,19 +3,7 @@
 import shutil
 
 import pytest
-
-ECHO = """
-[app]
-name = "small"
-route-selection-expression = "$request.body.action"
-
-[components.echo]
-source = "echo.wasm"
-
-[routes.echo]
-component = "echo"
-response = true
-"""
+from manifests import ECHO
 
 
 @pytest.fixture

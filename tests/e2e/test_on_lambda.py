@@ -10,6 +10,7 @@ import pytest
 import server
 import tokens
 from server import NotStarted
+from waiting import wait_until
 from websockets.exceptions import InvalidStatus
 
 HOSTILE = Path(__file__).parent / "apps" / "hostile"
@@ -23,14 +24,6 @@ def behind(*backends):
 
 
 on_lambda, frozen = behind(server.LAMBDA, server.FROZEN), behind(server.FROZEN)
-
-
-def wait_until(condition):
-    end = time.monotonic() + chat.PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end, "what the test waits for did not happen"
-        time.sleep(0.01)
-    return found
 
 
 def busy(running):

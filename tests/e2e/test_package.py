@@ -12,19 +12,8 @@ import pytest
 
 import server
 from conftest import BUILD_SECONDS, REPOSITORY
+from manifests import ECHO
 
-MANIFEST = """
-[app]
-name = "small"
-route-selection-expression = "$request.body.action"
-
-[components.echo]
-source = "echo.wasm"
-
-[routes.echo]
-component = "echo"
-response = true
-"""
 # The machine in an ELF header, by the name of the target.
 MACHINES = {"aarch64": 183, "x86_64": 62}
 
@@ -36,7 +25,7 @@ def small_app(tmp_path, guests):
     def small_app(name="app"):
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "tidegate.toml").write_text(MANIFEST)
+        (folder / "tidegate.toml").write_text(ECHO)
         shutil.copy(guests("chat_echo"), folder / "echo.wasm")
         return folder
 
@@ -146,7 +135,7 @@ def test_a_missing_cross_compiler_is_named(tidegate, small_app, tmp_path):
 def test_what_dev_refuses_is_not_packaged(run, small_app, guests, bootstrap, tmp_path, guest, limits, said):
     folder = small_app()
     shutil.copy(guests(guest), folder / "echo.wasm")
-    (folder / "tidegate.toml").write_text(f"{MANIFEST}{limits}\n")
+    (folder / "tidegate.toml").write_text(f"{ECHO}{limits}\n")
     done = run("package", folder, "--bootstrap", bootstrap("aarch64"), "--output", tmp_path / "small.zip")
     assert done.returncode == 1
     assert "routes.echo" in done.stderr and said in done.stderr

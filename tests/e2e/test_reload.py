@@ -2,10 +2,10 @@
 
 import json
 import shutil
-import time
 
 import chat
 import pytest
+from waiting import wait_until
 
 MANIFEST = """
 [app]
@@ -68,23 +68,16 @@ def answer(client):
     return client.socket.recv(timeout=chat.PATIENCE)
 
 
-def wait_for(condition):
-    end = time.monotonic() + chat.PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it did not come to be"
-        time.sleep(0.02)
-
-
 def test_an_edited_component_takes_over_and_the_socket_stays(serve, edited, guests):
     folder, edit = edited
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
         assert answer(client) == '{"action":"fly"}'
         edit(str(guests("chat_default")))
-        wait_for(lambda: "`fly`" in answer(client))
+        wait_until(lambda: "`fly`" in answer(client))
         edit(str(guests("chat_echo")))
-        wait_for(lambda: answer(client) == '{"action":"fly"}')
-    wait_for(lambda: running.errors.count("has taken the place of") == 2)
+        wait_until(lambda: answer(client) == '{"action":"fly"}')
+    wait_until(lambda: running.errors.count("has taken the place of") == 2)
     assert running.stop() == 0
     assert not running.has_orphans()
 
@@ -94,12 +87,12 @@ def test_a_build_that_fails_shows_why_and_what_ran_goes_on(serve, edited, guests
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
         edit("broken")
-        wait_for(lambda: "goes on" in running.errors)
+        wait_until(lambda: "goes on" in running.errors)
         assert "src/name:1: error: this is broken" in running.errors
         assert "components.guest.build" in running.errors
         assert answer(client) == '{"action":"fly"}'
         edit(str(guests("chat_default")))
-        wait_for(lambda: "`fly`" in answer(client))
+        wait_until(lambda: "`fly`" in answer(client))
 
 
 def test_a_component_that_asks_for_what_it_is_not_granted_is_refused(serve, edited, guests):
@@ -107,7 +100,7 @@ def test_a_component_that_asks_for_what_it_is_not_granted_is_refused(serve, edit
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
         edit(str(guests("chat_chat")))
-        wait_for(lambda: "goes on" in running.errors)
+        wait_until(lambda: "goes on" in running.errors)
         assert "grants" in running.errors
         assert answer(client) == '{"action":"fly"}'
 
@@ -118,7 +111,7 @@ def test_a_release_that_would_not_load_is_refused(serve, edited, guests):
     with chat.Client(running.url) as client:
         # Linking says so, not the manifest: the component's memory begins with more.
         (folder / "tidegate.toml").write_text(MANIFEST + 'limits = { memory = "1MiB" }\n')
-        wait_for(lambda: "goes on" in running.errors)
+        wait_until(lambda: "goes on" in running.errors)
         assert "memory" in running.errors
         assert answer(client) == '{"action":"fly"}'
 
@@ -130,12 +123,12 @@ def test_a_manifest_that_is_mended_is_followed_again(serve, edited, guests):
     for broken, said in (("[app", "tidegate.toml:"), (MANIFEST.replace("src/**", "src/[**"), "is no pattern of files")):
         told = running.errors.count("goes on")
         manifest.write_text(broken)
-        wait_for(lambda: running.errors.count("goes on") > told)  # noqa: B023
+        wait_until(lambda: running.errors.count("goes on") > told)  # noqa: B023
         assert said in running.errors
     manifest.write_text(MANIFEST.replace("src/**", "./src/**"))
     edit(str(guests("chat_default")))
     with chat.Client(running.url) as client:
-        wait_for(lambda: "`fly`" in answer(client))
+        wait_until(lambda: "`fly`" in answer(client))
 
 
 def test_a_component_that_is_built_elsewhere_is_followed(serve, tmp_path, guests):
@@ -150,7 +143,7 @@ def test_a_component_that_is_built_elsewhere_is_followed(serve, tmp_path, guests
         assert answer(client) == '{"action":"fly"}'
         shutil.copy(guests("chat_default"), folder / "new.wasm")
         (folder / "new.wasm").replace(folder / "guest.wasm")
-        wait_for(lambda: "`fly`" in answer(client))
+        wait_until(lambda: "`fly`" in answer(client))
 
 
 def test_a_change_of_the_routing_needs_a_new_start_and_says_so(serve, edited, guests):
@@ -158,14 +151,14 @@ def test_a_change_of_the_routing_needs_a_new_start_and_says_so(serve, edited, gu
     running = serve("--memory", app=folder)
     manifest = folder / "tidegate.toml"
     manifest.write_text(MANIFEST + '\n[routes.fly]\ncomponent = "guest"\n')
-    wait_for(lambda: "goes on" in running.errors)
+    wait_until(lambda: "goes on" in running.errors)
     assert "routes or their responses (`fly`) have changed" in running.errors
     assert "hint: start `tidegate dev` again" in running.errors
     with chat.Client(running.url) as client:
         assert answer(client) == '{"action":"fly"}'
         # Back to the routes that it serves, with a component's limits changed: another release.
         manifest.write_text(MANIFEST + 'limits = { time = "3s" }\n')
-        wait_for(lambda: "has taken the place of" in running.errors)
+        wait_until(lambda: "has taken the place of" in running.errors)
         assert answer(client) == '{"action":"fly"}'
 
 
@@ -196,6 +189,6 @@ def test_a_configuration_value_that_is_edited_is_the_next_events(serve, tmp_path
 
     assert motd() == "of the manifest"
     (tmp_path / ".env").write_text('MOTD="of the file"\n')
-    wait_for(lambda: motd() == "of the file")
+    wait_until(lambda: motd() == "of the file")
     (tmp_path / ".env").unlink()
-    wait_for(lambda: motd() == "of the manifest")
+    wait_until(lambda: motd() == "of the manifest")

@@ -26,7 +26,7 @@ type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
 struct Meta<'h> {
     host: &'h Host,
     /// The release that the event began on.
-    router: Arc<Router>,
+    router: &'h Router,
     ports: Arc<Ports>,
     request_id: RequestId,
     route_key: RouteKey,
@@ -38,8 +38,10 @@ struct Meta<'h> {
 /// Runs one decoded event.
 pub(crate) async fn run(host: &Host, request: Request, deadline: Deadline) -> Outcome {
     let Request { request_id, route_key, received_at, connection, event, .. } = request;
-    let (router, ports) = (host.router(), host.ports());
-    let meta = Meta { host, router, ports, request_id, route_key, received_at, connection, deadline };
+    // Held until the event has ended.
+    let router = host.router();
+    let meta =
+        Meta { host, router: &router, ports: host.ports(), request_id, route_key, received_at, connection, deadline };
     match event {
         Event::Connect(handshake) => connect(meta, wit::Event::Connect(convert::handshake(handshake))).await,
         Event::Message(message) => self::message(meta, wit::Event::Message(convert::message(message))).await,
@@ -51,7 +53,7 @@ pub(crate) async fn run(host: &Host, request: Request, deadline: Deadline) -> Ou
 /// Registers, so that the guest can join groups; unregisters unless the guest accepts.
 async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
-    let (router, id) = (Arc::clone(&meta.router), meta.connection.id.clone());
+    let (router, id) = (meta.router, meta.connection.id.clone());
     if let Err(error) = ports.registry.register(&meta.connection, deadline.earlier(MARGIN)).await {
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "cannot register the connection: {error}");
         // The row may be there all the same, whatever the last attempt was told; the socket will not.
@@ -74,7 +76,7 @@ async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
 
 async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports) = (meta.host, Arc::clone(&meta.ports));
-    let (router, id) = (Arc::clone(&meta.router), meta.connection.id.clone());
+    let (router, id) = (meta.router, meta.connection.id.clone());
     let Some(entry) = router.message(meta.route_key.as_str()) else {
         let error = function_error("Tidegate.NoRoute", format!("no route for the key `{}`", meta.route_key));
         tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
@@ -94,7 +96,7 @@ async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
 /// Cleans up, also when the guest fails and when there is none.
 async fn disconnect(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
-    let (router, id) = (Arc::clone(&meta.router), meta.connection.id.clone());
+    let (router, id) = (meta.router, meta.connection.id.clone());
     let mut outcome = Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
     if let Some(entry) = router.exact(meta.route_key.as_str()) {
         // API Gateway ignores the answer; a failure is in the log already.
