@@ -47,8 +47,9 @@ pub(crate) async fn rebuild(manifest: &Manifest, changed: impl Fn(&str) -> bool)
     run_commands(manifest, changed).await?;
     let components = built::read(manifest)?;
     built::check(manifest, &components)?;
+    let id = built::release_id(manifest, &components);
     let artifacts = compile(manifest, components, Target::host()?).await?;
-    Ok(folder::write(&release_dir(manifest), &manifest.app(), &artifacts)?)
+    Ok(folder::write(&release_dir(manifest), &id, &manifest.app(), &artifacts)?)
 }
 
 /// The folder that [`build`] writes the release into.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use tidegate_capability::Grants;
 use tidegate_compile::inspect;
-use tidegate_release::{App, Component, Manifest, toml_key};
-use tidegate_runtime::{Interfaces, Problem, Role};
+use tidegate_release::{App, Component, Digest, Manifest, ReleaseId, toml_key};
+use tidegate_runtime::{Interfaces, Problem, Role, engine};
 
 /// A component as it was built: its bytes and what they import and export.
 pub(crate) struct Built {
@@ -37,6 +37,12 @@ pub(crate) fn read(manifest: &Manifest) -> Result<Vec<Built>> {
         Ok(Built { component: component.clone(), bytes: bytes.into(), interfaces })
     };
     manifest.components.iter().map(read).collect()
+}
+
+/// The id of the release that the components make.
+pub(crate) fn release_id(manifest: &Manifest, components: &[Built]) -> ReleaseId {
+    let digests = components.iter().map(|built| (built.component.name.as_str(), Digest::of(&built.bytes)));
+    ReleaseId::of(&manifest.app(), digests, &engine::id())
 }
 
 /// Holds what the components import and export against the manifest, before anything is compiled.

@@ -37,8 +37,10 @@ pub(crate) async fn run(args: &args::Package) -> Result<()> {
     // A host of this machine says now what one on Lambda would say at its start.
     check::checked(&manifest).await?;
     let dir = build::state_dir(&manifest).join("package").join(target.triple());
-    let artifacts = build::compile(&manifest, built::read(&manifest)?, target).await?;
-    let release = folder::write(&dir, &manifest.app(), &artifacts)?;
+    let components = built::read(&manifest)?;
+    let id = built::release_id(&manifest, &components);
+    let artifacts = build::compile(&manifest, components, target).await?;
+    let release = folder::write(&dir, &id, &manifest.app(), &artifacts)?;
     let bootstrap = bootstrap::read(args.bootstrap.as_deref(), target).await?;
     let output = match &args.output {
         Some(path) => path.clone(),

@@ -1,6 +1,6 @@
 //! A running app follows its files: what changed is built, and takes the place of what runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
 use tidegate_release::{App, Manifest, ReleaseId};
@@ -100,20 +100,7 @@ impl Reload {
 
     /// The gateway has the routes that it began with, as a deployed stack has.
     fn check_routing(&self) -> Result<()> {
-        let new = self.manifest.app();
-        if new.routing_fingerprint() == self.app.routing_fingerprint() {
-            return Ok(());
-        }
-        let of = |app: &App| -> BTreeSet<_> {
-            app.routes.iter().map(|(key, route)| (key.clone(), route.response)).collect()
-        };
-        let (old, new) = (of(&self.app), of(&new));
-        let routes: BTreeSet<_> = old.symmetric_difference(&new).map(|(key, _)| format!("`{key}`")).collect();
-        let routes = Vec::from_iter(routes);
-        let what = match routes.is_empty() {
-            true => "the route selection expression or the authorizer's identity sources".to_owned(),
-            false => format!("routes or their responses ({})", routes.join(", ")),
-        };
+        let Some(what) = self.manifest.app().routing_difference(&self.app) else { return Ok(()) };
         Err(anyhow!("{}: {what} have changed; hint: start `tidegate dev` again", self.manifest.file.display()))
     }
 }

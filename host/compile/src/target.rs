@@ -25,11 +25,7 @@ impl Target {
     /// # Errors
     /// When it is neither x86-64 nor arm64 Linux.
     pub fn host() -> Result<Self, Error> {
-        match (std::env::consts::ARCH, std::env::consts::OS) {
-            ("x86_64", "linux") => Ok(Self::X86_64Linux),
-            ("aarch64", "linux") => Ok(Self::Aarch64Linux),
-            (arch, _) => Err(Error::UnsupportedHost(arch)),
-        }
+        tidegate_runtime::engine::target().ok_or(Error::UnsupportedHost(std::env::consts::ARCH))?.parse()
     }
 
     /// The triple, as Rust names it.

@@ -1,7 +1,7 @@
 //! A folder as the source of a release: `app.json`, `release-id`, and `components/NAME.cwasm` for each component.
 //!
-//! Whoever can write the folder is trusted as the host's own binary is, so its id is believed: making it anew would read
-//! every artifact, which took a quarter of a cold start.
+//! Whoever can write the folder is trusted as the host's own binary is, so its id is believed: the components that it is
+//! made from are not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -11,7 +11,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
 use crate::error::Error;
@@ -28,7 +27,7 @@ pub const ARTIFACT_EXTENSION: &str = "cwasm";
 
 const REBUILD: &str = "`tidegate build` writes it anew";
 
-/// Write a release into the folder `dir`, in place of what is there, and load it. `artifacts` are the compiled
+/// Write the release `id` into the folder `dir`, in place of what is there, and load it. `artifacts` are the compiled
 /// components by name.
 ///
 /// A reader of `dir` finds the whole old release or the whole new one: the new one is written beside it and takes its
@@ -38,7 +37,12 @@ const REBUILD: &str = "`tidegate build` writes it anew";
 /// # Errors
 /// When the app does not hold, the artifacts are not those of its components, or the file system refuses; what was in
 /// `dir` is then still there.
-pub fn write<A: AsRef<[u8]>>(dir: &Path, app: &App, artifacts: &BTreeMap<String, A>) -> Result<Release, Error> {
+pub fn write<A: AsRef<[u8]>>(
+    dir: &Path,
+    id: &ReleaseId,
+    app: &App,
+    artifacts: &BTreeMap<String, A>,
+) -> Result<Release, Error> {
     app.check(&dir.join(APP_FILE))?;
     let names = artifacts.keys().map(|name| file_name(name)).collect();
     compare(&dir.join(COMPONENTS_DIR), app, &names, "build this component")?;
@@ -51,10 +55,7 @@ pub fn write<A: AsRef<[u8]>>(dir: &Path, app: &App, artifacts: &BTreeMap<String,
     let new = temporary.path().join("release");
     let components = new.join(COMPONENTS_DIR);
     fs::create_dir_all(&components).map_err(Error::io("create", &components))?;
-    let json = app.to_json();
-    let digests = artifacts.values().map(|artifact| Sha256::digest(artifact).into());
-    let id = ReleaseId::of(json.as_bytes(), digests);
-    write_file(&new.join(APP_FILE), json.as_bytes())?;
+    write_file(&new.join(APP_FILE), app.to_json().as_bytes())?;
     write_file(&new.join(ID_FILE), format!("{id}\n").as_bytes())?;
     for (name, artifact) in artifacts {
         write_file(&components.join(file_name(name)), artifact.as_ref())?;
@@ -99,7 +100,7 @@ fn read(dir: &Path) -> Result<Release, Error> {
 fn read_id(dir: &Path) -> Result<ReleaseId, Error> {
     let path = dir.join(ID_FILE);
     let bytes = read_file(&path)?;
-    let id = std::str::from_utf8(&bytes).ok().and_then(|text| ReleaseId::parse(text.trim_end()));
+    let id = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim_end().parse().ok());
     id.ok_or_else(|| Error::Artifact { path, problem: "is no release's id", hint: Some(REBUILD.to_owned()) })
 }
 

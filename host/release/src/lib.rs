@@ -1,25 +1,43 @@
-//! The manifest, the release and its sources.
+//! The manifest, the release, how it is published, and its sources.
 //!
 //! - [`manifest`]: `tidegate.toml`, what an app is and how its components are built
 //! - [`app`]: what an app is, resolved; the text of `app.json`
 //! - `check`: what must hold of an app as a whole
-//! - [`release`]: an app with its artifacts, as the router uses it
 //! - `routing`: what of an app is infrastructure
-//! - [`folder`]: a folder as the source of a release
-//! - [`error`]: what is wrong with any of these, over `problem`, what is wrong with one key
+//! - [`release`]: an app with its artifacts, as the router uses it
+//! - [`folder`]: a folder as the source of one release
+//! - [`document`]: what a published release says of itself; [`envelope`]: that, signed; [`keys`]: by whom
+//! - [`store`]: where releases are published: the ports
+//! - [`pointer`]: which release runs, the canary rule, and how both change
+//! - [`load`]: from a published release to one that a host runs
+//! - [`digest`]: SHA-256
+//! - [`error`]: what is wrong with a manifest, an app or a folder, over `problem`, what is wrong with one key
 
 pub mod app;
 mod check;
+pub mod digest;
+pub mod document;
+pub mod envelope;
 pub mod error;
 pub mod folder;
+pub mod keys;
+pub mod load;
 pub mod manifest;
+pub mod pointer;
 mod problem;
 pub mod release;
 mod routing;
+pub mod store;
 
 pub use app::{App, Authorizer, IdentitySource, IdentitySourceError, Route};
 pub use check::MAX_NAME_BYTES;
+pub use digest::Digest;
+pub use document::Document;
+pub use envelope::Envelope;
 pub use error::Error;
+pub use keys::{Keys, PublicKey, SigningKey, TrustedKeys};
 pub use manifest::{Component, Manifest};
+pub use pointer::Pointer;
 pub use problem::toml_key;
 pub use release::{Artifact, Release, ReleaseId};
+pub use store::StoreError;

@@ -2,18 +2,35 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::error::Error;
+use crate::digest::{Digest, from_hex, hex};
+use crate::load::VerifiedArtifact;
 
-/// The content address of a release: the first 16 hexadecimal digits of the SHA-256 over its app and its artifacts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The content address of a release: the first 16 hexadecimal digits of the SHA-256 over its app, the digests of its
+/// components, and the engine that they are compiled for.
+///
+/// The same sources make the same release, whatever CPU they are compiled for and whenever that is. The bytes that a host
+/// loads of a published release are named in its signed [`Document`](crate::Document).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ReleaseId(pub(crate) String);
+
+/// A text that is no release's id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no release's id: 16 hexadecimal digits in lower case")]
+pub struct ReleaseIdError(String);
+
+/// What an id is made of.
+#[derive(Serialize)]
+struct Content<'a> {
+    app: &'a App,
+    components: BTreeMap<&'a str, Digest>,
+    engine: &'a str,
+}
 
 impl ReleaseId {
     /// The text.
@@ -22,21 +39,39 @@ impl ReleaseId {
         &self.0
     }
 
-    /// The id of an app, whose text is `json`, with artifacts of these digests, in the order of their names.
-    pub(crate) fn of(json: &[u8], digests: impl IntoIterator<Item = [u8; 32]>) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(json);
-        for digest in digests {
-            hash.update(digest);
-        }
+    /// The id of a release: its app, each component's name and digest, and the engine.
+    #[must_use]
+    pub fn of<'a>(app: &App, components: impl IntoIterator<Item = (&'a str, Digest)>, engine: &str) -> Self {
+        let content = Content { app, components: components.into_iter().collect(), engine };
+        // Every key is text and every value has a JSON form, so this cannot fail.
+        let digest = Digest::of(&serde_json::to_vec(&content).unwrap_or_default());
         // Eight bytes tell the releases of one app apart, and fit in a line of a log.
-        Self(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(digest.as_bytes().split_at(8).0))
     }
+}
 
-    /// The id that this is the text of.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (text.len() == 16 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
+impl TryFrom<String> for ReleaseId {
+    type Error = ReleaseIdError;
+
+    fn try_from(text: String) -> Result<Self, ReleaseIdError> {
+        match from_hex::<8>(&text) {
+            Some(_) => Ok(Self(text)),
+            None => Err(ReleaseIdError(text)),
+        }
+    }
+}
+
+impl std::str::FromStr for ReleaseId {
+    type Err = ReleaseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ReleaseIdError> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<ReleaseId> for String {
+    fn from(id: ReleaseId) -> Self {
+        id.0
     }
 }
 
@@ -47,12 +82,13 @@ impl fmt::Display for ReleaseId {
 }
 
 /// The compiled form of a component, for one target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
+#[derive(Debug, Clone)]
 pub enum Artifact {
     /// A `.cwasm` file that is trusted as the host's own binary is: it was compiled on this machine, or lies in the
     /// package beside the host.
     File(PathBuf),
+    /// Bytes of a published release whose signature was verified.
+    Verified(VerifiedArtifact),
 }
 
 /// An app with the artifact of each of its components.
@@ -64,28 +100,4 @@ pub struct Release {
     pub app: App,
     /// The artifact of each component, by name.
     pub artifacts: BTreeMap<String, Artifact>,
-}
-
-impl Release {
-    /// A release of `app`; the artifacts are read to make its id.
-    ///
-    /// # Errors
-    /// When an artifact cannot be read.
-    pub fn new(app: App, artifacts: BTreeMap<String, Artifact>) -> Result<Self, Error> {
-        let digests = artifacts.values().map(|Artifact::File(path)| digest(path)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { id: ReleaseId::of(app.to_json().as_bytes(), digests), app, artifacts })
-    }
-}
-
-fn digest(path: &Path) -> Result<[u8; 32], Error> {
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 64 * 1_024];
-    loop {
-        let length = file.read(&mut buffer).map_err(Error::io("read", path))?;
-        if length == 0 {
-            return Ok(hash.finalize().into());
-        }
-        hash.update(buffer.get(..length).unwrap_or_default());
-    }
 }

@@ -42,4 +42,23 @@ impl App {
         let json = serde_json::to_vec(&routing).unwrap_or_default();
         Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
     }
+
+    /// What differs between this app's routing and that of `deployed`, whose stack it would run behind; none when their
+    /// fingerprints are equal.
+    #[must_use]
+    pub fn routing_difference(&self, deployed: &Self) -> Option<String> {
+        if self.routing_fingerprint() == deployed.routing_fingerprint() {
+            return None;
+        }
+        let of = |app: &Self| -> BTreeSet<_> {
+            app.routes.iter().map(|(key, route)| (key.clone(), route.response)).collect()
+        };
+        let (new, old) = (of(self), of(deployed));
+        let routes: BTreeSet<_> = old.symmetric_difference(&new).map(|(key, _)| format!("`{key}`")).collect();
+        let routes = Vec::from_iter(routes);
+        Some(match routes.is_empty() {
+            true => "the route selection expression or the authorizer's identity sources".to_owned(),
+            false => format!("routes or their responses ({})", routes.join(", ")),
+        })
+    }
 }

@@ -1,7 +1,5 @@
 //! A component, loaded from its artifact and linked against the host.
 
-use std::path::Path;
-
 use tidegate_capability::Limits;
 use tidegate_release::Artifact;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
@@ -39,12 +37,9 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
 }
 
 impl Loaded {
-    /// Loads an artifact.
-    pub(crate) fn load(engine: &Engine, artifact: &Artifact) -> Result<Self, Error> {
-        let component = match artifact {
-            Artifact::File(path) => load_file(engine.wasmtime(), path)?,
-            _ => return Err(Error::Linker("an artifact of an unknown kind".to_owned())),
-        };
+    /// Loads the artifact of the component `name`.
+    pub(crate) fn load(engine: &Engine, name: &str, artifact: &Artifact) -> Result<Self, Error> {
+        let component = deserialize(engine.wasmtime(), name, artifact)?;
         let ty = component.component_type();
         let interfaces = Interfaces {
             imports: ty.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect(),
@@ -90,19 +85,42 @@ impl Loaded {
     }
 }
 
-fn load_file(engine: &wasmtime::Engine, path: &Path) -> Result<wasmtime::component::Component, Error> {
-    let refuse = |reason: String| Error::Artifact { path: path.to_owned(), reason };
-    std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+fn deserialize(
+    engine: &wasmtime::Engine,
+    name: &str,
+    artifact: &Artifact,
+) -> Result<wasmtime::component::Component, Error> {
+    let refuse = |reason: String| Error::Artifact {
+        artifact: match artifact {
+            Artifact::File(path) => path.display().to_string(),
+            Artifact::Verified(_) => name.to_owned(),
+        },
+        reason,
+    };
+    let detected = match artifact {
+        Artifact::File(path) => {
+            std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+            wasmtime::Engine::detect_precompiled_file(path).ok().flatten()
+        }
+        Artifact::Verified(artifact) => wasmtime::Engine::detect_precompiled(artifact.bytes()),
+    };
     // An error of Wasmtime's says how the bytes are not ELF, which helps nobody.
-    if !matches!(wasmtime::Engine::detect_precompiled_file(path), Ok(Some(wasmtime::Precompiled::Component))) {
+    if !matches!(detected, Some(wasmtime::Precompiled::Component)) {
         return Err(refuse("not a compiled component".to_owned()));
     }
-    // SAFETY: an artifact holds machine code, so what it may do is not checked here: `Artifact::File` promises that the
+    // SAFETY: an artifact holds machine code, so what it may do is not checked here. `Artifact::File` promises that the
     // file was compiled on this machine or lies in the package beside the host, whose own binary is trusted no less, and
     // the file is not written to while it is mapped, because artifacts are replaced and never rewritten.
+    // `Artifact::Verified` holds the very bytes whose digest is in a release that a trusted key signed: they are copied
+    // from there.
     #[allow(unsafe_code, reason = "Wasmtime offers no other way to load a compiled component")]
-    unsafe { wasmtime::component::Component::deserialize_file(engine, path) }
-        .map_err(|error| refuse(format!("{error:#}")))
+    let component = unsafe {
+        match artifact {
+            Artifact::File(path) => wasmtime::component::Component::deserialize_file(engine, path),
+            Artifact::Verified(artifact) => wasmtime::component::Component::deserialize(engine, artifact.bytes()),
+        }
+    };
+    component.map_err(|error| refuse(format!("{error:#}")))
 }
 
 fn to_u64(number: usize) -> u64 {

@@ -28,6 +28,37 @@ const KEEP_TABLE_RESIDENT: usize = 64 << 10;
 /// How many slots are given back to the kernel at once where the pool cannot keep them resident.
 const DECOMMIT_BATCH: usize = 16;
 
+/// The version of Wasmtime, whose artifacts are its own; a test holds it against the lock file.
+const WASMTIME: &str = "48.0.8";
+
+/// Names what artifacts of this engine have in common: Wasmtime's version, and that of [`config`], whose number changes when
+/// it does. A release for another engine is refused before any of it is loaded.
+#[must_use]
+pub fn id() -> String {
+    format!("wasmtime-{WASMTIME}/1")
+}
+
+/// The CPU that artifacts for a target need at least; none for a target that Tidegate does not know. Artifacts are
+/// compiled without any feature of the build machine.
+#[must_use]
+pub fn cpu_baseline(target: &str) -> Option<&'static str> {
+    match target.split('-').next() {
+        Some("x86_64") => Some("x86-64-v1"),
+        Some("aarch64") => Some("armv8.0-a"),
+        _ => None,
+    }
+}
+
+/// The target of this host; none where Tidegate does not run components.
+#[must_use]
+pub fn target() -> Option<&'static str> {
+    match (std::env::consts::ARCH, std::env::consts::OS) {
+        ("x86_64", "linux") => Some("x86_64-unknown-linux-gnu"),
+        ("aarch64", "linux") => Some("aarch64-unknown-linux-gnu"),
+        _ => None,
+    }
+}
+
 /// The configuration that compiles and runs components. An artifact loads only in an engine of the same configuration,
 /// so the compiler calls this function too; it adds its target, the host its allocation.
 #[must_use]

@@ -1,7 +1,6 @@
 //! Why a host does not start, or refuses a release.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use crate::interface::Problem;
 
@@ -19,10 +18,10 @@ pub enum Error {
     #[error("cannot link the host's interfaces: {0}")]
     Linker(String),
     /// An artifact does not load.
-    #[error("cannot load the artifact `{}`: {reason}; hint: compile it anew with this version of `tidegate`", path.display())]
+    #[error("cannot load the artifact `{artifact}`: {reason}; hint: compile it anew with this version of `tidegate`")]
     Artifact {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the component's name.
+        artifact: String,
         /// What Wasmtime says, or that the file is none of its artifacts.
         reason: String,
     },

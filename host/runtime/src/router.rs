@@ -118,7 +118,7 @@ fn load<'a>(engine: &Engine, release: &'a Release) -> Result<BTreeMap<&'a str, L
     let mut loaded = BTreeMap::new();
     let mut refusals = Vec::new();
     for (name, artifact) in &release.artifacts {
-        loaded.insert(name.as_str(), Loaded::load(engine, artifact)?);
+        loaded.insert(name.as_str(), Loaded::load(engine, name, artifact)?);
     }
     for at in uses(release) {
         let problems = match loaded.get(at.component) {

@@ -1,0 +1,68 @@
+use super::*;
+
+/// RFC 8032, section 7.1, test 2: a key and its signature over one byte.
+const SEED: &str = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+const SIGNATURE: &str = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+                         085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
+
+#[test]
+fn signatures_are_those_of_rfc_8032() {
+    let key = SigningKey::of(from_hex(SEED).unwrap()).unwrap();
+    assert_eq!(hex(&key.sign(&[0x72])), SIGNATURE);
+    assert!(key.public_key().verifies(&[0x72], &key.sign(&[0x72])));
+    assert!(!key.public_key().verifies(&[0x73], &key.sign(&[0x72])));
+    assert!(!SigningKey::generate().unwrap().public_key().verifies(&[0x72], &key.sign(&[0x72])));
+}
+
+/// RFC 8410, section 10.3: a private key in both versions of PKCS#8, and its public key.
+#[test]
+fn files_are_those_of_rfc_8410() {
+    let version_1 = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+                     -----END PRIVATE KEY-----\n";
+    let version_2 = "-----BEGIN PRIVATE KEY-----\nMHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+                     oB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrB\nZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+                     -----END PRIVATE KEY-----\n";
+    let public = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+    for text in [version_1, version_2] {
+        let key = SigningKey::from_pem(text).unwrap();
+        assert_eq!(key.public_key().to_string(), public);
+        assert_eq!(key.to_pem(), version_1);
+    }
+    assert_eq!(public.parse::<PublicKey>().unwrap().to_string(), public);
+}
+
+#[test]
+fn what_is_no_key_is_refused() {
+    let pem = SigningKey::generate().unwrap().to_pem();
+    for wrong in ["", "PRIVATE KEY", &pem.replace("PRIVATE", "PUBLIC"), &pem.replace("MC4", "MC5"), &pem[..80]] {
+        assert_eq!(SigningKey::from_pem(wrong).unwrap_err(), KeyError::Private, "{wrong}");
+    }
+    for wrong in ["", "MCowBQYDK2VwAyEA", "MCowBQYDK2VuAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=", "not base64"]
+    {
+        assert_eq!(wrong.parse::<PublicKey>(), Err(KeyError::Public(wrong.to_owned())));
+    }
+}
+
+#[test]
+fn a_stage_trusts_the_keys_that_name_it_until_they_are_revoked() {
+    let (ci, old) = (SigningKey::generate().unwrap().public_key(), SigningKey::generate().unwrap().public_key());
+    let key = |public_key, stages: &[&str], revoked| Key {
+        public_key,
+        stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
+        revoked,
+    };
+    let keys = Keys(
+        [
+            ("ci".to_owned(), key(ci, &["dev", "prod"], false)),
+            ("old".to_owned(), key(old, &["dev", "prod"], true)),
+            // The same bytes under another name do not come back.
+            ("again".to_owned(), key(old, &["prod"], false)),
+        ]
+        .into(),
+    );
+    let prod = keys.of_stage("prod");
+    assert_eq!(prod.find(ci.id()), Trust::Trusted { name: "ci", key: &ci });
+    assert_eq!(prod.find(old.id()), Trust::Revoked("old"));
+    assert_eq!(keys.of_stage("stage").find(ci.id()), Trust::Unknown);
+    assert!(keys.of_stage("stage").is_empty());
+}
