@@ -10,11 +10,14 @@
 //! - [`store`]: where releases are published: the ports
 //! - [`pointer`]: which release runs, the canary rule, and how both change
 //! - [`load`]: from a published release to one that a host runs
-//! - [`digest`]: SHA-256
+//! - [`digest`]: SHA-256 digests, which name what is stored
+//! - `conformance`, behind the feature of that name: the suite that each store runs
 //! - [`error`]: what is wrong with a manifest, an app or a folder, over `problem`, what is wrong with one key
 
 pub mod app;
 mod check;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod digest;
 pub mod document;
 pub mod envelope;
