@@ -17,6 +17,11 @@ pub const MAX_NAME_BYTES: usize = 64;
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 const MAX_ROUTES: usize = 300;
 
+/// The longest name of a stage, in bytes.
+///
+/// <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-stages.html>
+const MAX_STAGE_BYTES: usize = 128;
+
 const PREDEFINED: [&str; 3] = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT];
 
 /// The first problem of `app`; `table` is what its name and its selection expression stand under, ending in a dot.
@@ -42,10 +47,20 @@ pub(crate) fn app(app: &App, table: &str) -> Result<(), Problem> {
     used(app)
 }
 
-fn name(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
+/// Whether `name` can be that of an app, a component or a key; `at` is where it stands.
+pub(crate) fn name(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
+    word(name, "name", MAX_NAME_BYTES, at)
+}
+
+/// Whether `name` can be that of a stage; `at` is where it stands.
+pub(crate) fn stage(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
+    word(name, "stage", MAX_STAGE_BYTES, at)
+}
+
+fn word(text: &str, what: &str, most: usize, at: impl FnOnce() -> String) -> Result<(), Problem> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(allowed) {
-        let problem = format!("`{name}` is no name: 1 to {MAX_NAME_BYTES} letters, digits, `-` and `_`");
+    if text.is_empty() || text.len() > most || !text.bytes().all(allowed) {
+        let problem = format!("`{text}` is no {what}: 1 to {most} letters, digits, `-` and `_`");
         return Err(Problem::new(at(), problem));
     }
     Ok(())

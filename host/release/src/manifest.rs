@@ -10,6 +10,7 @@ use tidegate_event::RouteKey;
 use crate::app::{App, Authorizer, Route};
 use crate::check;
 use crate::error::Error;
+use crate::keys::{Key, Keys};
 use crate::problem::{Problem, key};
 
 /// A manifest that holds: every name in it leads somewhere.
@@ -25,6 +26,7 @@ pub struct Manifest {
     /// Configuration for development.
     pub config: BTreeMap<String, String>,
     app: App,
+    keys: Keys,
 }
 
 /// How a component comes to be.
@@ -76,6 +78,14 @@ impl Manifest {
         self.app.clone()
     }
 
+    /// The keys that sign releases of the app, with the stages that trust each.
+    ///
+    /// They are not part of the app: who may sign releases does not make another release.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
     fn resolve(file: PathBuf, tables: Tables) -> Result<Self, Problem> {
         let app = App {
             name: tables.app.name,
@@ -85,11 +95,17 @@ impl Manifest {
             authorizer: tables.authorizer,
         };
         check::app(&app, "app.")?;
+        tables.keys.iter().try_for_each(|(name, key)| check_key(name, key))?;
         let dir = file.parent().map(Path::to_owned).unwrap_or_default();
         let components = tables.components.into_iter().map(|(name, table)| table.resolve(name, &dir));
         let components = components.collect::<Result<_, _>>()?;
-        Ok(Self { dir, components, config: tables.config, app, file })
+        Ok(Self { dir, components, config: tables.config, app, keys: Keys(tables.keys), file })
     }
+}
+
+fn check_key(name: &str, table: &Key) -> Result<(), Problem> {
+    check::name(name, || key(&["keys", name]))?;
+    table.stages.iter().try_for_each(|stage| check::stage(stage, || key(&["keys", name, "stages"])))
 }
 
 fn parse(file: &Path, text: &str) -> Result<Tables, Error> {
@@ -116,6 +132,8 @@ struct Tables {
     authorizer: Option<Authorizer>,
     #[serde(default)]
     config: BTreeMap<String, String>,
+    #[serde(default)]
+    keys: BTreeMap<String, Key>,
 }
 
 #[derive(Deserialize)]

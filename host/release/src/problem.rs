@@ -13,8 +13,9 @@ const ALIKE: f64 = 0.75;
 const TOML_NO_VARIANT: &str = "wanted string or table";
 
 /// What to write for a key that is missing.
-const MISSING: [(&str, &str); 3] = [
+const MISSING: [(&str, &str); 4] = [
     ("identity-source", "`[]` calls the authorizer at every handshake"),
+    ("public-key", "`tidegate keys new` prints the table of a new key"),
     ("route-selection-expression", "`$request.body.action` is the usual one"),
     ("source", "name a `.wasm` file"),
 ];

@@ -47,6 +47,14 @@ limits = { time = "500ms" }
 
 [config]
 motd = "hello"
+
+[keys.ci]
+public-key = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+stages = ["dev", "prod"]
+
+[keys.old]
+public-key = "MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw="
+revoked = true
 "#;
 
 /// As little as there can be, less its component.
@@ -103,6 +111,9 @@ fn a_good_manifest_resolves() {
     assert_eq!((guard.name.as_str(), &guard.build, guard.watch.len()), ("guard", &None, 0));
     assert_eq!(manifest.config.get("motd").map(String::as_str), Some("hello"));
 
+    assert_eq!(manifest.keys().0.keys().collect::<Vec<_>>(), ["ci", "old"]);
+    assert_eq!(["dev", "stage", "prod"].map(|stage| manifest.keys().of_stage(stage).is_empty()), [false, true, false]);
+
     let app = manifest.app();
     let route = &app.routes[&RouteKey::new("chat").unwrap()];
     assert!(route.response);
@@ -141,6 +152,12 @@ fn an_app_comes_back_from_its_json() {
 }
 
 #[test]
+fn who_may_sign_releases_is_not_part_of_the_app() {
+    let app = |text: &str| Manifest::load(folder(text).path()).unwrap().app();
+    assert_eq!(app(CHAT), app(&chat("stages = [\"dev\", \"prod\"]", "stages = []")));
+}
+
+#[test]
 fn a_manifest_that_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
     for path in [dir.path().to_owned(), dir.path().join("tidegate.toml")] {
@@ -176,7 +193,30 @@ fn every_problem_names_the_key_and_what_to_do() {
         (
             chat("[config]", "[zzz]"),
             "tidegate.toml:34: `zzz`: is no known key\n\
-             hint: known here: `app`, `components`, `routes`, `authorizer`, `config`",
+             hint: known here: `app`, `components`, `routes`, `authorizer`, `config`, `keys`",
+        ),
+        (
+            chat("revoked = true", "revokd = true"),
+            "tidegate.toml:43: `keys.old.revokd`: is no known key\n\
+             hint: did you mean `revoked`?",
+        ),
+        (
+            chat("public-key = \"MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\"", ""),
+            "tidegate.toml:41: `keys.old.public-key`: is missing\n\
+             hint: `tidegate keys new` prints the table of a new key",
+        ),
+        (
+            chat("MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=", "MCow"),
+            "tidegate.toml:42: `keys.old.public-key`: `MCow` is no ed25519 public key; hint: `tidegate keys new` prints \
+             one, and `openssl pkey -pubout` does, without its markers",
+        ),
+        (
+            chat("[keys.old]", "[keys.\"o.ld\"]"),
+            "tidegate.toml: `keys.\"o.ld\"`: `o.ld` is no name: 1 to 64 letters, digits, `-` and `_`",
+        ),
+        (
+            chat("stages = [\"dev\", \"prod\"]", "stages = [\"dev\", \"pr/od\"]"),
+            "tidegate.toml: `keys.ci.stages`: `pr/od` is no stage: 1 to 128 letters, digits, `-` and `_`",
         ),
         (
             chat("watch = ", "wach = "),
