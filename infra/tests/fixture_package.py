@@ -43,6 +43,11 @@ CHAT = {
     },
 }
 
+TRUSTED_KEYS = {
+    "ci": {"public-key": "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=", "stages": ["dev", "prod"]},
+    "old": {"public-key": "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "revoked": True},
+}
+
 
 def elf(architecture: str) -> bytes:
     """The first bytes of an executable for `architecture`."""
@@ -50,10 +55,11 @@ def elf(architecture: str) -> bytes:
 
 
 def write_package(
-    path: Path, app: dict = CHAT, *, bootstrap: bytes | None = None, mode: int = 0o755, **replaced: str | None
+    path: Path, app: dict = CHAT, *, bootstrap: bytes | None = None, mode: int = 0o755, **replaced: str | bytes | None
 ) -> Path:
-    """Writes a package; `replaced` gives other texts to files by name, and none leaves one out."""
+    """Writes a package; `replaced` gives other contents to files by name, and none leaves one out."""
     files = {"app.json": json.dumps(app), "routing-fingerprint": FINGERPRINT + "\n"}
+    files["trusted-keys.json"] = json.dumps(TRUSTED_KEYS)
     files |= {f"components/{name}.cwasm": f"artifact of {name}" for name in app["components"]}
     files |= replaced
     with zipfile.ZipFile(path, "w") as archive:

@@ -1,5 +1,5 @@
 import pytest
-from fixture_package import FINGERPRINT, elf, write_package
+from fixture_package import CHAT, FINGERPRINT, elf, write_package
 
 from tidegate_stack.package import Package, PackageError
 
@@ -17,6 +17,7 @@ def test_a_package_says_what_infrastructure_needs(package):
     assert [route.key for route in read.app.routes] == ["$connect", "$default", "$disconnect", "chat"]
     assert [route.key for route in read.app.routes if route.response] == ["$default", "chat"]
     assert read.app.authorizer.identity_source == ("route.request.header.Authorization",)
+    assert read.app.document == CHAT
     assert read.app.route("chat").grants.storage == {"rooms": "read-write", "bans": "read"}
 
 
@@ -40,8 +41,10 @@ def test_what_is_no_zip_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("replaced", "said"),
     [
-        ({"app.json": None}, "app.json"),
-        ({"routing-fingerprint": None}, "routing-fingerprint"),
+        ({"app.json": None}, "lacks `app.json`; hint: `tidegate package`"),
+        ({"routing-fingerprint": None}, "lacks `routing-fingerprint`; hint"),
+        ({"trusted-keys.json": None}, "lacks `trusted-keys.json`; hint"),
+        ({"app.json": None, "trusted-keys.json": None}, "lacks `app.json`, `trusted-keys.json`; hint"),
         ({"routing-fingerprint": "not hex"}, "is not a hexadecimal digest"),
         ({"app.json": "{"}, "is not an app"),
         ({"app.json": "[]"}, "is not an app"),
@@ -51,6 +54,35 @@ def test_what_is_no_zip_is_refused(tmp_path):
 )
 def test_an_incomplete_package_is_refused_by_what_it_lacks(tmp_path, replaced, said):
     assert said in refusal(write_package(tmp_path / "p.zip", **replaced))
+
+
+@pytest.mark.parametrize("keys", ["{}", '{"ci":{"public-key":"MCow","stages":["prod"]},"old":{"public-key":"MCow"}}'])
+def test_a_package_may_trust_any_number_of_keys(tmp_path, keys):
+    Package.read(write_package(tmp_path / "p.zip", **{"trusted-keys.json": keys}))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "",
+        "ci",
+        "null",
+        "[]",
+        '["ci"]',
+        '"ci"',
+        '{"ci":"MCow"}',
+        '{"ci":null}',
+        '{"ci":{}}',
+        '{"ci":{"public-key":7}}',
+        '{"ci":{"public-key":"MCow","stages":"prod"}}',
+        "\udcff",
+    ],
+)
+def test_keys_that_no_host_could_read_are_refused(tmp_path, keys):
+    text = keys.encode("utf-8", "surrogateescape")
+    said = refusal(write_package(tmp_path / "p.zip", **{"trusted-keys.json": text}))
+    assert "`trusted-keys.json` in " in said
+    assert "has no keys by name" in said
 
 
 def test_a_bootstrap_for_another_cpu_is_refused(tmp_path):

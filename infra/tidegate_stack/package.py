@@ -3,12 +3,14 @@
 import json
 import re
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 BOOTSTRAP = "bootstrap"
 APP = "app.json"
 FINGERPRINT = "routing-fingerprint"
+TRUSTED_KEYS = "trusted-keys.json"
 CONNECT = "$connect"
 DISCONNECT = "$disconnect"
 
@@ -81,6 +83,8 @@ class App:
     route_selection_expression: str
     routes: tuple[Route, ...]
     authorizer: Authorizer | None
+    document: dict
+    """All that it says."""
 
     def route(self, key: str) -> Route | None:
         """The route with this key."""
@@ -113,19 +117,29 @@ class Package:
 
 
 def _read(path: Path, archive: zipfile.ZipFile) -> Package:
-    try:
-        app_text = archive.read(APP)
-        fingerprint = archive.read(FINGERPRINT).decode("ascii", "replace").strip()
-        bootstrap = archive.getinfo(BOOTSTRAP)
-    except KeyError as error:
-        raise PackageError(f"reading `{path}`: {error.args[0]}") from None
+    missing = [name for name in (BOOTSTRAP, APP, FINGERPRINT, TRUSTED_KEYS) if name not in archive.namelist()]
+    if missing:
+        raise PackageError(f"`{path}` lacks {_listed(missing)}; hint: `tidegate package` writes one that has all")
+    fingerprint = archive.read(FINGERPRINT).decode("ascii", "replace").strip()
+    bootstrap = archive.getinfo(BOOTSTRAP)
     if not bootstrap.external_attr >> 16 & 0o111:
         raise PackageError(f"`{BOOTSTRAP}` in `{path}` is not executable")
     if not HEX.fullmatch(fingerprint):
         raise PackageError(f"`{FINGERPRINT}` in `{path}` is not a hexadecimal digest")
     with archive.open(bootstrap) as file:
         header = file.read(20)
-    return Package(path, _app(app_text, path, archive), fingerprint, _architecture(header, path))
+    _check_keys(archive.read(TRUSTED_KEYS), path)
+    return Package(path, _app(archive.read(APP), path, archive), fingerprint, _architecture(header, path))
+
+
+def _check_keys(text: bytes, path: Path) -> None:
+    """Refuses what no host could read: with it, every release would be refused once the stack is deployed."""
+    try:
+        for name, key in json.loads(text).items():
+            if not (isinstance(key["public-key"], str) and isinstance(key.get("stages", []), list)):
+                raise TypeError(name)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PackageError(f"`{TRUSTED_KEYS}` in `{path}` has no keys by name: {error!r}") from None
 
 
 def _app(text: bytes, path: Path, archive: zipfile.ZipFile) -> App:
@@ -149,11 +163,15 @@ def _app(text: bytes, path: Path, archive: zipfile.ZipFile) -> App:
         raise PackageError(f"`{APP}` in `{path}` has no routes")
     missing = {f"components/{component}.cwasm" for component in components} - set(archive.namelist())
     if missing:
-        raise PackageError(f"`{path}` lacks {', '.join(f'`{name}`' for name in sorted(missing))}")
-    app = App(name, selection, routes, authorizer)
+        raise PackageError(f"`{path}` lacks {_listed(missing)}")
+    app = App(name, selection, routes, authorizer, value)
     if authorizer and not app.route(CONNECT):
         raise PackageError(f"`{name}` has an authorizer but no `{CONNECT}` route, on which API Gateway would call it")
     return app
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
 
 
 def _architecture(header: bytes, path: Path) -> str | None:
