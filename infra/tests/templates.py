@@ -45,6 +45,12 @@ def actions(statement: dict) -> set[str]:
     return set(value) if isinstance(value, list) else {value}
 
 
+def resources(statement: dict) -> list[str]:
+    """The statement's resources, with references in angle brackets."""
+    value = statement["Resource"]
+    return [text(resource) for resource in (value if isinstance(value, list) else [value])]
+
+
 def text(value) -> str:
     """A value with its references in angle brackets."""
     match value:

@@ -19,6 +19,8 @@ def test_the_alarms_are_these(template):
         "Traps",
         "AuthorizerCrashes",
         "AuthorizerFaults",
+        "ReleaseFailures",
+        "CanaryHalts",
         "IntegrationError",
         "ExecutionError",
     }
@@ -33,6 +35,8 @@ def test_the_alarms_are_these(template):
         ("HandlerSlow", "AWS/Lambda", "Duration"),
         ("Traps", "Tidegate", "Traps"),
         ("AuthorizerFaults", "Tidegate", "AuthorizerFaults"),
+        ("ReleaseFailures", "Tidegate", "ReleaseFailures"),
+        ("CanaryHalts", "Tidegate", "CanaryHalts"),
         ("IntegrationError", "AWS/ApiGateway", "IntegrationError"),
         ("ExecutionError", "AWS/ApiGateway", "ExecutionError"),
     ],
@@ -52,8 +56,16 @@ def test_metrics_are_those_of_this_app_and_stage(template, stage):
     for name in ("IntegrationError", "ExecutionError"):
         dimensions = {item["Name"]: item["Value"] for item in alarms(template)[name]["Dimensions"]}
         assert dimensions == {"ApiId": {"Ref": api}, "Stage": stage}
-    dimensions = {item["Name"]: item["Value"] for item in alarms(template)["Traps"]["Dimensions"]}
-    assert dimensions == {"App": "chat", "Stage": stage}
+    for name in ("Traps", "AuthorizerFaults", "ReleaseFailures", "CanaryHalts"):
+        dimensions = {item["Name"]: item["Value"] for item in alarms(template)[name]["Dimensions"]}
+        assert dimensions == {"App": "chat", "Stage": stage}
+
+
+@pytest.mark.parametrize("name", ["ReleaseFailures", "CanaryHalts"])
+def test_one_failed_release_and_one_halted_canary_are_enough(template, name):
+    alarm = alarms(template)[name]
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Sum", 1, 1)
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
 
 
 def test_the_authorizers_alarm_does_not_count_refusals(template, stage):

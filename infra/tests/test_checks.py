@@ -40,11 +40,11 @@ def test_every_acknowledged_finding_is_a_real_one(tmp_path, package):
     AppStack(app, Settings.read(app), DEV)
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
-    assert findings(tmp_path) == {f"AwsSolutions-{rule}" for rule in ("APIG4", "DDB3", "IAM5")}
+    assert findings(tmp_path) == {f"AwsSolutions-{rule}" for rule in ("APIG4", "DDB3", "IAM5", "S1")}
 
 
 def test_nag_finds_only_what_was_acknowledged_with_a_reason(assembly, account):
-    for made, rules in ((assembly, {"APIG4", "DDB3", "IAM5"}), (account, {"IAM4"})):
+    for made, rules in ((assembly, {"APIG4", "DDB3", "IAM5", "S1"}), (account, {"IAM4"})):
         (report,) = json.loads((Path(made.directory) / "validation-report.json").read_text())["pluginReports"]
         assert report["violations"] == []
         acknowledged = report["suppressedViolations"]

@@ -34,18 +34,20 @@ def only(app: dict, **grants) -> dict:
     return app
 
 
-def test_the_authorizer_has_no_table_and_no_connections(template, stage):
+# What both functions have whatever the app is granted.
+ALWAYS = {"Logs", "Traces", "ReleasePointer", "ReleaseStatus", "ReleaseObjects", "ReleaseBucket"}
+
+
+def test_the_authorizer_has_no_table_of_the_apps_and_no_connections(template, stage):
     allowed = statements(template, "authorizer")
-    assert set(allowed) == {"Logs", "Traces", "Config"}
+    assert set(allowed) == ALWAYS | {"Config"}
     assert actions(allowed["Config"]) == {"ssm:GetParameters"}
     assert text(allowed["Config"]["Resource"]).endswith(f":parameter/tidegate/chat/{stage}/token-key")
 
 
 def test_the_handler_may_do_what_its_routes_were_granted(template, stage):
     allowed = statements(template, "handler")
-    assert set(allowed) == {
-        "Logs",
-        "Traces",
+    assert set(allowed) == ALWAYS | {
         "Connections",
         "Groups",
         "StorageRead",
@@ -82,9 +84,9 @@ def test_nothing_but_traces_has_a_bare_wildcard(template):
 
 def test_without_grants_the_handler_keeps_its_registry_and_no_more(synthesize, chat):
     allowed = statements(synthesize(only(chat)), "handler")
-    assert set(allowed) == {"Logs", "Traces", "Connections"}
+    assert set(allowed) == ALWAYS | {"Connections"}
     assert actions(allowed["Connections"]) == {"dynamodb:PutItem", "dynamodb:DeleteItem"}
-    assert set(statements(synthesize(only(chat)), "authorizer")) == {"Logs", "Traces"}
+    assert set(statements(synthesize(only(chat)), "authorizer")) == ALWAYS
 
 
 @pytest.mark.parametrize(

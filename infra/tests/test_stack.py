@@ -24,40 +24,39 @@ def test_tables_have_the_keys_that_the_host_uses(template):
         name: [key for key in (partition, sort) if key]
         for name, partition, sort in definition.findall(TABLES_RS.read_text())
     }
-    assert set(expected) == {"connections", "groups", "storage"}
+    assert {"connections", "groups", "storage"} <= set(expected)
     found = keys(template)
     environment = function(template, "handler")["Environment"]["Variables"]
     for name, attributes in expected.items():
         assert found[environment[f"{name.upper()}_TABLE"]["Ref"]] == attributes
 
 
+def tables(template) -> dict[str, dict]:
+    """The tables by what the environment calls them."""
+    found = template.find_resources("AWS::DynamoDB::Table")
+    variables = function(template, "handler")["Environment"]["Variables"]
+    return {name: found[value["Ref"]] for name, value in variables.items() if name.endswith("_TABLE")}
+
+
 def test_tables_are_on_demand_and_forget_what_expired(template):
     attribute = re.search(r'TTL_ATTRIBUTE: &str = "(\w+)"', TABLES_RS.read_text()).group(1)
-    template.resource_count_is("AWS::DynamoDB::Table", 3)
-    template.all_resources_properties(
-        "AWS::DynamoDB::Table",
-        {
-            "BillingMode": "PAY_PER_REQUEST",
-            "TimeToLiveSpecification": {"AttributeName": attribute, "Enabled": True},
-        },
-    )
+    template.resource_count_is("AWS::DynamoDB::Table", 5)
+    template.all_resources_properties("AWS::DynamoDB::Table", {"BillingMode": "PAY_PER_REQUEST"})
+    found = {name: table["Properties"].get("TimeToLiveSpecification") for name, table in tables(template).items()}
+    # A pointer never expires, and neither does its history.
+    assert found.pop("RELEASES_TABLE") is None
+    assert set(found) == {"CONNECTIONS_TABLE", "GROUPS_TABLE", "STORAGE_TABLE", "RELEASE_STATUS_TABLE"}
+    assert all(it == {"AttributeName": attribute, "Enabled": True} for it in found.values())
 
 
-def test_only_storage_in_prod_is_kept(template, stage):
-    kept = {name: table["DeletionPolicy"] for name, table in template.find_resources("AWS::DynamoDB::Table").items()}
-    (storage,) = (name for name, attributes in keys(template).items() if attributes == ["pk", "sk"])
-    assert kept.pop(storage) == ("Retain" if stage == "prod" else "Delete")
-    assert set(kept.values()) == {"Delete"}
-    recovery = one(
-        template,
-        "AWS::DynamoDB::Table",
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-    )
-    assert recovery["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": stage == "prod"}
-    assert recovery["DeletionProtectionEnabled"] == (stage == "prod")
+def test_only_storage_and_releases_in_prod_are_kept(template, stage):
+    for name, table in tables(template).items():
+        kept = stage == "prod" and name in ("STORAGE_TABLE", "RELEASES_TABLE")
+        assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == ("Retain" if kept else "Delete")
+        properties = table["Properties"]
+        recovery = properties.get("PointInTimeRecoverySpecification", {"PointInTimeRecoveryEnabled": False})
+        assert recovery == {"PointInTimeRecoveryEnabled": kept}
+        assert properties.get("DeletionProtectionEnabled", False) == kept
 
 
 @pytest.mark.parametrize(("serves", "memory", "timeout"), [("handler", 512, 29), ("authorizer", 256, 5)])
@@ -87,6 +86,9 @@ def test_the_environment_names_tables_and_the_callback_url(template, stage):
         "STORAGE_TABLE",
         "API_GATEWAY_URL",
         "CONFIG_PREFIX",
+        "RELEASES_TABLE",
+        "RELEASE_STATUS_TABLE",
+        "RELEASES_BUCKET",
     }
     (api,) = template.find_resources("AWS::ApiGatewayV2::Api")
     assert text(variables["API_GATEWAY_URL"]) == f"https://<{api}>.execute-api.<AWS::Region>.<AWS::URLSuffix>/{stage}"
@@ -95,6 +97,9 @@ def test_the_environment_names_tables_and_the_callback_url(template, stage):
         "TIDEGATE_FUNCTION",
         "STAGE",
         "CONFIG_PREFIX",
+        "RELEASES_TABLE",
+        "RELEASE_STATUS_TABLE",
+        "RELEASES_BUCKET",
     }
 
 

@@ -23,6 +23,8 @@ from .stages import Stage
 NAMESPACE = "Tidegate"
 TRAPS = "Traps"
 AUTHORIZER_FAULTS = "AuthorizerFaults"
+RELEASE_FAILURES = "ReleaseFailures"
+CANARY_HALTS = "CanaryHalts"
 
 PERIOD = Duration.minutes(5)
 # The time that a route has unless its manifest says otherwise.
@@ -84,6 +86,14 @@ class Alarms(Construct):
             ("ExecutionError", "API Gateway could not call the handler or the authorizer."),
         ):
             self._alarm(name, api.stage.metric(name, statistic=Stats.SUM, period=PERIOD), text)
+
+    def watch_releases(self) -> None:
+        """What both functions saw fail of the releases that they were told to run; they serve the last good one."""
+        for name, text in (
+            (RELEASE_FAILURES, "Hosts could not verify or load a release: they run the one before."),
+            (CANARY_HALTS, "A canary failed more often than its budget allows, and was halted."),
+        ):
+            self._alarm(name, self._host_metric(name), text)
 
     def _host_metric(self, name: str) -> Metric:
         return Metric(

@@ -8,24 +8,31 @@ from constructs import Construct
 from .alarms import Alarms
 from .api import Api
 from .functions import Authorizer, Handler
+from .package import App
 from .permissions import authorizer_statements, config_prefix, handler_statements
+from .release_permissions import ActivatePolicy, PublishPolicy, host_statements
+from .releases import Releases
 from .settings import PARAMETER_STORE, Settings
 from .stages import Stage
 from .tables import Tables
 
 
+def stack_name(app: App, stage: Stage) -> str:
+    """The name of an app's stack, by which the command line finds it too."""
+    return f"tidegate-{app.name}-{stage.name}"
+
+
 class AppStack(Stack):
-    """Tables, functions, API and alarms of one app in one stage."""
+    """Tables, releases, functions, API and alarms of one app in one stage."""
 
     def __init__(self, scope: Construct, settings: Settings, stage: Stage) -> None:
         app = settings.package.app
-        super().__init__(
-            scope, f"tidegate-{app.name}-{stage.name}", description=f"Tidegate app {app.name}, {stage.name}"
-        )
+        super().__init__(scope, stack_name(app, stage), description=f"Tidegate app {app.name}, {stage.name}")
         self.app = app
         self.stage_settings = stage
         self.settings = settings
         self.tables = Tables(self, "Tables", stage)
+        self.releases = Releases(self, "Releases", stage)
         self.api = Api(self, "Api", app, stage, access_logs=settings.access_logs)
         self.callback_url = self.api.callback_url(settings.callback_url)
 
@@ -33,7 +40,11 @@ class AppStack(Stack):
         self.handler = self._handler(code)
         self.authorizer = self._authorizer(code) if app.authorizer else None
         self.api.add_routes(self.handler.function, self.authorizer and self.authorizer.function)
+        title = f"{app.name}, {stage.name}"
+        self.publish_policy = PublishPolicy(self.releases, title=title)
+        self.activate_policy = ActivatePolicy(self.releases, title=title)
         self._watch()
+        self._record_app()
         self._record_fingerprint()
         self._outputs()
         Tags.of(self).add("tidegate:app", app.name)
@@ -53,9 +64,10 @@ class AppStack(Stack):
                 "STORAGE_TABLE": self.tables.storage.table_name,
                 "API_GATEWAY_URL": self.callback_url,
             }
-            | self._config(),
+            | self._shared_environment(),
         )
         handler.allow(handler_statements(self, self.app, stage, self.tables, self.api.api, self.settings))
+        handler.allow(host_statements(self.releases))
         return handler
 
     def _authorizer(self, code: Code) -> Authorizer:
@@ -66,17 +78,18 @@ class AppStack(Stack):
             stage=stage,
             code=code,
             architecture=self.settings.architecture,
-            environment=self._config(),
+            environment=self._shared_environment(),
         )
         authorizer.allow(authorizer_statements(self, self.app, stage, self.settings))
+        authorizer.allow(host_statements(self.releases))
         return authorizer
 
-    def _config(self) -> dict[str, str]:
-        """Where a function finds its configuration values."""
+    def _shared_environment(self) -> dict[str, str]:
+        """Where both functions find their configuration values and releases."""
         environment = {"CONFIG_PREFIX": config_prefix(self.app, self.stage_settings)}
         if self.settings.config_source != PARAMETER_STORE:
             environment["CONFIG_SOURCE"] = self.settings.config_source
-        return environment
+        return environment | self.releases.environment()
 
     def _watch(self) -> None:
         alarms = Alarms(self, "Alarms", self.app, self.stage_settings, topic=self.settings.alarm_topic)
@@ -84,6 +97,15 @@ class AppStack(Stack):
         if self.authorizer:
             alarms.watch_authorizer(self.authorizer)
         alarms.watch_api(self.api)
+        alarms.watch_releases()
+
+    def _record_app(self) -> None:
+        """Records which app was deployed, so that the routes of a release that differ can be named.
+
+        CloudFormation updates a template's metadata only together with a resource. An app that changes is another
+        package, which is one.
+        """
+        self.add_metadata("Tidegate", {"App": self.app.document})
 
     def _record_fingerprint(self) -> None:
         """Records which routing the stack has, so that a release with another can be refused.
@@ -105,6 +127,11 @@ class AppStack(Stack):
             ("ConnectionsTable", self.tables.connections.table_name, "Open connections"),
             ("GroupsTable", self.tables.groups.table_name, "Their groups"),
             ("StorageTable", self.tables.storage.table_name, "Documents"),
+            ("ReleasesTable", self.releases.pointers.table_name, "Which release is active, and its history"),
+            ("ReleaseStatusTable", self.releases.status.table_name, "What hosts report of releases"),
+            ("ReleasesBucket", self.releases.bucket.bucket_name, "Signed releases and their artifacts"),
+            ("PublishPolicy", self.publish_policy.managed_policy_arn, "For who publishes releases"),
+            ("ActivatePolicy", self.activate_policy.managed_policy_arn, "For who activates releases"),
             ("HandlerLogs", self.handler.log_group.log_group_name, "The handler's log group"),
             ("Fingerprint", self.settings.package.routing_fingerprint, "Of the routing that this stack has"),
         ):

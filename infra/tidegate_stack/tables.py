@@ -1,4 +1,4 @@
-"""The tables: connections, groups and storage.
+"""The tables of connections, groups and storage, and how every table is made.
 
 Keys and attribute names are those of `host/aws/src/tables.rs`, which a test compares.
 """
@@ -28,29 +28,39 @@ class Tables(Construct):
 
     def __init__(self, scope: Construct, name: str, stage: Stage) -> None:
         super().__init__(scope, name)
-        self.connections = self._table("Connections", "connection_id")
-        self.groups = self._table("Groups", "group", "connection_id")
-        self.storage = self._table(
-            "Storage",
-            "pk",
-            "sk",
-            point_in_time_recovery_specification=PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=stage.data_is_kept
-            ),
-            deletion_protection=stage.data_is_kept,
-            removal_policy=stage.removal_policy,
-        )
+        self.connections = passing_table(self, "Connections", "connection_id")
+        self.groups = passing_table(self, "Groups", "group", "connection_id")
+        self.storage = table(self, "Storage", "pk", "sk", time_to_live_attribute=TIME_TO_LIVE, **kept(stage))
 
-    def _table(self, name: str, partition: str, sort: str | None = None, **options) -> Table:
-        return Table(
-            self,
-            name,
-            partition_key=_text(partition),
-            sort_key=sort and _text(sort),
-            billing_mode=BillingMode.PAY_PER_REQUEST,
-            time_to_live_attribute=TIME_TO_LIVE,
-            **({"removal_policy": RemovalPolicy.DESTROY} | options),
-        )
+
+def table(scope: Construct, name: str, partition: str, sort: str | None = None, **options) -> Table:
+    """A table on demand, whose keys are text."""
+    return Table(
+        scope,
+        name,
+        partition_key=_text(partition),
+        sort_key=sort and _text(sort),
+        billing_mode=BillingMode.PAY_PER_REQUEST,
+        **options,
+    )
+
+
+def passing_table(scope: Construct, name: str, partition: str, sort: str | None = None) -> Table:
+    """A table whose items expire, and which goes with the stack."""
+    return table(
+        scope, name, partition, sort, time_to_live_attribute=TIME_TO_LIVE, removal_policy=RemovalPolicy.DESTROY
+    )
+
+
+def kept(stage: Stage) -> dict:
+    """The options of a table that outlives the stack and its mistakes, where the stage keeps data."""
+    return {
+        "point_in_time_recovery_specification": PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=stage.data_is_kept
+        ),
+        "deletion_protection": stage.data_is_kept,
+        "removal_policy": stage.removal_policy,
+    }
 
 
 def _text(name: str) -> Attribute:
