@@ -32,6 +32,21 @@ def test_every_wrong_value_is_named(package):
     assert "`access-logs` is on or off, not `no`" in refusal(package=str(package), access_logs="no")
 
 
+@pytest.mark.parametrize("value", ["100ms", "500ms", "1s", "2s", "30s", "30000ms"])
+def test_both_functions_are_told_how_old_a_pointer_may_be(synthesize, chat, value):
+    template = synthesize(chat, max_staleness=value)
+    for serves in ("handler", "authorizer"):
+        assert function(template, serves)["Environment"]["Variables"]["MAX_STALENESS"] == value
+
+
+@pytest.mark.parametrize(
+    "value", ["99ms", "0s", "30001ms", "31s", "2", "2 s", "1.5s", "-1s", "1m", "s", "٢s", "2s\n", "9999999s"]
+)
+def test_another_age_of_a_pointer_is_refused(package, value):
+    said = refusal(package=str(package), max_staleness=value)
+    assert said == f"`max-staleness` is from 100ms to 30s, such as `2s` or `500ms`, not `{value}`"
+
+
 def test_the_cdk_may_add_context_of_its_own():
     check_names(App(context={"aws:cdk:bundling-stacks": ["**"], "@aws-cdk/core:newStyle": True}))
 

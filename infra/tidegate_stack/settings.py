@@ -1,5 +1,6 @@
 """The context values that one synthesis takes: `-c name=value`."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,12 @@ PARAMETER_STORE = "parameter-store"
 SECRETS_MANAGER = "secrets-manager"
 CONFIG_SOURCES = (PARAMETER_STORE, SECRETS_MANAGER)
 
+# What hosts may be told of how old a pointer may be, in milliseconds. Below, reading it would cost more than the events
+# do; above is the age at which a host reads it again before it serves, whatever it was told.
+STALENESS = range(100, 30_000 + 1)
+DURATION = re.compile(r"([0-9]{1,6})(ms|s)")
+MILLISECONDS = {"ms": 1, "s": 1_000}
+
 NAMES = {
     "stage": "dev, stage or prod; all three when it is missing",
     "package": "the zip that `tidegate package` wrote",
@@ -26,6 +33,7 @@ NAMES = {
     "alarm-topic": "the ARN of an SNS topic that alarms go to",
     "config-source": "parameter-store (the default) or secrets-manager, where the configuration values are",
     "config-key": "the ARN of the KMS key of the configuration values, when it is not AWS's own",
+    "max-staleness": "how old a host's reading of the pointer may be, from 100ms to 30s; 2s when it is missing",
     "callback-url": "another @connections endpoint, for emulators",
     "account": "on: synthesise the account's stack instead, which takes no package",
 }
@@ -41,6 +49,7 @@ class Settings:
     alarm_topic: str | None = None
     config_source: str = PARAMETER_STORE
     config_key: str | None = None
+    max_staleness: str | None = None
     callback_url: str | None = None
 
     @staticmethod
@@ -60,6 +69,7 @@ class Settings:
             alarm_topic=app.node.try_get_context("alarm-topic") or None,
             config_source=_config_source(app.node.try_get_context("config-source")),
             config_key=app.node.try_get_context("config-key") or None,
+            max_staleness=_max_staleness(app.node.try_get_context("max-staleness")),
             callback_url=app.node.try_get_context("callback-url") or None,
         )
 
@@ -95,6 +105,15 @@ def _config_source(wanted: str | None) -> str:
     if wanted and wanted not in CONFIG_SOURCES:
         raise SettingsError(f"`config-source` is {' or '.join(CONFIG_SOURCES)}, not `{wanted}`")
     return wanted or PARAMETER_STORE
+
+
+def _max_staleness(wanted: str | None) -> str | None:
+    if not wanted:
+        return None
+    duration = DURATION.fullmatch(str(wanted))
+    if not duration or int(duration[1]) * MILLISECONDS[duration[2]] not in STALENESS:
+        raise SettingsError(f"`max-staleness` is from 100ms to 30s, such as `2s` or `500ms`, not `{wanted}`")
+    return duration[0]
 
 
 def _architecture(wanted: str | None, package: Package) -> Architecture:

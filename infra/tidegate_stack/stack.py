@@ -85,10 +85,12 @@ class AppStack(Stack):
         return authorizer
 
     def _shared_environment(self) -> dict[str, str]:
-        """Where both functions find their configuration values and releases."""
+        """Where both functions find their configuration values and releases, and how old a pointer they may follow."""
         environment = {"CONFIG_PREFIX": config_prefix(self.app, self.stage_settings)}
         if self.settings.config_source != PARAMETER_STORE:
             environment["CONFIG_SOURCE"] = self.settings.config_source
+        if self.settings.max_staleness:
+            environment["MAX_STALENESS"] = self.settings.max_staleness
         return environment | self.releases.environment()
 
     def _watch(self) -> None:
