@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +15,10 @@ use crate::load::VerifiedArtifact;
 /// components, and the engine that they are compiled for.
 ///
 /// The same sources make the same release, whatever CPU they are compiled for and whenever that is. The bytes that a host
-/// loads of a published release are named in its signed [`Document`](crate::Document).
+/// loads of a published release are named in its signed [`Document`](crate::Document). A clone is cheap: each event has one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ReleaseId(pub(crate) String);
+pub struct ReleaseId(Arc<str>);
 
 /// A text that is no release's id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +47,7 @@ impl ReleaseId {
         // Every key is text and every value has a JSON form, so this cannot fail.
         let digest = Digest::of(&serde_json::to_vec(&content).unwrap_or_default());
         // Eight bytes tell the releases of one app apart, and fit in a line of a log.
-        Self(hex(digest.as_bytes().split_at(8).0))
+        Self(hex(digest.as_bytes().split_at(8).0).into())
     }
 }
 
@@ -55,7 +56,7 @@ impl TryFrom<String> for ReleaseId {
 
     fn try_from(text: String) -> Result<Self, ReleaseIdError> {
         match from_hex::<8>(&text) {
-            Some(_) => Ok(Self(text)),
+            Some(_) => Ok(Self(text.into())),
             None => Err(ReleaseIdError(text)),
         }
     }
@@ -71,7 +72,7 @@ impl std::str::FromStr for ReleaseId {
 
 impl From<ReleaseId> for String {
     fn from(id: ReleaseId) -> Self {
-        id.0
+        id.0.as_ref().to_owned()
     }
 }
 

@@ -1,10 +1,11 @@
 //! One event: bytes of a proxy event in, bytes of the integration's response out.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tidegate_capability::Deadline;
-use tidegate_event::{FunctionError, Request, RouteKey, decode_request};
+use tidegate_event::{ConnectionId, FunctionError, Request, RouteKey, decode_request};
+use tidegate_release::pointer::Canary;
 use tidegate_release::{Release, ReleaseId};
 use tracing::Instrument as _;
 
@@ -14,32 +15,13 @@ use crate::lifecycle;
 use crate::ports::Ports;
 use crate::post_response::PostResponse;
 use crate::router::Router;
+use crate::tracks::{Linked, RUNNING, Retired, Running, Track, Tracks};
 
-/// Runs the events of one API on a release.
+/// Runs the events of one API on a release, or on two: a canary takes some of the connections.
 pub struct Host {
     pub(crate) engine: Engine,
     ports: RwLock<Arc<Ports>>,
-    router: RwLock<Arc<Router>>,
-}
-
-/// A release that was replaced. It is freed once this is dropped and the last event that began on it has ended.
-#[derive(Debug)]
-#[must_use = "dropped while events are under way, it is freed by the last of them"]
-pub struct Retired(Arc<Router>);
-
-impl Retired {
-    /// The release.
-    #[must_use]
-    pub fn release(&self) -> &ReleaseId {
-        self.0.release()
-    }
-
-    /// Whether the last event that began on it has ended.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        // Nobody but the host gives it to events, and the host has another by now.
-        Arc::strong_count(&self.0) == 1
-    }
+    tracks: RwLock<Tracks>,
 }
 
 /// How one event ended.
@@ -51,15 +33,28 @@ pub struct Outcome {
     pub after: PostResponse,
     /// The key of the route that ran, as the release names it; none when none did.
     pub route: Option<RouteKey>,
-    /// Whether the guest trapped or missed its deadline. The response does not say so on `$connect`, where it is a status,
-    /// nor on `$disconnect`, where it is ignored.
-    pub trapped: bool,
+    /// What the event ran on; none when it could not be decoded.
+    pub running: Option<Running>,
+    /// What the release is to blame for. The response does not say so on `$connect`, where it is a status, nor on
+    /// `$disconnect`, where it is ignored.
+    pub fault: Option<Fault>,
+}
+
+/// What a release is to blame for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The guest trapped.
+    Trap,
+    /// The guest missed its deadline.
+    Timeout,
+    /// The guest failed with a status from 500, or answered what means nothing.
+    Error,
 }
 
 impl Outcome {
     /// An event that no guest ran for.
     pub(crate) fn without_guest(response: Result<Vec<u8>, FunctionError>) -> Self {
-        Self { response, after: PostResponse::nothing(), route: None, trapped: false }
+        Self { response, after: PostResponse::nothing(), route: None, running: None, fault: None }
     }
 }
 
@@ -70,30 +65,54 @@ impl Host {
     /// [`Error::Refused`] with everything that is wrong when a component imports what its route is not granted, is of
     /// another world or version, or does not fit its limits; [`Error::Artifact`] when an artifact does not load.
     pub fn new(engine: Engine, ports: Ports, release: Release) -> Result<Self, Error> {
-        let router = Router::new(&engine, &release)?;
-        Ok(Self { engine, ports: RwLock::new(Arc::new(ports)), router: RwLock::new(Arc::new(router)) })
+        let stable = Linked(Arc::new(Router::new(&engine, &release)?));
+        Ok(Self { engine, ports: RwLock::new(Arc::new(ports)), tracks: RwLock::new(Tracks::stable(stable)) })
     }
 
-    /// The release that events begin on.
+    /// The release that events begin on, but for those of a canary.
     #[must_use]
     pub fn release(&self) -> ReleaseId {
-        self.router().release().clone()
+        self.read_tracks().stable.release().clone()
     }
 
-    /// Loads, checks and links a release, and runs later events on it; an event under way ends on the one that it began
-    /// on. It blocks while components are read and linked, milliseconds each.
+    /// The releases that events begin on.
+    #[must_use]
+    pub fn tracks(&self) -> Tracks {
+        self.read_tracks().clone()
+    }
+
+    /// Loads, checks and links a release for this host. It blocks while components are read and linked, milliseconds each.
     ///
     /// # Errors
-    /// As [`new`](Self::new); events then go on as before.
-    pub fn activate(&self, release: &Release) -> Result<Retired, Error> {
-        let router = Arc::new(Router::new(&self.engine, release)?);
-        let mut active = self.router.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(Retired(std::mem::replace(&mut *active, router)))
+    /// As [`new`](Self::new).
+    pub fn link(&self, release: &Release) -> Result<Linked, Error> {
+        Ok(Linked(Arc::new(Router::new(&self.engine, release)?)))
     }
 
-    /// The routes, for one event.
-    pub(crate) fn router(&self) -> Arc<Router> {
-        Arc::clone(&self.router.read().unwrap_or_else(PoisonError::into_inner))
+    /// Runs later events on these releases, in one step; an event under way ends on the one that it began on. Answers those
+    /// that no event begins on any more.
+    pub fn serve(&self, tracks: Tracks) -> Vec<Retired> {
+        let mut serving = self.tracks.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *serving, tracks.clone());
+        drop(serving);
+        old.retire(&tracks)
+    }
+
+    /// The canary that runs, and which connections it takes.
+    #[must_use]
+    pub fn canary(&self) -> Option<Canary> {
+        self.read_tracks().canary.as_ref().map(|(canary, _)| canary.clone())
+    }
+
+    /// The routes for one event of a connection.
+    pub(crate) fn choose(&self, connection: &ConnectionId) -> (Arc<Router>, Track) {
+        let tracks = self.read_tracks();
+        let (router, track) = tracks.choose(connection);
+        (Arc::clone(router), track)
+    }
+
+    fn read_tracks(&self) -> RwLockReadGuard<'_, Tracks> {
+        self.tracks.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces the configuration values. An event under way keeps those that it began with.
@@ -126,17 +145,25 @@ impl Host {
     #[doc(hidden)]
     #[must_use]
     pub fn is_prepared(&self, route_key: &str) -> bool {
-        self.router().exact(route_key).is_some_and(|entry| entry.shelf.holds(&entry.route))
+        let router = Arc::clone(&self.read_tracks().stable.0);
+        router.exact(route_key).is_some_and(|entry| entry.shelf.holds(&entry.route))
     }
 
     /// What [`dispatch`](Self::dispatch) does once the event is decoded, for the benchmarks of each stage.
     #[doc(hidden)]
     pub async fn run(&self, request: Request, deadline: Deadline) -> Outcome {
+        // Held until the event has ended.
+        let (router, track) = self.choose(&request.connection.id);
+        let running = Running { release: router.release().clone(), track };
         // Off at the level `info`, where it would cost as much as decoding: lines that matter carry these fields themselves.
         let span = tracing::debug_span!(
-            "event", requestId = %request.request_id, connectionId = %request.connection.id, route = %request.route_key
+            "event", requestId = %request.request_id, connectionId = %request.connection.id, route = %request.route_key,
+            release = %running.release, track = %track
         );
-        lifecycle::run(self, request, deadline).instrument(span).await
+        let event = lifecycle::run(self, &router, request, deadline).instrument(span);
+        let mut outcome = RUNNING.scope(running.clone(), event).await;
+        outcome.running = Some(running);
+        outcome
     }
 }
 

@@ -6,7 +6,9 @@
 //!
 //! - [`dispatch`]: one event, from bytes to bytes
 //! - `lifecycle`: what the host does around the guest: register, unregister, clean up
-//! - `router`: the routes of the active release, over `component`, which loads and links an artifact
+//! - [`tracks`]: the releases that events begin on
+//! - [`follow`]: which releases those are, by the word of a store
+//! - `router`: the routes of a release, over `component`, which loads and links an artifact
 //! - [`interface`]: what a component imports and exports, held against the worlds and the grants
 //! - [`engine`]: the one configuration, the pool, and the `ticker` that interrupts
 //! - `prepared`: the next instance, made before its event
@@ -22,6 +24,7 @@ mod convert;
 pub mod dispatch;
 pub mod engine;
 mod error;
+pub mod follow;
 mod host;
 pub mod instance;
 pub mod interface;
@@ -35,13 +38,16 @@ mod reply;
 mod router;
 mod state;
 mod ticker;
+pub mod tracks;
 mod trap;
 mod wasi;
 
-pub use dispatch::{Host, Outcome, Retired};
+pub use dispatch::{Fault, Host, Outcome};
 pub use engine::{Allocation, Engine, EngineOptions};
 pub use error::{Error, Refusal};
+pub use follow::{Adopt, FollowOptions, Follower};
 pub use interface::{Interfaces, Problem, Role};
 pub use ports::Ports;
 pub use post_response::PostResponse;
 pub use router::check;
+pub use tracks::{Linked, Retired, Running, Track, Tracks};

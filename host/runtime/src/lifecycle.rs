@@ -8,9 +8,10 @@ use tidegate_event::{
     encode_reply,
 };
 
+use crate::bindings::exports::tidegate::route::connect_authorizer::Decision;
 use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
-use crate::dispatch::{Host, Outcome};
+use crate::dispatch::{Fault, Host, Outcome};
 use crate::instance::{self, Instance, MARGIN, Used};
 use crate::ports::Ports;
 use crate::post_response::PostResponse;
@@ -36,12 +37,9 @@ struct Meta<'h> {
 }
 
 /// Runs one decoded event.
-pub(crate) async fn run(host: &Host, request: Request, deadline: Deadline) -> Outcome {
+pub(crate) async fn run(host: &Host, router: &Router, request: Request, deadline: Deadline) -> Outcome {
     let Request { request_id, route_key, received_at, connection, event, .. } = request;
-    // Held until the event has ended.
-    let router = host.router();
-    let meta =
-        Meta { host, router: &router, ports: host.ports(), request_id, route_key, received_at, connection, deadline };
+    let meta = Meta { host, router, ports: host.ports(), request_id, route_key, received_at, connection, deadline };
     match event {
         Event::Connect(handshake) => connect(meta, wit::Event::Connect(convert::handshake(handshake))).await,
         Event::Message(message) => self::message(meta, wit::Event::Message(convert::message(message))).await,
@@ -55,23 +53,26 @@ async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
     let (router, id) = (meta.router, meta.connection.id.clone());
     if let Err(error) = ports.registry.register(&meta.connection, deadline.earlier(MARGIN)).await {
-        tracing::error!(requestId = %meta.request_id, connectionId = %id, "cannot register the connection: {error}");
+        tracing::error!(
+            requestId = %meta.request_id, connectionId = %id, release = %router.release(),
+            "cannot register the connection: {error}"
+        );
         // The row may be there all the same, whatever the last attempt was told; the socket will not.
-        unregister(&ports, &id, deadline).await;
+        unregister(&ports, router, &id, deadline).await;
         return Outcome::without_guest(Ok(encode_reply(&reply::status(500))));
     }
     let Some(entry) = router.exact(meta.route_key.as_str()) else {
         return Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
     };
     let (called, mut effects, used) = meta.call(entry, event, true).await;
-    let trapped = trapped(&called);
+    let fault = fault(&called);
     let reply = reply::to_connect(called);
     if !(200..=299).contains(&reply.status) {
         effects.deferred.clear();
-        unregister(&ports, &id, deadline).await;
+        unregister(&ports, router, &id, deadline).await;
     }
-    let after = PostResponse::new(&id, effects, &ports).then_prepare(host, entry, used);
-    Outcome { response: Ok(encode_reply(&reply)), after, route: Some(entry.key.clone()), trapped }
+    let after = PostResponse::new(&id, router.release(), effects, &ports).then_prepare(host, entry, used);
+    Outcome { response: Ok(encode_reply(&reply)), after, route: Some(entry.key.clone()), running: None, fault }
 }
 
 async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
@@ -79,18 +80,24 @@ async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
     let (router, id) = (meta.router, meta.connection.id.clone());
     let Some(entry) = router.message(meta.route_key.as_str()) else {
         let error = function_error("Tidegate.NoRoute", format!("no route for the key `{}`", meta.route_key));
-        tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
+        tracing::error!(
+            requestId = %meta.request_id, connectionId = %id, release = %meta.router.release(), "{}", error.error_message
+        );
         return Outcome::without_guest(Err(error));
     };
     let request_id = meta.request_id.clone();
     let (called, effects, used) = meta.call(entry, event, false).await;
-    let (trapped, answered) = (trapped(&called), called.is_ok());
+    let (mut fault, answered) = (fault(&called), called.is_ok());
     let response = reply::to_message(called, entry.route.response).map(|reply| encode_reply(&reply));
     if let (true, Err(error)) = (answered, &response) {
-        tracing::error!(requestId = %request_id, connectionId = %id, route = %entry.key, "{}", error.error_message);
+        fault = Some(Fault::Error);
+        tracing::error!(
+            requestId = %request_id, connectionId = %id, route = %entry.key, release = %router.release(),
+            "{}", error.error_message
+        );
     }
-    let after = PostResponse::new(&id, effects, &ports).then_prepare(host, entry, used);
-    Outcome { response, after, route: Some(entry.key.clone()), trapped }
+    let after = PostResponse::new(&id, router.release(), effects, &ports).then_prepare(host, entry, used);
+    Outcome { response, after, route: Some(entry.key.clone()), running: None, fault }
 }
 
 /// Cleans up, also when the guest fails and when there is none.
@@ -101,11 +108,11 @@ async fn disconnect(meta: Meta<'_>, event: wit::Event) -> Outcome {
     if let Some(entry) = router.exact(meta.route_key.as_str()) {
         // API Gateway ignores the answer; a failure is in the log already.
         let (called, effects, used) = meta.call(entry, event, false).await;
-        outcome.after = PostResponse::new(&id, effects, &ports).then_prepare(host, entry, used);
+        outcome.after = PostResponse::new(&id, router.release(), effects, &ports).then_prepare(host, entry, used);
         outcome.route = Some(entry.key.clone());
-        outcome.trapped = trapped(&called);
+        outcome.fault = fault(&called);
     }
-    unregister(&ports, &id, deadline).await;
+    unregister(&ports, router, &id, deadline).await;
     outcome
 }
 
@@ -114,7 +121,9 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
     let id = meta.connection.id.clone();
     let Some(route) = meta.router.authorizer() else {
         let error = function_error("Tidegate.NoAuthorizer", "the release has no authorizer".to_owned());
-        tracing::error!(requestId = %meta.request_id, connectionId = %id, "{}", error.error_message);
+        tracing::error!(
+            requestId = %meta.request_id, connectionId = %id, release = %meta.router.release(), "{}", error.error_message
+        );
         return Outcome::without_guest(Err(error));
     };
     let Authorization { method_arn, handshake, .. } = authorization;
@@ -127,7 +136,7 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
         }
         Err(failure) => Err(failure),
     };
-    let (trapped, answered) = (trapped(&decided), decided.is_ok());
+    let (mut fault, answered) = (fault(&decided), decided.is_ok());
     let response = match decided {
         Ok(Ok(decision)) => encode_decision(&convert::decision(decision), &method_arn),
         Ok(Err(error)) => Err(reply::guest_error(&error)),
@@ -139,14 +148,22 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
     if let (true, Err(error)) = (answered, &response)
         && !error.is_unauthorized()
     {
-        tracing::error!(requestId = %tags.request_id, connectionId = %id, "{}", error.error_message);
+        fault = Some(Fault::Error);
+        tracing::error!(
+            requestId = %tags.request_id, connectionId = %id, release = %tags.release, "{}", error.error_message
+        );
     }
-    Outcome { response, after: PostResponse::nothing(), route: Some(meta.route_key), trapped }
+    Outcome { response, after: PostResponse::nothing(), route: Some(meta.route_key), running: None, fault }
 }
 
 impl Meta<'_> {
     fn tags(&self, key: &RouteKey) -> EventTags {
-        EventTags { request_id: self.request_id.clone(), connection_id: self.connection.id.clone(), route: key.clone() }
+        EventTags {
+            request_id: self.request_id.clone(),
+            connection_id: self.connection.id.clone(),
+            route: key.clone(),
+            release: self.router.release().clone(),
+        }
     }
 
     /// Calls the route's handler in a fresh instance; a call that fails or does not answer is logged here.
@@ -180,16 +197,41 @@ impl Meta<'_> {
     }
 }
 
-async fn unregister(ports: &Ports, id: &tidegate_event::ConnectionId, deadline: Deadline) {
+async fn unregister(ports: &Ports, router: &Router, id: &tidegate_event::ConnectionId, deadline: Deadline) {
     if let Err(error) = ports.registry.unregister(id, deadline).await {
         // The row expires by itself; until then the connection looks open, and messages to it find it gone.
-        tracing::warn!(connectionId = %id, "cannot unregister the connection: {error}");
+        tracing::warn!(connectionId = %id, release = %router.release(), "cannot unregister the connection: {error}");
     }
 }
 
-/// Whether the guest trapped or missed its deadline.
-fn trapped<T>(called: &Result<T, Failure>) -> bool {
-    matches!(called, Err(Failure::Trap { .. } | Failure::Timeout(_)))
+/// What the release is to blame for. That no instance was free is the host's doing.
+fn fault<T: Answer>(called: &Result<Result<T, wit::Error>, Failure>) -> Option<Fault> {
+    match called {
+        Err(Failure::Trap { .. }) => Some(Fault::Trap),
+        Err(Failure::Timeout(_)) => Some(Fault::Timeout),
+        Err(Failure::Busy) => None,
+        Ok(Ok(answer)) => (answer.status() >= 500).then_some(Fault::Error),
+        Ok(Err(error)) => (error.status >= 500).then_some(Fault::Error),
+    }
+}
+
+/// What a guest answers.
+trait Answer {
+    /// Its HTTP status.
+    fn status(&self) -> u16;
+}
+
+impl Answer for wit::Reply {
+    fn status(&self) -> u16 {
+        self.status
+    }
+}
+
+impl Answer for Decision {
+    /// Whatever it decides, it did decide.
+    fn status(&self) -> u16 {
+        200
+    }
 }
 
 pub(crate) fn function_error(kind: &str, message: String) -> FunctionError {

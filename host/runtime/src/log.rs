@@ -71,10 +71,10 @@ impl GuestLog {
         self.emit(Stream::Stdout, &mut state.stdout);
         self.emit(Stream::Stderr, &mut state.stderr);
         if state.dropped > 0 {
-            let EventTags { request_id, connection_id, route } = &self.tags;
+            let EventTags { request_id, connection_id, route, release } = &self.tags;
             let dropped = state.dropped;
             tracing::warn!(
-                target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route,
+                target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
                 "{dropped} more bytes of output were dropped: one event logs at most {MAX_GUEST_LOG_BYTES}"
             );
             state.dropped = 0;
@@ -86,14 +86,14 @@ impl GuestLog {
         for piece in line.chunks(MAX_GUEST_LINE_BYTES) {
             let text = String::from_utf8_lossy(piece);
             let text = text.trim_end_matches(['\r', '\n']);
-            let EventTags { request_id, connection_id, route } = &self.tags;
+            let EventTags { request_id, connection_id, route, release } = &self.tags;
             match stream {
                 Stream::Stdout => tracing::info!(
-                    target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route,
+                    target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
                     stream = "stdout", "{text}"
                 ),
                 Stream::Stderr => tracing::warn!(
-                    target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route,
+                    target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
                     stream = "stderr", "{text}"
                 ),
             }

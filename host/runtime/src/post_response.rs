@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 use tidegate_capability::{Deadline, registry};
 use tidegate_event::ConnectionId;
+use tidegate_release::ReleaseId;
 
 use crate::dispatch::Host;
 use crate::engine::Engine;
@@ -36,6 +37,8 @@ struct Next {
 #[derive(Debug)]
 struct Work {
     connection: ConnectionId,
+    /// The release that the event ran on.
+    release: ReleaseId,
     effects: Effects,
     ports: Arc<Ports>,
 }
@@ -45,11 +48,12 @@ impl PostResponse {
         Self { work: None, next: None }
     }
 
-    pub(crate) fn new(connection: &ConnectionId, effects: Effects, ports: &Arc<Ports>) -> Self {
+    pub(crate) fn new(connection: &ConnectionId, release: &ReleaseId, effects: Effects, ports: &Arc<Ports>) -> Self {
         if effects.deferred.is_empty() && effects.gone.is_empty() {
             return Self::nothing();
         }
-        let work = Work { connection: connection.clone(), effects, ports: Arc::clone(ports) };
+        let (connection, release) = (connection.clone(), release.clone());
+        let work = Work { connection, release, effects, ports: Arc::clone(ports) };
         Self { work: Some(work), next: None }
     }
 
@@ -101,18 +105,18 @@ impl Next {
 
 impl Work {
     async fn run(self, deadline: Deadline) {
-        let Self { connection, effects, ports } = self;
+        let Self { connection, release, effects, ports } = self;
         let work = async {
-            deliver(&connection, &effects, &ports, deadline).await;
-            reap_all(effects.gone, &ports, deadline).await;
+            deliver(&connection, &release, &effects, &ports, deadline).await;
+            reap_all(effects.gone, &release, &ports, deadline).await;
         };
         if tokio::time::timeout_at(deadline.instant().into(), work).await.is_err() {
-            tracing::warn!(connectionId = %connection, "the post-response phase met its deadline");
+            tracing::warn!(connectionId = %connection, release = %release, "the post-response phase met its deadline");
         }
     }
 }
 
-async fn deliver(connection: &ConnectionId, effects: &Effects, ports: &Ports, deadline: Deadline) {
+async fn deliver(connection: &ConnectionId, release: &ReleaseId, effects: &Effects, ports: &Ports, deadline: Deadline) {
     let messages = &effects.deferred;
     if messages.is_empty() {
         return;
@@ -120,15 +124,17 @@ async fn deliver(connection: &ConnectionId, effects: &Effects, ports: &Ports, de
     let delivered = ports.messaging.deliver_deferred(connection, messages, deadline).await;
     if delivered < messages.len() {
         let dropped = messages.len() - delivered;
-        tracing::warn!(connectionId = %connection, dropped, "messages sent during `$connect` were dropped");
+        tracing::warn!(
+            connectionId = %connection, release = %release, dropped, "messages sent during `$connect` were dropped"
+        );
     }
 }
 
 /// In one task, so that what is logged and measured belongs to the event.
-async fn reap_all(gone: Vec<Gone>, ports: &Ports, deadline: Deadline) {
+async fn reap_all(gone: Vec<Gone>, release: &ReleaseId, ports: &Ports, deadline: Deadline) {
     let reaping = gone.into_iter().map(|gone| async move {
         if let Err(error) = reap(&gone, ports, deadline).await {
-            tracing::warn!(connectionId = %gone.id, "cannot reap a gone connection: {error}");
+            tracing::warn!(connectionId = %gone.id, release = %release, "cannot reap a gone connection: {error}");
         }
     });
     stream::iter(reaping).buffer_unordered(REAP_CONCURRENCY).collect::<()>().await;

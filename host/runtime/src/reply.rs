@@ -65,16 +65,16 @@ pub(crate) fn to_message(called: Called, two_way: bool) -> Result<Reply, Functio
 
 /// Logs a guest's own error, which only the client of a two-way route is told of. Below 500 it is the client's fault.
 pub(crate) fn log_error(error: &wit::Error, tags: &EventTags) {
-    let EventTags { request_id, connection_id, route } = tags;
+    let EventTags { request_id, connection_id, route, release } = tags;
     let (status, message) = (error.status, excerpt(&error.message));
     if (400..=499).contains(&status) {
         tracing::warn!(
-            requestId = %request_id, connectionId = %connection_id, route = %route,
+            requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
             "the route failed with status {status}: {message}"
         );
     } else {
         tracing::error!(
-            requestId = %request_id, connectionId = %connection_id, route = %route,
+            requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
             "the route failed with status {status}: {message}"
         );
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidegate_capability::Deadline;
 use tidegate_event::{ConnectionId, Payload, RequestId, RouteKey};
+use tidegate_release::ReleaseId;
 use wasmtime::Result;
 use wasmtime::component::ResourceTable;
 
@@ -21,6 +22,8 @@ pub(crate) struct EventTags {
     pub(crate) request_id: RequestId,
     pub(crate) connection_id: ConnectionId,
     pub(crate) route: RouteKey,
+    /// The release that the event runs on.
+    pub(crate) release: ReleaseId,
 }
 
 /// What an event leaves for the post-response phase.

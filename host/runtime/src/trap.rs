@@ -37,19 +37,19 @@ impl Failure {
 
     /// Writes the failure to the log; a client and a guest never see the backtrace.
     pub(crate) fn log(&self, tags: &EventTags) {
-        let EventTags { request_id, connection_id, route } = tags;
+        let EventTags { request_id, connection_id, route, release } = tags;
         match self {
             Self::Trap { reason, backtrace } => tracing::error!(
-                requestId = %request_id, connectionId = %connection_id, route = %route,
+                requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
                 backtrace = backtrace.as_deref().unwrap_or_default(),
                 "the route trapped: {reason}"
             ),
             Self::Timeout(time) => tracing::error!(
-                requestId = %request_id, connectionId = %connection_id, route = %route,
+                requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
                 "the route missed its deadline of {} ms", time.as_millis()
             ),
             Self::Busy => tracing::error!(
-                requestId = %request_id, connectionId = %connection_id, route = %route,
+                requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
                 "no instance became free before the deadline"
             ),
         }

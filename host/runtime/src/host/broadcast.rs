@@ -50,9 +50,9 @@ pub(super) async fn run(
             Some(Ok(next)) => page = next,
             Some(Err(error)) if delivery.is_nothing() => return Err(unlisted(error)),
             Some(Err(error)) => {
-                let EventTags { request_id, connection_id, route } = &state.tags;
+                let EventTags { request_id, connection_id, route, release } = &state.tags;
                 tracing::warn!(
-                    requestId = %request_id, connectionId = %connection_id, route = %route, group,
+                    requestId = %request_id, connectionId = %connection_id, route = %route, release = %release, group,
                     "a broadcast ended before all members were listed: {error}"
                 );
                 // The counts are worth more than an error, and the guest learns that they are not all.

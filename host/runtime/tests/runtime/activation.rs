@@ -3,7 +3,7 @@
 use tidegate_capability::Grants;
 use tidegate_runtime::{Engine, EngineOptions, Error, Interfaces, Problem, Role};
 
-use crate::fixture::{Fixture, any, app_of, authorized_by, route};
+use crate::fixture::{Fixture, any, app_of, authorized_by, release_of, route};
 use crate::guests;
 
 fn refusal(app: tidegate_release::App) -> String {
@@ -98,7 +98,7 @@ fn what_is_no_artifact_is_named() {
         let path = guests::write(name, &bytes);
         let artifacts = [("echo".to_owned(), tidegate_release::Artifact::File(path))].into();
         let app = app_of([("chat", route("echo", Grants::default(), false))]);
-        let release = tidegate_release::Release::new(app, artifacts).unwrap();
+        let release = release_of(app, artifacts);
         let ports = crate::fixture::ports(&std::sync::Arc::default());
         let error = tidegate_runtime::Host::new(engine(), ports, release).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("not a compiled component"), "{error}");
@@ -112,7 +112,7 @@ fn an_artifact_for_another_machine_is_refused() {
     let artifact = Compiler::new(other).unwrap().compile(&guests::wasm("echo")).unwrap();
     let artifacts = [("echo".to_owned(), tidegate_release::Artifact::File(guests::write("other.cwasm", &artifact)))];
     let app = app_of([("chat", route("echo", Grants::default(), false))]);
-    let release = tidegate_release::Release::new(app, artifacts.into()).unwrap();
+    let release = release_of(app, artifacts.into());
     let engine = Engine::new(EngineOptions::on_demand(1)).unwrap();
     let error = tidegate_runtime::check(&engine, &release).unwrap_err();
     assert!(matches!(error, Error::Artifact { .. }), "{error}");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tidegate_capability::grants::{Access, ConnectionsGrant, GroupPattern, MessagingGrant, Scope};
 use tidegate_capability::{Deadline, Grants, Limits};
 use tidegate_event::{FunctionError, Payload, Reply, RouteKey, decode_reply};
-use tidegate_release::{App, Artifact, Authorizer, Release, Route};
-use tidegate_runtime::{Engine, EngineOptions, Error, Host, Outcome, Ports};
+use tidegate_release::{App, Artifact, Authorizer, Digest, Release, ReleaseId, Route};
+use tidegate_runtime::{Engine, EngineOptions, Error, Host, Outcome, Ports, Retired, Tracks, engine};
 
 use crate::guests;
 use crate::world::World;
@@ -30,6 +30,12 @@ impl Fixture {
         let world = Arc::new(World::default());
         let host = Arc::new(Host::new(engine, ports(&world), release(app))?);
         Ok(Self { host, world })
+    }
+
+    /// Runs later events on another release, and answers the one that it took the place of.
+    pub(crate) fn activate(&self, release: &Release) -> Result<Retired, Error> {
+        let mut retired = self.host.serve(Tracks::stable(self.host.link(release)?));
+        Ok(retired.pop().expect("another release ran"))
     }
 
     /// The outcome of one event, whose post-response phase has not run.
@@ -165,5 +171,16 @@ fn names(texts: &[&str]) -> BTreeSet<String> {
 pub(crate) fn release(app: App) -> Release {
     let artifacts = app.components.iter().map(|name| (name.clone(), Artifact::File(guests::artifact(name))));
     let artifacts = artifacts.collect();
-    Release::new(app, artifacts).unwrap()
+    release_of(app, artifacts)
+}
+
+/// A release whose components are known by their artifacts.
+pub(crate) fn release_of(app: App, artifacts: BTreeMap<String, Artifact>) -> Release {
+    let digest = |artifact: &Artifact| match artifact {
+        Artifact::File(path) => Digest::of(&std::fs::read(path).unwrap()),
+        Artifact::Verified(artifact) => Digest::of(artifact.bytes()),
+    };
+    let components = artifacts.iter().map(|(name, artifact)| (name.as_str(), digest(artifact)));
+    let id = ReleaseId::of(&app, components, &engine::id());
+    Release { id, app, artifacts }
 }

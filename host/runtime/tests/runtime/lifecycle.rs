@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate_capability::Deadline;
 use tidegate_event::{Payload, decode_decision};
 use tidegate_runtime::instance::MARGIN;
-use tidegate_runtime::{Engine, EngineOptions};
+use tidegate_runtime::{Engine, EngineOptions, Fault, Track};
 
 use crate::events::{self, METHOD_ARN, OWN};
 use crate::fixture::{Fixture, app_of, authorized_by};
@@ -181,18 +181,24 @@ async fn a_message_never_reaches_a_lifecycle_route() {
 }
 
 #[tokio::test]
-async fn an_outcome_says_which_route_ran_and_whether_it_trapped() {
+async fn an_outcome_says_which_route_ran_and_what_it_is_to_blame_for() {
     let fixture = Fixture::new();
-    for (event, route, trapped) in [
-        (events::message("any", "echo"), Some("any"), false),
-        (events::message("any", "fail 400"), Some("any"), false),
-        (events::message("any", "trap"), Some("any"), true),
-        (events::connect("trap"), Some("$connect"), true),
-        (events::disconnect("trap"), Some("$disconnect"), true),
-        (events::message("unknown", "echo"), None, false),
+    for (event, route, fault) in [
+        (events::message("any", "echo"), Some("any"), None),
+        (events::message("any", "fail 400"), Some("any"), None),
+        (events::message("any", "fail 500"), Some("any"), Some(Fault::Error)),
+        // No status of an error, so that the answer means nothing.
+        (events::message("any", "fail 200"), Some("any"), Some(Fault::Error)),
+        (events::message("any", "trap"), Some("any"), Some(Fault::Trap)),
+        (events::connect("trap"), Some("$connect"), Some(Fault::Trap)),
+        (events::connect("fail 503"), Some("$connect"), Some(Fault::Error)),
+        (events::disconnect("trap"), Some("$disconnect"), Some(Fault::Trap)),
+        (events::message("unknown", "echo"), None, None),
     ] {
         let outcome = fixture.dispatch(&event).await;
-        assert_eq!((outcome.route.as_ref().map(|key| key.as_str()), outcome.trapped), (route, trapped));
+        assert_eq!((outcome.route.as_ref().map(|key| key.as_str()), outcome.fault), (route, fault));
+        let running = outcome.running.unwrap();
+        assert_eq!((running.release, running.track), (fixture.host.release(), Track::Stable));
     }
 }
 

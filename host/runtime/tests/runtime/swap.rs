@@ -45,7 +45,7 @@ async fn an_event_under_way_ends_on_the_release_that_it_began_on() {
         _ = &mut under_way => panic!("it spins"),
         () = std::future::ready(()) => {}
     }
-    let retired = fixture.host.activate(&release(answered_by("echo", Grants::default()))).unwrap();
+    let retired = fixture.activate(&release(answered_by("echo", Grants::default()))).unwrap();
     assert_eq!(*retired.release(), before);
     assert_ne!(fixture.host.release(), before);
     assert_eq!(fixture.probe("chat", TOLD).await, TOLD);
@@ -63,7 +63,7 @@ async fn a_release_that_is_refused_changes_nothing() {
     let engine = Engine::new(EngineOptions::on_demand(1)).unwrap();
     let fixture = Fixture::with(engine, answered_by("echo", Grants::default())).unwrap();
     let before = fixture.host.release();
-    let refused = fixture.host.activate(&release(answered_by("probe", Grants::default())));
+    let refused = fixture.activate(&release(answered_by("probe", Grants::default())));
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
     assert_eq!(fixture.host.release(), before);
     assert_eq!(fixture.probe("chat", TOLD).await, TOLD);
@@ -92,7 +92,7 @@ async fn swaps_under_load_lose_no_event_and_free_what_they_replace() {
         let mut retired = Vec::new();
         for number in 0..SWAPS {
             let next = if number % 2 == 0 { &probe } else { &echo };
-            retired.push(fixture.host.activate(next).unwrap());
+            retired.push(fixture.activate(next).unwrap());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         stop.store(true, Ordering::Relaxed);

@@ -1,0 +1,361 @@
+//! A running host follows the pointer: it notices that another release is to run, loads it, and swaps.
+//!
+//! A host on Lambda is stopped between events, so it looks when events come: an event whose reading is older than the
+//! maximum staleness reads the pointer while it runs, and what is new is loaded after its response. A reading above the hard
+//! bound, as after a thaw, is renewed before the event, for a moment at most. A host that is never stopped
+//! [checks](Follower::check) when it is told to.
+//!
+//! Whatever is wrong with a release, its store or its status, the last good release goes on.
+//!
+//! - `reading`: what was read of the store, and how old that is
+//! - `candidate`: from a release's id to one that is linked, and what became of those that are not
+//! - `budget`: what a canary's events count for
+
+mod budget;
+mod candidate;
+mod reading;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tidegate_capability::Deadline;
+use tidegate_event::Timestamp;
+use tidegate_release::load::Terms;
+use tidegate_release::pointer::{Canary, Halt};
+use tidegate_release::store::{Consistency, HostStore, StoreError};
+use tidegate_release::{App, Release, ReleaseId};
+use tokio::task::JoinHandle;
+
+use crate::dispatch::{Host, Outcome};
+use crate::tracks::{Linked, Retired, Tracks};
+use budget::Budget;
+use candidate::Candidates;
+use reading::{Age, Ages, Reading};
+
+/// How old a reading may be before the next event renews it, unless the host is told otherwise.
+pub const MAX_STALENESS: Duration = Duration::from_secs(2);
+/// How old a reading may be for an event to begin on it: more is the age of one from before the process was stopped.
+pub const HARD_BOUND: Duration = Duration::from_secs(30);
+/// How long an event waits for such a reading to be renewed.
+pub const RENEWAL: Duration = Duration::from_millis(50);
+/// How long reading the pointer may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long one write of the status may take.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How a host follows.
+#[derive(Debug, Clone)]
+pub struct FollowOptions {
+    /// What it believes and runs.
+    pub terms: Terms,
+    /// How it calls itself in the status.
+    pub host: String,
+    /// How old a reading may be before the next event renews it.
+    pub max_staleness: Duration,
+}
+
+/// What is particular to one kind of host.
+#[async_trait]
+pub trait Adopt: Send + Sync {
+    /// Leaves of a release's app what this host serves.
+    fn select(&self, _app: &mut App) {}
+
+    /// Reads what a release needs besides its artifacts, before it runs.
+    ///
+    /// # Errors
+    /// With why it must not run.
+    async fn prepare(&self, _release: &Release, _deadline: Deadline) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Hears what happened, which is in the log already.
+    fn note(&self, _news: &News) {}
+}
+
+/// What happened while a host followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum News {
+    /// Other releases run.
+    Swapped {
+        /// The stable one.
+        stable: ReleaseId,
+        /// The canary.
+        canary: Option<ReleaseId>,
+    },
+    /// A release does not run.
+    Refused(ReleaseId),
+    /// This host halted a canary.
+    Halted(ReleaseId),
+}
+
+/// What a host does not keep itself: its store's word on which releases run.
+pub struct Follower {
+    host: Arc<Host>,
+    /// The release that it was deployed with.
+    deployed: Release,
+    store: Arc<dyn HostStore>,
+    options: FollowOptions,
+    adopt: Arc<dyn Adopt>,
+    /// When the pointer was read last, and when that was last tried.
+    ages: Mutex<Ages>,
+    /// The reading that an event began.
+    reading: Mutex<Option<JoinHandle<Result<Reading, StoreError>>>>,
+    /// Held while another release is made to run: one at a time.
+    candidates: tokio::sync::Mutex<Candidates>,
+    budget: Budget,
+    retired: Mutex<Vec<Retired>>,
+}
+
+impl Follower {
+    /// Follows `store` for `host`, which runs the release that it was `deployed` with.
+    #[must_use]
+    pub fn new(
+        host: Arc<Host>,
+        deployed: Release,
+        store: Arc<dyn HostStore>,
+        options: FollowOptions,
+        adopt: Arc<dyn Adopt>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            host,
+            deployed,
+            store,
+            options,
+            adopt,
+            ages: Mutex::default(),
+            reading: Mutex::default(),
+            candidates: tokio::sync::Mutex::default(),
+            budget: Budget::default(),
+            retired: Mutex::default(),
+        })
+    }
+
+    /// Reads the pointer, and makes what it names run. What is wrong is logged and reported; the last good release goes on.
+    pub async fn check(&self, deadline: Deadline) {
+        match self.read(deadline).await {
+            Ok(reading) => self.apply(&reading, deadline).await,
+            Err(error) => self.unread(&error),
+        }
+        self.free();
+    }
+
+    /// Before an event: begins to renew a reading that is stale, and waits a moment for one that is above the hard bound.
+    pub async fn before_event(self: &Arc<Self>) {
+        if !self.is_due() {
+            return;
+        }
+        if self.ages().read.of().is_none_or(|age| age >= HARD_BOUND) {
+            let deadline = Deadline::after(RENEWAL);
+            if tokio::time::timeout_at(deadline.instant().into(), self.check(deadline)).await.is_err() {
+                tracing::warn!(
+                    release = %self.host.release(),
+                    "the pointer was not read within {} ms, so the event runs on the last good release", RENEWAL.as_millis()
+                );
+            }
+            return;
+        }
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if reading.is_none() {
+            let follower = Arc::clone(self);
+            *reading = Some(tokio::spawn(async move { follower.read(Deadline::after(READ_TIMEOUT)).await }));
+        }
+    }
+
+    /// Counts an event; whether what was counted should be [written](Self::flush) at once.
+    pub fn record(&self, outcome: &Outcome) -> bool {
+        match self.canary() {
+            Some(canary) => self.budget.record(&canary, outcome),
+            None => false,
+        }
+    }
+
+    /// After an event's response: makes run what was read during it, writes what was counted, and frees what has ended.
+    pub async fn after_event(&self, deadline: Deadline) {
+        let reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut reading) = reading {
+            match tokio::time::timeout_at(deadline.instant().into(), &mut reading).await {
+                Ok(Ok(Ok(reading))) => self.apply(&reading, deadline).await,
+                Ok(Ok(Err(error))) => self.unread(&error),
+                Ok(Err(_)) => {}
+                Err(_) => *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading),
+            }
+        }
+        self.flush(deadline).await;
+        self.free();
+    }
+
+    /// Writes what canaries have done, where it is due; halts the one that has spent its budget.
+    pub async fn flush(&self, deadline: Deadline) {
+        let Some(canary) = self.canary() else { return };
+        let deadline = deadline.min(Deadline::after(STATUS_TIMEOUT));
+        let Some(spent) = self.budget.flush(&*self.store, &canary, deadline).await else { return };
+        let halt = Halt {
+            run: canary.run,
+            release: canary.release.clone(),
+            at: Timestamp::now(),
+            host: self.options.host.clone(),
+            reason: format!("{spent} failures, and its error budget is {}", canary.error_budget),
+        };
+        let holds = match self.store.halt(&halt, deadline).await {
+            Ok(holds) => holds,
+            Err(error) => {
+                tracing::error!(release = %canary.release, "cannot tell the others that the canary is halted: {error}");
+                halt
+            }
+        };
+        self.adopt.note(&News::Halted(canary.release.clone()));
+        self.stop(&holds).await;
+    }
+
+    /// Frees releases whose last event has ended. It may wait for the kernel.
+    pub fn free(&self) {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle: Vec<_> = retired.extract_if(.., |retired| retired.is_idle()).collect();
+        drop(retired);
+        drop(idle);
+    }
+
+    async fn read(&self, deadline: Deadline) -> Result<Reading, StoreError> {
+        let began = Age::now();
+        self.ages().tried = began;
+        let deadline = deadline.min(Deadline::after(READ_TIMEOUT));
+        let pointer = self.store.pointer(Consistency::Eventual, deadline).await?;
+        let halt = match &pointer.canary {
+            Some(canary) => self.store.halted(canary.run, deadline).await?,
+            None => None,
+        };
+        self.ages().read = began;
+        Ok(Reading { pointer, halt })
+    }
+
+    fn unread(&self, error: &StoreError) {
+        // Once in a while: the next try is a maximum staleness away.
+        tracing::warn!(release = %self.host.release(), "cannot read the pointer, so the release goes on: {error}");
+    }
+
+    /// Makes what was read run, as far as that can be loaded.
+    async fn apply(&self, reading: &Reading, deadline: Deadline) {
+        let mut candidates = self.candidates.lock().await;
+        if !candidates.is_newer(reading.pointer.generation) {
+            return;
+        }
+        let wanted = reading.wanted(&self.deployed.id);
+        if let Some(halt) = &wanted.halt
+            && self.canary().is_some_and(|canary| canary.run == halt.run)
+        {
+            halted(halt);
+        }
+        let tracks = self.host.tracks();
+        let stable = self.candidate(&mut candidates, &tracks, &wanted.stable, reading, deadline).await;
+        let canary = match &wanted.canary {
+            Some(canary) if !self.budget.is_spent(canary) => {
+                let linked = self.candidate(&mut candidates, &tracks, &canary.release, reading, deadline).await;
+                linked.map(|linked| (canary.clone(), linked))
+            }
+            _ => None,
+        };
+        // What does not load leaves the release that runs.
+        let stable = stable.unwrap_or_else(|| tracks.stable.clone());
+        self.swap(tracks, Tracks { stable, canary });
+    }
+
+    async fn candidate(
+        &self,
+        candidates: &mut Candidates,
+        tracks: &Tracks,
+        id: &ReleaseId,
+        reading: &Reading,
+        deadline: Deadline,
+    ) -> Option<Linked> {
+        if let Some(linked) = tracks.find(id) {
+            return Some(linked.clone());
+        }
+        if !candidates.may_try(id, reading.pointer.generation) {
+            return None;
+        }
+        match candidate::link(self, id, deadline).await {
+            Ok(linked) => {
+                candidates.loaded(id);
+                self.report(id, None).await;
+                Some(linked)
+            }
+            Err(reason) => {
+                candidates.refused(id, reading.pointer.generation);
+                tracing::error!(release = %id, "cannot run the release, so `{}` goes on: {reason}", self.host.release());
+                self.adopt.note(&News::Refused(id.clone()));
+                self.report(id, Some(reason)).await;
+                None
+            }
+        }
+    }
+
+    fn swap(&self, old: Tracks, new: Tracks) {
+        let ids = |tracks: &Tracks| {
+            let canary = tracks.canary.as_ref().map(|(canary, _)| canary.clone());
+            (tracks.stable.release().clone(), canary)
+        };
+        let (before, (stable, canary)) = (ids(&old), ids(&new));
+        // Only the host holds what it runs, so that it is seen when the last event has ended.
+        drop(old);
+        if before == (stable.clone(), canary.clone()) {
+            return;
+        }
+        let retired = self.host.serve(new);
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).extend(retired);
+        if before.0 != stable {
+            tracing::info!(release = %stable, "the release has taken the place of `{}`", before.0);
+        }
+        match &canary {
+            Some(canary) if before.1.as_ref() != Some(canary) => {
+                tracing::info!(release = %canary.release, "a canary takes {} of the connections", canary.share);
+            }
+            None if before.1.is_some() => tracing::info!(release = %stable, "the canary has ended"),
+            _ => {}
+        }
+        self.adopt.note(&News::Swapped { stable, canary: canary.map(|canary| canary.release) });
+    }
+
+    /// Takes the canary of a halt out of service.
+    async fn stop(&self, halt: &Halt) {
+        let _one_at_a_time = self.candidates.lock().await;
+        let tracks = self.host.tracks();
+        if tracks.canary.as_ref().is_some_and(|(canary, _)| canary.run == halt.run) {
+            halted(halt);
+            let stable = tracks.stable.clone();
+            self.swap(tracks, Tracks::stable(stable));
+        }
+    }
+
+    /// Best effort: hosts go on whether it is known or not.
+    async fn report(&self, release: &ReleaseId, failure: Option<String>) {
+        let report = candidate::report(&self.options.host, failure);
+        if let Err(error) = self.store.report(release, &report, Deadline::after(STATUS_TIMEOUT)).await {
+            tracing::warn!(release = %release, "cannot report on the release: {error}");
+        }
+    }
+
+    fn canary(&self) -> Option<Canary> {
+        self.host.canary()
+    }
+
+    /// Whether it is time to read the pointer: neither was it read nor has that failed a moment ago.
+    fn is_due(&self) -> bool {
+        self.ages().tried.of().is_none_or(|age| age >= self.options.max_staleness)
+    }
+
+    fn ages(&self) -> MutexGuard<'_, Ages> {
+        self.ages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn halted(halt: &Halt) {
+    tracing::error!(release = %halt.release, "the canary is halted, by `{}`: {}", halt.host, halt.reason);
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("host", &self.host).field("store", &self.store).finish_non_exhaustive()
+    }
+}
