@@ -7,7 +7,7 @@
 //! - [`release`]: an app with its artifacts, as the router uses it
 //! - [`folder`]: a folder as the source of one release
 //! - [`document`]: what a published release says of itself; [`envelope`]: that, signed; [`keys`]: by whom
-//! - [`store`]: where releases are published: the ports
+//! - [`store`]: where releases are published: the ports; [`folder_store`]: a folder
 //! - [`pointer`]: which release runs, the canary rule, and how both change
 //! - [`load`]: from a published release to one that a host runs
 //! - [`digest`]: SHA-256 digests, which name what is stored
@@ -23,6 +23,7 @@ pub mod document;
 pub mod envelope;
 pub mod error;
 pub mod folder;
+pub mod folder_store;
 pub mod keys;
 pub mod load;
 pub mod manifest;
