@@ -20,6 +20,8 @@ use crate::release::{Artifact, Release, ReleaseId};
 pub const APP_FILE: &str = "app.json";
 /// The release's id, in a line, in a release's folder.
 pub const ID_FILE: &str = "release-id";
+/// The keys that hosts trust, as JSON, in a package beside its release's files.
+pub const KEYS_FILE: &str = "trusted-keys.json";
 /// The folder of the artifacts in a release's folder.
 pub const COMPONENTS_DIR: &str = "components";
 /// The extension of an artifact.

@@ -10,6 +10,8 @@
 //! - [`store`]: where releases are published: the ports; [`folder_store`]: a folder
 //! - [`pointer`]: which release runs, the canary rule, and how both change
 //! - [`load`]: from a published release to one that a host runs
+//! - [`publish`]: from what was built to a published release; [`prune`]: the removal of those that nobody needs
+//! - [`diff`]: what differs between two versions of an app, and what the newer one newly asks for
 //! - [`digest`]: SHA-256 digests, which name what is stored
 //! - `conformance`, behind the feature of that name: the suite that each store runs
 //! - [`error`]: what is wrong with a manifest, an app or a folder, over `problem`, what is wrong with one key
@@ -18,6 +20,7 @@ pub mod app;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod diff;
 pub mod digest;
 pub mod document;
 pub mod envelope;
@@ -29,6 +32,8 @@ pub mod load;
 pub mod manifest;
 pub mod pointer;
 mod problem;
+pub mod prune;
+pub mod publish;
 pub mod release;
 mod routing;
 pub mod store;

@@ -1,0 +1,203 @@
+// Clippy's exception for tests covers test functions, not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::folder_store::FolderStore;
+use crate::pointer::Share;
+use crate::publish::tests::{published, store};
+use crate::publish::verify_complete;
+use crate::store::{Publish as _, Releases as _};
+
+const RULES: Rules = Rules { keep: 1, min_age: Duration::ZERO };
+
+fn by() -> By {
+    By { who: "me".to_owned(), why: Some("tidying up".to_owned()) }
+}
+
+/// A time at which everything that these tests store is older than nothing.
+fn now() -> Timestamp {
+    Timestamp::now().saturating_add(Duration::from_secs(1))
+}
+
+async fn advance(store: &FolderStore, action: Action, next: impl AsyncFnOnce(Pointer) -> Pointer) {
+    let pointer = read_pointer(store).await.unwrap();
+    let next = next(pointer.clone()).await;
+    let change = pointer.change(&next, action, Timestamp::now(), "me".to_owned(), None);
+    store.advance(&next, &change, deadline()).await.unwrap();
+}
+
+async fn activate(store: &FolderStore, release: &ReleaseId) {
+    advance(store, Action::Activate, async |pointer| pointer.activate(release).unwrap()).await;
+}
+
+async fn canary(store: &FolderStore, release: &ReleaseId) {
+    let next = async |pointer: Pointer| pointer.canary(release, Share::ALL, 10, None, false).unwrap();
+    advance(store, Action::Canary, next).await;
+}
+
+async fn is_whole(store: &FolderStore, release: &ReleaseId) -> bool {
+    let Ok(envelope) = store.envelope(release, deadline()).await else { return false };
+    let document = Envelope::parse(&envelope).unwrap().unverified().unwrap();
+    verify_complete(store, &document).await.is_ok()
+}
+
+fn set<const N: usize>(releases: [&ReleaseId; N]) -> BTreeSet<ReleaseId> {
+    releases.into_iter().cloned().collect()
+}
+
+#[tokio::test]
+async fn what_nobody_needs_is_removed_with_the_artifacts_that_were_its_alone() {
+    let (_dir, store) = store();
+    let old = published(&store, &["shared", "old"]).await;
+    let never_used = published(&store, &["never used"]).await;
+    let before = published(&store, &["before"]).await;
+    let active = published(&store, &["shared", "active"]).await;
+    let tried = published(&store, &["tried"]).await;
+    for release in [&old, &before, &active] {
+        activate(&store, release).await;
+    }
+    canary(&store, &tried).await;
+    let planned = plan(&store, RULES, now()).await.unwrap();
+    let pruned = prune(&store, RULES, now(), &by()).await.unwrap();
+    assert_eq!(planned, pruned);
+    assert_eq!(pruned.releases, set([&old, &never_used]));
+    assert_eq!(pruned.kept, set([&before, &active, &tried]));
+    assert_eq!(pruned.artifacts.len(), 4);
+    for release in [&before, &active, &tried] {
+        assert!(is_whole(&store, release).await);
+    }
+    assert_eq!(store.list(deadline()).await.unwrap().len(), 3);
+    assert_eq!(store.list_artifacts(deadline()).await.unwrap().len(), 8);
+    let pointer = read_pointer(&store).await.unwrap();
+    assert_eq!((pointer.generation, pointer.pruning.len(), pointer.active), (6, 0, Some(active)));
+    let last = store.history(1, deadline()).await.unwrap().remove(0);
+    assert_eq!((last.action, last.who.as_str(), last.why.as_deref()), (Action::Prune, "me", Some("tidying up")));
+
+    // Nothing is left to do, and so nothing is done.
+    let again = prune(&store, RULES, now(), &by()).await.unwrap();
+    assert_eq!((again.releases.len(), again.artifacts.len(), again.kept.len()), (0, 0, 3));
+    assert_eq!(read_pointer(&store).await.unwrap().generation, 6);
+}
+
+#[tokio::test]
+async fn the_releases_of_the_last_changes_stay() {
+    let (_dir, store) = store();
+    let mut releases = Vec::new();
+    for code in ["0", "1", "2", "3", "4"] {
+        let release = published(&store, &[code]).await;
+        activate(&store, &release).await;
+        releases.push(release);
+    }
+    // A prune is no change of what runs.
+    for _ in 0..3 {
+        advance(&store, Action::Prune, async |pointer| pointer.end_prune()).await;
+    }
+    for (keep, stay) in [(0, 2), (1, 2), (2, 3), (3, 4), (4, 5), (9, 5)] {
+        let planned = plan(&store, Rules { keep, ..RULES }, now()).await.unwrap();
+        assert_eq!(planned.kept, releases[5 - stay..].iter().cloned().collect(), "{keep}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_rollback_leads_to_stays_however_often_the_canary_changed() {
+    let (_dir, store) = store();
+    let before = published(&store, &["before"]).await;
+    let active = published(&store, &["active"]).await;
+    let tried = published(&store, &["tried"]).await;
+    activate(&store, &before).await;
+    activate(&store, &active).await;
+    for _ in 0..4 {
+        canary(&store, &tried).await;
+    }
+    assert_eq!(plan(&store, RULES, now()).await.unwrap().releases, set([]));
+    assert_eq!(plan(&store, RULES, now()).await.unwrap().kept, set([&before, &active, &tried]));
+}
+
+#[tokio::test]
+async fn what_is_young_stays() {
+    let (_dir, store) = store();
+    let release = published(&store, &["1"]).await;
+    store.put_artifact(b"of a publication under way", deadline()).await.unwrap();
+    let rules = Rules { min_age: Duration::from_secs(3_600), ..RULES };
+    let pruned = prune(&store, rules, now(), &by()).await.unwrap();
+    assert_eq!((pruned.kept, pruned.artifacts.len()), (set([&release]), 0));
+    let later = now().saturating_add(Duration::from_secs(3_600));
+    let pruned = prune(&store, rules, later, &by()).await.unwrap();
+    assert_eq!((pruned.releases, pruned.artifacts.len()), (set([&release]), 3));
+}
+
+#[tokio::test]
+async fn what_a_publication_left_that_was_broken_off_is_removed() {
+    let (_dir, store) = store();
+    let active = published(&store, &["1"]).await;
+    activate(&store, &active).await;
+    store.put_artifact(b"of no release", deadline()).await.unwrap();
+    let pruned = prune(&store, RULES, now(), &by()).await.unwrap();
+    assert_eq!((pruned.releases.len(), pruned.artifacts), (0, BTreeSet::from([Digest::of(b"of no release")])));
+    assert!(is_whole(&store, &active).await);
+}
+
+#[tokio::test]
+async fn a_prune_that_was_broken_off_is_ended_by_the_next() {
+    let (_dir, store) = store();
+    let (first, second) = (published(&store, &["1"]).await, published(&store, &["2"]).await);
+    let (third, active) = (published(&store, &["3"]).await, published(&store, &["4"]).await);
+    activate(&store, &active).await;
+    let began = set([&first, &second]);
+    advance(&store, Action::Prune, async |pointer| pointer.begin_prune(began.clone()).unwrap()).await;
+    store.remove_envelope(&first, deadline()).await.unwrap();
+
+    // Even where the rules of the next would keep what it began to remove.
+    let rules = Rules { keep: 10, min_age: Duration::from_secs(3_600) };
+    let pruned = prune(&store, rules, now(), &by()).await.unwrap();
+    assert_eq!((&pruned.releases, &pruned.resumed), (&began, &began));
+    assert_eq!(pruned.kept, set([&third, &active]));
+    assert!(read_pointer(&store).await.unwrap().pruning.is_empty());
+    assert_eq!(store.list(deadline()).await.unwrap().len(), 2);
+    // Its artifacts are as young as ever.
+    assert_eq!(store.list_artifacts(deadline()).await.unwrap().len(), 8);
+    assert_eq!(prune(&store, RULES, now(), &by()).await.unwrap().artifacts.len(), 6);
+}
+
+#[tokio::test]
+async fn a_release_that_cannot_be_read_keeps_everything() {
+    let (_dir, store) = store();
+    let old = published(&store, &["1"]).await;
+    let active = published(&store, &["2"]).await;
+    activate(&store, &active).await;
+    store.remove_envelope(&active, deadline()).await.unwrap();
+    store.put_envelope(&active, b"{}", deadline()).await.unwrap();
+    let refused = prune(&store, RULES, now(), &by()).await.unwrap_err();
+    assert!(matches!(&refused, PruneError::Unreadable { id, .. } if *id == active), "{refused}");
+    assert!(refused.to_string().contains(active.as_str()));
+    assert!(is_whole(&store, &old).await);
+    assert_eq!(read_pointer(&store).await.unwrap().generation, 1);
+}
+
+#[tokio::test]
+async fn an_activation_between_is_kept() {
+    let (_dir, store) = store();
+    let (first, second) = (published(&store, &["1"]).await, published(&store, &["2"]).await);
+    let going = set([&first]);
+    advance(&store, Action::Prune, async |pointer| pointer.begin_prune(going.clone()).unwrap()).await;
+    activate(&store, &second).await;
+    end(&store, &going, &by()).await.unwrap();
+    let pointer = read_pointer(&store).await.unwrap();
+    assert_eq!((pointer.active, pointer.pruning.len()), (Some(second), 0));
+    // Another prune's end is its own.
+    end(&store, &going, &by()).await.unwrap();
+    assert_eq!(read_pointer(&store).await.unwrap().generation, 3);
+}
+
+#[tokio::test]
+async fn a_release_that_nobody_runs_can_be_withdrawn() {
+    let (_dir, store) = store();
+    let (idle, active) = (published(&store, &["1"]).await, published(&store, &["2"]).await);
+    activate(&store, &active).await;
+    assert_eq!(withdraw(&store, &active, &by()).await, Err(PruneError::InUse(active.clone())));
+    withdraw(&store, &idle, &by()).await.unwrap();
+    assert_eq!(store.list(deadline()).await.unwrap().into_keys().collect::<BTreeSet<_>>(), set([&active]));
+    assert!(read_pointer(&store).await.unwrap().pruning.is_empty());
+    assert_eq!(published(&store, &["1"]).await, idle);
+    assert!(is_whole(&store, &idle).await && is_whole(&store, &active).await);
+}
