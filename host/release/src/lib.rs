@@ -8,6 +8,7 @@
 //! - [`folder`]: a folder as the source of one release
 //! - [`document`]: what a published release says of itself; [`envelope`]: that, signed; [`keys`]: by whom
 //! - [`store`]: where releases are published: the ports; [`folder_store`]: a folder
+//! - [`cache`]: a folder of artifacts in front of a store
 //! - [`pointer`]: which release runs, the canary rule, and how both change
 //! - [`load`]: from a published release to one that a host runs
 //! - [`publish`]: from what was built to a published release; [`prune`]: the removal of those that nobody needs
@@ -17,6 +18,7 @@
 //! - [`error`]: what is wrong with a manifest, an app or a folder, over `problem`, what is wrong with one key
 
 pub mod app;
+pub mod cache;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -1,0 +1,149 @@
+//! Artifacts of a store in a folder of this machine, so that a host that starts anew need not fetch them again.
+//!
+//! The folder is not trusted: bytes are used only if their digest is the one that was asked for. It is no part of a
+//! release either: where it cannot be read or written, or is full, artifacts are fetched.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use tidegate_capability::Deadline;
+
+use crate::digest::Digest;
+use crate::folder::ARTIFACT_EXTENSION;
+use crate::pointer::{Halt, Pointer};
+use crate::release::ReleaseId;
+use crate::store::{Consistency, Releases, Report, Reported, Result, Status, Tally};
+
+/// A store whose artifacts are kept in a folder once they were fetched.
+#[derive(Debug)]
+pub struct Cached<S: ?Sized> {
+    store: Arc<S>,
+    dir: PathBuf,
+    max_bytes: u64,
+}
+
+impl<S: ?Sized> Cached<S> {
+    /// The store with the folder `dir` before it, which is made when there is something to keep, is this cache's alone, and
+    /// has at most `max_bytes` of artifacts: those that were not used for longest are removed.
+    #[must_use]
+    pub fn new(store: Arc<S>, dir: impl Into<PathBuf>, max_bytes: u64) -> Self {
+        Self { store, dir: dir.into(), max_bytes }
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.dir.join(format!("{digest}.{ARTIFACT_EXTENSION}"))
+    }
+
+    /// The artifact if it is there and whole. One that is not is removed.
+    fn find(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let path = self.path(digest);
+        let file = File::open(&path).ok()?;
+        let mut bytes = Vec::new();
+        // What is larger was not put here by this cache.
+        let read = (&file).take(self.max_bytes).read_to_end(&mut bytes);
+        if read.is_err() || Digest::of(&bytes) != *digest {
+            remove(&path);
+            return None;
+        }
+        // It is used now, so it is not the next to be removed.
+        let _ = file.set_modified(SystemTime::now());
+        Some(bytes)
+    }
+
+    fn keep(&self, digest: &Digest, bytes: &[u8]) {
+        let size = bytes.len() as u64;
+        if size > self.max_bytes || Digest::of(bytes) != *digest {
+            return;
+        }
+        // First, so that there is room for it.
+        self.remove_oldest(self.max_bytes - size);
+        let write = || {
+            fs::create_dir_all(&self.dir)?;
+            let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+            file.write_all(bytes)?;
+            file.persist(self.path(digest)).map_err(|error| error.error)
+        };
+        // A full disk, or a folder that cannot be written: it is fetched again the next time.
+        let _: io::Result<File> = write();
+    }
+
+    /// Removes files, those first that were not used for longest, until the others have at most `max_bytes`. What a process
+    /// left half-written is among them.
+    fn remove_oldest(&self, max_bytes: u64) {
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if let Ok(metadata) = entry.metadata()
+                && metadata.is_file()
+            {
+                let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                files.insert((used, entry.path()), metadata.len());
+            }
+        }
+        let mut total: u64 = files.values().sum();
+        for ((_, path), size) in files {
+            if total <= max_bytes {
+                return;
+            }
+            if remove(&path) {
+                total = total.saturating_sub(size);
+            }
+        }
+    }
+}
+
+/// Whether the file is not there now.
+fn remove(path: &Path) -> bool {
+    fs::remove_file(path).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true)
+}
+
+#[async_trait]
+impl<S: Releases + ?Sized> Releases for Cached<S> {
+    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<Pointer> {
+        self.store.pointer(consistency, deadline).await
+    }
+
+    async fn envelope(&self, release: &ReleaseId, deadline: Deadline) -> Result<Vec<u8>> {
+        self.store.envelope(release, deadline).await
+    }
+
+    async fn artifact(&self, digest: &Digest, deadline: Deadline) -> Result<Vec<u8>> {
+        if let Some(bytes) = self.find(digest) {
+            return Ok(bytes);
+        }
+        let bytes = self.store.artifact(digest, deadline).await?;
+        self.keep(digest, &bytes);
+        Ok(bytes)
+    }
+}
+
+#[async_trait]
+impl<S: Status + ?Sized> Status for Cached<S> {
+    async fn halted(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>> {
+        self.store.halted(run, deadline).await
+    }
+
+    async fn halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
+        self.store.halt(halt, deadline).await
+    }
+
+    async fn count(&self, run: u64, tally: Tally, deadline: Deadline) -> Result<Tally> {
+        self.store.count(run, tally, deadline).await
+    }
+
+    async fn tally(&self, run: u64, deadline: Deadline) -> Result<Tally> {
+        self.store.tally(run, deadline).await
+    }
+
+    async fn report(&self, release: &ReleaseId, report: &Report, deadline: Deadline) -> Result<()> {
+        self.store.report(release, report, deadline).await
+    }
+
+    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, Reported>> {
+        self.store.reports(deadline).await
+    }
+}
