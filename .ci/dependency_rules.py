@@ -43,7 +43,8 @@ RULES = {
     "release": rule({"capability", "event"}, absent=("wasmtime*", COMPILER)),
     "runtime": rule(CONTRACTS, absent=("aws-sdk-*", "hyper", COMPILER)),
     "compile": rule(CONTRACTS | {"runtime"}, absent=("aws-sdk-*",)),
-    "aws": rule(PORTS, absent=("wasmtime*", "dynoxide*", COMPILER)),
+    # It implements the ports of `capability` and the store of `release`.
+    "aws": rule(CONTRACTS, absent=("wasmtime*", "dynoxide*", COMPILER)),
     # The SDK's HTTP client interface alone: it serves whoever speaks DynamoDB, and knows none of our crates.
     "embedded": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
     "gateway": rule(PORTS, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),

@@ -7,6 +7,9 @@ use aws_smithy_async::time::SystemTimeSource;
 
 use crate::config::{ConfigSource, ConfigStore};
 use crate::messaging::ConnectionsMessaging;
+use crate::releases::AwsStore;
+use crate::s3::Bucket;
+use crate::tables::ReleaseTables;
 use crate::transport::Transport;
 use crate::{client, messaging};
 
@@ -49,6 +52,14 @@ impl Account {
             .http_client(self.transport.client());
         config.set_endpoint_url(endpoint.map(str::to_owned));
         client::client(config)
+    }
+
+    /// The releases in these tables and this bucket. DynamoDB and S3 are at their own endpoints when those are none.
+    #[must_use]
+    pub fn releases(&self, tables: &ReleaseTables, bucket: &str, dynamodb: Option<&str>, s3: Option<&str>) -> AwsStore {
+        let (connector, credentials) = (self.transport.connector(), self.credentials.clone());
+        let bucket = Bucket::new(connector, credentials, &self.region, s3, bucket);
+        AwsStore::new(self.dynamodb(dynamodb), tables, bucket)
     }
 
     /// Messages through the `@connections` of one API and stage: its callback URL.

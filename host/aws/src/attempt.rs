@@ -22,7 +22,9 @@ pub(crate) const ATTEMPT: Duration = Duration::from_secs(1);
 pub(crate) enum Repeat {
     /// After every failure that may pass: the call is a read, or applying it twice does no more than applying it once.
     Safe,
-    /// Only when DynamoDB said that it did not apply the call.
+    /// The same, for a call whose answer may take longer than [`ATTEMPT`].
+    SafeWithin(Duration),
+    /// Only when the service said that it did not apply the call.
     Unapplied,
 }
 
@@ -46,7 +48,7 @@ impl Backoff {
     }
 }
 
-/// Sends a request, as often as `repeat` and the deadline allow.
+/// Sends a request to DynamoDB, as often as `repeat` and the deadline allow.
 pub(crate) async fn send<T, E, F, Fut>(
     operation: &'static str,
     repeat: Repeat,
@@ -61,25 +63,22 @@ where
     send_with(operation, repeat, deadline, request, |error| failure::classify(operation, &error)).await
 }
 
-/// [`send`] for an operation with errors of its own.
+/// [`send`] for an operation with errors of its own, and for other services.
 pub(crate) async fn send_with<T, E, F, Fut>(
     operation: &'static str,
     repeat: Repeat,
     deadline: Deadline,
     mut request: F,
-    classify: impl Fn(SdkError<E, HttpResponse>) -> Failure,
+    classify: impl Fn(E) -> Failure,
 ) -> Result<T, Failure>
 where
     F: FnMut() -> Fut,
-    Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    Fut: Future<Output = Result<T, E>>,
 {
     let mut backoff = Backoff::default();
-    let mut failure = Failure::Unknown;
+    let mut failure = Failure::Unknown(failure::NO_ANSWER.to_owned());
     loop {
-        let time = match repeat {
-            Repeat::Safe => deadline.remaining().min(ATTEMPT),
-            Repeat::Unapplied => deadline.remaining(),
-        };
+        let time = repeat.time(deadline);
         // A timer polls its future first, so a passed deadline would still send the request.
         if time.is_zero() {
             return Err(failure);
@@ -88,13 +87,25 @@ where
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => classify(error),
             Err(_) => {
-                tracing::warn!(operation, millis = time.as_millis(), "no answer from DynamoDB in time");
-                Failure::Unknown
+                tracing::warn!(operation, millis = time.as_millis(), "no answer from AWS in time");
+                Failure::Unknown(failure::NO_ANSWER.to_owned())
             }
         };
-        let again = failure.is_passing() || (repeat == Repeat::Safe && matches!(failure, Failure::Unknown));
+        let again = failure.is_passing() || (repeat != Repeat::Unapplied && matches!(failure, Failure::Unknown(_)));
         if !again || !backoff.pause(deadline).await {
             return Err(failure);
+        }
+    }
+}
+
+impl Repeat {
+    /// How long one attempt waits.
+    fn time(self, deadline: Deadline) -> Duration {
+        let remaining = deadline.remaining();
+        match self {
+            Self::Safe => remaining.min(ATTEMPT),
+            Self::SafeWithin(time) => remaining.min(time),
+            Self::Unapplied => remaining,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What an SDK error means.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::CancellationReason;
 use tidegate_capability::{registry, storage};
@@ -16,6 +16,13 @@ const UPDATE_MESSAGES: [(&str, &str); 5] = [
     ("Number overflow", "a number leaves DynamoDB's range of about 10^126, or has over 38 digits"),
     ("Nesting Levels", "the document would be nested deeper than 32 levels"),
 ];
+
+/// Kinds of [`Failure::Unknown`], of whichever service.
+pub(crate) const NO_ANSWER: &str = "no answer in time";
+/// The request or its answer was lost.
+pub(crate) const NO_CONNECTION: &str = "the connection failed";
+/// The answer is none of this operation.
+pub(crate) const NO_SENSE: &str = "the answer makes no sense";
 
 /// Why a call failed, as far as a caller acts on it.
 #[derive(Debug)]
@@ -32,14 +39,19 @@ pub(crate) enum Failure {
     TooLarge,
     /// Not applied: not allowed; why.
     Invalid(String),
-    /// Not applied, and repeating does not help: a missing table or permission.
-    Refused,
-    /// Perhaps applied: no answer, a failure of the service, or an answer that makes no sense.
-    Unknown,
+    /// Not applied, and repeating does not help: a missing table or permission; why.
+    Refused(String),
+    /// Perhaps applied: no answer, a failure of the service, or an answer that makes no sense; which.
+    Unknown(String),
 }
 
 impl Failure {
-    /// Whether DynamoDB said that nothing was applied, and that a later attempt may succeed.
+    /// That a request misses a part; it was never sent.
+    pub(crate) fn unbuilt(error: BuildError) -> Self {
+        Self::Refused(error.to_string())
+    }
+
+    /// Whether the service said that nothing was applied, and that a later attempt may succeed.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Throttled | Self::Contended)
     }
@@ -52,7 +64,7 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(operation: &'static str, error: 
     };
     let status = service.raw().status().as_u16();
     let message = error.message().unwrap_or_default();
-    let failure = match error.code().unwrap_or_default() {
+    match error.code().unwrap_or_default() {
         "ProvisionedThroughputExceededException"
         | "ThrottlingException"
         | "Throttling"
@@ -65,18 +77,25 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(operation: &'static str, error: 
         }
         "ConditionalCheckFailedException" => Failure::Condition,
         "ItemCollectionSizeLimitExceededException" | "RequestTooLarge" => Failure::TooLarge,
-        "ValidationException" => return validation(operation, message),
+        "ValidationException" => validation(operation, message),
         _ if status == 413 => Failure::TooLarge,
         _ if status == 429 => Failure::Throttled,
-        _ if (400..500).contains(&status) => Failure::Refused,
-        _ => Failure::Unknown,
-    };
-    if matches!(failure, Failure::Refused | Failure::Unknown) {
-        // For the operator's log: the guest learns only that the call failed.
-        let code = error.code().unwrap_or("none");
-        tracing::error!(operation, status, code, message, "DynamoDB failed a call");
+        code => {
+            // For the operator's log: the guest learns only that the call failed.
+            tracing::error!(operation, status, code, message, "DynamoDB failed a call");
+            let reason = said(status, code, message);
+            if (400..500).contains(&status) { Failure::Refused(reason) } else { Failure::Unknown(reason) }
+        }
     }
-    failure
+}
+
+/// An error's name and message; its status where it has no name.
+pub(crate) fn said(status: u16, code: &str, message: &str) -> String {
+    match (code, message) {
+        ("", _) => format!("status {status}"),
+        (code, "") => code.to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    }
 }
 
 /// What a cancelled transaction means as a whole: the most lasting of its reasons.
@@ -103,7 +122,7 @@ pub(crate) fn cancelled(error: SdkError<TransactWriteItemsError, HttpResponse>) 
         return Failure::Throttled;
     }
     tracing::error!(code = ?reasons.iter().map(CancellationReason::code).collect::<Vec<_>>(), "a transaction failed");
-    Failure::Unknown
+    Failure::Unknown("DynamoDB cancelled the transaction".to_owned())
 }
 
 /// What a ValidationException means. Requests are checked before they are sent, so what is left depends on the item.
@@ -119,14 +138,14 @@ fn validation(operation: &'static str, message: &str) -> Failure {
 }
 
 fn transport<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure {
-    let (kind, failure) = match error {
+    let (kind, failure): (_, fn(String) -> Failure) = match error {
         SdkError::ConstructionFailure(_) => ("the request could not be built", Failure::Refused),
-        SdkError::TimeoutError(_) => ("no answer in time", Failure::Unknown),
-        SdkError::DispatchFailure(_) => ("the connection failed", Failure::Unknown),
-        _ => ("the answer makes no sense", Failure::Unknown),
+        SdkError::TimeoutError(_) => (NO_ANSWER, Failure::Unknown),
+        SdkError::DispatchFailure(_) => (NO_CONNECTION, Failure::Unknown),
+        _ => (NO_SENSE, Failure::Unknown),
     };
     tracing::warn!(operation, kind, "a call to DynamoDB failed");
-    failure
+    failure(kind.to_owned())
 }
 
 impl From<Failure> for storage::Error {
@@ -136,7 +155,7 @@ impl From<Failure> for storage::Error {
             Failure::Contended | Failure::Condition | Failure::Cancelled(_) => Self::Conflict,
             Failure::TooLarge => Self::TooLarge,
             Failure::Invalid(reason) => Self::Invalid(reason),
-            Failure::Refused | Failure::Unknown => Self::Unavailable,
+            Failure::Refused(_) | Failure::Unknown(_) => Self::Unavailable,
         }
     }
 }
@@ -148,7 +167,7 @@ impl From<Failure> for registry::Error {
             Failure::Throttled | Failure::Contended => Self::Throttled,
             Failure::TooLarge => Self::Invalid("the row would be too large".to_owned()),
             Failure::Invalid(reason) => Self::Invalid(reason),
-            Failure::Condition | Failure::Cancelled(_) | Failure::Refused | Failure::Unknown => Self::Unavailable,
+            Failure::Condition | Failure::Cancelled(_) | Failure::Refused(_) | Failure::Unknown(_) => Self::Unavailable,
         }
     }
 }

@@ -9,11 +9,13 @@
 //! - [`storage`]: documents in collections
 //! - [`registry`]: connections and groups
 //! - [`messaging`]: messages to connections
+//! - [`releases`]: published releases, and which of them runs; [`s3`]: the bucket that they are in
 //! - [`config`]: configuration values by name
 //! - [`account`]: what the clients of one account have in common, with the feature `https`
 //! - [`transport`]: the SDK's HTTP client over TLS, with the feature `https`
 //! - [`error`]: why tables cannot be made, values not read, or AWS not be reached
 //! - `failure`: what an SDK error means
+//! - `signer`: requests that no SDK client makes
 //! - `attempt`: repeating a call within its deadline
 //! - `expression`: placeholders of DynamoDB's expressions
 //! - `token`: random tokens, and digests of cursors
@@ -29,6 +31,9 @@ mod expression;
 mod failure;
 pub mod messaging;
 pub mod registry;
+pub mod releases;
+pub mod s3;
+mod signer;
 pub mod storage;
 pub mod tables;
 mod token;
@@ -42,7 +47,9 @@ pub use config::{ConfigSource, ConfigStore};
 pub use error::Error;
 pub use messaging::ConnectionsMessaging;
 pub use registry::DynamoRegistry;
+pub use releases::AwsStore;
+pub use s3::Bucket;
 pub use storage::DynamoStorage;
-pub use tables::Tables;
+pub use tables::{ReleaseTables, Tables};
 #[cfg(feature = "https")]
 pub use transport::Transport;

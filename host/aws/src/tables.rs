@@ -23,6 +23,15 @@ pub struct Tables {
     pub storage: String,
 }
 
+/// The names of the tables of releases. A host of one machine has a folder in their place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseTables {
+    /// `RELEASES_TABLE`: the pointer and its history, whose items do not expire.
+    pub releases: String,
+    /// `RELEASE_STATUS_TABLE`: what hosts report.
+    pub release_status: String,
+}
+
 /// A table: its keys are strings, it is billed by request, and it has a time to live on [`TTL_ATTRIBUTE`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
@@ -57,15 +66,38 @@ impl Tables {
     /// # Errors
     /// When DynamoDB refuses or fails a call, or a name is taken by a table with other keys.
     pub async fn create_missing(&self, client: &Client) -> Result<(), Error> {
-        for definition in self.definitions() {
-            if !exists(client, &definition).await? {
-                create(client, &definition).await?;
-            }
-            // Outside the creation, so that a crash between the two calls leaves no table without it.
-            enable_ttl(client, &definition.name).await?;
-        }
-        Ok(())
+        create_missing(client, &self.definitions()).await
     }
+}
+
+impl ReleaseTables {
+    /// What the tables look like.
+    #[must_use]
+    pub fn definitions(&self) -> [Definition; 2] {
+        [
+            Definition { name: self.releases.clone(), partition: "pk", sort: Some("sk") },
+            Definition { name: self.release_status.clone(), partition: "pk", sort: Some("sk") },
+        ]
+    }
+
+    /// Creates the tables that do not exist, for tests; on AWS the stack makes them.
+    ///
+    /// # Errors
+    /// When DynamoDB refuses or fails a call, or a name is taken by a table with other keys.
+    pub async fn create_missing(&self, client: &Client) -> Result<(), Error> {
+        create_missing(client, &self.definitions()).await
+    }
+}
+
+async fn create_missing(client: &Client, definitions: &[Definition]) -> Result<(), Error> {
+    for definition in definitions {
+        if !exists(client, definition).await? {
+            create(client, definition).await?;
+        }
+        // Outside the creation, so that a crash between the two calls leaves no table without it.
+        enable_ttl(client, &definition.name).await?;
+    }
+    Ok(())
 }
 
 async fn exists(client: &Client, definition: &Definition) -> Result<bool, Error> {

@@ -15,7 +15,7 @@ pub(crate) fn random() -> Result<String, Failure> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         tracing::error!(%error, "the system gives no random bytes");
-        Failure::Refused
+        Failure::Refused("the system gives no random bytes".to_owned())
     })?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }

@@ -4,6 +4,14 @@
 
 mod support;
 
+mod releases_in_memory {
+    tidegate_release::store_conformance!(crate::support::releases_in_memory);
+}
+
+mod releases_in_a_file {
+    tidegate_release::store_conformance!(crate::support::releases_in_a_file);
+}
+
 mod storage_in_memory {
     tidegate_capability::storage_conformance!(crate::support::storage_in_memory);
 }

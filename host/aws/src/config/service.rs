@@ -2,13 +2,11 @@
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
+use aws_sigv4::http_request::{SignableBody, SigningSettings};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde::de::DeserializeOwned;
@@ -16,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_capability::Deadline;
 
 use crate::attempt::Backoff;
+use crate::signer::{Signer, Unsigned, domain};
 
 /// The longest wait for one answer; reading may be repeated.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -25,11 +24,8 @@ const THROTTLES: [&str; 3] = ["ThrottlingException", "Throttling", "TooManyUpdat
 /// A service at its endpoint.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
-    /// As requests are signed for it.
-    name: &'static str,
     connector: SharedHttpConnector,
-    credentials: Credentials,
-    region: String,
+    signer: Signer,
     endpoint: String,
 }
 
@@ -65,9 +61,9 @@ impl Service {
         region: &str,
         endpoint: Option<&str>,
     ) -> Self {
-        let own = || own_endpoint(name, region);
+        let own = || format!("https://{name}.{region}.{}", domain(region));
         let endpoint = endpoint.map_or_else(own, |given| given.trim_end_matches('/').to_owned());
-        Self { name, connector, credentials, region: region.to_owned(), endpoint }
+        Self { connector, signer: Signer::new(name, credentials, region, SigningSettings::default()), endpoint }
     }
 
     /// Sends a request that changes nothing, again after what may pass, until the deadline.
@@ -94,7 +90,11 @@ impl Service {
     }
 
     async fn attempt<T: DeserializeOwned>(&self, target: &'static str, body: &[u8]) -> Result<T, Failure> {
-        let request = self.signed(target, body).map_err(|reason| Failure::Lasting(Refusal::of(reason)))?;
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let hashed = SignableBody::Bytes(body);
+        let request =
+            Unsigned { method: "POST", url: &self.endpoint, headers: &headers, body: SdkBody::from(body), hashed };
+        let request = self.signer.sign(request).map_err(|reason| Failure::Lasting(Refusal::of(reason)))?;
         let answer = self.connector.call(request).await;
         let answer = answer.map_err(|_| Failure::Passing("the connection failed".to_owned()))?;
         let status = answer.status().as_u16();
@@ -105,30 +105,6 @@ impl Service {
                 .map_err(|error| Failure::Passing(format!("the answer makes no sense: {error}")));
         }
         Err(refused(status, &serde_json::from_slice(&body).unwrap_or_default()))
-    }
-
-    fn signed(&self, target: &'static str, body: &[u8]) -> Result<HttpRequest, String> {
-        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        let identity = self.credentials.clone().into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(self.name)
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| error.to_string())?
-            .into();
-        let signable = SignableRequest::new("POST", &self.endpoint, headers.into_iter(), SignableBody::Bytes(body));
-        let signable = signable.map_err(|error| error.to_string())?;
-        let (instructions, _) = sign(signable, &params).map_err(|error| error.to_string())?.into_parts();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("POST").map_err(|error| error.to_string())?;
-        request.set_uri(self.endpoint.as_str()).map_err(|error| error.to_string())?;
-        for (name, value) in headers.into_iter().chain(instructions.headers()) {
-            request.headers_mut().try_insert(name.to_owned(), value.to_owned()).map_err(|error| error.to_string())?;
-        }
-        Ok(request)
     }
 }
 
@@ -149,10 +125,4 @@ fn refused(status: u16, refused: &Refused) -> Failure {
     } else {
         Failure::Lasting(Refusal { kind: kind.to_owned(), reason })
     }
-}
-
-/// <https://docs.aws.amazon.com/general/latest/gr/rande.html>
-fn own_endpoint(service: &str, region: &str) -> String {
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://{service}.{region}.{domain}")
 }

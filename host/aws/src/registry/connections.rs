@@ -138,7 +138,7 @@ impl DynamoRegistry {
         let shortly = deadline.min(Deadline::after(ATTEMPT));
         let unknown = match self.delete(self.deletion(id), Repeat::Unapplied, shortly).await {
             Ok(old) => return self.remove_memberships(id, old, deadline).await,
-            Err(Failure::Unknown) => true,
+            Err(Failure::Unknown(_)) => true,
             Err(failure) if failure.is_passing() && shortly < deadline => false,
             Err(failure) => return Err(failure.into()),
         };
@@ -191,7 +191,7 @@ impl DynamoRegistry {
         let mut requests = Vec::new();
         for group in row::groups(&old) {
             let key = row::member_key(&self.partition(&group, id), id.as_str());
-            let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(|_| Failure::Refused)?;
+            let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(Failure::unbuilt)?;
             requests.push(WriteRequest::builder().delete_request(delete).build());
         }
         for batch in requests.chunks(BATCH) {

@@ -67,7 +67,7 @@ impl DynamoStorage {
                 .set_keys(Some(std::mem::take(&mut keys)))
                 .consistent_read(true)
                 .build()
-                .map_err(|_| Failure::Refused)?;
+                .map_err(Failure::unbuilt)?;
             let request = self.client.batch_get_item().request_items(&self.table, batch);
             let mut answer = attempt::send("BatchGetItem", Repeat::Safe, deadline, || request.clone().send()).await?;
             let before = rows.len();

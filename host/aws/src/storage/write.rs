@@ -8,7 +8,7 @@ use super::document::{self, Members};
 use super::update::{Changes, Expressions};
 use super::{DynamoStorage, condition, row};
 use crate::attempt::{self, Repeat};
-use crate::failure::Failure;
+use crate::failure::{Failure, NO_SENSE};
 use crate::token;
 
 /// How often an update that meets an expired row tries to put a new one in its place, while others do the same.
@@ -123,7 +123,7 @@ impl DynamoStorage {
             .return_values(ReturnValue::AllNew);
         // Repeated after a lost answer, `add` would count twice, and the version would no longer be the caller's.
         let answer = attempt::send("UpdateItem", Repeat::Unapplied, deadline, || request.clone().send()).await?;
-        answer.attributes.ok_or(Failure::Unknown)
+        answer.attributes.ok_or_else(|| Failure::Unknown(NO_SENSE.to_owned()))
     }
 }
 

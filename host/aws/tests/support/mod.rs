@@ -3,15 +3,18 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod faults;
+pub(crate) mod s3;
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use tempfile::TempDir;
-use tidegate_aws::{Clock, DynamoRegistry, DynamoStorage, Tables, client};
+use tidegate_aws::{AwsStore, Clock, DynamoRegistry, DynamoStorage, ReleaseTables, Tables, client};
 use tidegate_capability::Deadline;
 use tidegate_capability::conformance::TestClock;
 use tidegate_embedded::Embedded;
+
+use s3::S3;
 
 /// A port, its clock, and the directory its data is in.
 pub(crate) struct Subject<P> {
@@ -84,6 +87,33 @@ pub(crate) async fn registry_in_a_file() -> Subject<DynamoRegistry> {
 pub(crate) async fn registry_of_7_shards() -> Subject<DynamoRegistry> {
     let Subject { port, clock, _directory } = registry_in_memory().await;
     Subject { port: port.with_shards(7.try_into().unwrap()), clock, _directory }
+}
+
+impl Subject<AwsStore> {
+    pub(crate) fn store(&self) -> &AwsStore {
+        &self.port
+    }
+}
+
+pub(crate) fn release_tables() -> ReleaseTables {
+    ReleaseTables { releases: "releases".to_owned(), release_status: "release-status".to_owned() }
+}
+
+/// Releases in `client`'s tables, which are made, and in a bucket.
+pub(crate) async fn releases_on(client: Client, s3: &S3) -> AwsStore {
+    release_tables().create_missing(&client).await.unwrap();
+    AwsStore::new(client, &release_tables(), s3.bucket())
+}
+
+pub(crate) async fn releases_in_memory() -> Subject<AwsStore> {
+    let port = releases_on(client::local(Embedded::memory().unwrap().http_client()), &S3::default()).await;
+    Subject { port, clock: TestClock::default(), _directory: None }
+}
+
+pub(crate) async fn releases_in_a_file() -> Subject<AwsStore> {
+    let (client, directory) = file().await;
+    let port = releases_on(client, &S3::default()).await;
+    Subject { port, clock: TestClock::default(), _directory: Some(directory) }
 }
 
 pub(crate) fn soon() -> Deadline {

@@ -1,0 +1,194 @@
+//! What hosts report.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use tidegate_capability::Deadline;
+use tidegate_event::Timestamp;
+use tidegate_release::ReleaseId;
+use tidegate_release::pointer::Halt;
+use tidegate_release::store::{Failure as LoadFailure, MAX_REASON_BYTES, Report, Reported, Result, Status, Tally};
+
+use super::AwsStore;
+use super::failure::store_error;
+use super::item::{self, Attributes, DOCUMENT, Item, Key, PARTITION, RELEASE, SORT};
+use crate::attempt::{self, Repeat};
+use crate::expression::Placeholders;
+use crate::failure::{Failure, NO_SENSE};
+use crate::tables::TTL_ATTRIBUTE;
+
+const EVENTS: &str = "events";
+const TRAPS: &str = "traps";
+const TIMEOUTS: &str = "timeouts";
+const ERRORS: &str = "errors";
+const LOADED: &str = "loaded";
+const FAILED: &str = "failed";
+const AT: &str = "at";
+const FAILURE: &str = "failure";
+
+#[async_trait]
+impl Status for AwsStore {
+    async fn halted(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>> {
+        let item = self.item(self.status_table(), &Key::halt(run), true, "read the halt of a canary", deadline).await?;
+        item.map(|item| item.json(DOCUMENT)).transpose()
+    }
+
+    async fn halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
+        // It has no end: a canary that was halted must not run again because nobody ended it for a month.
+        let mut attributes = Key::halt(halt.run).attributes();
+        attributes.insert(DOCUMENT.to_owned(), item::document(halt));
+        let request = self
+            .client
+            .put_item()
+            .table_name(self.status_table())
+            .set_item(Some(attributes))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", PARTITION);
+        // Repeated after a lost answer, it finds its own halt.
+        match attempt::send("PutItem", Repeat::Safe, deadline, || request.clone().send()).await {
+            Ok(_) => Ok(halt.clone()),
+            Err(Failure::Condition) => Ok(self.halted(halt.run, deadline).await?.unwrap_or_else(|| halt.clone())),
+            Err(failure) => Err(self.failed("halt a canary", failure)),
+        }
+    }
+
+    async fn count(&self, run: u64, tally: Tally, deadline: Deadline) -> Result<Tally> {
+        let numbers =
+            [(EVENTS, tally.events), (TRAPS, tally.traps), (TIMEOUTS, tally.timeouts), (ERRORS, tally.errors)];
+        let sum = self.add(&Key::canary(run), numbers, [], "count what a canary did", deadline).await?;
+        read_tally(&sum)
+    }
+
+    async fn tally(&self, run: u64, deadline: Deadline) -> Result<Tally> {
+        let attempted = "read what a canary did";
+        let item = self.item(self.status_table(), &Key::canary(run), true, attempted, deadline).await?;
+        item.map_or_else(|| Ok(Tally::default()), |item| read_tally(&item))
+    }
+
+    async fn report(&self, release: &ReleaseId, report: &Report, deadline: Deadline) -> Result<()> {
+        let at = (AT, AttributeValue::N(report.at.millis().to_string()));
+        let key = Key::release(release.as_str());
+        let attempted = "report on a release";
+        match &report.failure {
+            None => self.add(&key, [(LOADED, 1)], [at], attempted, deadline).await?,
+            Some(reason) => {
+                let reason = bounded(reason).to_owned();
+                let failure = LoadFailure { at: report.at, host: report.host.clone(), reason };
+                let failure = (FAILURE, item::document(&failure));
+                self.add(&key, [(FAILED, 1)], [at, failure], attempted, deadline).await?
+            }
+        };
+        Ok(())
+    }
+
+    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, Reported>> {
+        let mut reports = BTreeMap::new();
+        let mut start = None;
+        loop {
+            let (items, next) = self.reports_page(start, deadline).await?;
+            for attributes in items {
+                let item = Item { table: self.status_table(), attributes };
+                // DynamoDB removes late what has expired.
+                if item.number_or_zero(TTL_ATTRIBUTE)? > self.clock.now().seconds() {
+                    reports.insert(read_release(&item)?, read_reported(&item)?);
+                }
+            }
+            start = next;
+            if start.is_none() {
+                return Ok(reports);
+            }
+        }
+    }
+}
+
+impl AwsStore {
+    fn status_table(&self) -> &str {
+        &self.tables.release_status
+    }
+
+    fn failed(&self, attempted: &str, failure: Failure) -> tidegate_release::StoreError {
+        store_error(&format!("{attempted} in the table `{}`", self.status_table()), failure)
+    }
+
+    /// Adds numbers to an item of the status and sets attributes of it; what it is then.
+    async fn add<const N: usize, const M: usize>(
+        &self,
+        key: &Key,
+        numbers: [(&str, u64); N],
+        attributes: [(&str, AttributeValue); M],
+        attempted: &str,
+        deadline: Deadline,
+    ) -> Result<Item<'_>> {
+        let mut names = Placeholders::default();
+        let additions = numbers.map(|(name, number)| format!("{} {}", names.name(name), names.number(number)));
+        let expiry = (TTL_ATTRIBUTE, AttributeValue::N(item::expiry(self.clock.now()).to_string()));
+        let settings = attributes.into_iter().chain([expiry]);
+        let settings = settings.map(|(name, value)| format!("{} = {}", names.name(name), names.value(value)));
+        let settings: Vec<_> = settings.collect();
+        let (names, values) = names.into_parts();
+        let request = self
+            .client
+            .update_item()
+            .table_name(self.status_table())
+            .set_key(Some(key.attributes()))
+            .update_expression(format!("ADD {} SET {}", additions.join(", "), settings.join(", ")))
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values(ReturnValue::AllNew);
+        // Repeated after a lost answer, it would add twice.
+        let answer = attempt::send("UpdateItem", Repeat::Unapplied, deadline, || request.clone().send()).await;
+        let attributes =
+            answer.and_then(|answer| answer.attributes.ok_or_else(|| Failure::Unknown(NO_SENSE.to_owned())));
+        let attributes = attributes.map_err(|failure| self.failed(attempted, failure))?;
+        Ok(Item { table: self.status_table(), attributes })
+    }
+
+    async fn reports_page(
+        &self,
+        start: Option<Attributes>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Attributes>, Option<Attributes>)> {
+        let request = self
+            .client
+            .query()
+            .table_name(self.status_table())
+            .key_condition_expression("#pk = :pk")
+            .expression_attribute_names("#pk", PARTITION)
+            .expression_attribute_values(":pk", AttributeValue::S(RELEASE.to_owned()))
+            .set_exclusive_start_key(start);
+        let answer = attempt::send("Query", Repeat::Safe, deadline, || request.clone().send()).await;
+        let answer = answer.map_err(|failure| self.failed("read what hosts reported", failure))?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+}
+
+fn read_tally(item: &Item<'_>) -> Result<Tally> {
+    Ok(Tally {
+        events: item.number_or_zero(EVENTS)?,
+        traps: item.number_or_zero(TRAPS)?,
+        timeouts: item.number_or_zero(TIMEOUTS)?,
+        errors: item.number_or_zero(ERRORS)?,
+    })
+}
+
+fn read_release(item: &Item<'_>) -> Result<ReleaseId> {
+    item.text(SORT)?
+        .parse()
+        .map_err(|error: tidegate_release::release::ReleaseIdError| item.foreign(SORT, &error.to_string()))
+}
+
+fn read_reported(item: &Item<'_>) -> Result<Reported> {
+    let failure = item.attributes.contains_key(FAILURE).then(|| item.json(FAILURE)).transpose()?;
+    Ok(Reported {
+        loaded: item.number_or_zero(LOADED)?,
+        failed: item.number_or_zero(FAILED)?,
+        at: Timestamp(item.number(AT)?),
+        failure,
+    })
+}
+
+/// As much of a reason as the status keeps.
+fn bounded(reason: &str) -> &str {
+    reason.get(..reason.floor_char_boundary(MAX_REASON_BYTES)).unwrap_or(reason)
+}
