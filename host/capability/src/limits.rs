@@ -132,8 +132,7 @@ impl From<Memory> for String {
 impl TryFrom<String> for Time {
     type Error = LimitError;
     fn try_from(text: String) -> Result<Self, LimitError> {
-        let Some(millis) = parse(&text, &[("ms", 1), ("s", 1_000)]) else { return Err(LimitError::Time(text)) };
-        let time = Duration::from_millis(millis);
+        let Some(time) = duration(&text) else { return Err(LimitError::Time(text)) };
         if (Limits::MIN_TIME..=Limits::MAX_TIME).contains(&time) {
             return Ok(Self(time));
         }
@@ -150,6 +149,12 @@ impl From<Time> for String {
         let millis = time.0.as_millis();
         if millis.is_multiple_of(1_000) { format!("{}s", millis / 1_000) } else { format!("{millis}ms") }
     }
+}
+
+/// A duration as it is written in a manifest: `2s`, `1500ms`; none when the text is none.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    parse(text, &[("ms", 1), ("s", 1_000)]).map(Duration::from_millis)
 }
 
 /// A whole number directly before one of `units`; a number too large to multiply is the largest, which no bound allows.

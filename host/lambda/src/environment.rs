@@ -1,8 +1,11 @@
 //! Everything that the environment says, read once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use tidegate_aws::{ConfigSource, Tables};
+use tidegate_aws::{ConfigSource, ReleaseTables, Tables};
+use tidegate_capability::limits::duration;
+use tidegate_runtime::follow;
 
 /// The environment of one function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,12 @@ pub(crate) struct Environment {
     pub(crate) config_prefix: Option<String>,
     /// `CONFIG_SOURCE`: where they are; Parameter Store unless it says otherwise.
     pub(crate) config_source: ConfigSource,
+    /// Where releases are published; none when only the package's runs.
+    pub(crate) releases: Option<Published>,
+    /// `MAX_STALENESS`: how old the reading of the pointer may be before an event renews it, such as `2s`.
+    pub(crate) max_staleness: Duration,
+    /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`: how this process is found in the logs.
+    pub(crate) name: String,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many events Lambda gives at a time; 1 unless it says otherwise.
     pub(crate) concurrency: u32,
 }
@@ -41,6 +50,20 @@ pub(crate) enum Function {
     Authorizer,
 }
 
+/// Where releases are published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// `RELEASES_TABLE`, `RELEASE_STATUS_TABLE`, `RELEASES_BUCKET`.
+    Aws {
+        /// The tables.
+        tables: ReleaseTables,
+        /// The bucket.
+        bucket: String,
+    },
+    /// `RELEASES_DIR`: a folder, on one machine or a file system that functions share.
+    Folder(PathBuf),
+}
+
 /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Credentials {
@@ -49,13 +72,14 @@ pub(crate) struct Credentials {
     pub(crate) session_token: Option<String>,
 }
 
-/// `AWS_ENDPOINT_URL`, and for one service `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SSM` and
-/// `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+/// `AWS_ENDPOINT_URL`, and for one service `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_SSM`
+/// and `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
 ///
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Endpoints {
     pub(crate) dynamodb: Option<String>,
+    pub(crate) s3: Option<String>,
     pub(crate) ssm: Option<String>,
     pub(crate) secrets_manager: Option<String>,
 }
@@ -99,6 +123,12 @@ const CALLBACK_URL: (&str, &str) =
 const CONFIG_PREFIX: (&str, &str) =
     ("CONFIG_PREFIX", "what the values' names begin with, `/tidegate/APP/STAGE/`, slashes included");
 const CONFIG_SOURCE: (&str, &str) = ("CONFIG_SOURCE", "`parameter-store` or `secrets-manager`, or not at all");
+const RELEASES_TABLE: (&str, &str) = ("RELEASES_TABLE", "the name of the table of releases");
+const RELEASE_STATUS_TABLE: (&str, &str) = ("RELEASE_STATUS_TABLE", "the name of the table of what hosts report");
+const RELEASES_BUCKET: (&str, &str) = ("RELEASES_BUCKET", "the name of the bucket of releases");
+const RELEASES_DIR: (&str, &str) =
+    ("RELEASES_DIR", "the folder of releases, or not at all where `RELEASES_TABLE` says where they are");
+const MAX_STALENESS: (&str, &str) = ("MAX_STALENESS", "a time from 100ms to 30s, such as `2s`, or not at all");
 const ENDPOINT: &str = "an `http` or `https` URL, or not at all";
 /// Lambda's own, which `lambda_runtime` takes for granted, and whether each is a number.
 const LAMBDA: [(&str, bool); 4] = [
@@ -130,11 +160,15 @@ impl Environment {
             },
             endpoints: Endpoints {
                 dynamodb: variables.endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
+                s3: variables.endpoint("AWS_ENDPOINT_URL_S3")?,
                 ssm: variables.endpoint("AWS_ENDPOINT_URL_SSM")?,
                 secrets_manager: variables.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER")?,
             },
             config_prefix: variables.config_prefix()?,
             config_source: variables.config_source()?,
+            releases: variables.releases()?,
+            max_staleness: variables.max_staleness()?,
+            name: variables.name()?,
             concurrency: variables.concurrency()?,
         })
     }
@@ -224,6 +258,39 @@ impl Variables<'_> {
             Some("secrets-manager") => Ok(ConfigSource::SecretsManager),
             Some(other) => Err(malformed(CONFIG_SOURCE, other)),
         }
+    }
+
+    /// All of the three on AWS, or a folder, or nothing.
+    fn releases(&self) -> Result<Option<Published>, Error> {
+        let of_aws = [RELEASES_TABLE, RELEASE_STATUS_TABLE, RELEASES_BUCKET];
+        let any = of_aws.iter().any(|(name, _)| self.get(name).is_some());
+        match self.get(RELEASES_DIR.0) {
+            Some(folder) if any => Err(malformed(RELEASES_DIR, &folder)),
+            Some(folder) => Ok(Some(Published::Folder(folder.into()))),
+            None if any => {
+                let tables = ReleaseTables {
+                    releases: self.required(RELEASES_TABLE)?,
+                    release_status: self.required(RELEASE_STATUS_TABLE)?,
+                };
+                Ok(Some(Published::Aws { tables, bucket: self.required(RELEASES_BUCKET)? }))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn max_staleness(&self) -> Result<Duration, Error> {
+        let Some(text) = self.get(MAX_STALENESS.0) else { return Ok(follow::MAX_STALENESS) };
+        let allowed = Duration::from_millis(100)..=follow::HARD_BOUND;
+        let staleness = duration(&text).filter(|staleness| allowed.contains(staleness));
+        staleness.ok_or_else(|| malformed(MAX_STALENESS, &text))
+    }
+
+    fn name(&self) -> Result<String, Error> {
+        let function = self.of_lambda("AWS_LAMBDA_FUNCTION_NAME")?;
+        Ok(match self.get("AWS_LAMBDA_LOG_STREAM_NAME") {
+            Some(stream) => format!("{function} {stream}"),
+            None => function,
+        })
     }
 
     fn concurrency(&self) -> Result<u32, Error> {

@@ -1,6 +1,6 @@
 //! From the environment to a host, and what Lambda is told when there is none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -11,16 +11,18 @@ use tidegate_aws::{Account, ConfigSource, ConfigStore, DynamoRegistry, DynamoSto
 use tidegate_capability::Deadline;
 use tidegate_event::FunctionError;
 use tidegate_release::{Release, folder};
-use tidegate_runtime::{Engine, EngineOptions, Host, Ports};
+use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports};
 
 use crate::closed::Closed;
-use crate::environment::{self, Environment, Function};
-use crate::log;
+use crate::environment::{Environment, Function};
 use crate::metrics::Metrics;
 use crate::values::Values;
+use crate::{log, releases};
 
 /// How long reading the configuration may take: half of the ten seconds that Lambda gives to a start.
 const CONFIG_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long loading a published release may take at a start; the package's serves when it takes longer.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long Lambda's Runtime API, on the same machine, may take to hear of an error.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The type of errors at the start.
@@ -28,31 +30,40 @@ const ERROR_TYPE: &str = "Tidegate.Init";
 
 /// What a process keeps for all its events.
 pub(crate) struct App {
-    pub(crate) host: Host,
-    /// The configuration values, where a route is granted any.
-    pub(crate) values: Option<Values>,
-    pub(crate) metrics: Metrics,
+    pub(crate) host: Arc<Host>,
+    /// The configuration values that routes are granted.
+    pub(crate) values: Arc<Values>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Follows the releases that are published, where the environment says where they are.
+    pub(crate) follower: Option<Arc<Follower>>,
 }
 
 impl App {
-    /// Loads the release of the package and makes the clients that its function needs, and no others.
+    /// Loads the release of the package, and the one that is published if that is another, and makes the clients that its
+    /// function needs, and no others.
     pub(crate) async fn new(environment: Environment) -> anyhow::Result<Self> {
         let release = folder::load(&environment.package).context("cannot load the release of the package")?;
-        let release = select(release, &environment)?;
-        log::set_release(release.id.as_str());
-        let metrics = Metrics::new(&environment, &release);
+        let package = release.app.clone();
+        let release = serve(release, &environment)?;
+        log::set_release(release.id.clone());
+        let metrics = Arc::new(Metrics::new(&environment, &release));
         let account = account(&environment)?;
-        let names = config_names(&release);
         let engine = Engine::new(engine_options(environment.concurrency))?;
-        let host = Host::new(engine, ports(&environment, &account), release).context("cannot run the release")?;
-        let values = match names.is_empty() {
-            true => None,
-            false => Some(Values::new(config(&environment, &account)?, names)),
+        let host =
+            Host::new(engine, ports(&environment, &account), release.clone()).context("cannot run the release")?;
+        let host = Arc::new(host);
+        let values = Arc::new(Values::new(config(&environment, &account)));
+        let names = releases::config_names(&release.app);
+        let follower = releases::follower(&environment, &account, &host, (&package, release), (&values, &metrics))?;
+        let read = values.add(names, &host, Deadline::after(CONFIG_TIMEOUT));
+        let follow = async {
+            if let Some(follower) = &follower {
+                follower.check(Deadline::after(RELEASE_TIMEOUT)).await;
+            }
         };
-        if let Some(values) = &values {
-            host.set_config(values.read(Deadline::after(CONFIG_TIMEOUT)).await?);
-        }
-        Ok(Self { host, values, metrics })
+        let (read, ()) = tokio::join!(read, follow);
+        read?;
+        Ok(Self { host, values, metrics, follower })
     }
 }
 
@@ -91,31 +102,18 @@ fn engine_options(concurrency: u32) -> EngineOptions {
     }
 }
 
-/// Keeps what this function serves: the other half would be loaded for nothing.
-fn select(mut release: Release, environment: &Environment) -> anyhow::Result<Release> {
+/// Keeps what this function serves.
+fn serve(mut release: Release, environment: &Environment) -> anyhow::Result<Release> {
     let app = &mut release.app;
-    match environment.function {
-        Function::Handler { .. } => app.authorizer = None,
-        Function::Authorizer => {
-            if app.authorizer.is_none() {
-                let package = environment.package.display();
-                bail!("the app in `{package}` has no authorizer; hint: deploy the stack of this package again");
-            }
-            app.routes.clear();
-        }
+    if environment.function == Function::Authorizer && app.authorizer.is_none() {
+        let package = environment.package.display();
+        bail!("the app in `{package}` has no authorizer; hint: deploy the stack of this package again");
     }
-    let routes = app.routes.values().map(|route| route.component.clone());
-    let used: BTreeSet<String> = routes.chain(app.authorizer.iter().map(|it| it.component.clone())).collect();
+    releases::select(app, &environment.function);
+    let used = app.used();
     release.artifacts.retain(|name, _| used.contains(name));
     app.components = used;
     Ok(release)
-}
-
-/// Every configuration name that something of the release is granted.
-fn config_names(release: &Release) -> BTreeSet<String> {
-    let routes = release.app.routes.values().map(|route| &route.grants);
-    let grants = routes.chain(release.app.authorizer.iter().map(|authorizer| &authorizer.grants));
-    grants.flat_map(|grants| grants.config.iter().cloned()).collect()
 }
 
 fn account(environment: &Environment) -> anyhow::Result<Account> {
@@ -129,13 +127,13 @@ fn account(environment: &Environment) -> anyhow::Result<Account> {
     ))
 }
 
-fn config(environment: &Environment, account: &Account) -> anyhow::Result<ConfigStore> {
-    let prefix = environment.config_prefix.as_deref().ok_or_else(environment::Error::no_config_prefix)?;
+fn config(environment: &Environment, account: &Account) -> Option<ConfigStore> {
+    let prefix = environment.config_prefix.as_deref()?;
     let endpoint = match environment.config_source {
         ConfigSource::ParameterStore => &environment.endpoints.ssm,
         ConfigSource::SecretsManager => &environment.endpoints.secrets_manager,
     };
-    Ok(account.config(environment.config_source, prefix, endpoint.as_deref()))
+    Some(account.config(environment.config_source, prefix, endpoint.as_deref()))
 }
 
 fn ports(environment: &Environment, account: &Account) -> Ports {

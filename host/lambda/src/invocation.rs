@@ -1,12 +1,12 @@
 //! One event that Lambda gave.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use lambda_runtime::LambdaInvocation;
 use tidegate_capability::Deadline;
-use tidegate_runtime::PostResponse;
+use tidegate_runtime::{Fault, PostResponse, Running};
 
 /// The longest that API Gateway waits for an integration.
 ///
@@ -33,6 +33,8 @@ pub(crate) struct Invocation {
     pub(crate) began: Instant,
     /// The event, as JSON.
     pub(crate) event: Bytes,
+    /// What the event ran on, once that is known.
+    pub(crate) running: OnceLock<Running>,
     done: Mutex<Option<Done>>,
 }
 
@@ -41,8 +43,10 @@ pub(crate) struct Invocation {
 pub(crate) struct Done {
     /// The route that ran.
     pub(crate) route: Option<String>,
-    /// Whether the guest trapped or missed its deadline.
-    pub(crate) trapped: bool,
+    /// What it ran on.
+    pub(crate) running: Option<Running>,
+    /// What the release is to blame for.
+    pub(crate) fault: Option<Fault>,
     /// Whether the answer is a function error other than a refusal.
     pub(crate) failed: bool,
     /// How long the answer took.
@@ -66,6 +70,7 @@ impl Invocation {
             cold_start,
             began: Instant::now(),
             event,
+            running: OnceLock::new(),
             done: Mutex::new(None),
         }
     }

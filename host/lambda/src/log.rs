@@ -4,9 +4,11 @@
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
+use tidegate_release::ReleaseId;
+use tidegate_runtime::tracks::RUNNING;
 use time::OffsetDateTime;
 use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
@@ -24,7 +26,8 @@ const OWN: [&str; 3] = ["tidegate", "bootstrap", "guest"];
 /// Writes each function error once more, refusals of the authorizer included.
 const REPEATED: &str = "lambda_runtime::layers::panic";
 
-static RELEASE: OnceLock<String> = OnceLock::new();
+/// The stable release, for lines that are about no event.
+static RELEASE: Mutex<Option<ReleaseId>> = Mutex::new(None);
 
 /// The process's subscriber. Spans are not made: what a line is about comes from its fields and its invocation.
 struct Log {
@@ -42,10 +45,9 @@ pub(crate) fn install(level: Option<&str>) {
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }
 
-/// Names the release that every line is about from now on.
-pub(crate) fn set_release(id: &str) {
-    // There is one release in a package.
-    let _ = RELEASE.set(id.to_owned());
+/// Names the release that lines are about, from now on, that are about no event.
+pub(crate) fn set_release(id: ReleaseId) {
+    *RELEASE.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
 }
 
 /// Writes one line at once, so that lines of several threads do not mix.
@@ -111,13 +113,22 @@ fn line(event: &Event<'_>) -> Map<String, Value> {
         }
         line.insert("coldStart".to_owned(), invocation.cold_start.into());
     });
-    if let Some(release) = RELEASE.get() {
+    if !line.contains_key("release")
+        && let Some(release) = release()
+    {
         line.insert("release".to_owned(), release.as_str().into());
     }
     if event.metadata().target() == "guest" {
         line.insert("source".to_owned(), "guest".into());
     }
     line
+}
+
+/// The release that a line is about which does not say so: that of the event, else the stable one.
+fn release() -> Option<ReleaseId> {
+    let running = RUNNING.try_with(|running| running.release.clone()).ok();
+    let of_event = || CURRENT.try_with(|invocation| Some(invocation.running.get()?.release.clone())).ok().flatten();
+    running.or_else(of_event).or_else(|| RELEASE.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
 /// The fields of an event, as members of its line.

@@ -10,6 +10,7 @@
 //! - [`service`]: the answer to it
 //! - [`post_response`]: what is done once the answer is posted
 //! - [`values`]: configuration values, read at the start and refreshed
+//! - [`releases`]: releases that are published to the running function
 //! - [`log`]: lines of JSON; [`metrics`]: CloudWatch's embedded metrics
 
 mod closed;
@@ -19,6 +20,7 @@ mod invocation;
 mod log;
 mod metrics;
 mod post_response;
+mod releases;
 mod service;
 mod values;
 

@@ -10,15 +10,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
-use tidegate_release::Release;
+use tidegate_release::{Release, ReleaseId};
+use tidegate_runtime::{Fault, Track};
 
 use crate::environment::{Environment, Function};
 use crate::invocation::Done;
 use crate::log;
 
 const NAMESPACE: &str = "Tidegate";
-/// Releases have no canary yet: every event runs on the stable one.
-const TRACK: &str = "stable";
 /// How long counts are kept back.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The most values of one metric in one line, which is CloudWatch's limit.
@@ -28,19 +27,28 @@ const NO_ROUTE: &str = "none";
 /// The route of the authorizer's events.
 const AUTHORIZER: &str = "authorizer";
 
-/// Counts events by route.
+/// Counts events by route and release.
 pub(crate) struct Metrics {
     app: String,
     stage: String,
-    release: String,
+    /// The release of the package, for events that none was chosen for.
+    release: ReleaseId,
     authorizer: bool,
     state: Mutex<State>,
+}
+
+/// What is counted together.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    route: String,
+    track: Track,
+    release: ReleaseId,
 }
 
 #[derive(Default)]
 struct State {
     written: Option<(Instant, SystemTime)>,
-    routes: BTreeMap<String, Counts>,
+    groups: BTreeMap<Group, Counts>,
 }
 
 #[derive(Default)]
@@ -55,7 +63,7 @@ impl Metrics {
         Self {
             app: release.app.name.clone(),
             stage: environment.stage.clone(),
-            release: release.id.to_string(),
+            release: release.id.clone(),
             authorizer: environment.function == Function::Authorizer,
             state: Mutex::default(),
         }
@@ -69,27 +77,42 @@ impl Metrics {
             Some(route) => route,
             None => NO_ROUTE,
         };
-        let counts = match state.routes.get_mut(route) {
-            Some(counts) => counts,
-            None => state.routes.entry(route.to_owned()).or_default(),
+        let running = done.running.as_ref();
+        let group = Group {
+            route: route.to_owned(),
+            track: running.map_or(Track::Stable, |running| running.track),
+            release: running.map_or(&self.release, |running| &running.release).clone(),
         };
+        let trapped = matches!(done.fault, Some(Fault::Trap | Fault::Timeout));
+        let counts = state.groups.entry(group).or_default();
         counts.errors += u32::from(done.failed);
-        counts.traps += u32::from(done.trapped);
+        counts.traps += u32::from(trapped);
         // To a microsecond: a line costs money by its length.
         let micros = u32::try_from(done.took.as_micros()).unwrap_or(u32::MAX);
         counts.milliseconds.push(f64::from(micros) / 1_000.0);
         let full = counts.milliseconds.len() >= MAX_VALUES;
         let now = (Instant::now(), SystemTime::now());
-        if full || done.failed || done.trapped || state.is_due(now) {
+        if full || done.failed || trapped || state.is_due(now) {
             state.written = Some(now);
-            for (route, counts) in std::mem::take(&mut state.routes) {
-                log::write_line(self.line(&route, counts, now.1).to_string());
+            for (group, counts) in std::mem::take(&mut state.groups) {
+                log::write_line(self.line(&group, counts, now.1).to_string());
             }
         }
     }
 
-    fn line(&self, route: &str, counts: Counts, now: SystemTime) -> Value {
-        let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    /// Counts something that happened to a release, once.
+    pub(crate) fn happened(&self, name: &'static str, release: &ReleaseId) {
+        let metric = json!({ "Name": name, "Unit": "Count" });
+        let mut line = Map::new();
+        line.insert("_aws".to_owned(), about(SystemTime::now(), &[(&["App", "Stage"], &[metric])]));
+        for (name, value) in [("App", self.app.as_str()), ("Stage", &self.stage), ("Release", release.as_str())] {
+            line.insert(name.to_owned(), value.into());
+        }
+        line.insert(name.to_owned(), 1.into());
+        log::write_line(Value::Object(line).to_string());
+    }
+
+    fn line(&self, group: &Group, counts: Counts, now: SystemTime) -> Value {
         let mut by_route = vec![
             json!({ "Name": "Events", "Unit": "Count" }),
             json!({ "Name": "Errors", "Unit": "Count" }),
@@ -100,26 +123,17 @@ impl Metrics {
         by_route.push(json!({ "Name": fault, "Unit": "Count" }));
         let faults = if self.authorizer { counts.errors } else { counts.traps };
         let mut line = Map::new();
-        line.insert(
-            "_aws".to_owned(),
-            json!({
-                "Timestamp": u64::try_from(millis).unwrap_or_default(),
-                "CloudWatchMetrics": [
-                    { "Namespace": NAMESPACE, "Dimensions": [["Stage", "Route", "Track"]], "Metrics": by_route },
-                    {
-                        "Namespace": NAMESPACE,
-                        "Dimensions": [["App", "Stage"]],
-                        "Metrics": [{ "Name": fault, "Unit": "Count" }],
-                    },
-                ],
-            }),
-        );
+        let by_app = [json!({ "Name": fault, "Unit": "Count" })];
+        let metrics: [(&[&str], &[Value]); 2] =
+            [(&["Stage", "Route", "Track"], &by_route), (&["App", "Stage"], &by_app)];
+        line.insert("_aws".to_owned(), about(now, &metrics));
+        let track = group.track.to_string();
         for (name, value) in [
             ("App", self.app.as_str()),
             ("Stage", self.stage.as_str()),
-            ("Route", route),
-            ("Track", TRACK),
-            ("Release", self.release.as_str()),
+            ("Route", group.route.as_str()),
+            ("Track", track.as_str()),
+            ("Release", group.release.as_str()),
         ] {
             line.insert(name.to_owned(), value.into());
         }
@@ -129,6 +143,18 @@ impl Metrics {
         line.insert("Duration".to_owned(), counts.milliseconds.into());
         Value::Object(line)
     }
+}
+
+/// What CloudWatch is to make of a line: metrics under their dimensions.
+fn about(now: SystemTime, metrics: &[(&[&str], &[Value])]) -> Value {
+    let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let metrics = metrics
+        .iter()
+        .map(|(dimensions, metrics)| json!({ "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics }));
+    json!({
+        "Timestamp": u64::try_from(millis).unwrap_or_default(),
+        "CloudWatchMetrics": metrics.collect::<Vec<_>>(),
+    })
 }
 
 impl State {

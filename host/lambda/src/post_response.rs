@@ -85,7 +85,8 @@ async fn finish(app: &App, invocation: &Invocation) {
     let deadline = Deadline::at(latest.min(Deadline::after(LONGEST).instant()));
     app.metrics.record(&done);
     done.after.run(deadline).await;
-    if let Some(values) = &app.values {
-        values.refresh(&app.host, deadline).await;
+    if let Some(follower) = &app.follower {
+        follower.after_event(deadline).await;
     }
+    app.values.refresh(&app.host, deadline).await;
 }

@@ -55,10 +55,22 @@ impl Service<LambdaEvent<()>> for Handler {
 async fn answer(app: &App, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
     let latest = invocation.deadline.instant().checked_sub(POST_MARGIN).unwrap_or(invocation.began);
     let deadline = Deadline::at(latest.min(invocation.began + INTEGRATION_TIMEOUT));
+    if let Some(follower) = &app.follower {
+        follower.before_event().await;
+    }
     let outcome = app.host.dispatch(&invocation.event, deadline).await;
+    if let Some(running) = &outcome.running {
+        // An event runs once.
+        let _ = invocation.running.set(running.clone());
+    }
+    if let Some(follower) = &app.follower {
+        // What is counted is written after each event.
+        let _ = follower.record(&outcome);
+    }
     invocation.finish(Done {
         route: outcome.route.map(Into::into),
-        trapped: outcome.trapped,
+        running: outcome.running,
+        fault: outcome.fault,
         failed: outcome.response.as_ref().is_err_and(|error| !error.is_unauthorized()),
         took: invocation.began.elapsed(),
         after: outcome.after,

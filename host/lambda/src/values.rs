@@ -1,12 +1,14 @@
 //! Configuration values, read at the start and refreshed after events.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tidegate_aws::{ConfigSource, ConfigStore};
 use tidegate_capability::Deadline;
 use tidegate_runtime::Host;
+
+use crate::environment;
 
 /// How old values may be before they are read again: Parameter Store, the slower source, answers 40 requests a second for a whole account,
 /// which at this age is 2,400 busy processes.
@@ -14,23 +16,49 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 /// How long a refresh may take.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where the values come from, and when they were last asked for.
+/// The values that routes were granted, where they come from, and when they were last asked for.
 pub(crate) struct Values {
-    store: ConfigStore,
+    /// None when the environment does not say where values are.
+    store: Option<ConfigStore>,
+    state: Mutex<State>,
+}
+
+struct State {
     names: BTreeSet<String>,
-    asked: Mutex<(Instant, SystemTime)>,
+    values: BTreeMap<String, String>,
+    asked: (Instant, SystemTime),
 }
 
 impl Values {
-    pub(crate) fn new(store: ConfigStore, names: BTreeSet<String>) -> Self {
-        Self { store, names, asked: Mutex::new((Instant::now(), SystemTime::now())) }
+    pub(crate) fn new(store: Option<ConfigStore>) -> Self {
+        let state =
+            State { names: BTreeSet::new(), values: BTreeMap::new(), asked: (Instant::now(), SystemTime::now()) };
+        Self { store, state: Mutex::new(state) }
     }
 
-    /// Reads the values. One that does not exist is logged: a route that asks for it finds none, the others work.
-    pub(crate) async fn read(&self, deadline: Deadline) -> Result<BTreeMap<String, String>, tidegate_aws::Error> {
-        let values = self.store.fetch(&self.names, deadline).await?;
+    /// Reads those of these values that are not known yet, and gives the host all. One that does not exist is logged: a route
+    /// that asks for it finds none, the others work.
+    ///
+    /// # Errors
+    /// When nothing says where values are, or they cannot be read; what is known stays.
+    pub(crate) async fn add(&self, names: BTreeSet<String>, host: &Host, deadline: Deadline) -> anyhow::Result<()> {
+        let new: BTreeSet<_> = names.difference(&self.state().names).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let found = self.read(&new, deadline).await?;
+        let mut state = self.state();
+        state.names.extend(new);
+        state.values.extend(found);
+        host.set_config(state.values.clone());
+        Ok(())
+    }
+
+    async fn read(&self, names: &BTreeSet<String>, deadline: Deadline) -> anyhow::Result<BTreeMap<String, String>> {
+        let store = self.store.as_ref().ok_or_else(environment::Error::no_config_prefix)?;
+        let values = store.fetch(names, deadline).await?;
         for name in &values.missing {
-            let (what, command) = match self.store.source() {
+            let (what, command) = match store.source() {
                 ConfigSource::ParameterStore => {
                     ("parameter", format!("aws ssm put-parameter --type SecureString --name {name} --value VALUE"))
                 }
@@ -48,20 +76,31 @@ impl Values {
         if !self.is_due() {
             return;
         }
-        match self.read(deadline.min(Deadline::after(REFRESH_TIMEOUT))).await {
-            Ok(values) => host.set_config(values),
-            Err(error) => tracing::warn!("the configuration stays as it was read before: {error}"),
+        let names = self.state().names.clone();
+        match self.read(&names, deadline.min(Deadline::after(REFRESH_TIMEOUT))).await {
+            Ok(values) => {
+                let mut state = self.state();
+                // A release may have asked for others meanwhile.
+                state.values.retain(|name, _| !names.contains(name));
+                state.values.extend(values);
+                host.set_config(state.values.clone());
+            }
+            Err(error) => tracing::warn!("the configuration stays as it was read before: {error:#}"),
         }
     }
 
     /// Whether it is time, by whichever clock saw more of it pass; says so once, also to events that end at once.
     fn is_due(&self) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let age = asked.0.elapsed().max(asked.1.elapsed().unwrap_or_default());
-        let due = age >= MAX_AGE;
+        let mut state = self.state();
+        let age = state.asked.0.elapsed().max(state.asked.1.elapsed().unwrap_or_default());
+        let due = age >= MAX_AGE && !state.names.is_empty();
         if due {
-            *asked = (Instant::now(), SystemTime::now());
+            state.asked = (Instant::now(), SystemTime::now());
         }
         due
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

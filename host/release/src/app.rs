@@ -29,6 +29,13 @@ pub struct App {
 }
 
 impl App {
+    /// The components that routes and the authorizer use: all of them, unless some of those were left out.
+    #[must_use]
+    pub fn used(&self) -> BTreeSet<String> {
+        let routes = self.routes.values().map(|route| route.component.clone());
+        routes.chain(self.authorizer.iter().map(|it| it.component.clone())).collect()
+    }
+
     /// As the text of `app.json`, the same for equal apps.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -1,6 +1,6 @@
 //! From a published release to one that a host runs: what was signed is verified over the very bytes that are loaded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -118,8 +118,7 @@ pub async fn load(
     compatible(document, terms)?;
     let mut app = document.app.clone();
     select(&mut app);
-    let used = used(&app);
-    app.components.retain(|name| used.contains(name));
+    let used = app.used();
     let records = document.components.iter().filter(|(name, _)| used.contains(name.as_str()));
     let fetches = records.map(|(name, component)| {
         let record = component.artifacts.get(&terms.target).copied();
@@ -128,6 +127,7 @@ pub async fn load(
     // Made before they are polled: a stream of closures that borrow would not be `Send`.
     let fetches: Vec<_> = fetches.collect();
     let artifacts: BTreeMap<_, _> = stream::iter(fetches).buffer_unordered(CONCURRENCY).try_collect().await?;
+    app.components = used;
     Ok(Release { id: id.clone(), app, artifacts })
 }
 
@@ -147,12 +147,6 @@ async fn fetch(
         return Err(LoadError::AlteredArtifact { component, signed: record.digest, found });
     }
     Ok(Artifact::Verified(VerifiedArtifact(bytes.into())))
-}
-
-/// The components that routes and the authorizer use.
-fn used(app: &App) -> BTreeSet<String> {
-    let routes = app.routes.values().map(|route| route.component.clone());
-    routes.chain(app.authorizer.iter().map(|it| it.component.clone())).collect()
 }
 
 fn compatible(document: &Document, terms: &Terms) -> Result<(), LoadError> {

@@ -1,0 +1,128 @@
+//! Releases that are published to a running function: where they are, and what of each this function serves.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use async_trait::async_trait;
+use tidegate_aws::Account;
+use tidegate_capability::Deadline;
+use tidegate_release::cache::Cached;
+use tidegate_release::folder_store::FolderStore;
+use tidegate_release::load::Terms;
+use tidegate_release::store::HostStore;
+use tidegate_release::{App, Keys, Release, folder};
+use tidegate_runtime::follow::News;
+use tidegate_runtime::{Adopt, FollowOptions, Follower, Host, engine, interface};
+
+use crate::environment::{Environment, Function, Published};
+use crate::log;
+use crate::metrics::Metrics;
+use crate::values::Values;
+
+/// Where artifacts are kept for processes that start again in the same environment, and for a way back.
+const CACHE_DIR: &str = "/tmp/tidegate-artifacts";
+/// How much of Lambda's 512 MB of `/tmp` they may take.
+const CACHE_BYTES: u64 = 128 << 20;
+
+/// What is particular to this function.
+struct Adoption {
+    function: Function,
+    host: Arc<Host>,
+    values: Arc<Values>,
+    metrics: Arc<Metrics>,
+}
+
+/// Follows the releases that are published, where the environment says where they are. `package` is the package's own release,
+/// whole; `serves` what this function serves of it.
+pub(crate) fn follower(
+    environment: &Environment,
+    account: &Account,
+    host: &Arc<Host>,
+    (package, serves): (&App, Release),
+    (values, metrics): (&Arc<Values>, &Arc<Metrics>),
+) -> anyhow::Result<Option<Arc<Follower>>> {
+    let Some(published) = &environment.releases else { return Ok(None) };
+    let Some(target) = engine::target() else { bail!("no release is compiled for this machine") };
+    let terms = Terms {
+        keys: keys(&environment.package)?.of_stage(&environment.stage),
+        engine: engine::id(),
+        target: target.to_owned(),
+        cpu: engine::cpu_baseline(target).unwrap_or_default().to_owned(),
+        wit: interface::WIT_VERSION.to_owned(),
+        app: package.clone(),
+    };
+    let options = FollowOptions { terms, host: environment.name.clone(), max_staleness: environment.max_staleness };
+    let adoption = Adoption {
+        function: environment.function.clone(),
+        host: Arc::clone(host),
+        values: Arc::clone(values),
+        metrics: Arc::clone(metrics),
+    };
+    let store = store(environment, account, published)?;
+    Ok(Some(Follower::new(Arc::clone(host), serves, store, options, Arc::new(adoption))))
+}
+
+fn store(environment: &Environment, account: &Account, published: &Published) -> anyhow::Result<Arc<dyn HostStore>> {
+    Ok(match published {
+        Published::Folder(folder) => Arc::new(FolderStore::open(folder)?),
+        Published::Aws { tables, bucket } => {
+            let endpoints = &environment.endpoints;
+            let store = account.releases(tables, bucket, endpoints.dynamodb.as_deref(), endpoints.s3.as_deref());
+            Arc::new(Cached::new(Arc::new(store), CACHE_DIR, CACHE_BYTES))
+        }
+    })
+}
+
+/// The keys in the package; a package without any trusts none.
+fn keys(package: &Path) -> anyhow::Result<Keys> {
+    let path: PathBuf = package.join(folder::KEYS_FILE);
+    let context = || format!("cannot read the keys in `{}`", path.display());
+    match fs::read(&path) {
+        Ok(json) => serde_json::from_slice(&json).with_context(context),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Keys::default()),
+        Err(error) => Err(error).with_context(context),
+    }
+}
+
+/// Leaves of an app what a function serves: the other half would be loaded for nothing.
+pub(crate) fn select(app: &mut App, function: &Function) {
+    match function {
+        Function::Handler { .. } => app.authorizer = None,
+        Function::Authorizer => app.routes.clear(),
+    }
+}
+
+/// Every configuration name that something of an app is granted.
+pub(crate) fn config_names(app: &App) -> BTreeSet<String> {
+    let routes = app.routes.values().map(|route| &route.grants);
+    let grants = routes.chain(app.authorizer.iter().map(|authorizer| &authorizer.grants));
+    grants.flat_map(|grants| grants.config.iter().cloned()).collect()
+}
+
+#[async_trait]
+impl Adopt for Adoption {
+    fn select(&self, app: &mut App) {
+        select(app, &self.function);
+    }
+
+    async fn prepare(&self, release: &Release, deadline: Deadline) -> Result<(), String> {
+        let names = config_names(&release.app);
+        let added = self.values.add(names, &self.host, deadline).await;
+        added.map_err(|error| {
+            format!("{error:#}; hint: the role may read those of the app that was deployed: make deploy")
+        })
+    }
+
+    fn note(&self, news: &News) {
+        match news {
+            News::Swapped { stable, .. } => log::set_release(stable.clone()),
+            News::Refused(release) => self.metrics.happened("ReleaseFailures", release),
+            News::Halted(release) => self.metrics.happened("CanaryHalts", release),
+            _ => {}
+        }
+    }
+}
