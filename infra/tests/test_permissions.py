@@ -199,3 +199,13 @@ def test_all_grants_together_allow_exactly_what_the_host_calls():
     ]
     assert host_actions("storage") == set(STORAGE_ACTIONS["read-write"])
     assert host_actions("registry") == connections_actions(everything) | groups_actions(everything)
+
+
+def test_hosts_and_who_activates_are_allowed_exactly_what_the_store_of_releases_calls(template):
+    activates = template.find_resources("AWS::IAM::ManagedPolicy")[
+        template.find_outputs("ActivatePolicy")["ActivatePolicy"]["Value"]["Ref"]
+    ]
+    allowed = [it for sid, it in statements(template, "handler").items() if sid.startswith("Release")]
+    allowed += activates["Properties"]["PolicyDocument"]["Statement"]
+    found = {action for statement in allowed for action in actions(statement) if action.startswith("dynamodb:")}
+    assert found == {f"dynamodb:{action}" for action in host_actions("releases")}
