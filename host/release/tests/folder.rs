@@ -1,13 +1,13 @@
 //! Releases in folders.
 
 // Clippy's exception for tests covers test functions, not their helpers.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use tidegate_release::{App, Artifact, Error, Release, folder};
+use tidegate_release::{App, Artifact, Digest, Error, Release, ReleaseId, folder};
 
 fn app() -> App {
     let json = r#"{
@@ -19,6 +19,17 @@ fn app() -> App {
 
 fn artifacts<'a>(chat: &'a str, guard: &'a str) -> BTreeMap<String, &'a str> {
     BTreeMap::from([("chat".to_owned(), chat), ("guard".to_owned(), guard)])
+}
+
+/// Writes a release under the id that its app and its artifacts would have as components.
+fn write(dir: &Path, app: &App, artifacts: &BTreeMap<String, &str>) -> Result<Release, Error> {
+    let components = artifacts.iter().map(|(name, artifact)| (name.as_str(), Digest::of(artifact.as_bytes())));
+    folder::write(dir, &ReleaseId::of(app, components, "engine"), app, artifacts)
+}
+
+fn path(artifact: &Artifact) -> &Path {
+    let Artifact::File(path) = artifact else { panic!("{artifact:?}") };
+    path
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -37,13 +48,15 @@ fn problem(dir: &Path) -> String {
 fn what_is_written_is_loaded() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("a/release");
-    let written = folder::write(&dir, &app(), &artifacts("one", "two")).unwrap();
+    let written = write(&dir, &app(), &artifacts("one", "two")).unwrap();
     let loaded = folder::load(&dir).unwrap();
-    assert_eq!((&written.id, &written.app, &written.artifacts), (&loaded.id, &loaded.app, &loaded.artifacts));
+    assert_eq!((&written.id, &written.app), (&loaded.id, &loaded.app));
     assert_eq!(loaded.app, app());
-    let Artifact::File(path) = &loaded.artifacts["guard"] else { panic!("{:?}", loaded.artifacts) };
-    assert_eq!(path, &dir.join("components/guard.cwasm"));
-    assert_eq!(fs::read(path).unwrap(), b"two");
+    for release in [&written, &loaded] {
+        assert!(release.artifacts.keys().eq(["chat", "guard"]));
+        assert_eq!(path(&release.artifacts["guard"]), dir.join("components/guard.cwasm"));
+        assert_eq!(fs::read(path(&release.artifacts["guard"])).unwrap(), b"two");
+    }
     assert_eq!(names(&dir), ["app.json", "components", "release-id"]);
     assert_eq!(names(&root.path().join("a")), ["release"]);
 }
@@ -52,37 +65,23 @@ fn what_is_written_is_loaded() {
 fn a_release_is_replaced_as_a_whole_and_nothing_is_left_behind() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("release");
-    let first = folder::write(&dir, &app(), &artifacts("one", "two")).unwrap();
+    let first = write(&dir, &app(), &artifacts("one", "two")).unwrap();
     fs::write(dir.join("components/old.cwasm"), "old").unwrap();
-    let second = folder::write(&dir, &app(), &artifacts("one", "three")).unwrap();
+    let second = write(&dir, &app(), &artifacts("one", "three")).unwrap();
     assert_ne!(first.id, second.id);
     assert_eq!(names(&dir.join("components")), ["chat.cwasm", "guard.cwasm"]);
     assert_eq!(names(root.path()), ["release"]);
 }
 
 #[test]
-fn the_id_is_the_content_s() {
+fn the_id_is_the_one_that_it_was_written_with() {
     let root = tempfile::tempdir().unwrap();
-    let write = |name: &str, app: &App, chat: &str, guard: &str| {
-        folder::write(&root.path().join(name), app, &artifacts(chat, guard)).unwrap()
-    };
-    let first = write("a", &app(), "one", "two");
-    assert_eq!(first.id.as_str().len(), 16);
-    assert!(first.id.as_str().bytes().all(|byte| byte.is_ascii_hexdigit()));
-    assert_eq!(write("b", &app(), "one", "two").id, first.id);
-    assert_eq!(Release::new(app(), first.artifacts.clone()).unwrap().id, first.id);
-    assert_ne!(write("c", &app(), "two", "one").id, first.id);
-    assert_ne!(write("d", &app(), "onet", "wo").id, first.id);
-    assert_ne!(write("e", &App { name: "other".to_owned(), ..app() }, "one", "two").id, first.id);
-}
-
-#[test]
-fn the_id_is_made_as_documented() {
-    let root = tempfile::tempdir().unwrap();
-    let dir = root.path().join("release");
-    folder::write(&dir, &app(), &artifacts("", "")).unwrap();
-    // SHA-256 over "<the text of app.json>" and twice the SHA-256 of nothing, made with Python's hashlib.
-    assert_eq!(folder::load(&dir).unwrap().id.as_str(), "ef01b87f958f17e7");
+    let id: ReleaseId = "0123456789abcdef".parse().unwrap();
+    let written = folder::write(root.path(), &id, &app(), &artifacts("one", "two"));
+    // Whatever is in it: the components that an id is made from are not there.
+    assert_eq!(written.unwrap().id, id);
+    assert_eq!(folder::load(root.path()).unwrap().id, id);
+    assert_eq!(fs::read(root.path().join("release-id")).unwrap(), b"0123456789abcdef\n");
 }
 
 #[test]
@@ -92,7 +91,7 @@ fn what_is_missing_or_extra_is_named() {
     let not_there = format!("no `{}/app.json`\nhint: `tidegate build` writes it anew", dir.display());
     assert_eq!(folder::load(&dir).unwrap_err().to_string(), not_there);
 
-    folder::write(&dir, &app(), &artifacts("one", "two")).unwrap();
+    write(&dir, &app(), &artifacts("one", "two")).unwrap();
     fs::write(dir.join("release-id"), "../../etc/passwd").unwrap();
     assert_eq!(problem(&dir), "release-id: is no release's id\nhint: `tidegate build` writes it anew");
     fs::remove_file(dir.join("release-id")).unwrap();
@@ -111,18 +110,18 @@ fn what_is_missing_or_extra_is_named() {
 fn a_bad_build_leaves_the_good_one() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("release");
-    let good = folder::write(&dir, &app(), &artifacts("one", "two")).unwrap();
+    let good = write(&dir, &app(), &artifacts("one", "two")).unwrap();
 
     let mut some = artifacts("three", "four");
     some.remove("guard");
-    let error = folder::write(&dir, &app(), &some).unwrap_err();
+    let error = write(&dir, &app(), &some).unwrap_err();
     assert!(matches!(&error, Error::NotFound { path, .. } if path.ends_with("components/guard.cwasm")), "{error}");
     let mut more = artifacts("three", "four");
     more.insert("other".to_owned(), "five");
-    let error = folder::write(&dir, &app(), &more).unwrap_err();
+    let error = write(&dir, &app(), &more).unwrap_err();
     assert!(matches!(&error, Error::Artifact { path, .. } if path.ends_with("components/other.cwasm")), "{error}");
     let bad = App { name: String::new(), ..app() };
-    assert!(matches!(folder::write(&dir, &bad, &artifacts("a", "b")), Err(Error::Key { .. })));
+    assert!(matches!(write(&dir, &bad, &artifacts("a", "b")), Err(Error::Key { .. })));
 
     assert_eq!(folder::load(&dir).unwrap().id, good.id);
     assert_eq!(names(root.path()), ["release"]);
@@ -134,14 +133,14 @@ fn a_release_is_never_missing_or_mixed_while_it_is_replaced() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("release");
     let ids = [
-        folder::write(&dir, &app(), &artifacts("one", "one")).unwrap().id,
-        folder::write(&dir, &app(), &artifacts("two", "two")).unwrap().id,
+        write(&dir, &app(), &artifacts("one", "one")).unwrap().id,
+        write(&dir, &app(), &artifacts("two", "two")).unwrap().id,
     ];
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for round in 0..50 {
                 let text = if round % 2 == 0 { "one" } else { "two" };
-                folder::write(&dir, &app(), &artifacts(text, text)).unwrap();
+                write(&dir, &app(), &artifacts(text, text)).unwrap();
             }
         });
         while !writer.is_finished() {

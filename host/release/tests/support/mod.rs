@@ -2,6 +2,7 @@
 
 // Each test binary uses a part of it.
 #![allow(dead_code, reason = "shared by several test binaries")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
