@@ -1,0 +1,361 @@
+//! Signed releases.
+
+// Clippy's exception for tests covers test functions, not their helpers.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
+mod support;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::{Value, json};
+use support::{document, trusting};
+use tidegate_release::envelope::{MAX_ENVELOPE_BYTES, PAYLOAD_TYPE, VerifyError};
+use tidegate_release::{Document, Envelope, ReleaseId, SigningKey, TrustedKeys};
+
+/// A key that signs, and that `prod` trusts by the name `ci`.
+struct Signer {
+    key: SigningKey,
+    trusted: TrustedKeys,
+}
+
+impl Signer {
+    fn new() -> Self {
+        let key = SigningKey::generate().unwrap();
+        let trusted = trusting([("ci", &key)]).of_stage("prod");
+        Self { key, trusted }
+    }
+
+    fn sign(&self, document: &Document) -> Value {
+        serde_json::from_slice(&Envelope::sign(document, [&self.key]).to_json()).unwrap()
+    }
+
+    /// An envelope around any payload, with a signature that holds.
+    fn sign_payload(&self, payload: &[u8]) -> Value {
+        let head = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len());
+        let signature = BASE64.encode(self.key.sign(&[head.as_bytes(), payload].concat()));
+        let signature = json!({"keyid": self.key.public_key().id(), "sig": signature});
+        json!({"payloadType": PAYLOAD_TYPE, "payload": BASE64.encode(payload), "signatures": [signature]})
+    }
+
+    fn verify(&self, envelope: &Value) -> Result<Document, VerifyError> {
+        verify(envelope, &self.trusted, &document("1").id())
+    }
+}
+
+fn verify(envelope: &Value, keys: &TrustedKeys, wanted: &ReleaseId) -> Result<Document, VerifyError> {
+    let verified = Envelope::parse(envelope.to_string().as_bytes())?.verify(keys, wanted)?;
+    Ok(verified.document().clone())
+}
+
+fn payload(envelope: &Value) -> Value {
+    serde_json::from_slice(&BASE64.decode(envelope["payload"].as_str().unwrap()).unwrap()).unwrap()
+}
+
+fn key_id(key: &SigningKey) -> String {
+    key.public_key().id().to_string()
+}
+
+#[track_caller]
+fn assert_malformed<T: std::fmt::Debug>(result: Result<T, VerifyError>, reason: &str) {
+    match result {
+        Err(VerifyError::Malformed(text)) => assert!(text.contains(reason), "{text}"),
+        other => panic!("expected `malformed` because of `{reason}`, got {other:?}"),
+    }
+}
+
+#[test]
+fn what_was_signed_is_verified() {
+    let signer = Signer::new();
+    let envelope = Envelope::sign(&document("1"), [&signer.key]);
+    let stored = envelope.to_json();
+    let parsed = Envelope::parse(&stored).unwrap();
+    assert_eq!(parsed, envelope);
+    let verified = parsed.verify(&signer.trusted, &document("1").id()).unwrap();
+    assert_eq!((verified.document(), verified.signed_by()), (&document("1"), "ci"));
+    assert_eq!(parsed.unverified(), Ok(document("1")));
+    assert!(parsed.signers().eq([signer.key.public_key().id()]));
+    // The form of DSSE, which other tools read.
+    let json = signer.sign(&document("1"));
+    assert_eq!(json["payloadType"], "application/vnd.tidegate.release+json");
+    assert_eq!(payload(&json), serde_json::to_value(document("1")).unwrap());
+    assert_eq!(json["signatures"][0]["keyid"], key_id(&signer.key));
+    let signature = BASE64.decode(json["signatures"][0]["sig"].as_str().unwrap()).unwrap();
+    assert_eq!(signature.len(), 64);
+    assert_eq!(json, signer.sign_payload(&document("1").to_json()), "the signature is over what DSSE says");
+}
+
+#[test]
+fn an_altered_payload_is_refused() {
+    let signer = Signer::new();
+    let signed = signer.sign(&document("1"));
+    for (path, value) in [
+        ("/app/routes/$default/grants", json!({"config": ["secret"]})),
+        ("/provenance/revision", json!("other")),
+        ("/engine", json!("other")),
+        ("/components/chat/artifacts/x86_64-unknown-linux-gnu/size", json!(1)),
+    ] {
+        let mut document = payload(&signed);
+        *document.pointer_mut(path).unwrap() = value;
+        let mut envelope = signed.clone();
+        envelope["payload"] = BASE64.encode(document.to_string()).into();
+        assert_eq!(signer.verify(&envelope), Err(VerifyError::Altered("ci".to_owned())), "{path}");
+    }
+    // The same JSON written otherwise is not what was signed.
+    let mut envelope = signed.clone();
+    envelope["payload"] = BASE64.encode(format!("{:#}", payload(&signed))).into();
+    assert_eq!(signer.verify(&envelope), Err(VerifyError::Altered("ci".to_owned())));
+}
+
+#[test]
+fn an_altered_signature_is_refused() {
+    let signer = Signer::new();
+    let signed = signer.sign(&document("1"));
+    let signature = BASE64.decode(signed["signatures"][0]["sig"].as_str().unwrap()).unwrap();
+    let mut flipped = signature.clone();
+    flipped[63] ^= 1;
+    let other = signer.sign(&document("2"))["signatures"][0]["sig"].as_str().map(|sig| BASE64.decode(sig).unwrap());
+    for altered in
+        [flipped, other.unwrap(), vec![0; 64], signature[..63].to_vec(), vec![], [signature, vec![0]].concat()]
+    {
+        let mut envelope = signed.clone();
+        envelope["signatures"][0]["sig"] = BASE64.encode(&altered).into();
+        assert_eq!(signer.verify(&envelope), Err(VerifyError::Altered("ci".to_owned())), "{altered:?}");
+    }
+}
+
+#[test]
+fn who_signed_it_must_be_trusted() {
+    let (signer, other) = (Signer::new(), Signer::new());
+    let id = document("1").id();
+    let signed = signer.sign(&document("1"));
+    let untrusted =
+        |stage: &str| VerifyError::Untrusted { signers: format!("`{}`", key_id(&signer.key)), stage: stage.to_owned() };
+    assert_eq!(verify(&signed, &other.trusted, &id), Err(untrusted("prod")));
+    assert_eq!(verify(&signed, &trusting([("ci", &signer.key)]).of_stage("stage"), &id), Err(untrusted("stage")));
+    assert_eq!(verify(&signed, &TrustedKeys::default(), &id), Err(untrusted("")));
+    // Nor does it help to say that another key did.
+    let mut pretended = signed;
+    pretended["signatures"][0]["keyid"] = key_id(&other.key).into();
+    assert_eq!(verify(&pretended, &other.trusted, &id), Err(VerifyError::Altered("ci".to_owned())));
+}
+
+#[test]
+fn a_revoked_key_is_not_trusted() {
+    let signer = Signer::new();
+    let mut keys = trusting([("ci", &signer.key)]);
+    keys.0.get_mut("ci").unwrap().revoked = true;
+    let revoked = verify(&signer.sign(&document("1")), &keys.of_stage("prod"), &document("1").id()).unwrap_err();
+    assert_eq!(revoked, VerifyError::Revoked("ci".to_owned()));
+    assert!(revoked.to_string().contains("hint: create the release anew"), "{revoked}");
+}
+
+#[test]
+fn what_nobody_signed_is_not_believed() {
+    let signer = Signer::new();
+    let unsigned = Envelope::sign(&document("1"), []);
+    assert_eq!(unsigned.verify(&signer.trusted, &document("1").id()), Err(VerifyError::Unsigned));
+    // It can be shown all the same.
+    assert_eq!(unsigned.unverified(), Ok(document("1")));
+}
+
+#[test]
+fn one_signature_that_holds_is_enough() {
+    let (signer, old) = (Signer::new(), Signer::new());
+    let envelope = Envelope::sign(&document("1"), [&old.key, &signer.key]);
+    for (trusted, name) in [
+        (trusting([("ci", &signer.key)]), "ci"),
+        (trusting([("old", &old.key)]), "old"),
+        (trusting([("ci", &signer.key), ("old", &old.key)]), "old"),
+    ] {
+        let verified = envelope.verify(&trusted.of_stage("prod"), &document("1").id()).unwrap();
+        assert_eq!(verified.signed_by(), name);
+    }
+    let mut keys = trusting([("ci", &signer.key), ("old", &old.key)]);
+    keys.0.get_mut("old").unwrap().revoked = true;
+    assert_eq!(envelope.verify(&keys.of_stage("prod"), &document("1").id()).unwrap().signed_by(), "ci");
+    // The signature of the one was altered, and that of the other was not.
+    let mut json: Value = serde_json::from_slice(&envelope.to_json()).unwrap();
+    json["signatures"][0]["sig"] = BASE64.encode([0; 64]).into();
+    let keys = trusting([("ci", &signer.key), ("old", &old.key)]).of_stage("prod");
+    assert_eq!(verify(&json, &keys, &document("1").id()), Ok(document("1")));
+    let neither = trusting([]).of_stage("prod");
+    let signers = format!("`{}`, `{}`", key_id(&old.key), key_id(&signer.key));
+    let stage = "prod".to_owned();
+    assert_eq!(envelope.verify(&neither, &document("1").id()), Err(VerifyError::Untrusted { signers, stage }));
+}
+
+#[test]
+fn another_release_under_its_id_is_refused() {
+    let signer = Signer::new();
+    // Each is signed, and whoever can write to the store puts one in the place of the other.
+    let (wanted, found) = (document("1").id(), document("2").id());
+    let refused = signer.verify(&signer.sign(&document("2")));
+    assert_eq!(refused, Err(VerifyError::OtherRelease { wanted, found }));
+}
+
+#[test]
+fn what_is_no_envelope_is_malformed() {
+    let signer = Signer::new();
+    let signed = signer.sign(&document("1"));
+    for text in ["", "{", "null", "\"text\"", "{}", "\u{0}"] {
+        assert_malformed(Envelope::parse(text.as_bytes()), "");
+    }
+    let text = signed.to_string();
+    assert_malformed(Envelope::parse(&text.as_bytes()[..text.len() / 2]), "EOF");
+    assert_malformed(Envelope::parse(format!("{text}x").as_bytes()), "trailing");
+    for (key, value, reason) in [
+        ("payloadType", json!("application/vnd.in-toto+json"), "its payload is `application/vnd.in-toto+json`"),
+        ("payload", json!("not base64"), "Invalid"),
+        ("payload", json!(1), "invalid type"),
+        ("signatures", json!({}), "invalid type"),
+        ("signatures", json!([{"keyid": "0123456789abcdef"}]), "missing field `sig`"),
+        ("signatures", json!([{"keyid": "other", "sig": ""}]), "`other`"),
+        ("signatures", vec![signed["signatures"][0].clone(); 17].into(), "more than 16 signatures"),
+    ] {
+        let mut envelope = signed.clone();
+        envelope[key] = value;
+        assert_malformed(signer.verify(&envelope), reason);
+        envelope.as_object_mut().unwrap().remove(key);
+        assert_malformed(signer.verify(&envelope), &format!("missing field `{key}`"));
+    }
+}
+
+#[test]
+fn a_large_envelope_is_not_read() {
+    let signer = Signer::new();
+    let mut envelope = signer.sign(&document("1")).to_string().into_bytes();
+    envelope.resize(MAX_ENVELOPE_BYTES, b' ');
+    assert!(Envelope::parse(&envelope).is_ok());
+    envelope.push(b' ');
+    assert_malformed(Envelope::parse(&envelope), "it has 1048577 bytes, more than 1048576");
+}
+
+#[test]
+fn what_others_add_around_it_is_passed_over() {
+    let signer = Signer::new();
+    let mut envelope = signer.sign(&document("1"));
+    envelope["transparencyLog"] = json!("https://example.com");
+    envelope["signatures"][0]["cert"] = json!("…");
+    assert_eq!(signer.verify(&envelope), Ok(document("1")));
+}
+
+#[test]
+fn what_is_no_release_is_malformed_whoever_signed_it() {
+    let signer = Signer::new();
+    let with = |path: &str, value: Value| {
+        let mut document = serde_json::to_value(document("1")).unwrap();
+        let (parent, key) = path.rsplit_once('/').unwrap();
+        document.pointer_mut(parent).unwrap()[key] = value;
+        signer.verify(&signer.sign_payload(document.to_string().as_bytes()))
+    };
+    assert_eq!(with("/format", json!(1)), Ok(document("1")));
+    assert_malformed(with("/extra", json!(1)), "unknown field `extra`");
+    assert_malformed(with("/app/extra", json!(1)), "unknown field `extra`");
+    assert_malformed(
+        with("/app/routes/$default/component", json!("other")),
+        "`app.routes.\"$default\".component`: there is no component `other`",
+    );
+    assert_malformed(with("/app/name", json!("../other")), "`app.name`");
+    assert_malformed(with("/components/other", json!({"digest": "0".repeat(64), "artifacts": {}})), "its components");
+    assert_malformed(with("/components", json!({})), "its components are not those of its app");
+    assert_malformed(with("/targets/riscv64", json!("rv64gc")), "the component `chat` has not one artifact for each");
+    assert_malformed(with("/components/guard/artifacts", json!({})), "the component `guard` has not one artifact");
+    assert_malformed(with("/components/guard/digest", json!("0")), "`0` is no SHA-256 digest");
+    for payload in ["", "[]", "{}", "{\"format\": \"1\"}"] {
+        assert_malformed(signer.verify(&signer.sign_payload(payload.as_bytes())), "");
+    }
+}
+
+#[test]
+fn a_later_format_is_named_before_what_else_is_new_in_it() {
+    let signer = Signer::new();
+    let later = signer.sign_payload(br#"{"format": 2, "modules": ["other"], "engine": 7}"#);
+    let refused = signer.verify(&later).unwrap_err();
+    assert_eq!(refused, VerifyError::Format(2));
+    assert_eq!(refused.to_string(), "it is of format 2, and this version of Tidegate knows format 1");
+    // Not before the signature was: what nobody signed says nothing.
+    let other = Signer::new();
+    assert!(matches!(other.verify(&later), Err(VerifyError::Untrusted { .. })));
+}
+
+/// A change of some bytes.
+#[derive(Debug, Clone)]
+enum Mutation {
+    Flip(Index, u8),
+    Set(Index, u8),
+    Insert(Index, Vec<u8>),
+    Remove(Index, Index),
+    Swap(Index, Index),
+    Truncate(Index),
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let at = any::<Index>;
+    // Bytes that mean something to JSON and base64 as often as any.
+    let byte = || prop_oneof![any::<u8>(), proptest::sample::select(b"\"{}[]:,\\ 019-eEtfn+/=".to_vec())];
+    prop_oneof![
+        (at(), 0..8_u8).prop_map(|(at, bit)| Mutation::Flip(at, bit)),
+        (at(), byte()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
+        (at(), vec(byte(), 1..9)).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
+        (at(), at()).prop_map(|(from, to)| Mutation::Remove(from, to)),
+        (at(), at()).prop_map(|(one, other)| Mutation::Swap(one, other)),
+        at().prop_map(Mutation::Truncate),
+    ]
+}
+
+fn mutated(mut bytes: Vec<u8>, mutations: Vec<Mutation>) -> Vec<u8> {
+    for mutation in mutations {
+        let length = bytes.len();
+        if length == 0 {
+            return bytes;
+        }
+        match mutation {
+            Mutation::Flip(at, bit) => bytes[at.index(length)] ^= 1 << bit,
+            Mutation::Set(at, byte) => bytes[at.index(length)] = byte,
+            Mutation::Insert(at, more) => drop(bytes.splice(at.index(length)..at.index(length), more)),
+            Mutation::Remove(from, to) => {
+                let from = from.index(length);
+                // Seldom much of it.
+                drop(bytes.drain(from..length.min(from + to.index(40))));
+            }
+            Mutation::Swap(one, other) => bytes.swap(one.index(length), other.index(length)),
+            Mutation::Truncate(at) => bytes.truncate(at.index(length)),
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
+
+    /// Whatever became of the stored bytes, nothing panics, and what is believed is what was signed.
+    #[test]
+    fn altered_bytes_are_refused_or_mean_the_same(mutations in vec(mutation(), 1..4)) {
+        let signer = Signer::new();
+        let stored = Envelope::sign(&document("1"), [&signer.key]).to_json();
+        if let Ok(envelope) = Envelope::parse(&mutated(stored, mutations)) {
+            let _ = envelope.unverified();
+            if let Ok(verified) = envelope.verify(&signer.trusted, &document("1").id()) {
+                prop_assert_eq!(verified.document(), &document("1"));
+            }
+        }
+    }
+
+    /// Nothing that a trusted key signed panics, and whatever is believed has the id that was asked for.
+    #[test]
+    fn any_signed_payload_is_refused_or_is_a_release(mutations in vec(mutation(), 1..4)) {
+        let signer = Signer::new();
+        let signed = signer.sign_payload(&mutated(document("1").to_json(), mutations));
+        if let Ok(document) = signer.verify(&signed) {
+            prop_assert_eq!(document.id(), support::document("1").id());
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused(bytes in vec(any::<u8>(), 0..200)) {
+        prop_assert!(Envelope::parse(&bytes).is_err());
+    }
+}
