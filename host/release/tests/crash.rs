@@ -1,0 +1,167 @@
+//! Processes that are killed in the middle of publishing and activating.
+
+// Clippy's exception for tests covers test functions, not their helpers.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use support::{app, artifacts, document, now, soon};
+use tidegate_event::Timestamp;
+use tidegate_release::folder_store::FolderStore;
+use tidegate_release::pointer::{Action, Change};
+use tidegate_release::store::{
+    Activate as _, Consistency, Publish as _, Releases as _, Report, Status as _, StoreError, Stored, Tally,
+};
+use tidegate_release::{Digest, Document, Envelope, Pointer, ReleaseId, SigningKey};
+
+/// Tells this test binary that it is a process to be killed, and its folder.
+const DIR: &str = "TIDEGATE_TEST_CRASH_DIR";
+/// How long such a process goes on if nobody kills it.
+const LIFE: Duration = Duration::from_secs(20);
+/// How often processes are killed.
+const ROUNDS: usize = 20;
+
+/// A process that publishes and activates.
+struct Publisher {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Publisher {
+    fn start(dir: &Path) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "publish_until_killed", "--nocapture"])
+            .env(DIR, dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("begins") {
+            line.clear();
+            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the process ended");
+        }
+        Self { child, output }
+    }
+
+    /// Kills it, and answers the last generation that it was told it had made.
+    fn kill(mut self) -> Option<u64> {
+        self.child.kill().unwrap();
+        assert!(!self.child.wait().unwrap().success(), "the process ended by itself");
+        let lines = self.output.lines().map(|line| line.unwrap());
+        lines.filter_map(|line| line.strip_prefix("made ")?.strip_suffix('.')?.parse().ok()).last()
+    }
+}
+
+/// Not a test by itself: what [`Publisher`] runs.
+#[test]
+fn publish_until_killed() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let store = FolderStore::open(dir).unwrap();
+    println!("begins");
+    let (end, mut published) = (Instant::now() + LIFE, Vec::new());
+    for number in 0.. {
+        if Instant::now() > end {
+            return;
+        }
+        let version = format!("{} of process {}", number, std::process::id());
+        published.push(publish(&store, &version));
+        let made = activate(&store, &published[published.len() - 1].id());
+        writeln!(std::io::stdout(), "made {made}.").unwrap();
+        now(store.count(1, Tally { events: 1, ..Tally::default() }, soon())).unwrap();
+        let report = Report { at: Timestamp::now(), host: "host".to_owned(), failure: None };
+        now(store.report(&ReleaseId::of(&app(), [], "engine"), &report, soon())).unwrap();
+        store.record_deployed(&app()).unwrap();
+        if published.len() > 3 {
+            remove(&store, &published.remove(0));
+        }
+    }
+}
+
+fn publish(store: &FolderStore, version: &str) -> Document {
+    for artifact in artifacts(version) {
+        assert_eq!(now(store.put_artifact(&artifact, soon())), Ok(true));
+    }
+    // Large enough to be killed in the middle of.
+    now(store.put_artifact(&version.repeat(20_000).into_bytes(), soon())).unwrap();
+    let document = document(version);
+    let envelope = Envelope::sign(&document, [&SigningKey::generate().unwrap()]).to_json();
+    assert_eq!(now(store.put_envelope(&document.id(), &envelope, soon())), Ok(Stored::New));
+    document
+}
+
+/// The generation in which it is active.
+fn activate(store: &FolderStore, release: &ReleaseId) -> u64 {
+    loop {
+        let pointer = now(store.pointer(Consistency::Strong, soon())).unwrap();
+        let next = pointer.activate(release).unwrap();
+        let change = pointer.change(&next, Action::Activate, Timestamp::now(), "me".to_owned(), None);
+        match now(store.advance(&next, &change, soon())) {
+            Ok(()) => return next.generation,
+            // Another process was first.
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn remove(store: &FolderStore, document: &Document) {
+    now(store.remove_envelope(&document.id(), soon())).unwrap();
+    for digest in document.artifacts() {
+        now(store.remove_artifact(&digest, soon())).unwrap();
+    }
+}
+
+#[test]
+fn whenever_a_process_is_killed_everything_in_the_store_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let store = FolderStore::open(root.path()).unwrap();
+    let mut noise = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() | 1;
+    let mut made = 0;
+    for _ in 0..ROUNDS {
+        let publishers = [Publisher::start(root.path()), Publisher::start(root.path())];
+        for publisher in publishers {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            thread::sleep(Duration::from_micros(u64::from(noise >> 16)));
+            made = made.max(publisher.kill().unwrap_or(0));
+        }
+        let pointer = now(store.pointer(Consistency::Strong, soon())).unwrap();
+        assert!(pointer.generation >= made, "{} of {made}", pointer.generation);
+        assert_whole(&store, &pointer);
+    }
+    assert!(made > ROUNDS as u64, "only {made} were made in all rounds");
+    // Nothing is left that holds up who comes next.
+    let document = publish(&store, "the last");
+    assert!(activate(&store, &document.id()) > made);
+}
+
+fn assert_whole(store: &FolderStore, pointer: &Pointer) {
+    let history = now(store.history(usize::MAX, soon())).unwrap();
+    assert!(history.iter().map(|change| change.generation).eq((1..=pointer.generation).rev()));
+    let mut active: Option<&Change> = None;
+    for change in &history {
+        assert_eq!(active.map_or(&pointer.active, |later| &later.from), &change.to);
+        active = Some(change);
+    }
+    for digest in now(store.list_artifacts(soon())).unwrap().keys() {
+        assert_eq!(Digest::of(&now(store.artifact(digest, soon())).unwrap()), *digest);
+    }
+    for id in now(store.list(soon())).unwrap().keys() {
+        let document = Envelope::parse(&now(store.envelope(id, soon())).unwrap()).unwrap().unverified().unwrap();
+        assert_eq!(document.id(), *id);
+        // A release is published after what it needs, and removed before.
+        for digest in document.artifacts() {
+            assert!(now(store.artifact(&digest, soon())).is_ok(), "{id} is published without {digest}");
+        }
+    }
+    now(store.tally(1, soon())).unwrap();
+    now(store.reports(soon())).unwrap();
+    store.deployed().unwrap();
+}
