@@ -13,8 +13,10 @@
 //! | | releases | status | bucket |
 //! |---|---|---|---|
 //! | hosts | `GetItem` | `GetItem`, `PutItem`, `UpdateItem` | `GetObject` |
-//! | who publishes | `GetItem` | | `GetObject`, `PutObject` |
-//! | who activates, and prunes | `GetItem`, `PutItem`, `Query` | `GetItem`, `Query` | `GetObject`, `ListBucket`, `DeleteObject` |
+//! | who publishes | | | `GetObject`, `PutObject` |
+//! | who activates, and prunes | `GetItem`, `PutItem`, `Query` | `GetItem`, `Query` | `GetObject`, `DeleteObject` |
+//!
+//! Each needs `ListBucket` besides: without it S3 says of a missing object what it says of a forbidden one.
 
 #[cfg(feature = "publish")]
 mod activate;

@@ -181,3 +181,33 @@ fn element<'a>(xml: &'a str, name: &str) -> &'a str {
 fn unknown(reason: &str) -> Failure {
     Failure::Unknown(reason.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl HttpConnector for Nowhere {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            HttpConnectorFuture::new(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_where_its_region_and_its_name_say() {
+        for (region, name, base) in [
+            ("eu-west-1", "chat", "https://chat.s3.eu-west-1.amazonaws.com/"),
+            ("cn-north-1", "chat", "https://chat.s3.cn-north-1.amazonaws.com.cn/"),
+            ("eu-west-1", "chat.example", "https://s3.eu-west-1.amazonaws.com/chat.example/"),
+        ] {
+            let credentials = Credentials::new("key", "secret", None, None, "test");
+            let bucket = Bucket::new(SharedHttpConnector::new(Nowhere), credentials, region, None, name);
+            assert_eq!(bucket.base, base);
+        }
+    }
+}

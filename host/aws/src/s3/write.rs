@@ -7,7 +7,7 @@ use tidegate_capability::Deadline;
 use tidegate_release::Digest;
 
 use super::{Ask, Bucket, unknown};
-use crate::attempt::{self, Repeat};
+use crate::attempt::{self, ATTEMPT, Repeat};
 use crate::failure::{Failure, NO_ANSWER};
 
 /// The slowest uplink that a large object is sent over, in bytes a second.
@@ -28,10 +28,10 @@ pub(crate) enum Put {
 }
 
 impl Bucket {
-    /// Whether an object is known to be there. It is not where the caller may not know.
+    /// Whether an object is known to be there, by one attempt: it spares sending what is.
     pub(crate) async fn has(&self, key: &str, deadline: Deadline) -> bool {
-        let ask = || self.ask(Ask::new("HEAD", key));
-        matches!(attempt::send_with("HeadObject", Repeat::Safe, deadline, ask, |failure| failure).await, Ok(Some(_)))
+        let time = ATTEMPT.min(deadline.remaining());
+        matches!(self.ask(Ask { time, ..Ask::new("HEAD", key) }).await, Ok(Some(_)))
     }
 
     /// Stores an object unless there is one.

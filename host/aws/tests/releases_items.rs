@@ -1,0 +1,366 @@
+//! The pointer, its history and the status when DynamoDB throttles, fails, or has what no host wrote.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use support::faults::{Fault, Faults};
+use support::s3::S3;
+use support::{releases_on, soon};
+use tidegate_aws::{AwsStore, Clock, client};
+use tidegate_capability::Deadline;
+use tidegate_embedded::Embedded;
+use tidegate_event::Timestamp;
+use tidegate_release::pointer::{Action, Change, Halt};
+use tidegate_release::store::{Activate as _, Consistency, Releases as _, Report, Status as _, Tally};
+use tidegate_release::{Pointer, ReleaseId, StoreError};
+
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+async fn subject() -> (AwsStore, Client, Faults) {
+    let faults = Faults::default();
+    let client = client::local(faults.before(Embedded::memory().unwrap().http_client()));
+    let store = releases_on(client.clone(), &S3::default()).await;
+    faults.clear();
+    (store, client, faults)
+}
+
+fn shortly() -> Deadline {
+    Deadline::after(Duration::from_millis(400))
+}
+
+fn release(number: u64) -> ReleaseId {
+    format!("{number:016x}").parse().unwrap()
+}
+
+fn next(pointer: &Pointer, why: &str) -> (Pointer, Change) {
+    let next = pointer.activate(&release(pointer.generation + 1)).unwrap();
+    let change = pointer.change(&next, Action::Activate, Timestamp(1), "me".to_owned(), Some(why.to_owned()));
+    (next, change)
+}
+
+fn halt(run: u64, host: &str) -> Halt {
+    Halt { run, release: release(1), at: Timestamp(1), host: host.to_owned(), reason: "11 of 10".to_owned() }
+}
+
+async fn assert_pointer(store: &AwsStore, expected: &Pointer) {
+    assert_eq!(store.pointer(Consistency::Strong, soon()).await.as_ref(), Ok(expected));
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: &str) -> AttributeValue {
+    AttributeValue::N(value.to_owned())
+}
+
+async fn put(client: &Client, table: &str, key: (&str, &str), attributes: &[(&str, AttributeValue)]) {
+    let key = [("pk", text(key.0)), ("sk", text(key.1))];
+    let item = key.iter().chain(attributes).map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+}
+
+async fn get(client: &Client, table: &str, key: (&str, &str)) -> HashMap<String, AttributeValue> {
+    let request = client.get_item().table_name(table).key("pk", text(key.0)).key("sk", text(key.1));
+    request.send().await.unwrap().item.unwrap()
+}
+
+#[tokio::test]
+async fn an_advance_that_had_no_answer_is_sent_again_and_applied_once() {
+    let (store, _, faults) = subject().await;
+    let (pointer, change) = next(&Pointer::default(), "why");
+    faults.next(
+        "TransactWriteItems",
+        [Fault::Applied, Fault::Error(400, "ThrottlingException"), Fault::cancelled(&["TransactionConflict", "None"])],
+    );
+    store.advance(&pointer, &change, soon()).await.unwrap();
+    let sent = faults.sent("TransactWriteItems");
+    assert_eq!(sent.len(), 4);
+    assert!(sent.iter().all(|body| body["ClientRequestToken"] == sent[0]["ClientRequestToken"]));
+    assert_pointer(&store, &pointer).await;
+    assert_eq!(store.history(10, soon()).await, Ok(vec![change]));
+}
+
+#[tokio::test]
+async fn an_advance_without_any_answer_is_found_where_it_was_applied() {
+    let (store, _, faults) = subject().await;
+    let (pointer, change) = next(&Pointer::default(), "why");
+    faults.always("TransactWriteItems", Fault::Applied);
+    store.advance(&pointer, &change, shortly()).await.unwrap();
+    assert_pointer(&store, &pointer).await;
+}
+
+#[tokio::test]
+async fn an_advance_whose_token_was_forgotten_is_known_by_its_change() {
+    let (store, _, faults) = subject().await;
+    let (pointer, change) = next(&Pointer::default(), "why");
+    let lost = Fault::cancelled(&["ConditionalCheckFailed", "ConditionalCheckFailed"]);
+    faults.next("TransactWriteItems", [Fault::Applied, lost]);
+    store.advance(&pointer, &change, soon()).await.unwrap();
+    assert_pointer(&store, &pointer).await;
+}
+
+#[tokio::test]
+async fn an_advance_that_was_not_applied_is_unavailable_by_its_deadline() {
+    let (store, _, faults) = subject().await;
+    let (pointer, change) = next(&Pointer::default(), "why");
+    for fault in
+        [Fault::Hang, Fault::Broken, Fault::Error(500, "InternalServerError"), Fault::Answer(200, "<".to_owned())]
+    {
+        faults.clear();
+        faults.always("TransactWriteItems", fault);
+        let start = Instant::now();
+        let error = store.advance(&pointer, &change, shortly()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert!(error.to_string().starts_with("cannot move the pointer in the table `releases`: "), "{error}");
+        assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
+        faults.clear();
+        assert_pointer(&store, &Pointer::default()).await;
+    }
+}
+
+#[tokio::test]
+async fn an_advance_loses_to_one_that_came_while_it_had_no_answer() {
+    let (store, _, faults) = subject().await;
+    let (theirs, their_change) = next(&Pointer::default(), "theirs");
+    store.advance(&theirs, &their_change, soon()).await.unwrap();
+    let (ours, our_change) = next(&Pointer::default(), "ours");
+    faults.next("TransactWriteItems", [Fault::Error(500, "InternalServerError")]);
+    let error = store.advance(&ours, &our_change, soon()).await.unwrap_err();
+    assert_eq!(error, StoreError::Conflict("another process made generation 1 of the pointer".to_owned()));
+    assert_pointer(&store, &theirs).await;
+    assert_eq!(store.history(10, soon()).await, Ok(vec![their_change]));
+}
+
+#[tokio::test]
+async fn a_change_belongs_to_its_pointer() {
+    let (store, client, faults) = subject().await;
+    let (pointer, mut change) = next(&Pointer::default(), "why");
+    change.generation = 7;
+    assert!(matches!(store.advance(&pointer, &change, soon()).await, Err(StoreError::Invalid(_))));
+    assert!(faults.sent("TransactWriteItems").is_empty());
+    // A table whose pointer was restored from before.
+    change.generation = 1;
+    put(&client, "releases", ("history", "00000000000000000001"), &[("token", text("theirs"))]).await;
+    let error = store.advance(&pointer, &change, soon()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Invalid(reason) if reason.contains("`releases`")), "{error:?}");
+    assert_pointer(&store, &Pointer::default()).await;
+}
+
+#[tokio::test]
+async fn a_read_is_repeated_until_it_has_an_answer() {
+    let (store, _, faults) = subject().await;
+    let (pointer, change) = next(&Pointer::default(), "why");
+    store.advance(&pointer, &change, soon()).await.unwrap();
+    let passing = || {
+        [
+            Fault::Error(400, "ProvisionedThroughputExceededException"),
+            Fault::Error(500, "InternalServerError"),
+            Fault::Answer(200, "<html>".to_owned()),
+            Fault::Broken,
+            Fault::Hang,
+        ]
+    };
+    faults.next("GetItem", passing());
+    assert_pointer(&store, &pointer).await;
+    assert_eq!(faults.sent("GetItem").len(), 6);
+    faults.next("Query", passing());
+    assert_eq!(store.history(1, soon()).await, Ok(vec![change]));
+}
+
+#[tokio::test]
+async fn a_pointer_is_read_as_consistently_as_is_asked() {
+    let (store, _, faults) = subject().await;
+    store.pointer(Consistency::Eventual, soon()).await.unwrap();
+    store.pointer(Consistency::Strong, soon()).await.unwrap();
+    let asked: Vec<_> = faults.sent("GetItem").iter().map(|body| body["ConsistentRead"] == true).collect();
+    assert_eq!(asked, [false, true]);
+}
+
+#[tokio::test]
+async fn without_an_answer_a_read_ends_at_its_deadline() {
+    let (store, _, faults) = subject().await;
+    for operation in ["GetItem", "Query", "PutItem", "UpdateItem"] {
+        faults.always(operation, Fault::Hang);
+    }
+    let start = Instant::now();
+    let report = Report { at: Timestamp(1), host: "host".to_owned(), failure: None };
+    let errors = [
+        store.pointer(Consistency::Strong, shortly()).await.unwrap_err(),
+        store.halted(1, shortly()).await.unwrap_err(),
+        store.halt(&halt(1, "host"), shortly()).await.unwrap_err(),
+        store.count(1, Tally::default(), shortly()).await.unwrap_err(),
+        store.tally(1, shortly()).await.unwrap_err(),
+        store.report(&release(1), &report, shortly()).await.unwrap_err(),
+        store.reports(shortly()).await.unwrap_err(),
+        store.history(1, shortly()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(&error, StoreError::Unavailable(text) if text.ends_with(": no answer in time")), "{error}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_at_once_with_what_to_do() {
+    let (store, _, faults) = subject().await;
+    for (code, hint) in [
+        ("AccessDeniedException", "the credentials may not do this"),
+        ("ResourceNotFoundException", "make deploy"),
+        ("ExpiredTokenException", "the credentials have expired, get new ones"),
+    ] {
+        faults.clear();
+        faults.next("GetItem", [Fault::Error(400, code)]);
+        let error = store.pointer(Consistency::Strong, soon()).await.unwrap_err();
+        let expected =
+            format!("cannot read the pointer in the table `releases`: {code}: arn:aws:dynamodb:secret; hint: {hint}");
+        assert_eq!(error, StoreError::Denied(expected));
+        assert_eq!(faults.sent("GetItem").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_pointer_that_no_one_wrote_is_told_with_its_place() {
+    let (store, client, _) = subject().await;
+    let document = |text: &str| ("document", self::text(text));
+    let generation = || ("generation", number("1"));
+    for (attributes, problem) in [
+        (vec![], "`document`: it is not there"),
+        (vec![generation()], "`document`: it is not there"),
+        (vec![("document", number("1")), generation()], "`document`: it is no text"),
+        (vec![document(""), generation()], "`document`: EOF"),
+        (vec![document("[]"), generation()], "`document`: "),
+        (vec![document(r#"{"generation":-1}"#), generation()], "`document`: "),
+        (vec![document(r#"{"generation":1,"active":"x"}"#), generation()], "`document`: `x` is no release's id"),
+        (vec![document(r#"{"generation":1,"more":1}"#), generation()], "`document`: unknown field `more`"),
+        (vec![document(r#"{"generation":1}"#)], "`generation`: it is not there"),
+        (vec![document(r#"{"generation":1}"#), ("generation", text("1"))], "`generation`: it is no number"),
+        (
+            vec![document(r#"{"generation":1}"#), ("generation", number("1.5"))],
+            "`generation`: `1.5` is no whole number",
+        ),
+        (vec![document(r#"{"generation":2}"#), generation()], "`generation`: its document is of generation 2"),
+    ] {
+        put(&client, "releases", ("pointer", "current"), &attributes).await;
+        let error = store.pointer(Consistency::Strong, soon()).await.unwrap_err();
+        let expected = format!("the item `pointer`, `current` in the table `releases` makes no sense: {problem}");
+        assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&expected)), "{error}\n{expected}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_host_reported_is_told_with_its_place() {
+    let (store, client, _) = subject().await;
+    let run = "00000000000000000001";
+    let place =
+        |partition, sort| format!("the item `{partition}`, `{sort}` in the table `release-status` makes no sense: ");
+    put(&client, "release-status", ("halt", run), &[("document", text("{}"))]).await;
+    for error in [store.halted(1, soon()).await.unwrap_err(), store.halt(&halt(1, "host"), soon()).await.unwrap_err()] {
+        assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&place("halt", run))), "{error}");
+    }
+    for events in [text("1"), number("-1"), number("0.5"), AttributeValue::Null(true)] {
+        put(&client, "release-status", ("canary", run), &[("events", events)]).await;
+        let error = store.tally(1, soon()).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&place("canary", run))), "{error}");
+    }
+    let alive = || ("expires_at", number("99999999999"));
+    for (sort, attributes) in [
+        ("other", vec![("at", number("1")), alive()]),
+        ("0000000000000001", vec![alive()]),
+        ("0000000000000001", vec![("at", number("1")), ("failure", text("{")), alive()]),
+        ("0000000000000001", vec![("at", number("1")), ("loaded", text("x")), alive()]),
+        ("0000000000000001", vec![("at", number("1")), ("expires_at", text("x"))]),
+    ] {
+        put(&client, "release-status", ("release", sort), &attributes).await;
+        let error = store.reports(soon()).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&place("release", sort))), "{error}");
+        let gone = client.delete_item().table_name("release-status").key("pk", text("release")).key("sk", text(sort));
+        gone.send().await.unwrap();
+    }
+    put(&client, "releases", ("history", run), &[("document", text("{}"))]).await;
+    let error = store.history(1, soon()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Invalid(text) if text.contains("the item `history`, `0")), "{error}");
+}
+
+#[tokio::test]
+async fn a_halt_that_had_no_answer_finds_itself() {
+    let (store, _, faults) = subject().await;
+    faults.next("PutItem", [Fault::Applied, Fault::Error(400, "ThrottlingException")]);
+    assert_eq!(store.halt(&halt(1, "ours"), soon()).await, Ok(halt(1, "ours")));
+    assert_eq!(faults.sent("PutItem").len(), 3);
+    assert_eq!(store.halt(&halt(1, "theirs"), soon()).await, Ok(halt(1, "ours")));
+    faults.always("GetItem", Fault::Error(500, "InternalServerError"));
+    let error = store.halt(&halt(1, "theirs"), shortly()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_adds_is_not_repeated_unless_it_was_not_applied() {
+    let (store, _, faults) = subject().await;
+    let one = Tally { events: 1, traps: 1, ..Tally::default() };
+    let report = Report { at: Timestamp(1), host: "host".to_owned(), failure: None };
+    faults.next("UpdateItem", [Fault::Error(400, "ThrottlingException"), Fault::Applied]);
+    let error = store.count(1, one, soon()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    faults.next("UpdateItem", [Fault::Applied]);
+    let error = store.report(&release(1), &report, soon()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert_eq!(faults.sent("UpdateItem").len(), 3);
+    assert_eq!(store.tally(1, soon()).await, Ok(one));
+    assert_eq!(store.reports(soon()).await.unwrap()[&release(1)].loaded, 1);
+}
+
+#[tokio::test]
+async fn the_status_is_forgotten_after_a_month_and_the_rest_is_not() {
+    let (store, client, _) = subject().await;
+    let (pointer, change) = next(&Pointer::default(), "why");
+    store.advance(&pointer, &change, soon()).await.unwrap();
+    store.count(1, Tally::default(), soon()).await.unwrap();
+    store.halt(&halt(1, "host"), soon()).await.unwrap();
+    let report = Report { at: Timestamp::now(), host: "host".to_owned(), failure: Some("bad".to_owned()) };
+    store.report(&release(1), &report, soon()).await.unwrap();
+    let run = "00000000000000000001";
+    let month = Timestamp::now().saturating_add(MONTH).seconds();
+    for key in [("canary", run), ("release", "0000000000000001")] {
+        let end: u64 = get(&client, "release-status", key).await["expires_at"].as_n().unwrap().parse().unwrap();
+        assert!(end <= month && month - end < 60, "{end}");
+    }
+    assert!(
+        !get(&client, "release-status", ("halt", run)).await.contains_key("expires_at"),
+        "a canary would run again"
+    );
+    for key in [("pointer", "current"), ("history", run)] {
+        assert!(!get(&client, "releases", key).await.contains_key("expires_at"));
+    }
+    assert_eq!(store.reports(soon()).await.unwrap().len(), 1);
+    let later = store.with_clock(Clock::new(|| Timestamp::now().saturating_add(MONTH + Duration::from_secs(60))));
+    assert!(later.reports(soon()).await.unwrap().is_empty(), "DynamoDB removes late what has expired");
+}
+
+#[tokio::test]
+async fn what_is_on_many_pages_is_read_whole() {
+    let (store, _, faults) = subject().await;
+    let (mut pointer, mut changes) = (Pointer::default(), Vec::new());
+    // A page has 1 MB.
+    for _ in 0..8 {
+        let (next, change) = next(&pointer, &"x".repeat(300_000));
+        store.advance(&next, &change, soon()).await.unwrap();
+        pointer = next;
+        changes.insert(0, change);
+    }
+    assert!(store.history(100, soon()).await.unwrap() == changes);
+    assert!(store.history(7, soon()).await.unwrap() == changes[..7]);
+    for number in 0..8 {
+        let report = Report { at: Timestamp(1), host: "h".repeat(300_000), failure: Some("bad".to_owned()) };
+        store.report(&release(number), &report, soon()).await.unwrap();
+    }
+    faults.clear();
+    assert_eq!(store.reports(soon()).await.unwrap().len(), 8);
+    assert!(faults.sent("Query").len() > 1);
+}

@@ -1,0 +1,281 @@
+//! Signed releases and artifacts when S3 is slow, fails, or answers what makes no sense.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::s3::{BUCKET, Fault, S3};
+use support::{release_tables, releases_on, soon};
+use tidegate_aws::releases::MAX_ARTIFACT_BYTES;
+use tidegate_aws::{AwsStore, client};
+use tidegate_capability::Deadline;
+use tidegate_embedded::Embedded;
+use tidegate_event::Timestamp;
+use tidegate_release::store::{Activate as _, Publish as _, Releases as _, Stored};
+use tidegate_release::{Digest, ReleaseId, StoreError};
+
+const ENVELOPE: &[u8] = b"an envelope";
+
+async fn subject() -> (AwsStore, S3) {
+    let s3 = S3::default();
+    let store = releases_on(client::local(Embedded::memory().unwrap().http_client()), &s3).await;
+    (store, s3)
+}
+
+fn shortly() -> Deadline {
+    Deadline::after(Duration::from_millis(400))
+}
+
+fn id() -> ReleaseId {
+    "00000000000000aa".parse().unwrap()
+}
+
+fn place() -> String {
+    format!("`releases/00000000000000aa.json` in the bucket `{BUCKET}`")
+}
+
+#[tokio::test]
+async fn a_bucket_has_a_host_name_at_aws_and_a_path_elsewhere() {
+    let (store, s3) = subject().await;
+    store.put_envelope(&id(), ENVELOPE, soon()).await.unwrap();
+    assert_eq!(s3.sent("PUT"), ["https://releases-of-chat.s3.eu-west-1.amazonaws.com/releases/00000000000000aa.json"]);
+    for endpoint in ["http://127.0.0.1:4566", "http://127.0.0.1:4566/"] {
+        s3.clear();
+        let client = client::local(Embedded::memory().unwrap().http_client());
+        let store = AwsStore::new(client, &release_tables(), s3.bucket_at(Some(endpoint)));
+        assert_eq!(store.envelope(&id(), soon()).await.as_deref(), Ok(ENVELOPE));
+        assert_eq!(store.list(soon()).await.unwrap().len(), 1);
+        assert_eq!(s3.sent("GET"), ["http://127.0.0.1:4566/releases-of-chat/releases/00000000000000aa.json"]);
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_repeated_until_it_has_a_whole_answer() {
+    let (store, s3) = subject().await;
+    store.put_envelope(&id(), ENVELOPE, soon()).await.unwrap();
+    s3.next(
+        "GET",
+        [
+            Fault::Error(503, "SlowDown"),
+            Fault::Error(500, "InternalError"),
+            Fault::Error(400, "RequestTimeout"),
+            Fault::Answer(503, "<html>".to_owned()),
+            Fault::Broken,
+            Fault::CutOff,
+            Fault::Stalled,
+            Fault::Hang,
+        ],
+    );
+    assert_eq!(store.envelope(&id(), soon()).await.as_deref(), Ok(ENVELOPE));
+    assert_eq!(s3.sent("GET").len(), 9);
+}
+
+#[tokio::test]
+async fn without_an_answer_a_call_ends_at_its_deadline() {
+    let (store, s3) = subject().await;
+    store.put_envelope(&id(), ENVELOPE, soon()).await.unwrap();
+    store.put_artifact(b"a", soon()).await.unwrap();
+    for fault in [Fault::Hang, Fault::Error(503, "SlowDown"), Fault::Broken, Fault::Stalled, Fault::CutOff] {
+        s3.clear();
+        for kind in ["GET", "HEAD", "PUT", "LIST", "DELETE"] {
+            s3.always(kind, fault.clone());
+        }
+        let start = Instant::now();
+        let mut errors = vec![
+            store.envelope(&id(), shortly()).await.unwrap_err(),
+            store.artifact(&Digest::of(b"a"), shortly()).await.unwrap_err(),
+            store.list(shortly()).await.unwrap_err(),
+        ];
+        // The answer to the others has no body to be cut off.
+        if !matches!(fault, Fault::Stalled | Fault::CutOff) {
+            errors.push(store.put_artifact(b"b", shortly()).await.unwrap_err());
+            errors.push(store.put_envelope(&id(), ENVELOPE, shortly()).await.unwrap_err());
+            errors.push(store.remove_envelope(&id(), shortly()).await.unwrap_err());
+        }
+        assert!(errors.iter().all(|error| matches!(error, StoreError::Unavailable(_))), "{fault:?}: {errors:?}");
+        assert!(start.elapsed() < Duration::from_secs(4), "{fault:?}: {:?}", start.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_at_once_with_what_to_do() {
+    let (store, s3) = subject().await;
+    let said = "because of a test";
+    let missing = "; hint: it may not be there, or the credentials may not do this";
+    for (fault, reason) in [
+        (Fault::Error(403, "AccessDenied"), format!("AccessDenied: {said}{missing}")),
+        (Fault::Error(404, "NoSuchBucket"), format!("NoSuchBucket: {said}; hint: make deploy")),
+        (
+            Fault::Error(403, "RequestTimeTooSkewed"),
+            format!("RequestTimeTooSkewed: {said}; hint: is this machine's clock right?"),
+        ),
+        (Fault::Error(301, "PermanentRedirect"), format!("PermanentRedirect: {said}")),
+        (Fault::Answer(404, "<html>".to_owned()), "status 404".to_owned()),
+        (Fault::Answer(403, String::new()), "status 403".to_owned()),
+    ] {
+        s3.clear();
+        s3.next("GET", [fault]);
+        let error = store.envelope(&id(), soon()).await.unwrap_err();
+        assert_eq!(error, StoreError::Denied(format!("cannot read the release {}: {reason}", place())));
+        assert_eq!(s3.sent("GET").len(), 1);
+    }
+    let error = store.envelope(&id(), soon()).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("there is no release {}", place()));
+    assert!(matches!(error, StoreError::NotFound(_)));
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_not_read_to_its_end() {
+    let (store, s3) = subject().await;
+    for fault in [Fault::Endless(1 << 30), Fault::Endless(MAX_ARTIFACT_BYTES + (1 << 20))] {
+        s3.next("GET", [fault]);
+        let error = store.artifact(&Digest::of(b"a"), soon()).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Invalid(text) if text.ends_with("it is too large")), "{error}");
+    }
+    s3.store("releases/00000000000000aa.json", &vec![b' '; (1 << 20) + 1], Timestamp(1));
+    let error = store.envelope(&id(), soon()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Invalid(text) if text.ends_with("it is too large")), "{error}");
+
+    s3.clear();
+    let error = store.put_artifact(&vec![0; MAX_ARTIFACT_BYTES + 1], soon()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Invalid(text) if text.contains("it has 67108865 bytes")), "{error}");
+    assert!(s3.sent("HEAD").is_empty() && s3.sent("PUT").is_empty());
+}
+
+#[tokio::test]
+async fn a_release_whose_storing_had_no_answer_is_known_again() {
+    for fault in [Fault::Applied, Fault::Error(503, "SlowDown"), Fault::Error(409, "ConditionalRequestConflict")] {
+        let (store, s3) = subject().await;
+        s3.next("PUT", [fault]);
+        assert_eq!(store.put_envelope(&id(), ENVELOPE, soon()).await, Ok(Stored::New));
+        assert_eq!(s3.sent("PUT").len(), 2);
+    }
+    let (store, s3) = subject().await;
+    s3.next("PUT", [Fault::AppliedUnanswered]);
+    assert_eq!(store.put_envelope(&id(), ENVELOPE, shortly()).await, Ok(Stored::New));
+    assert_eq!(store.envelope(&id(), soon()).await.as_deref(), Ok(ENVELOPE));
+
+    let (store, s3) = subject().await;
+    s3.always("PUT", Fault::Hang);
+    let error = store.put_envelope(&id(), ENVELOPE, shortly()).await.unwrap_err();
+    let expected = format!("cannot store the release {}: no answer in time", place());
+    assert_eq!(error, StoreError::Unavailable(expected));
+    assert!(s3.keys().is_empty());
+}
+
+#[tokio::test]
+async fn another_publisher_who_was_first_is_not_overwritten() {
+    let (store, s3) = subject().await;
+    s3.next("PUT", [Fault::Race(b"theirs")]);
+    assert_eq!(store.put_envelope(&id(), ENVELOPE, soon()).await, Ok(Stored::Already(b"theirs".to_vec())));
+    // The same bytes are another's all the same, where every attempt had its answer.
+    assert_eq!(store.put_envelope(&id(), b"theirs", soon()).await, Ok(Stored::Already(b"theirs".to_vec())));
+
+    let (store, s3) = subject().await;
+    s3.next("PUT", [Fault::Error(500, "InternalError"), Fault::Race(b"theirs")]);
+    assert_eq!(store.put_envelope(&id(), ENVELOPE, soon()).await, Ok(Stored::Already(b"theirs".to_vec())));
+
+    let (store, s3) = subject().await;
+    s3.next("PUT", [Fault::Error(412, "PreconditionFailed")]);
+    let error = store.put_envelope(&id(), ENVELOPE, soon()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Conflict(text) if text.contains("was removed")), "{error}");
+}
+
+#[tokio::test]
+async fn an_artifact_that_is_there_is_not_sent() {
+    let (store, s3) = subject().await;
+    assert_eq!(store.put_artifact(b"a", soon()).await, Ok(true));
+    assert_eq!(store.put_artifact(b"a", soon()).await, Ok(false));
+    assert_eq!((s3.sent("HEAD").len(), s3.sent("PUT").len()), (2, 1));
+    // Where nobody says whether it is there, storing it says so.
+    for fault in [Fault::Error(403, "AccessDenied"), Fault::Broken, Fault::Hang] {
+        s3.next("HEAD", [fault]);
+        assert_eq!(store.put_artifact(b"a", soon()).await, Ok(false));
+    }
+    assert_eq!(s3.sent("PUT").len(), 4);
+    s3.next("PUT", [Fault::Applied]);
+    assert_eq!(store.put_artifact(b"b", soon()).await, Ok(true));
+    s3.next("PUT", [Fault::Error(403, "AccessDenied")]);
+    let error = store.put_artifact(b"c", soon()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Denied(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn every_page_of_a_list_is_read() {
+    let (store, s3) = subject().await;
+    let at = Timestamp(1_700_000_000_123);
+    let ids: Vec<ReleaseId> = (0..5).map(|number| format!("{number:016x}").parse().unwrap()).collect();
+    for id in &ids {
+        s3.store(&format!("releases/{id}.json"), ENVELOPE, at);
+    }
+    // What is none of ours does not hide the others.
+    for key in
+        ["releases/", "releases/README", "releases/0000000000000001", "releases/x/0000000000000001.json", "other"]
+    {
+        s3.store(key, b"", at);
+    }
+    s3.next("LIST", [Fault::Error(503, "SlowDown")]);
+    let expected = ids.into_iter().map(|id| (id, at)).collect();
+    assert_eq!(store.list(soon()).await, Ok(expected));
+    assert_eq!(s3.sent("LIST").len(), 6);
+    assert!(s3.sent("LIST")[2].contains("&continuation-token=%2B%2F%3D%20%26%25"), "{}", s3.sent("LIST")[2]);
+    assert!(store.list_artifacts(soon()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_that_makes_no_sense_is_told() {
+    let (store, s3) = subject().await;
+    let page = |inner: &str| format!("<ListBucketResult>{inner}</ListBucketResult>");
+    let object = |at: &str| {
+        let key = "releases/00000000000000aa.json";
+        let object = format!("<Contents><Key>{key}</Key><LastModified>{at}</LastModified></Contents>");
+        page(&format!("<IsTruncated>false</IsTruncated>{object}"))
+    };
+    let whole = object("2026-01-01T00:00:00.000Z");
+    for body in [
+        String::new(),
+        "<html></html>".to_owned(),
+        "{}".to_owned(),
+        whole[..whole.len() / 2].to_owned(),
+        whole[..whole.len() - 3].to_owned(),
+        object("yesterday"),
+        object("1800-01-01T00:00:00Z"),
+        page(""),
+        page("<IsTruncated>maybe</IsTruncated>"),
+        page("<IsTruncated>true</IsTruncated>"),
+        page("<IsTruncated>false</IsTruncated><Contents><Key>k</Key></Contents>"),
+    ] {
+        s3.clear();
+        s3.next("LIST", [Fault::Answer(200, body.clone())]);
+        let error = store.list(soon()).await.unwrap_err();
+        let start = format!("cannot list `releases/` in the bucket `{BUCKET}`: the answer makes no sense: ");
+        assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&start)), "{body}: {error:?}");
+        assert_eq!(s3.sent("LIST").len(), 1);
+    }
+    // The same page for ever.
+    s3.always(
+        "LIST",
+        Fault::Answer(200, page("<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>")),
+    );
+    assert!(matches!(store.list(soon()).await, Err(StoreError::Invalid(_))));
+    s3.clear();
+    s3.next("LIST", [Fault::Answer(200, whole)]);
+    assert_eq!(store.list(soon()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn removing_is_repeated_and_needs_nothing_to_be_there() {
+    let (store, s3) = subject().await;
+    store.put_artifact(b"a", soon()).await.unwrap();
+    s3.next("DELETE", [Fault::Applied, Fault::Broken]);
+    store.remove_artifact(&Digest::of(b"a"), soon()).await.unwrap();
+    assert_eq!(s3.sent("DELETE").len(), 3);
+    assert!(s3.keys().is_empty());
+    s3.next("DELETE", [Fault::Error(404, "NoSuchKey")]);
+    store.remove_envelope(&id(), soon()).await.unwrap();
+    s3.next("DELETE", [Fault::Error(403, "AccessDenied")]);
+    let error = store.remove_envelope(&id(), soon()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Denied(_)), "{error:?}");
+}
