@@ -53,7 +53,9 @@ def test_a_package_has_what_lambda_and_the_stack_need(run, small_app, bootstrap,
     assert stat.S_IMODE(output.stat().st_mode) == 0o644
     with zipfile.ZipFile(output) as package:
         assert package.testzip() is None
-        assert package.namelist() == ["app.json", "bootstrap", "components/echo.cwasm", "release-id", "routing-fingerprint"]
+        assert package.namelist() == [
+            "app.json", "bootstrap", "components/echo.cwasm", "release-id", "routing-fingerprint", "trusted-keys.json",
+        ]
         assert package.read("bootstrap") == bootstrap(target).read_bytes()
         modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in package.infolist()}
         assert modes.pop("bootstrap") == 0o755

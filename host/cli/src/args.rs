@@ -1,4 +1,8 @@
 //! The command line, as clap parses it.
+//!
+//! - `release`: that of `tidegate release`
+
+mod release;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,6 +10,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_compile::Target;
+use tidegate_release::MAX_NAME_BYTES;
+
+pub(crate) use release::*;
 
 /// Tidegate: WebSocket routes as WebAssembly components, on this machine as on AWS.
 #[derive(Debug, Parser)]
@@ -31,6 +38,12 @@ pub(crate) enum Command {
     Invoke(Invoke),
     /// Print a token for the app's authorizer, signed with its `jwt-secret`.
     Token(Token),
+    /// Publish releases, and say which one runs: on this machine, or on a deployed stage.
+    #[command(subcommand)]
+    Release(Release),
+    /// Make the keys that sign releases.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Become a program that ends with the command that starts this: how `dev --lambda` starts the bootstrap.
     #[command(hide = true)]
     Tether(Tether),
@@ -150,6 +163,27 @@ pub(crate) struct Token {
     pub(crate) expires_in: u64,
 }
 
+/// `tidegate keys`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key: its private half in a file, its public half, for `tidegate.toml`, on standard output.
+    New(KeysNew),
+}
+
+/// `tidegate keys new`.
+#[derive(Debug, Args)]
+pub(crate) struct KeysNew {
+    /// How `tidegate.toml` names the key: `[keys.NAME]`.
+    #[arg(value_parser = name)]
+    pub(crate) name: String,
+    /// The private key's file. [default: tidegate/keys/NAME.pem in $XDG_CONFIG_HOME, or in ~/.config]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `tidegate tether`.
 #[derive(Debug, Args)]
 pub(crate) struct Tether {
@@ -161,9 +195,18 @@ pub(crate) struct Tether {
 
 /// A stage's name: API Gateway allows letters, digits, hyphens and underscores, at most 128.
 fn stage(text: &str) -> Result<String, String> {
+    word(text, "stage", 128)
+}
+
+/// A key's name.
+fn name(text: &str) -> Result<String, String> {
+    word(text, "name", MAX_NAME_BYTES)
+}
+
+fn word(text: &str, what: &str, most: usize) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if text.is_empty() || text.len() > 128 || !text.chars().all(allowed) {
-        return Err("a stage has 1 to 128 letters, digits, hyphens and underscores".to_owned());
+    if text.is_empty() || text.len() > most || !text.chars().all(allowed) {
+        return Err(format!("a {what} has 1 to {most} letters, digits, hyphens and underscores"));
     }
     Ok(text.to_owned())
 }

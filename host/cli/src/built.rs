@@ -9,6 +9,7 @@ use tidegate_release::{App, Component, Digest, Manifest, ReleaseId, toml_key};
 use tidegate_runtime::{Interfaces, Problem, Role, engine};
 
 /// A component as it was built: its bytes and what they import and export.
+#[derive(Clone)]
 pub(crate) struct Built {
     /// Its part of the manifest.
     pub(crate) component: Component,

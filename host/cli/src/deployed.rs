@@ -5,7 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use tidegate_release::folder::{APP_FILE, COMPONENTS_DIR, ID_FILE};
+use tidegate_release::Keys;
+use tidegate_release::folder::{APP_FILE, COMPONENTS_DIR, ID_FILE, KEYS_FILE};
+
+use crate::keys;
 
 /// Where runs keep their folders, in the folder of what Tidegate makes of an app.
 const RUNS_DIR: &str = "runs";
@@ -21,12 +24,12 @@ pub(crate) struct Deployed {
 }
 
 impl Deployed {
-    /// Copies the release in the folder `release` into a folder of its own in `state_dir`, and removes those of runs that
-    /// were killed.
+    /// Copies the release in the folder `release`, with the keys that its hosts trust, into a folder of its own in
+    /// `state_dir`, and removes those of runs that were killed.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub(crate) fn new(release: &Path, state_dir: &Path) -> io::Result<Self> {
+    pub(crate) fn new(release: &Path, keys: &Keys, state_dir: &Path) -> io::Result<Self> {
         // Processes begin in another folder than this one.
         let runs = std::path::absolute(state_dir)?.join(RUNS_DIR);
         fs::create_dir_all(&runs)?;
@@ -36,7 +39,9 @@ impl Deployed {
         let folder = TempDir::new_in(&runs)?;
         let lock = File::create(folder.path().join(LOCK_FILE))?;
         lock.lock()?;
-        copy(release, &folder.path().join(PACKAGE_DIR))?;
+        let package = folder.path().join(PACKAGE_DIR);
+        copy(release, &package)?;
+        fs::write(package.join(KEYS_FILE), keys::trusted(keys))?;
         Ok(Self { folder, _lock: lock })
     }
 
@@ -97,15 +102,16 @@ mod tests {
         for file in [release.path().join(APP_FILE), release.path().join(ID_FILE), components.join("a.cwasm")] {
             fs::write(file, "old").unwrap();
         }
-        let first = Deployed::new(release.path(), state.path()).unwrap();
+        let first = Deployed::new(release.path(), &Keys::default(), state.path()).unwrap();
         fs::remove_dir_all(&components).unwrap();
         assert_eq!(fs::read(first.path().join("components/a.cwasm")).unwrap(), b"old");
+        assert_eq!(fs::read(first.path().join(KEYS_FILE)).unwrap(), b"{}\n");
         fs::create_dir(&components).unwrap();
 
         let killed = state.path().join("runs/killed");
         fs::create_dir(&killed).unwrap();
         fs::write(killed.join(LOCK_FILE), "").unwrap();
-        let second = Deployed::new(release.path(), state.path()).unwrap();
+        let second = Deployed::new(release.path(), &Keys::default(), state.path()).unwrap();
         assert!(!killed.exists());
         assert!(first.path().exists() && second.path().exists());
         let path = second.path();

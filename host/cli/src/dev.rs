@@ -157,6 +157,7 @@ impl Server {
                     app: manifest.name(),
                     stage: &args.stage,
                     release: &build::release_dir(manifest),
+                    keys: manifest.keys(),
                     state_dir: &build::state_dir(manifest),
                     config: &config,
                     database: &local.database,

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tidegate_capability::Deadline;
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_release::Release;
-use tidegate_runtime::Host;
+use tidegate_runtime::{Host, Retired, Tracks};
 use tokio_util::task::TaskTracker;
 
 /// API Gateway's longest integration timeout, which bounds an event as Lambda's own deadline does when deployed.
@@ -38,9 +38,10 @@ impl InProcess {
     /// When the release is refused; events then go on as before.
     pub(crate) async fn activate(&self, release: Release) -> Result<()> {
         let host = Arc::clone(&self.host);
-        let retired = tokio::task::spawn_blocking(move || host.activate(&release)).await??;
+        let linked = tokio::task::spawn_blocking(move || host.link(&release)).await??;
+        let retired = self.host.serve(Tracks::stable(linked));
         tokio::spawn(async move {
-            while !retired.is_idle() {
+            while !retired.iter().all(Retired::is_idle) {
                 tokio::time::sleep(RETIRED_PERIOD).await;
             }
             // Unmapping its code may wait for the kernel.

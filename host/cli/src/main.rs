@@ -2,6 +2,7 @@
 //!
 //! - `args`: the command line, as clap parses it
 //! - `dev`, `build`, `check`, `package`, `invoke`, `token`: the commands
+//! - `release`: the commands on releases; `keys`: those that sign them
 //! - `bootstrap`: the host's binary for Lambda
 //! - `built`: components as they were built, held against the manifest
 //! - `cache`: compiled components by content
@@ -26,11 +27,13 @@ mod dev;
 mod in_process;
 mod integration;
 mod invoke;
+mod keys;
 mod local;
 mod log;
 mod on_lambda;
 mod package;
 mod progress;
+mod release;
 mod reload;
 mod shell;
 mod shutdown;
@@ -96,6 +99,8 @@ async fn run_to_end(command: &Command) -> Result<ExitCode> {
         Command::Package(args) => package::run(args).await?,
         Command::Invoke(args) => return invoke::run(args).await,
         Command::Token(args) => token::run(args)?,
+        Command::Release(command) => release::run(command).await?,
+        Command::Keys(args::Keys::New(args)) => keys::new(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

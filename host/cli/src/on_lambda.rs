@@ -15,6 +15,7 @@ use tidegate_aws::Tables;
 use tidegate_embedded::{Embedded, connector};
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_local_lambda::{Aws, Configuration, Error, access_key_id};
+use tidegate_release::Keys;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{ACCOUNT, REGION};
@@ -43,6 +44,8 @@ pub(crate) struct OnLambda {
     aws: Arc<Aws>,
     /// The folder of the release.
     release: PathBuf,
+    /// The keys that its hosts trust.
+    keys: Keys,
     /// The folder of what Tidegate makes of the app.
     state_dir: PathBuf,
     /// What the names of the app's parameters begin with.
@@ -71,6 +74,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) stage: &'a str,
     /// The folder of the release.
     pub(crate) release: &'a Path,
+    /// The keys that its hosts trust.
+    pub(crate) keys: &'a Keys,
     /// The folder of what Tidegate makes of the app.
     pub(crate) state_dir: &'a Path,
     /// The configuration values.
@@ -125,12 +130,14 @@ impl OnLambda {
         let handler = parts.configuration(&run, "handler", HANDLER, of_handler);
         let authorizer = parts.configuration(&run, "authorizer", AUTHORIZER, Vec::new());
         let aws = parts.aws(&run.access_key_id);
-        let functions = Functions::new(&handler, &authorizer, &aws, parts.release, parts.state_dir)?;
+        let package = package(parts.release, parts.keys, parts.state_dir)?;
+        let functions = Functions::new(&handler, &authorizer, &aws, package);
         Ok(Self {
             handler,
             authorizer,
             aws,
             release: parts.release.to_owned(),
+            keys: parts.keys.clone(),
             state_dir: parts.state_dir.to_owned(),
             prefix: parts.prefix(),
             active: RwLock::new(Arc::new(functions)),
@@ -144,7 +151,8 @@ impl OnLambda {
     /// # Errors
     /// When the release cannot be copied; events then go on as before.
     pub(crate) fn activate(&self) -> Result<()> {
-        let new = Functions::new(&self.handler, &self.authorizer, &self.aws, &self.release, &self.state_dir)?;
+        let package = package(&self.release, &self.keys, &self.state_dir)?;
+        let new = Functions::new(&self.handler, &self.authorizer, &self.aws, package);
         let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *active, Arc::new(new));
         drop(active);
@@ -180,20 +188,12 @@ impl OnLambda {
 }
 
 impl Functions {
-    fn new(
-        handler: &Configuration,
-        authorizer: &Configuration,
-        aws: &Arc<Aws>,
-        release: &Path,
-        state_dir: &Path,
-    ) -> Result<Self> {
-        let package = Deployed::new(release, state_dir)
-            .with_context(|| format!("cannot copy the release in `{}`", release.display()))?;
+    fn new(handler: &Configuration, authorizer: &Configuration, aws: &Arc<Aws>, package: Deployed) -> Self {
         let function = |configuration: &Configuration| {
             let configuration = Configuration { task_root: package.path(), ..configuration.clone() };
             tidegate_local_lambda::Function::new(configuration, Arc::clone(aws))
         };
-        Ok(Self { handler: function(handler), authorizer: function(authorizer), _package: package })
+        Self { handler: function(handler), authorizer: function(authorizer), _package: package }
     }
 
     async fn close(&self) {
@@ -253,6 +253,11 @@ impl Invoke for OnLambda {
             }
         })
     }
+}
+
+fn package(release: &Path, keys: &Keys, state_dir: &Path) -> Result<Deployed> {
+    Deployed::new(release, keys, state_dir)
+        .with_context(|| format!("cannot copy the release in `{}`", release.display()))
 }
 
 /// Configuration values as parameters.

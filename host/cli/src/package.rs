@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tidegate_compile::Target;
-use tidegate_release::folder::{APP_FILE, ARTIFACT_EXTENSION, COMPONENTS_DIR, ID_FILE};
-use tidegate_release::{App, Manifest, folder};
+use tidegate_release::folder::{APP_FILE, ARTIFACT_EXTENSION, COMPONENTS_DIR, ID_FILE, KEYS_FILE};
+use tidegate_release::{App, Keys, Manifest, folder};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::{args, bootstrap, build, built, check};
+use crate::{args, bootstrap, build, built, check, keys};
 
 /// The host, as Lambda looks for it.
 const BOOTSTRAP: &str = "bootstrap";
@@ -46,14 +46,19 @@ pub(crate) async fn run(args: &args::Package) -> Result<()> {
         Some(path) => path.clone(),
         None => build::state_dir(&manifest).join(format!("{}-{}.zip", manifest.name(), args.target)),
     };
-    let files = files(&dir, &release.app, artifacts, bootstrap)?;
+    let files = files(&dir, (&release.app, manifest.keys()), artifacts, bootstrap)?;
     write(&output, &files).with_context(|| format!("cannot write the package `{}`", output.display()))?;
     println!("{}", output.display());
     Ok(())
 }
 
 /// What the package of a release consists of.
-fn files(dir: &Path, app: &App, artifacts: BTreeMap<String, Vec<u8>>, bootstrap: Vec<u8>) -> Result<Files> {
+fn files(
+    dir: &Path,
+    (app, keys): (&App, &Keys),
+    artifacts: BTreeMap<String, Vec<u8>>,
+    bootstrap: Vec<u8>,
+) -> Result<Files> {
     let mut files = Files::new();
     files.insert(BOOTSTRAP.to_owned(), (bootstrap, PROGRAM_MODE));
     for name in [APP_FILE, ID_FILE] {
@@ -62,6 +67,7 @@ fn files(dir: &Path, app: &App, artifacts: BTreeMap<String, Vec<u8>>, bootstrap:
         files.insert(name.to_owned(), (bytes, FILE_MODE));
     }
     files.insert(FINGERPRINT_FILE.to_owned(), (format!("{}\n", app.routing_fingerprint()).into_bytes(), FILE_MODE));
+    files.insert(KEYS_FILE.to_owned(), (keys::trusted(keys), FILE_MODE));
     for (name, artifact) in artifacts {
         files.insert(format!("{COMPONENTS_DIR}/{name}.{ARTIFACT_EXTENSION}"), (artifact, FILE_MODE));
     }

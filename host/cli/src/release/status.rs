@@ -1,0 +1,96 @@
+//! `tidegate release status`: which release runs, how the canary does, and what hosts report.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use tidegate_release::pointer::{Canary, Halt};
+use tidegate_release::store::{Reported, Tally};
+use tidegate_release::{App, Pointer, ReleaseId};
+
+use crate::args;
+use crate::release::target::{Target, deadline, sentence};
+use crate::release::text;
+
+/// Prints what runs.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn run(args: &args::Anywhere) -> Result<()> {
+    let target = Target::find(&args.app, &args.place).await?;
+    let pointer = target.pointer().await?;
+    let halt = target.halt(&pointer).await?;
+    let tally = match &pointer.canary {
+        Some(canary) => {
+            Some(target.store.tally(canary.run, deadline()).await.context("cannot read how the canary does")?)
+        }
+        None => None,
+    };
+    let reports = target.store.reports(deadline()).await.context("cannot read what hosts reported")?;
+    let last = target.store.history(1, deadline()).await.context("cannot read the history")?.into_iter().next();
+    if args.json {
+        text::print_json(&json!({
+            "pointer": pointer,
+            "halt": halt,
+            "tally": tally,
+            "last-change": last,
+            "reports": reports,
+            "deployed": target.deployed,
+        }));
+        return Ok(());
+    }
+    let none = || "none: hosts run what they were deployed with".to_owned();
+    println!("active    {}", pointer.active.as_ref().map_or_else(none, ToString::to_string));
+    if let Some(canary) = &pointer.canary {
+        print_canary(canary, &tally.unwrap_or_default(), halt.as_ref());
+    }
+    if !pointer.pruning.is_empty() {
+        let releases: Vec<_> = pointer.pruning.iter().map(ToString::to_string).collect();
+        println!("pruning   {}; `tidegate release prune` ends what was broken off", releases.join(", "));
+    }
+    if let Some(change) = &last {
+        println!("changed   {}, by {}", sentence(change), change.who);
+    }
+    println!("deployed  {}", target.deployed.as_ref().map_or("nothing that is known".to_owned(), deployed));
+    print_reports(&pointer, &reports);
+    Ok(())
+}
+
+fn print_canary(canary: &Canary, tally: &Tally, halt: Option<&Halt>) {
+    println!("canary    {} for {} of the connections", canary.release, canary.share);
+    println!(
+        "          {} of {} failures used in {} events: {} traps, {} missed deadlines, {} other errors",
+        tally.failures(),
+        canary.error_budget,
+        tally.events,
+        tally.traps,
+        tally.timeouts,
+        tally.errors
+    );
+    if let Some(halt) = halt {
+        println!("          halted {} by {}: {}", text::time(halt.at), halt.host, halt.reason);
+    }
+}
+
+fn deployed(app: &App) -> String {
+    let fingerprint: String = app.routing_fingerprint().chars().take(16).collect();
+    format!("{} with {}, routing {fingerprint}", app.name, text::count(app.routes.len(), "route", "routes"))
+}
+
+fn print_reports(pointer: &Pointer, reports: &BTreeMap<ReleaseId, Reported>) {
+    if reports.is_empty() {
+        return;
+    }
+    println!();
+    let mut reports: Vec<_> = reports.iter().collect();
+    // What runs comes first, then what was reported last.
+    reports.sort_by_key(|(id, reported)| (!pointer.used().any(|used| used == *id), std::cmp::Reverse(reported.at)));
+    let row = |(id, reported): &(&ReleaseId, &Reported)| {
+        let failure = reported.failure.as_ref();
+        let failure = failure.map(|it| format!("{} on {}: {}", text::time(it.at), it.host, it.reason));
+        let (loaded, failed) = (reported.loaded.to_string(), reported.failed.to_string());
+        [id.to_string(), loaded, failed, text::time(reported.at), failure.unwrap_or_default()]
+    };
+    let rows: Vec<_> = reports.iter().map(row).collect();
+    text::print_table(["RELEASE", "LOADED", "FAILED", "LAST REPORT", "LAST FAILURE"], &rows);
+}

@@ -1,0 +1,75 @@
+//! Times, tables and JSON on standard output.
+
+use serde::Serialize;
+use tidegate_event::Timestamp;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// What stands in place of a value that is not there.
+pub(crate) const NONE: &str = "-";
+/// How many characters of a revision tell it apart from others.
+const REVISION_CHARACTERS: usize = 12;
+
+/// Prints a value as JSON.
+pub(crate) fn print_json(value: &impl Serialize) {
+    // Every key is text and every value has a JSON form, so this cannot fail.
+    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// A time in UTC, to the second.
+pub(crate) fn time(at: Timestamp) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    let seconds = i64::try_from(at.seconds()).ok();
+    let time = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    // A time that no calendar has is shown as it is.
+    time.and_then(|time| time.format(&format).ok()).unwrap_or_else(|| format!("{} ms", at.millis()))
+}
+
+/// A revision of sources, short.
+pub(crate) fn revision(revision: Option<&str>) -> String {
+    let Some(revision) = revision else { return NONE.to_owned() };
+    let (digits, mark) = revision.split_once('-').map_or((revision, ""), |(digits, _)| (digits, "-dirty"));
+    format!("{}{mark}", digits.chars().take(REVISION_CHARACTERS).collect::<String>())
+}
+
+/// A number with the word for it.
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        number => format!("{number} {many}"),
+    }
+}
+
+/// Prints rows with their columns one below the other.
+pub(crate) fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
+    let head = head.map(str::to_owned);
+    let all = || std::iter::once(&head).chain(rows);
+    let mut widths = [0; N];
+    for row in all() {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    for row in all() {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_in_utc() {
+        assert_eq!(time(Timestamp(1_794_000_000_999)), "2026-11-06 21:20:00Z");
+        assert_eq!(time(Timestamp(u64::MAX)), "18446744073709551615 ms");
+    }
+
+    #[test]
+    fn revisions_are_short_and_say_that_there_were_changes() {
+        assert_eq!(revision(None), "-");
+        assert_eq!(revision(Some("0123456789abcdef0123")), "0123456789ab");
+        assert_eq!(revision(Some("0123456789abcdef0123-dirty")), "0123456789ab-dirty");
+    }
+}
