@@ -170,17 +170,17 @@ impl Tally {
     /// The events that an error budget counts.
     #[must_use]
     pub fn failures(&self) -> u64 {
-        self.traps + self.timeouts + self.errors
+        self.traps.saturating_add(self.timeouts).saturating_add(self.errors)
     }
 
     /// Both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
-            events: self.events + other.events,
-            traps: self.traps + other.traps,
-            timeouts: self.timeouts + other.timeouts,
-            errors: self.errors + other.errors,
+            events: self.events.saturating_add(other.events),
+            traps: self.traps.saturating_add(other.traps),
+            timeouts: self.timeouts.saturating_add(other.timeouts),
+            errors: self.errors.saturating_add(other.errors),
         }
     }
 }

@@ -236,6 +236,16 @@ fn garbage_is_named_with_what_to_do() {
 }
 
 #[test]
+fn absurd_counts_stay_as_large_as_they_can_be() {
+    let subject = Subject::new();
+    let most = u64::MAX;
+    let most = Tally { events: most, traps: most, timeouts: most, errors: most };
+    subject.write("status/canaries/7.json", serde_json::to_vec(&most).unwrap());
+    assert_eq!(now(subject.store().count(7, most, soon())), Ok(most));
+    assert_eq!(most.failures(), u64::MAX);
+}
+
+#[test]
 fn a_change_that_is_missing_is_named() {
     let subject = Subject::new();
     subject.advance(3);

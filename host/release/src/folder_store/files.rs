@@ -137,7 +137,7 @@ fn write_beside<'a>(path: &'a Path, bytes: &[u8]) -> Result<(&'a Path, NamedTemp
         // Others may read it, as they may any new file: a temporary one is its maker's alone unless told otherwise.
         let permissions = Permissions::from_mode(0o666);
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(folder)?;
-        file.write_all(bytes)?;
+        file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         Ok(file)
     };
