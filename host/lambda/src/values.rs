@@ -21,6 +21,8 @@ pub(crate) struct Values {
     /// None when the environment does not say where values are.
     store: Option<ConfigStore>,
     state: Mutex<State>,
+    /// Held while values are added, so that two who want the same ask once.
+    adding: tokio::sync::Mutex<()>,
 }
 
 struct State {
@@ -33,7 +35,7 @@ impl Values {
     pub(crate) fn new(store: Option<ConfigStore>) -> Self {
         let state =
             State { names: BTreeSet::new(), values: BTreeMap::new(), asked: (Instant::now(), SystemTime::now()) };
-        Self { store, state: Mutex::new(state) }
+        Self { store, state: Mutex::new(state), adding: tokio::sync::Mutex::default() }
     }
 
     /// Reads those of these values that are not known yet, and gives the host all. One that does not exist is logged: a route
@@ -42,6 +44,7 @@ impl Values {
     /// # Errors
     /// When nothing says where values are, or they cannot be read; what is known stays.
     pub(crate) async fn add(&self, names: BTreeSet<String>, host: &Host, deadline: Deadline) -> anyhow::Result<()> {
+        let _one_at_a_time = self.adding.lock().await;
         let new: BTreeSet<_> = names.difference(&self.state().names).cloned().collect();
         if new.is_empty() {
             return Ok(());

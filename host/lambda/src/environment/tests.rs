@@ -66,6 +66,9 @@ fn what_is_malformed_is_named_with_what_it_is() {
         ("CONFIG_SOURCE", "ssm"),
         ("AWS_ENDPOINT_URL", "localhost:4566"),
         ("AWS_ENDPOINT_URL_SSM", "localhost:4566"),
+        ("MAX_STALENESS", "2"),
+        ("MAX_STALENESS", "99ms"),
+        ("MAX_STALENESS", "31s"),
         ("AWS_LAMBDA_MAX_CONCURRENCY", "many"),
         ("AWS_LAMBDA_MAX_CONCURRENCY", "0"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "half"),
@@ -84,6 +87,36 @@ fn values_are_in_parameter_store_unless_said_otherwise() {
     ] {
         assert_eq!(read(&[("CONFIG_SOURCE", said)]).unwrap().config_source, source);
     }
+}
+
+#[test]
+fn releases_are_in_aws_or_in_a_folder_or_nowhere() {
+    let tables = ReleaseTables { releases: "r".to_owned(), release_status: "t".to_owned() };
+    let of_aws = [("RELEASES_TABLE", Some("r")), ("RELEASE_STATUS_TABLE", Some("t")), ("RELEASES_BUCKET", Some("b"))];
+    let of_folder = [("RELEASES_DIR", Some("/mnt/releases"))];
+    let releases = |changes: &[_]| read(changes).map(|environment| environment.releases);
+    assert_eq!(releases(&[]), Ok(None));
+    assert_eq!(releases(&of_aws), Ok(Some(Published::Aws { tables, bucket: "b".to_owned() })));
+    assert_eq!(releases(&of_folder), Ok(Some(Published::Folder("/mnt/releases".into()))));
+    for (name, _) in of_aws {
+        let said = releases(&[&of_aws[..], &[(name, None)]].concat()).unwrap_err().to_string();
+        assert!(said.contains(&format!("`{name}` is not set")), "{said}");
+    }
+    let said = releases(&[&of_aws[..], &of_folder].concat()).unwrap_err().to_string();
+    assert!(said.contains("`RELEASES_DIR` is `/mnt/releases`"), "{said}");
+}
+
+#[test]
+fn a_reading_is_stale_after_two_seconds_unless_said_otherwise() {
+    for (said, millis) in [(None, 2_000), (Some("500ms"), 500), (Some("30s"), 30_000)] {
+        assert_eq!(read(&[("MAX_STALENESS", said)]).unwrap().max_staleness, Duration::from_millis(millis));
+    }
+}
+
+#[test]
+fn a_process_is_called_as_its_log_is() {
+    assert_eq!(read(&[]).unwrap().name, "chat");
+    assert_eq!(read(&[("AWS_LAMBDA_LOG_STREAM_NAME", Some("2026/1"))]).unwrap().name, "chat 2026/1");
 }
 
 #[test]

@@ -10,7 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tidegate_event::{Payload, Reply, decode_reply};
 use tidegate_local_lambda::{Answer, RuntimeApi};
-use tidegate_release::{App, folder};
+use tidegate_release::{App, Digest, ReleaseId, folder};
+use tidegate_runtime::engine;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -41,7 +42,9 @@ pub(crate) struct Bootstrap {
 pub(crate) async fn setup(app: &App) -> Setup {
     let package = tempfile::tempdir().unwrap();
     let artifacts = app.components.iter().map(|name| (name.clone(), std::fs::read(guests::artifact(name)).unwrap()));
-    folder::write(&package.path().join("task"), app, &artifacts.collect()).unwrap();
+    let digests = app.components.iter().map(|name| (name.as_str(), Digest::of(&guests::wasm(name))));
+    let id = ReleaseId::of(app, digests, &engine::id());
+    folder::write(&package.path().join("task"), &id, app, &artifacts.collect()).unwrap();
     let aws = Aws::start().await;
     let mut environment: BTreeMap<&str, String> = [
         ("AWS_LAMBDA_FUNCTION_NAME", "chat"),

@@ -12,6 +12,7 @@ mod activation;
 mod behaviours;
 mod events;
 mod fixture;
+mod following;
 mod guests;
 mod isolation;
 mod lifecycle;

@@ -1,0 +1,391 @@
+//! Releases that are published while a process lives.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use tidegate_capability::Deadline;
+use tidegate_compile::Target;
+use tidegate_event::{Connection, Timestamp};
+use tidegate_release::document::Provenance;
+use tidegate_release::folder_store::FolderStore;
+use tidegate_release::keys::{Key, Keys};
+use tidegate_release::pointer::{Action, Pointer, Share};
+use tidegate_release::publish::{Compiled, Content, publish};
+use tidegate_release::store::{Activate as _, Consistency, Releases as _, Status as _};
+use tidegate_release::{App, Digest, ReleaseId, SigningKey, folder};
+use tidegate_runtime::{engine, interface};
+
+use crate::clock::Clock;
+use crate::events::{self, OWN};
+use crate::process::{Bootstrap, Setup, setup, soon};
+use crate::{app, guests};
+
+/// What the echo gives back as it is, and the probe answers.
+const TOLD: &str = "settings";
+/// A little more than a reading may be old.
+const STALE: Duration = Duration::from_secs(3);
+/// A little more than a reading may be old for an event to begin on it.
+const THAWED: Duration = Duration::from_secs(31);
+
+/// A store in a folder, and who publishes there.
+struct Store {
+    folder: tempfile::TempDir,
+    store: FolderStore,
+    key: SigningKey,
+}
+
+impl Store {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::open(folder.path()).unwrap();
+        Self { folder, store, key: SigningKey::generate().unwrap() }
+    }
+
+    /// Has a process follow the store, and trust who publishes there.
+    fn followed_by(&self, setup: Setup) -> Setup {
+        let key = Key { public_key: self.key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
+        let keys = Keys([("ci".to_owned(), key)].into());
+        std::fs::write(setup.task().join(folder::KEYS_FILE), serde_json::to_vec(&keys).unwrap()).unwrap();
+        setup.set("RELEASES_DIR", self.folder.path().to_str().unwrap())
+    }
+
+    /// A process that goes by a clock and follows the store.
+    async fn start(&self, clock: &Clock) -> Bootstrap {
+        self.followed_by(clock.set(setup(&app()).await)).start().await
+    }
+
+    async fn publish(&self, app: &App) -> ReleaseId {
+        self.publish_as(app, &[self.key_copy()], |_| {}).await
+    }
+
+    fn key_copy(&self) -> SigningKey {
+        SigningKey::from_pem(&self.key.to_pem()).unwrap()
+    }
+
+    async fn publish_as(&self, app: &App, keys: &[SigningKey], change: impl Fn(&mut Content)) -> ReleaseId {
+        let target = Target::host().unwrap().triple().to_owned();
+        let compiled = |name: &String| {
+            let artifact = std::fs::read(guests::artifact(name)).unwrap();
+            let artifacts = BTreeMap::from([(target.clone(), artifact)]);
+            (name.clone(), Compiled { digest: Digest::of(&guests::wasm(name)), artifacts })
+        };
+        let mut content = Content {
+            app: app.clone(),
+            components: app.components.iter().map(compiled).collect(),
+            engine: engine::id(),
+            wit: interface::WIT_VERSION.to_owned(),
+            targets: [(target.clone(), engine::cpu_baseline(&target).unwrap().to_owned())].into(),
+            provenance: Provenance { created_at: Timestamp::now(), revision: None, tidegate: "test".to_owned() },
+        };
+        change(&mut content);
+        publish(&self.store, &content, keys).await.unwrap().id
+    }
+
+    async fn move_to(&self, action: Action, next: impl FnOnce(&Pointer) -> Pointer) {
+        let old = self.store.pointer(Consistency::Strong, soon_enough()).await.unwrap();
+        let next = next(&old);
+        let change = old.change(&next, action, Timestamp::now(), "test".to_owned(), None);
+        self.store.advance(&next, &change, soon_enough()).await.unwrap();
+    }
+
+    async fn activate(&self, release: &ReleaseId) {
+        self.move_to(Action::Activate, |old| old.activate(release).unwrap()).await;
+    }
+
+    async fn canary(&self, release: &ReleaseId, budget: u64) {
+        let next = |old: &Pointer| old.canary(release, Share::ALL, budget, None, false).unwrap();
+        self.move_to(Action::Canary, next).await;
+    }
+
+    /// Every file of a folder of the store.
+    fn files(&self, folder: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.folder.path().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    async fn failure(&self, release: &ReleaseId) -> String {
+        let mut reports = self.store.reports(soon_enough()).await.unwrap();
+        reports.remove(release).unwrap().failure.unwrap().reason
+    }
+}
+
+fn soon_enough() -> Deadline {
+    Deadline::after(Duration::from_secs(30))
+}
+
+/// The app with the probe where the echo was.
+fn probed() -> App {
+    let mut app = app();
+    let grants = app.routes["any"].grants.clone();
+    for (key, route) in &mut app.routes {
+        if key.as_str() == "echo" {
+            route.component = "probe".to_owned();
+            route.grants = grants.clone();
+        }
+    }
+    app.components = app.used();
+    app
+}
+
+impl Bootstrap {
+    /// Whether the probe answers where the echo did; the post-response phase is over when it returns.
+    async fn is_probed(&self) -> bool {
+        self.text(events::message("echo", TOLD)).await != TOLD
+    }
+
+    /// Whether it is told so, once it is stale: an event notices, the next one runs on it.
+    async fn is_probed_soon(&self, clock: &Clock) -> bool {
+        clock.advance_more(STALE);
+        self.is_probed().await;
+        self.is_probed().await
+    }
+}
+
+#[tokio::test]
+async fn a_release_takes_over_after_the_event_that_noticed_it() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let bootstrap = store.start(&clock).await;
+    assert!(!bootstrap.is_probed().await);
+    let release = store.publish(&probed()).await;
+    store.activate(&release).await;
+    assert!(!bootstrap.is_probed().await, "it is read at most once in the maximum staleness");
+    clock.advance_more(STALE);
+    assert!(!bootstrap.is_probed().await, "no event waits for a release");
+    assert!(bootstrap.is_probed().await);
+    let line = bootstrap.said("has taken the place of").await;
+    assert_eq!((&line["level"], &line["release"]), (&"INFO".into(), &release.as_str().into()));
+    // The way back is a move of the pointer, to what is in the package.
+    store
+        .move_to(Action::Rollback, |old| Pointer { active: None, generation: old.generation + 1, ..old.clone() })
+        .await;
+    assert!(!bootstrap.is_probed_soon(&clock).await);
+}
+
+#[tokio::test]
+async fn the_first_event_after_a_long_thaw_runs_on_the_new_release() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let bootstrap = store.start(&clock).await;
+    assert!(!bootstrap.is_probed().await);
+    let release = store.publish(&probed()).await;
+    bootstrap.freeze(true);
+    store.activate(&release).await;
+    clock.advance_more(THAWED);
+    bootstrap.freeze(false);
+    assert!(bootstrap.is_probed().await);
+}
+
+#[tokio::test]
+async fn a_start_runs_what_is_active_and_the_packages_where_that_fails() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let release = store.publish(&probed()).await;
+    store.activate(&release).await;
+    let bootstrap = store.start(&clock).await;
+    assert!(bootstrap.is_probed().await);
+    // It was not asked for twice, by the package's release and by the one that is active.
+    let unset = |line: &&Value| line["message"].as_str().is_some_and(|it| it.contains("dev/unset"));
+    assert_eq!(bootstrap.lines().iter().filter(unset).count(), 1);
+    for artifact in store.files("artifacts") {
+        std::fs::write(artifact, "altered").unwrap();
+    }
+    let bootstrap = store.start(&clock).await;
+    assert!(!bootstrap.is_probed().await);
+    assert!(store.failure(&release).await.contains("was altered"));
+}
+
+#[tokio::test]
+async fn the_authorizer_follows_with_what_it_serves_alone() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let mut app = app();
+    app.authorizer.as_mut().unwrap().limits.time = Duration::from_secs(9);
+    let release = store.publish(&app).await;
+    store.activate(&release).await;
+    let setup = store.followed_by(clock.set(setup(&crate::app()).await));
+    // An authorizer that loaded the routes' artifacts would miss them.
+    let own = Digest::of(&std::fs::read(guests::artifact("authorizer")).unwrap()).to_string();
+    for artifact in store.files("artifacts").iter().filter(|path| !path.to_str().unwrap().contains(&own)) {
+        std::fs::remove_file(artifact).unwrap();
+    }
+    let bootstrap = setup.set("TIDEGATE_FUNCTION", "authorizer").start().await;
+    bootstrap.invoke(events::authorize("allow")).await.unwrap();
+    let line = bootstrap.said("has taken the place of").await;
+    assert_eq!(line["release"], release.as_str());
+    let metrics = bootstrap.line(|line| line["Route"] == "authorizer").await;
+    assert_eq!(metrics["Release"], release.as_str());
+}
+
+/// What is published, and a part of what is said of it.
+#[tokio::test]
+async fn what_cannot_be_believed_or_run_is_refused_and_said() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let bootstrap = store.start(&clock).await;
+    let stranger = SigningKey::generate().unwrap();
+    let mut named = probed();
+    named.name = "other".to_owned();
+    let mut routed = probed();
+    let route = routed.routes["any"].clone();
+    routed.routes.insert(tidegate_event::RouteKey::new("more").unwrap(), route);
+    let mut ungranted = probed();
+    for route in ungranted.routes.values_mut() {
+        route.grants = Default::default();
+    }
+    let own = || [store.key_copy()];
+    let cases = [
+        (store.publish_as(&probed(), &[stranger], |_| {}).await, "trusts none of them"),
+        (
+            store.publish_as(&probed(), &own(), |content| content.engine = "wasmtime-1.0.0/1".to_owned()).await,
+            "the engine",
+        ),
+        (store.publish_as(&named, &own(), |_| {}).await, "the app `other`"),
+        (store.publish_as(&routed, &own(), |_| {}).await, "`more`"),
+        (store.publish_as(&ungranted, &own(), |_| {}).await, "grant"),
+        ("0123456789abcdef".parse().unwrap(), "no release `0123456789abcdef`"),
+    ];
+    for (release, said) in cases {
+        store.activate(&release).await;
+        assert!(!bootstrap.is_probed_soon(&clock).await, "{said}");
+        let line = bootstrap.line(|line| line["release"] == release.as_str() && line["level"] == "ERROR").await;
+        assert!(line["message"].as_str().unwrap().contains(said), "{line}");
+        assert!(store.failure(&release).await.contains(said));
+        let metric = bootstrap.line(|line| line["ReleaseFailures"] == 1 && line["Release"] == release.as_str()).await;
+        assert_eq!((&metric["App"], &metric["Stage"]), (&"probe".into(), &"dev".into()));
+    }
+    let release = store.publish_as(&with_time(&probed(), 8), &own(), |_| {}).await;
+    store.activate(&release).await;
+    assert!(bootstrap.is_probed_soon(&clock).await, "{:?}", bootstrap.lines().last());
+}
+
+/// The app with another limit: another release of the same behaviour.
+fn with_time(app: &App, seconds: u64) -> App {
+    let mut app = app.clone();
+    for route in app.routes.values_mut() {
+        route.limits.time = Duration::from_secs(seconds);
+    }
+    app
+}
+
+#[tokio::test]
+async fn a_pointer_that_makes_no_sense_changes_nothing_until_it_does() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let release = store.publish(&probed()).await;
+    store.activate(&release).await;
+    let bootstrap = store.start(&clock).await;
+    assert!(bootstrap.is_probed().await);
+    let pointer = store.store.pointer_path();
+    let whole = std::fs::read(&pointer).unwrap();
+    for broken in [&whole[..whole.len() / 2], b"garbage", b""] {
+        std::fs::write(&pointer, broken).unwrap();
+        assert!(bootstrap.is_probed_soon(&clock).await, "{:?}", bootstrap.lines());
+        clock.advance_more(THAWED);
+        assert!(bootstrap.is_probed().await, "an event does not fail for it");
+    }
+    assert_eq!(bootstrap.said("cannot read the pointer").await["level"], "WARN");
+    std::fs::write(&pointer, whole).unwrap();
+    let release = store.publish(&app()).await;
+    store.activate(&release).await;
+    assert!(!bootstrap.is_probed_soon(&clock).await);
+}
+
+#[tokio::test]
+async fn a_canary_is_counted_and_halted_above_its_budget() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let bootstrap = store.start(&clock).await;
+    let release = store.publish(&probed()).await;
+    store.canary(&release, 2).await;
+    assert!(bootstrap.is_probed_soon(&clock).await);
+    for _ in 0..2 {
+        bootstrap.invoke(events::message("echo", "trap")).await.unwrap_err();
+    }
+    soon(bootstrap.api.idle()).await;
+    assert!(bootstrap.is_probed().await, "two are within the budget");
+    let metrics = bootstrap.line(|line| line["Track"] == "canary").await;
+    assert_eq!(metrics["Release"], release.as_str());
+    bootstrap.invoke(events::message("echo", "trap")).await.unwrap_err();
+    soon(bootstrap.api.idle()).await;
+    assert!(!bootstrap.is_probed().await);
+    let run = store.store.pointer(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
+    let halt = store.store.halted(run, soon_enough()).await.unwrap().unwrap();
+    assert_eq!((&halt.release, halt.reason.as_str()), (&release, "3 failures, and its error budget is 2"));
+    assert_eq!(store.store.tally(run, soon_enough()).await.unwrap().traps, 3);
+    let line = bootstrap.said("the canary is halted").await;
+    assert_eq!((&line["level"], &line["release"]), (&"ERROR".into(), &release.as_str().into()));
+    bootstrap.line(|line| line["CanaryHalts"] == 1 && line["Release"] == release.as_str()).await;
+    // It stays so: for this process, and for one that starts.
+    assert!(!bootstrap.is_probed_soon(&clock).await);
+    assert!(!store.start(&clock).await.is_probed().await);
+    // The trap's line names the release that trapped.
+    assert_eq!(bootstrap.said("the route trapped").await["release"], release.as_str());
+}
+
+#[tokio::test]
+async fn a_halt_by_another_host_is_honoured() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let (first, second) = (store.start(&clock).await, store.start(&clock).await);
+    let release = store.publish(&probed()).await;
+    store.canary(&release, 1).await;
+    assert!(first.is_probed_soon(&clock).await && second.is_probed_soon(&clock).await);
+    // Neither is above the budget, both are.
+    for bootstrap in [&first, &second] {
+        bootstrap.invoke(events::message("echo", "trap")).await.unwrap_err();
+        soon(bootstrap.api.idle()).await;
+    }
+    assert!(!first.is_probed_soon(&clock).await && !second.is_probed_soon(&clock).await);
+    let said = |bootstrap: &Bootstrap| {
+        let said = |line: &Value| line["message"].as_str().is_some_and(|it| it.contains("the canary is halted"));
+        bootstrap.lines().iter().filter(|line| said(line)).count()
+    };
+    assert_eq!((said(&first), said(&second)), (1, 1));
+}
+
+#[tokio::test]
+async fn promoting_a_canary_loads_nothing_again() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let bootstrap = store.start(&clock).await;
+    let release = store.publish(&probed()).await;
+    store.canary(&release, 0).await;
+    assert!(bootstrap.is_probed_soon(&clock).await);
+    for artifact in store.files("artifacts") {
+        std::fs::remove_file(artifact).unwrap();
+    }
+    store.move_to(Action::Promote, |old| old.promote(None).unwrap()).await;
+    assert!(bootstrap.is_probed_soon(&clock).await);
+    bootstrap.said("has taken the place of").await;
+    assert_eq!(store.store.reports(soon_enough()).await.unwrap()[&release].failed, 0);
+}
+
+#[tokio::test]
+async fn a_value_that_only_the_release_is_granted_is_there_when_it_runs() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let mut more = probed();
+    for route in more.routes.values_mut() {
+        route.grants.config.insert("more".to_owned());
+    }
+    let bootstrap = store.start(&clock).await;
+    let release = store.publish(&more).await;
+    assert!(!bootstrap.is_probed().await);
+    bootstrap.aws.fail_parameters(Some((400, "AccessDeniedException")));
+    store.activate(&release).await;
+    assert!(!bootstrap.is_probed_soon(&clock).await);
+    assert!(store.failure(&release).await.contains("make deploy"));
+    bootstrap.aws.fail_parameters(None);
+    // It is let be for a while after it was refused.
+    clock.advance_more(THAWED);
+    assert!(bootstrap.is_probed_soon(&clock).await);
+}
+
+#[tokio::test]
+async fn connections_of_events_are_what_a_canary_is_chosen_by() {
+    let (store, clock) = (Store::new(), Clock::new());
+    let bootstrap = store.start(&clock).await;
+    let release = store.publish(&probed()).await;
+    let half = Share::new(5_000).unwrap();
+    store.move_to(Action::Canary, |old| old.canary(&release, half, 0, None, false).unwrap()).await;
+    clock.advance_more(STALE);
+    bootstrap.is_probed().await;
+    let Connection { id, .. } = events::connection(OWN);
+    let takes = tidegate_release::pointer::takes(&release, half, &id);
+    for _ in 0..5 {
+        assert_eq!(bootstrap.is_probed().await, takes);
+    }
+}

@@ -1,0 +1,422 @@
+//! Random sequences of what can happen to releases, against a simple model of what must be serving.
+//!
+//! The store is a folder and the host is real: each release is signed, published, verified and linked, and each step ends
+//! with an event that says what it ran on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tidegate_capability::{Deadline, Grants, Limits};
+use tidegate_compile::Target;
+use tidegate_event::{ConnectionId, Timestamp};
+use tidegate_release::document::Provenance;
+use tidegate_release::folder_store::FolderStore;
+use tidegate_release::keys::{Key, Keys};
+use tidegate_release::load::Terms;
+use tidegate_release::pointer::{Action, Canary, MoveError, Pointer, Share};
+use tidegate_release::prune::{self, Rules};
+use tidegate_release::publish::{Compiled, Content, publish, verify_complete};
+use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases as _, Status as _};
+use tidegate_release::{App, Digest, Envelope, Release, ReleaseId, Route, SigningKey};
+use tidegate_runtime::{Adopt, Engine, EngineOptions, FollowOptions, Follower, Track, engine, interface};
+
+use crate::events::{self, OWN};
+use crate::fixture::{Fixture, any, app_of, release, route};
+use crate::guests;
+
+/// How many releases there are to choose from.
+const RELEASES: usize = 5;
+/// How many changes' releases a prune keeps.
+const KEEP: usize = 2;
+/// How many failures a canary may have.
+const BUDGET: u64 = 1;
+
+/// What can happen. Numbers are releases.
+#[derive(Debug, Clone)]
+enum Step {
+    Publish(usize),
+    /// A publication that was broken off before the release itself was stored.
+    BrokenPublish(usize),
+    Activate(usize),
+    Canary(usize, u16),
+    Promote,
+    Rollback,
+    /// As many events of the canary trap as halt it.
+    Halt,
+    Prune,
+    /// The host sees no event until it is thawed.
+    Freeze,
+    Thaw,
+    /// The host ends, and another starts.
+    Crash,
+    /// A change of the pointer that was broken off after history and before the pointer.
+    BrokenMove(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let number = 0..RELEASES;
+    prop_oneof![
+        4 => number.clone().prop_map(Step::Publish),
+        1 => number.clone().prop_map(Step::BrokenPublish),
+        4 => number.clone().prop_map(Step::Activate),
+        3 => (number.clone(), prop_oneof![Just(10_000_u16), Just(5_000), 1..=10_000_u16]).prop_map(|(n, s)| Step::Canary(n, s)),
+        2 => Just(Step::Promote),
+        2 => Just(Step::Rollback),
+        2 => Just(Step::Halt),
+        1 => Just(Step::Prune),
+        1 => Just(Step::Freeze),
+        2 => Just(Step::Thaw),
+        1 => Just(Step::Crash),
+        1 => number.prop_map(Step::BrokenMove),
+    ]
+}
+
+/// What must be so.
+#[derive(Debug, Default)]
+struct Model {
+    published: BTreeSet<usize>,
+    active: Option<usize>,
+    canary: Option<(usize, Share)>,
+    halted: bool,
+    /// What was active before each release was activated or promoted for the last time.
+    before: HashMap<usize, Option<usize>>,
+    /// The releases of each change, the newest last.
+    changes: Vec<BTreeSet<usize>>,
+}
+
+impl Model {
+    fn activate(&mut self, release: usize) {
+        if self.active != Some(release) {
+            self.before.insert(release, self.active);
+        }
+        self.changed(release);
+        (self.active, self.canary) = (Some(release), None);
+    }
+
+    /// Keeps what a change was from and to.
+    fn changed(&mut self, to: impl Into<Option<usize>>) {
+        let canary = self.canary.map(|(canary, _)| canary);
+        self.changes.push([self.active, to.into(), canary].into_iter().flatten().collect());
+    }
+
+    /// The release that a connection runs on; none is the one that the host was deployed with.
+    fn serving(&self, ids: &[ReleaseId], connection: &ConnectionId) -> Option<usize> {
+        let (canary, share) = self.canary.filter(|_| !self.halted)?;
+        let canary_id = &ids[canary];
+        tidegate_release::pointer::takes(canary_id, share, connection).then_some(canary)
+    }
+
+    /// What no prune may remove.
+    fn needed(&self) -> BTreeSet<usize> {
+        let back = self.active.and_then(|active| self.before.get(&active).copied().flatten());
+        let canary = self.canary.map(|(canary, _)| canary);
+        let last = self.changes.iter().rev().take(KEEP).flatten().copied();
+        [self.active, back, canary].into_iter().flatten().chain(last).filter(|it| self.published.contains(it)).collect()
+    }
+}
+
+/// The world that steps happen to.
+struct World {
+    folder: tempfile::TempDir,
+    store: Arc<FolderStore>,
+    key: SigningKey,
+    contents: Vec<Content>,
+    ids: Vec<ReleaseId>,
+    engine: Engine,
+    deployed: Release,
+    fixture: Fixture,
+    follower: Arc<Follower>,
+    frozen: bool,
+    model: Model,
+}
+
+struct Nothing;
+
+impl Adopt for Nothing {}
+
+/// The probe, by another limit for each release.
+fn version(number: usize) -> App {
+    let time = Duration::from_secs(u64::try_from(number).unwrap() + 3);
+    app_of([("chat", Route { limits: Limits { time, ..Limits::default() }, ..route("probe", any(), true) })])
+}
+
+fn deployed() -> App {
+    app_of([("chat", route("echo", Grants::default(), true))])
+}
+
+fn content(app: App) -> Content {
+    let target = Target::host().unwrap().triple().to_owned();
+    let compiled = |name: &String| {
+        let artifacts = BTreeMap::from([(target.clone(), std::fs::read(guests::artifact(name)).unwrap())]);
+        (name.clone(), Compiled { digest: Digest::of(&guests::wasm(name)), artifacts })
+    };
+    Content {
+        components: app.components.iter().map(compiled).collect(),
+        app,
+        engine: engine::id(),
+        wit: interface::WIT_VERSION.to_owned(),
+        targets: [(target.clone(), engine::cpu_baseline(&target).unwrap().to_owned())].into(),
+        provenance: Provenance { created_at: Timestamp(1), revision: None, tidegate: "test".to_owned() },
+    }
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(30))
+}
+
+impl World {
+    async fn new(engine: Engine, contents: Vec<Content>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(FolderStore::open(folder.path()).unwrap());
+        let key = SigningKey::generate().unwrap();
+        let ids = contents.iter().map(|content| content.document().id()).collect();
+        let deployed = release(deployed());
+        let (fixture, follower) = start(&engine, &store, &key, &deployed);
+        follower.check(soon()).await;
+        let model = Model::default();
+        Self { folder, store, key, contents, ids, engine, deployed, fixture, follower, frozen: false, model }
+    }
+
+    async fn take(&mut self, step: &Step) {
+        match step {
+            Step::Publish(number) => {
+                publish(&*self.store, &self.contents[*number], std::slice::from_ref(&self.key)).await.unwrap();
+                self.model.published.insert(*number);
+            }
+            Step::BrokenPublish(number) => {
+                let artifacts = self.contents[*number].components.values().flat_map(|it| it.artifacts.values());
+                for artifact in artifacts {
+                    self.store.put_artifact(artifact, soon()).await.unwrap();
+                }
+                let half = self.folder.path().join("releases").join(".half-written");
+                std::fs::write(half, b"{\"payloadType\":").unwrap();
+            }
+            Step::Activate(number) => self.activate(*number).await,
+            Step::Canary(number, share) => self.canary(*number, Share::new(*share).unwrap()).await,
+            Step::Promote => self.promote().await,
+            Step::Rollback => self.rollback().await,
+            Step::Halt => self.halt().await,
+            Step::Prune => self.prune().await,
+            Step::Freeze => self.frozen = true,
+            Step::Thaw => self.frozen = false,
+            Step::Crash => {
+                let (fixture, follower) = start(&self.engine, &self.store, &self.key, &self.deployed);
+                follower.check(soon()).await;
+                (self.fixture, self.follower, self.frozen) = (fixture, follower, false);
+            }
+            Step::BrokenMove(number) => {
+                let old = self.pointer().await;
+                let next =
+                    Pointer { generation: old.generation + 1, active: Some(self.ids[*number].clone()), ..old.clone() };
+                let change = old.change(&next, Action::Activate, Timestamp(1), "crashed".to_owned(), None);
+                let path = self.folder.path().join(format!("history/{:020}.json", next.generation));
+                std::fs::write(path, serde_json::to_vec(&change).unwrap()).unwrap();
+            }
+        }
+    }
+
+    async fn pointer(&self) -> Pointer {
+        self.store.pointer(Consistency::Strong, soon()).await.unwrap()
+    }
+
+    async fn advance(&self, next: &Pointer, action: Action) {
+        let change = self.pointer().await.change(next, action, Timestamp::now(), "test".to_owned(), None);
+        self.store.advance(next, &change, soon()).await.unwrap();
+    }
+
+    /// Whether a release could be activated: as the command line makes sure.
+    async fn is_whole(&self, number: usize) -> bool {
+        let Ok(envelope) = self.store.envelope(&self.ids[number], soon()).await else { return false };
+        verify_complete(&*self.store, &Envelope::parse(&envelope).unwrap().unverified().unwrap()).await.unwrap();
+        true
+    }
+
+    async fn activate(&mut self, number: usize) {
+        assert_eq!(self.is_whole(number).await, self.model.published.contains(&number));
+        if !self.model.published.contains(&number) {
+            return;
+        }
+        match self.pointer().await.activate(&self.ids[number]) {
+            Ok(next) => {
+                self.advance(&next, Action::Activate).await;
+                self.model.activate(number);
+                self.model.halted = false;
+            }
+            Err(error) => {
+                assert_eq!(error, MoveError::Active(self.ids[number].clone()));
+                assert_eq!((self.model.active, self.model.canary), (Some(number), None));
+            }
+        }
+    }
+
+    async fn canary(&mut self, number: usize, share: Share) {
+        if !self.model.published.contains(&number) {
+            return;
+        }
+        let pointer = self.pointer().await;
+        let halt = self.halted(&pointer).await;
+        let same = self.model.canary.is_some_and(|(canary, _)| canary == number);
+        match pointer.canary(&self.ids[number], share, BUDGET, halt.as_ref(), false) {
+            Ok(next) => {
+                self.advance(&next, Action::Canary).await;
+                self.model.canary = Some((number, share));
+                self.model.changed(self.model.active);
+                self.model.halted &= same;
+            }
+            Err(MoveError::Halted { .. }) => assert!(self.model.halted && same),
+            Err(error) => {
+                assert_eq!(error, MoveError::Active(self.ids[number].clone()));
+                assert_eq!(self.model.active, Some(number));
+            }
+        }
+    }
+
+    async fn halted(&self, pointer: &Pointer) -> Option<tidegate_release::pointer::Halt> {
+        let run = pointer.canary.as_ref()?.run;
+        let halt = self.store.halted(run, soon()).await.unwrap();
+        assert_eq!(halt.is_some(), self.model.halted);
+        halt
+    }
+
+    async fn promote(&mut self) {
+        let pointer = self.pointer().await;
+        let halt = self.halted(&pointer).await;
+        match (pointer.promote(halt.as_ref()), self.model.canary) {
+            (Ok(next), Some((canary, _))) => {
+                self.advance(&next, Action::Promote).await;
+                self.model.activate(canary);
+            }
+            (Err(MoveError::NoCanary), None) => {}
+            (Err(MoveError::Halted { .. }), Some(_)) => assert!(self.model.halted),
+            (moved, canary) => panic!("{moved:?} {canary:?}"),
+        }
+    }
+
+    async fn rollback(&mut self) {
+        let history = self.store.history(1_000, soon()).await.unwrap();
+        let moved = self.pointer().await.rollback(&history);
+        match (moved, self.model.canary, self.model.active) {
+            (Ok(next), Some(_), _) => {
+                self.advance(&next, Action::Rollback).await;
+                self.model.changed(self.model.active);
+                (self.model.canary, self.model.halted) = (None, false);
+            }
+            (Ok(next), None, Some(active)) => {
+                let back = self.model.before[&active];
+                self.advance(&next, Action::Rollback).await;
+                self.model.changed(back);
+                self.model.active = back;
+            }
+            (Err(MoveError::NothingActive), None, None) => {}
+            (moved, canary, active) => panic!("{moved:?} {canary:?} {active:?}"),
+        }
+    }
+
+    /// Makes the canary trap, where one runs and takes the connection.
+    async fn halt(&mut self) {
+        if self.frozen {
+            return;
+        }
+        self.settle().await;
+        let Some(Canary { run, .. }) = self.fixture.host.canary() else { return };
+        let before = self.store.tally(run, soon()).await.unwrap().failures();
+        for _ in before..=BUDGET {
+            let outcome = self.fixture.dispatch(&events::message("chat", "trap")).await;
+            if outcome.running.as_ref().unwrap().track != Track::Canary {
+                return;
+            }
+            if self.follower.record(&outcome) {
+                self.follower.flush(soon()).await;
+            }
+        }
+        self.model.halted = true;
+    }
+
+    async fn prune(&mut self) {
+        let rules = Rules { keep: KEEP, min_age: Duration::ZERO };
+        let by = prune::By { who: "test".to_owned(), why: None };
+        prune::prune(&*self.store, rules, Timestamp::now(), &by).await.unwrap();
+        let stored = self.store.list(soon()).await.unwrap();
+        let left: BTreeSet<_> = (0..RELEASES).filter(|number| stored.contains_key(&self.ids[*number])).collect();
+        assert!(self.model.needed().is_subset(&left), "{:?} {left:?}", self.model);
+        assert!(left.is_subset(&self.model.published));
+        self.model.published = left;
+        for number in &self.model.published {
+            assert!(self.is_whole(*number).await);
+        }
+    }
+
+    /// Two events after anything that happened, a host that sees events has noticed.
+    async fn settle(&self) {
+        for _ in 0..2 {
+            self.follower.before_event().await;
+            let outcome = self.fixture.dispatch(&events::message("chat", "echo")).await;
+            let _ = self.follower.record(&outcome);
+            self.follower.after_event(soon()).await;
+        }
+    }
+
+    async fn check(&self) {
+        if self.frozen {
+            return;
+        }
+        self.settle().await;
+        let connection = ConnectionId::new(OWN).unwrap();
+        let outcome = self.fixture.dispatch(&events::message("chat", "echo")).await;
+        assert!(outcome.response.is_ok());
+        let running = outcome.running.unwrap();
+        let canary = self.model.serving(&self.ids, &connection);
+        let stable = self.model.active.map_or(&self.deployed.id, |active| &self.ids[active]);
+        let expected = canary.map_or((stable, Track::Stable), |canary| (&self.ids[canary], Track::Canary));
+        assert_eq!((&running.release, running.track), expected, "{:?}", self.model);
+        // History tells the same, to the last change.
+        let (pointer, history) = (self.pointer().await, self.store.history(1_000, soon()).await.unwrap());
+        assert_eq!(
+            history.iter().map(|it| it.generation).collect::<Vec<_>>(),
+            (1..=pointer.generation).rev().collect::<Vec<_>>()
+        );
+        assert!(history.iter().all(|it| it.who != "crashed"));
+    }
+}
+
+fn start(engine: &Engine, store: &Arc<FolderStore>, key: &SigningKey, deployed: &Release) -> (Fixture, Arc<Follower>) {
+    let fixture = Fixture::with(engine.clone(), self::deployed()).unwrap();
+    let key = Key { public_key: key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
+    let target = Target::host().unwrap().triple();
+    let terms = Terms {
+        keys: Keys([("test".to_owned(), key)].into()).of_stage("dev"),
+        engine: engine::id(),
+        target: target.to_owned(),
+        cpu: engine::cpu_baseline(target).unwrap().to_owned(),
+        wit: interface::WIT_VERSION.to_owned(),
+        app: self::deployed(),
+    };
+    // Every event looks.
+    let options = FollowOptions { terms, host: "test".to_owned(), max_staleness: Duration::ZERO };
+    let host = Arc::clone(&fixture.host);
+    let follower = Follower::new(host, deployed.clone(), Arc::clone(store) as _, options, Arc::new(Nothing));
+    (fixture, follower)
+}
+
+#[test]
+fn what_serves_is_what_the_model_says() {
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let engine = Engine::new(EngineOptions::on_demand(4)).unwrap();
+    let contents: Vec<_> = (0..RELEASES).map(|number| content(version(number))).collect();
+    let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+    let steps = proptest::collection::vec(step(), 1..30);
+    let ran = runner.run(&steps, |steps| {
+        executor.block_on(async {
+            let mut world = World::new(engine.clone(), contents.clone()).await;
+            for step in &steps {
+                world.take(step).await;
+                world.check().await;
+            }
+        });
+        Ok(())
+    });
+    ran.unwrap();
+}
