@@ -87,6 +87,9 @@ pub(crate) struct Dev {
     /// Stop each process between its events, as Lambda does, and close the connections that it keeps.
     #[arg(long, requires = "lambda")]
     pub(crate) freeze: bool,
+    /// Follow the releases in this folder instead of the sources. [default: .tidegate/releases in the app's folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) releases: Option<Option<PathBuf>>,
     /// The bootstrap, built for this machine. [default: `bootstrap` beside this program]
     #[arg(long, value_name = "FILE", requires = "lambda")]
     pub(crate) bootstrap: Option<PathBuf>,

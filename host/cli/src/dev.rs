@@ -17,6 +17,7 @@ use tidegate_release::{App, Manifest, Release, ReleaseId};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::follow::{Following, Releases};
 use crate::integration::Integration;
 use crate::local::{Data, Local};
 use crate::on_lambda;
@@ -69,16 +70,27 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     raise_descriptor_limit();
     let bootstrap = if args.lambda { Some(on_lambda::bootstrap(args)?) } else { None };
     let local = Local::open(&data(args, &manifest)).await?;
+    let releases = Releases::open(args, &manifest)?;
     // Before the build, so that no change is missed.
-    let watch = Watch::new(&manifest);
+    let watch = if releases.is_none() { Some(Watch::new(&manifest)) } else { None };
     let release = build::build(&manifest).await?;
     local.forget_connections().await?;
     let address = listener.local_addr().context("cannot read the listener's address")?;
     let app = release.app.clone();
-    let mut server = Server::new(args, &manifest, release, local, bootstrap.map(|bootstrap| (bootstrap, address)))?;
+    let bootstrap = bootstrap.map(|bootstrap| (bootstrap, address));
+    let mut server = Server::new(args, &manifest, release, local, bootstrap, releases.as_ref())?;
     match watch {
-        Ok(watch) => server.reload = Some(server.following(watch, manifest, app)),
-        Err(error) => eprintln!("tidegate: warning: changes of the app's files are not followed: {error:#}"),
+        Some(Ok(watch)) => server.reload = Some(server.reloading(watch, manifest, app.clone())),
+        Some(Err(error)) => eprintln!("tidegate: warning: changes of the app's files are not followed: {error:#}"),
+        None => {}
+    }
+    if let Some(releases) = &releases {
+        // It serves from there now: what is activated is held against it.
+        releases.record_deployed(&app)?;
+        server.following = match server.integration.follower() {
+            Some(follower) => Some(releases.follow(Arc::clone(follower)).await),
+            None => None,
+        };
     }
     server.announce(address)?;
     Ok((server, listener))
@@ -128,8 +140,12 @@ struct Server {
     config: BTreeMap<String, String>,
     gateway: Arc<Gateway>,
     integration: Integration,
-    /// None where the system does not watch files.
+    /// The folder of the releases that are followed.
+    releases: Option<PathBuf>,
+    /// None where the system does not watch files, and where releases are followed.
     reload: Option<Reload>,
+    /// What follows releases in this process.
+    following: Option<Following>,
     database: Embedded,
 }
 
@@ -141,6 +157,7 @@ impl Server {
         release: Release,
         local: Local,
         bootstrap: Option<(PathBuf, SocketAddr)>,
+        releases: Option<&Releases>,
     ) -> Result<Self> {
         let config = config::values(manifest)?;
         let api = api::config(&release.app, &args.stage)?;
@@ -160,6 +177,7 @@ impl Server {
                     keys: manifest.keys(),
                     state_dir: &build::state_dir(manifest),
                     config: &config,
+                    releases: releases.map(Releases::dir),
                     database: &local.database,
                     gateway: *gateway,
                 };
@@ -167,7 +185,7 @@ impl Server {
             }
             None => {
                 let ports = local.ports(Arc::clone(&connections) as _, config.clone());
-                Integration::in_process(ports, release).with_context(refused)?
+                Integration::in_process(ports, release, releases).with_context(refused)?
             }
         };
         Ok(Self {
@@ -178,13 +196,15 @@ impl Server {
             config,
             gateway: Gateway::new(api, connections, integration.invoke()),
             integration,
+            releases: releases.map(|releases| releases.dir().to_owned()),
             reload: None,
+            following: None,
             database: local.database,
         })
     }
 
     /// What follows the files of `manifest`.
-    fn following(&self, watch: Watch, manifest: Manifest, app: App) -> Reload {
+    fn reloading(&self, watch: Watch, manifest: Manifest, app: App) -> Reload {
         Reload::new(watch, manifest, (self.release.clone(), app), self.integration.clone(), self.config.clone())
     }
 
@@ -199,6 +219,9 @@ impl Server {
         if let Some(runs) = &self.runs {
             println!("{runs}");
         }
+        if let Some(releases) = &self.releases {
+            println!("releases are followed in `{}`", releases.display());
+        }
         println!("\nTry it:\n\n  npx wscat -c {url}{header}\n");
         Ok(())
     }
@@ -207,15 +230,14 @@ impl Server {
     async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
         let sweeper = tokio::spawn(sweep(self.database.clone()));
         let reload = self.reload.map(|reload| tokio::spawn(reload.run()));
+        let following = self.following.map(|following| tokio::spawn(following.run()));
         let stopped = async {
             // A sender that is dropped asks for the same.
             let _ = stopped.await;
         };
         tidegate_gateway::run(listener, self.gateway, stopped).await;
         // A build under way ends with it.
-        if let Some(reload) = reload {
-            reload.abort();
-        }
+        [reload, following].into_iter().flatten().for_each(|task| task.abort());
         self.integration.drain().await;
         sweeper.abort();
         self.database.close().await;

@@ -9,8 +9,10 @@ use async_trait::async_trait;
 use tidegate_capability::Deadline;
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_release::Release;
-use tidegate_runtime::{Host, Retired, Tracks};
+use tidegate_runtime::{Follower, Host, Retired, Tracks};
 use tokio_util::task::TaskTracker;
+
+use crate::follow;
 
 /// API Gateway's longest integration timeout, which bounds an event as Lambda's own deadline does when deployed.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(29);
@@ -23,13 +25,20 @@ const RETIRED_PERIOD: Duration = Duration::from_millis(100);
 /// The host, as the gateway's integration.
 pub(crate) struct InProcess {
     host: Arc<Host>,
+    /// What follows releases, where they are followed.
+    follower: Option<Arc<Follower>>,
     post_response: TaskTracker,
 }
 
 impl InProcess {
-    /// The integration that runs events on `host`.
-    pub(crate) fn new(host: Host) -> Self {
-        Self { host: Arc::new(host), post_response: TaskTracker::new() }
+    /// The integration that runs events on `host`, and counts them for `follower`.
+    pub(crate) fn new(host: Arc<Host>, follower: Option<Arc<Follower>>) -> Self {
+        Self { host, follower, post_response: TaskTracker::new() }
+    }
+
+    /// What follows releases.
+    pub(crate) fn follower(&self) -> Option<&Arc<Follower>> {
+        self.follower.as_ref()
     }
 
     /// Runs later events on another release; those under way end on the one that they began on, which is freed then.
@@ -59,6 +68,9 @@ impl InProcess {
     pub(crate) async fn drain(&self) {
         self.post_response.close();
         self.post_response.wait().await;
+        if let Some(follower) = &self.follower {
+            follow::flush(Arc::clone(follower)).await;
+        }
     }
 }
 
@@ -66,6 +78,11 @@ impl InProcess {
 impl Invoke for InProcess {
     async fn invoke(&self, _: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
         let outcome = self.host.dispatch(&event, Deadline::after(INVOCATION_TIMEOUT)).await;
+        if let Some(follower) = &self.follower
+            && follower.record(&outcome)
+        {
+            self.post_response.spawn(follow::flush(Arc::clone(follower)));
+        }
         if !outcome.after.is_empty() {
             self.post_response.spawn(outcome.after.run(Deadline::after(POST_RESPONSE_TIMEOUT)));
         }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anyhow::Result;
 use tidegate_gateway::Invoke;
 use tidegate_release::Release;
-use tidegate_runtime::{Engine, EngineOptions, Host, Ports};
+use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports};
 
 use crate::check;
+use crate::follow::Releases;
 use crate::in_process::InProcess;
 use crate::on_lambda::{self, OnLambda};
 
@@ -21,20 +23,21 @@ pub(crate) enum Integration {
 }
 
 impl Integration {
-    /// The host, in this process.
+    /// The host, in this process; it follows `releases`, if there are any to follow.
     ///
     /// # Errors
     /// When the release is refused.
-    pub(crate) fn in_process(ports: Ports, release: Release) -> Result<Self, tidegate_runtime::Error> {
-        let host = Host::new(Engine::new(EngineOptions::local())?, ports, release)?;
-        Ok(Self::InProcess(Arc::new(InProcess::new(host))))
+    pub(crate) fn in_process(ports: Ports, release: Release, releases: Option<&Releases>) -> Result<Self> {
+        let host = Arc::new(Host::new(Engine::new(EngineOptions::local())?, ports, release.clone())?);
+        let follower = releases.map(|releases| releases.follower(Arc::clone(&host), release)).transpose()?;
+        Ok(Self::InProcess(Arc::new(InProcess::new(host, follower))))
     }
 
     /// The app's functions.
     ///
     /// # Errors
     /// When the release is refused or cannot be copied.
-    pub(crate) fn on_lambda(parts: &on_lambda::Parts<'_>, release: &Release) -> anyhow::Result<Self> {
+    pub(crate) fn on_lambda(parts: &on_lambda::Parts<'_>, release: &Release) -> Result<Self> {
         check::loads(release)?;
         Ok(Self::OnLambda(Arc::new(OnLambda::new(parts)?)))
     }
@@ -47,12 +50,20 @@ impl Integration {
         }
     }
 
+    /// What follows releases in this process.
+    pub(crate) fn follower(&self) -> Option<&Arc<Follower>> {
+        match self {
+            Self::InProcess(host) => host.follower(),
+            Self::OnLambda(_) => None,
+        }
+    }
+
     /// Runs later events on another release, which [`build`](crate::build::rebuild) has written; those under way end on the
     /// one that they began on.
     ///
     /// # Errors
     /// When the release is refused or cannot be copied; events then go on as before.
-    pub(crate) async fn activate(&self, release: Release) -> anyhow::Result<()> {
+    pub(crate) async fn activate(&self, release: Release) -> Result<()> {
         match self {
             Self::InProcess(host) => host.activate(release).await,
             Self::OnLambda(functions) => {
@@ -67,7 +78,7 @@ impl Integration {
     ///
     /// # Errors
     /// When there can be no new processes.
-    pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) -> Result<()> {
         match self {
             Self::InProcess(host) => host.set_config(values.clone()),
             Self::OnLambda(functions) => functions.set_config(values)?,

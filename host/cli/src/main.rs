@@ -10,7 +10,7 @@
 //! - `api`: the gateway's configuration of an app
 //! - `integration`: what the gateway invokes; `in_process`: the host; `on_lambda`: its functions, as processes of their own
 //! - `deployed`: the release of one run; `tether`: a program that ends with this one
-//! - `reload`: a running app that follows its files, which `watch` watches
+//! - `reload`: a running app that follows its files, which `watch` watches; `follow`: one that follows releases
 //! - `config`: configuration values of a development run
 //! - `shell`: a build command; `progress`: what it prints meanwhile; `log`; `shutdown`
 
@@ -24,6 +24,7 @@ mod check;
 mod config;
 mod deployed;
 mod dev;
+mod follow;
 mod in_process;
 mod integration;
 mod invoke;

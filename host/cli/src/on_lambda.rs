@@ -78,6 +78,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) keys: &'a Keys,
     /// The folder of what Tidegate makes of the app.
     pub(crate) state_dir: &'a Path,
+    /// The folder of the releases that hosts follow, absolute.
+    pub(crate) releases: Option<&'a Path>,
     /// The configuration values.
     pub(crate) config: &'a BTreeMap<String, String>,
     /// The tables.
@@ -219,6 +221,7 @@ impl Parts<'_> {
             ("STAGE", self.stage.to_owned()),
             ("CONFIG_PREFIX", self.prefix()),
         ];
+        let releases = self.releases.map(|dir| ("RELEASES_DIR", dir.display().to_string()));
         Configuration {
             name: format!("{}-{}-{name}", self.app, self.stage),
             region: REGION.to_owned(),
@@ -229,7 +232,12 @@ impl Parts<'_> {
             task_root: PathBuf::new(),
             memory: size.memory,
             timeout: size.timeout,
-            variables: common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect(),
+            variables: common
+                .into_iter()
+                .chain(own)
+                .chain(releases)
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             access_key_id: run.access_key_id.clone(),
             freeze: self.freeze,
         }

@@ -27,6 +27,8 @@ use anyhow::Result;
 
 use crate::args::Release;
 
+pub(crate) use target::default_dir;
+
 /// Runs one of the commands.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! `tidegate release list`: the releases that are published.
 
 use anyhow::{Context, Result};
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tidegate_event::Timestamp;
 use tidegate_release::{Document, Envelope, Pointer, ReleaseId};
@@ -8,6 +9,9 @@ use tidegate_release::{Document, Envelope, Pointer, ReleaseId};
 use crate::args;
 use crate::release::target::{Target, deadline};
 use crate::release::text;
+
+/// How many releases are read at a time.
+const CONCURRENCY: usize = 8;
 
 /// A release, as far as it can be read.
 struct Listed {
@@ -23,11 +27,17 @@ struct Listed {
 pub(crate) async fn run(args: &args::Anywhere) -> Result<()> {
     let target = Target::find(&args.app, &args.place).await?;
     let pointer = target.pointer().await?;
-    let mut releases = Vec::new();
-    for (id, published_at) in target.store.list(deadline()).await.context("cannot list the releases")? {
-        let read = target.envelope(&id).await.and_then(|envelope| read(&target, &envelope));
-        releases.push(Listed { id, published_at, read });
-    }
+    let releases = target.store.list(deadline()).await.context("cannot list the releases")?;
+    let read = |(id, published_at)| {
+        let target = &target;
+        async move {
+            let read = target.envelope(&id).await.and_then(|envelope| read(target, &envelope));
+            Listed { id, published_at, read }
+        }
+    };
+    // Made before they are polled: a stream of closures that borrow would not be `Send`.
+    let releases: Vec<_> = releases.into_iter().map(read).collect();
+    let mut releases: Vec<_> = stream::iter(releases).buffer_unordered(CONCURRENCY).collect().await;
     releases.sort_by_key(|release| std::cmp::Reverse(release.published_at));
     if args.json {
         let releases: Vec<_> = releases.iter().map(|release| release.json(&pointer)).collect();
