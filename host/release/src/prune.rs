@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use tidegate_capability::Deadline;
 use tidegate_event::Timestamp;
@@ -19,6 +20,8 @@ use crate::store::{Activate, Consistency, StoreError};
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many calls run at a time.
+const CONCURRENCY: usize = 8;
 /// How many changes of history are looked at: more than the largest number to keep is likely to ask for.
 const MAX_HISTORY: usize = 1_000;
 /// How often the end of a prune is tried, when others move the pointer at the same time.
@@ -115,9 +118,7 @@ pub async fn prune(
         pointer = step(store, &pointer, pointer.end_prune(), by).await?;
     }
     step(store, &pointer, pointer.begin_prune(pruned.releases.clone())?, by).await?;
-    for release in &pruned.releases {
-        store.remove_envelope(release, deadline()).await?;
-    }
+    some_at_a_time(pruned.releases.iter().map(|release| store.remove_envelope(release, deadline()))).await?;
     let artifacts = remove_orphans(store, rules, now).await;
     end(store, &pruned.releases, by).await?;
     pruned.artifacts = artifacts?;
@@ -194,18 +195,20 @@ async fn needed(
     store: &(impl Activate + ?Sized),
     releases: &BTreeSet<ReleaseId>,
 ) -> Result<BTreeMap<Digest, ReleaseId>, PruneError> {
-    let mut needed = BTreeMap::new();
-    for id in releases {
-        let envelope = match store.envelope(id, deadline()).await {
-            Ok(envelope) => envelope,
-            Err(StoreError::NotFound(_)) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let document = Envelope::parse(&envelope).and_then(|envelope| envelope.unverified());
-        let document = document.map_err(|problem| PruneError::Unreadable { id: id.clone(), problem })?;
-        needed.extend(document.artifacts().into_iter().map(|digest| (digest, id.clone())));
-    }
-    Ok(needed)
+    let each = some_at_a_time(releases.iter().map(|id| artifacts(store, id))).await?;
+    let each = each.into_iter().zip(releases).map(|(artifacts, id)| artifacts.into_iter().map(|it| (it, id.clone())));
+    Ok(each.flatten().collect())
+}
+
+async fn artifacts(store: &(impl Activate + ?Sized), id: &ReleaseId) -> Result<BTreeSet<Digest>, PruneError> {
+    let envelope = match store.envelope(id, deadline()).await {
+        Ok(envelope) => envelope,
+        Err(StoreError::NotFound(_)) => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let document = Envelope::parse(&envelope).and_then(|envelope| envelope.unverified());
+    let document = document.map_err(|problem| PruneError::Unreadable { id: id.clone(), problem })?;
+    Ok(document.artifacts())
 }
 
 /// The artifacts that are old and that nobody needs.
@@ -230,9 +233,7 @@ async fn remove_orphans(
         async || -> Result<BTreeSet<ReleaseId>, StoreError> { Ok(store.list(deadline()).await?.into_keys().collect()) };
     let needed_now = needed(store, &published().await?).await?;
     let orphans = orphans(store, &needed_now, rules, now).await?;
-    for digest in &orphans {
-        store.remove_artifact(digest, deadline()).await?;
-    }
+    some_at_a_time(orphans.iter().map(|digest| store.remove_artifact(digest, deadline()))).await?;
     if orphans.is_empty() {
         return Ok(orphans);
     }
@@ -258,6 +259,12 @@ async fn end(store: &(impl Activate + ?Sized), releases: &BTreeSet<ReleaseId>, b
             ended => return Ok(ended.map(drop)?),
         }
     }
+}
+
+/// What each of these calls answers, of which a few run at a time.
+async fn some_at_a_time<T, E>(calls: impl Iterator<Item: Future<Output = Result<T, E>>>) -> Result<Vec<T>, E> {
+    // Made before they are polled: a stream of closures that borrow would not be `Send`.
+    stream::iter(calls.collect::<Vec<_>>()).buffered(CONCURRENCY).try_collect().await
 }
 
 async fn step(
