@@ -34,6 +34,7 @@ struct Publisher {
 }
 
 impl Publisher {
+    /// Starts it, and returns once it has its store.
     fn start(dir: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "publish_until_killed", "--nocapture"])
@@ -42,21 +43,28 @@ impl Publisher {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("begins") {
-            line.clear();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the process ended");
-        }
-        Self { child, output }
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut publisher = Self { child, output };
+        publisher.wait_for("begins");
+        publisher
     }
 
-    /// Kills it, and answers the last generation that it was told it had made.
-    fn kill(mut self) -> Option<u64> {
+    fn wait_for(&mut self, word: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(word) {
+            line.clear();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the process ended");
+        }
+        line
+    }
+
+    /// Kills it, and answers the last generation that it was told it had made, from this line of its output on.
+    fn kill(mut self, line: String) -> u64 {
         self.child.kill().unwrap();
         assert!(!self.child.wait().unwrap().success(), "the process ended by itself");
-        let lines = self.output.lines().map(|line| line.unwrap());
-        lines.filter_map(|line| line.strip_prefix("made ")?.strip_suffix('.')?.parse().ok()).last()
+        let lines = std::iter::once(line).chain(self.output.lines().map(|line| line.unwrap()));
+        let made = |line: String| line.trim_end().strip_prefix("made ")?.strip_suffix('.')?.parse().ok();
+        lines.filter_map(made).last().unwrap_or(0)
     }
 }
 
@@ -90,7 +98,7 @@ fn publish(store: &FolderStore, version: &str) -> Document {
         assert_eq!(now(store.put_artifact(&artifact, soon())), Ok(true));
     }
     // Large enough to be killed in the middle of.
-    now(store.put_artifact(&version.repeat(20_000).into_bytes(), soon())).unwrap();
+    now(store.put_artifact(&version.repeat(200_000).into_bytes(), soon())).unwrap();
     let document = document(version);
     let envelope = Envelope::sign(&document, [&SigningKey::generate().unwrap()]).to_json();
     assert_eq!(now(store.put_envelope(&document.id(), &envelope, soon())), Ok(Stored::New));
@@ -126,17 +134,18 @@ fn whenever_a_process_is_killed_everything_in_the_store_is_whole() {
     let mut noise = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() | 1;
     let mut made = 0;
     for _ in 0..ROUNDS {
-        let publishers = [Publisher::start(root.path()), Publisher::start(root.path())];
-        for publisher in publishers {
+        let (mut one, other) = (Publisher::start(root.path()), Publisher::start(root.path()));
+        let line = one.wait_for("made ");
+        for (publisher, line) in [(one, line), (other, String::new())] {
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             thread::sleep(Duration::from_micros(u64::from(noise >> 16)));
-            made = made.max(publisher.kill().unwrap_or(0));
+            made = made.max(publisher.kill(line));
         }
         let pointer = now(store.pointer(Consistency::Strong, soon())).unwrap();
         assert!(pointer.generation >= made, "{} of {made}", pointer.generation);
         assert_whole(&store, &pointer);
     }
-    assert!(made > ROUNDS as u64, "only {made} were made in all rounds");
+    assert!(made >= ROUNDS as u64, "one in each round, but {made} in all");
     // Nothing is left that holds up who comes next.
     let document = publish(&store, "the last");
     assert!(activate(&store, &document.id()) > made);
@@ -151,7 +160,12 @@ fn assert_whole(store: &FolderStore, pointer: &Pointer) {
         active = Some(change);
     }
     for digest in now(store.list_artifacts(soon())).unwrap().keys() {
-        assert_eq!(Digest::of(&now(store.artifact(digest, soon())).unwrap()), *digest);
+        let bytes = now(store.artifact(digest, soon())).unwrap();
+        assert!(Digest::of(&bytes) == *digest, "of an artifact there are {} bytes", bytes.len());
+        // The large ones are part of no release, and would fill the disk.
+        if bytes.len() > 100_000 {
+            now(store.remove_artifact(digest, soon())).unwrap();
+        }
     }
     for id in now(store.list(soon())).unwrap().keys() {
         let document = Envelope::parse(&now(store.envelope(id, soon())).unwrap()).unwrap().unverified().unwrap();

@@ -1,0 +1,171 @@
+//! The store in a folder.
+
+// Clippy's exception for tests covers test functions, not their helpers.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
+mod damage;
+mod sharing;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use support::{app, now, soon};
+use tempfile::TempDir;
+use tidegate_capability::Deadline;
+use tidegate_event::Timestamp;
+use tidegate_release::folder_store::FolderStore;
+use tidegate_release::pointer::{Action, Change, Halt};
+use tidegate_release::store::{
+    Activate as _, Consistency, Publish as _, Releases as _, Report, Status as _, StoreError, Stored, Tally,
+};
+use tidegate_release::{Digest, Pointer, ReleaseId};
+
+struct Subject {
+    store: FolderStore,
+    directory: TempDir,
+}
+
+impl Subject {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { store: FolderStore::open(directory.path().join("a/store")).unwrap(), directory }
+    }
+
+    fn store(&self) -> &FolderStore {
+        &self.store
+    }
+
+    fn write(&self, file: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.store.dir().join(file), text).unwrap();
+    }
+
+    fn pointer(&self) -> Result<Pointer, StoreError> {
+        now(self.store.pointer(Consistency::Strong, soon()))
+    }
+
+    fn history(&self) -> Result<Vec<Change>, StoreError> {
+        now(self.store.history(100, soon()))
+    }
+
+    /// Advances the pointer `times` times.
+    fn advance(&self, times: u64) {
+        for _ in 0..times {
+            let (next, change) = next(&self.pointer().unwrap());
+            now(self.store.advance(&next, &change, soon())).unwrap();
+        }
+    }
+}
+
+fn release(number: u64) -> ReleaseId {
+    format!("{number:016x}").parse().unwrap()
+}
+
+fn next(pointer: &Pointer) -> (Pointer, Change) {
+    let generation = pointer.generation + 1;
+    let next = Pointer { generation, active: Some(release(generation)), ..Pointer::default() };
+    let change = pointer.change(&next, Action::Activate, Timestamp::now(), "me".to_owned(), None);
+    (next, change)
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+async fn subject() -> Subject {
+    Subject::new()
+}
+
+mod conformance {
+    tidegate_release::store_conformance!(crate::subject);
+}
+
+#[test]
+fn its_files_are_those_that_are_documented() {
+    let subject = Subject::new();
+    let store = subject.store();
+    subject.advance(1);
+    now(store.put_envelope(&release(1), b"envelope", soon())).unwrap();
+    now(store.put_artifact(b"abc", soon())).unwrap();
+    let halt = Halt { run: 7, release: release(1), at: Timestamp(1), host: "host".to_owned(), reason: "it".to_owned() };
+    now(store.halt(&halt, soon())).unwrap();
+    now(store.count(7, Tally::default(), soon())).unwrap();
+    let report = Report { at: Timestamp::now(), host: "host".to_owned(), failure: None };
+    now(store.report(&release(1), &report, soon())).unwrap();
+    store.record_deployed(&app()).unwrap();
+
+    let listed = |folder: &str| names(&store.dir().join(folder));
+    assert_eq!(listed("."), ["artifacts", "deployed.json", "history", "lock", "pointer.json", "releases", "status"]);
+    assert_eq!(listed("history"), ["00000000000000000001.json"]);
+    assert_eq!(listed("releases"), ["0000000000000001.json"]);
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(listed("artifacts"), [format!("{abc}.cwasm")]);
+    assert_eq!(listed("status"), ["canaries", "halts", "releases"]);
+    for (folder, file) in [("canaries", "7.json"), ("halts", "7.json"), ("releases", "0000000000000001.json")] {
+        assert_eq!(listed(&format!("status/{folder}")), [file]);
+    }
+    assert_eq!(store.pointer_path(), store.dir().join("pointer.json"));
+    assert_eq!(store.halts_dir(), store.dir().join("status/halts"));
+}
+
+#[test]
+fn an_artifact_that_is_put_again_is_young() {
+    let subject = Subject::new();
+    let store = subject.store();
+    now(store.put_artifact(b"artifact", soon())).unwrap();
+    let path = store.dir().join("artifacts").join(format!("{}.cwasm", Digest::of(b"artifact")));
+    File::open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(5)).unwrap();
+    let stored = || now(store.list_artifacts(soon())).unwrap()[&Digest::of(b"artifact")];
+    assert_eq!(stored(), Timestamp(5_000));
+    let before = Timestamp::now();
+    now(store.put_artifact(b"artifact", soon())).unwrap();
+    assert!(stored() >= Timestamp(before.millis() - 1_000), "{:?}", stored());
+}
+
+#[test]
+fn what_is_not_the_store_s_is_not_listed() {
+    let subject = Subject::new();
+    let store = subject.store();
+    now(store.put_envelope(&release(1), b"envelope", soon())).unwrap();
+    for file in
+        ["README.md", "0000000000000001.json.bak", "1.json", "ABCDEFABCDEFABCD.json", ".json", "0000000000000002"]
+    {
+        subject.write(&format!("releases/{file}"), "");
+        subject.write(&format!("artifacts/{file}"), "");
+        subject.write(&format!("status/releases/{file}"), "");
+    }
+    assert!(now(store.list(soon())).unwrap().keys().eq([&release(1)]));
+    assert_eq!(now(store.list_artifacts(soon())), Ok(BTreeMap::new()));
+    fs::remove_file(store.dir().join("status/releases/0000000000000001.json.bak")).unwrap();
+    assert_eq!(now(store.reports(soon())), Ok(BTreeMap::new()));
+}
+
+#[test]
+fn what_was_deployed_is_noted() {
+    let subject = Subject::new();
+    assert_eq!(subject.store().deployed(), Ok(None));
+    for name in ["chat", "chat-2"] {
+        let app = tidegate_release::App { name: name.to_owned(), ..app() };
+        subject.store().record_deployed(&app).unwrap();
+        assert_eq!(FolderStore::open(subject.store().dir()).unwrap().deployed(), Ok(Some(app)));
+    }
+}
+
+#[test]
+fn old_reports_are_forgotten() {
+    let subject = Subject::new();
+    let store = subject.store();
+    let days = |days: u64| Timestamp(Timestamp::now().millis() - days * 24 * 3_600_000);
+    for (number, at) in [(1, days(31)), (2, days(29))] {
+        let report = Report { at, host: "host".to_owned(), failure: None };
+        now(store.report(&release(number), &report, soon())).unwrap();
+    }
+    assert!(now(store.reports(soon())).unwrap().keys().eq([&release(2)]));
+}

@@ -1,0 +1,106 @@
+//! Several processes at the same folder.
+
+use super::*;
+
+#[test]
+fn a_watcher_sees_each_change_as_another_file() {
+    let subject = Subject::new();
+    subject.advance(1);
+    // Held open, so that its number is not given again.
+    let before = File::open(subject.store().pointer_path()).unwrap();
+    subject.advance(1);
+    let after = fs::metadata(subject.store().pointer_path()).unwrap();
+    assert_ne!(before.metadata().unwrap().ino(), after.ino());
+}
+
+#[test]
+fn files_may_be_read_by_whom_any_new_file_may() {
+    let subject = Subject::new();
+    subject.advance(1);
+    now(subject.store().put_artifact(b"artifact", soon())).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    let any = subject.directory.path().join("any");
+    File::create(&any).unwrap();
+    assert_eq!(mode(&subject.store().pointer_path()), mode(&any));
+    let artifact = subject.store().dir().join("artifacts").join(format!("{}.cwasm", Digest::of(b"artifact")));
+    assert_eq!(mode(&artifact), mode(&any));
+}
+
+#[test]
+fn a_lock_that_another_holds_is_waited_for_until_the_deadline() {
+    let subject = Subject::new();
+    let store = subject.store();
+    subject.advance(1);
+    let lock = File::open(store.dir().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let begun = Instant::now();
+    let result = now(store.count(7, Tally::default(), Deadline::after(Duration::from_millis(50))));
+    assert!(begun.elapsed() >= Duration::from_millis(50));
+    let expected = format!("cannot lock `{}` in time: another process holds it", store.dir().join("lock").display());
+    assert_eq!(result, Err(StoreError::Unavailable(expected)));
+    // Who reads, or stores what is immutable, does not need it.
+    assert_eq!(subject.pointer().unwrap().generation, 1);
+    assert_eq!(now(store.tally(7, soon())), Ok(Tally::default()));
+    assert_eq!(now(store.put_envelope(&release(1), b"envelope", soon())), Ok(Stored::New));
+    std::thread::scope(|scope| {
+        let count = scope.spawn(|| now(store.count(7, Tally { events: 1, ..Tally::default() }, soon())));
+        lock.unlock().unwrap();
+        assert_eq!(count.join().unwrap(), Ok(Tally { events: 1, ..Tally::default() }));
+    });
+}
+
+/// Runs in a thread that may not write what it does not own, even where the tests run as root.
+#[cfg(target_os = "linux")]
+fn as_nobody<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    const NOBODY: u32 = 65_534;
+    let become_nobody = || {
+        if rustix::process::getuid().is_root() {
+            let nobody = rustix::process::Uid::from_raw(NOBODY);
+            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+        }
+        run()
+    };
+    std::thread::scope(|scope| scope.spawn(become_nobody).join().unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_may_only_be_read_is_read() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let subject = Subject::new();
+    let dir = subject.store().dir();
+    subject.advance(2);
+    now(subject.store().put_envelope(&release(1), b"envelope", soon())).unwrap();
+    now(subject.store().put_artifact(b"artifact", soon())).unwrap();
+    fs::remove_dir_all(dir.join("status")).unwrap();
+    fs::set_permissions(subject.directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let folders = [dir.join("releases"), dir.join("artifacts"), dir.join("history"), dir.to_owned()];
+    let chmod = |mode| folders.iter().for_each(|it| fs::set_permissions(it, Permissions::from_mode(mode)).unwrap());
+    chmod(0o555);
+    as_nobody(|| {
+        let store = FolderStore::open(dir).unwrap();
+        assert_eq!(now(store.pointer(Consistency::Strong, soon())).unwrap().generation, 2);
+        assert_eq!(now(store.history(10, soon())).unwrap().len(), 2);
+        assert_eq!(now(store.envelope(&release(1), soon())).as_deref(), Ok(b"envelope".as_slice()));
+        assert_eq!(now(store.artifact(&Digest::of(b"artifact"), soon())).as_deref(), Ok(b"artifact".as_slice()));
+        assert_eq!(now(store.list(soon())).map(|all| all.len()), Ok(1));
+        assert_eq!(now(store.halted(1, soon())), Ok(None));
+        assert_eq!(now(store.tally(1, soon())), Ok(Tally::default()));
+        assert_eq!(now(store.reports(soon())), Ok(BTreeMap::new()));
+        assert_eq!(now(store.put_artifact(b"artifact", soon())), Ok(false));
+        for refused in [
+            now(store.put_artifact(b"other", soon())).map(|_| ()),
+            now(store.put_envelope(&release(2), b"", soon())).map(|_| ()),
+            now(store.count(1, Tally::default(), soon())).map(|_| ()),
+            now(store.remove_envelope(&release(1), soon())),
+            store.record_deployed(&app()),
+        ] {
+            assert!(matches!(refused, Err(StoreError::Denied(_))), "{refused:?}");
+        }
+        let missing = FolderStore::open(dir.join("missing"));
+        assert!(matches!(missing, Err(StoreError::Denied(_))), "{missing:?}");
+    });
+    chmod(0o755);
+}
