@@ -9,7 +9,7 @@
 //! - [`document`]: what a published release says of itself; [`envelope`]: that, signed; [`keys`]: by whom
 //! - [`store`]: where releases are published: the ports; [`folder_store`]: a folder
 //! - [`cache`]: a folder of artifacts in front of a store
-//! - [`pointer`]: which release runs, the canary rule, and how both change
+//! - [`mod@pointer`]: which release runs, the canary rule, and how both change
 //! - [`load`]: from a published release to one that a host runs
 //! - [`publish`]: from what was built to a published release; [`prune`]: the removal of those that nobody needs
 //! - [`diff`]: what differs between two versions of an app, and what the newer one newly asks for
