@@ -44,8 +44,8 @@ enum Step {
     Canary(usize, u16),
     Promote,
     Rollback,
-    /// As many events of the canary trap as halt it.
-    Halt,
+    /// As many events of the canary trap as halt it; without a canary this release becomes one.
+    Halt(usize),
     Prune,
     /// The host sees no event until it is thawed.
     Freeze,
@@ -65,11 +65,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (number.clone(), prop_oneof![Just(10_000_u16), Just(5_000), 1..=10_000_u16]).prop_map(|(n, s)| Step::Canary(n, s)),
         2 => Just(Step::Promote),
         2 => Just(Step::Rollback),
-        2 => Just(Step::Halt),
+        2 => number.clone().prop_map(Step::Halt),
         1 => Just(Step::Prune),
         1 => Just(Step::Freeze),
         2 => Just(Step::Thaw),
-        1 => Just(Step::Crash),
+        2 => Just(Step::Crash),
         1 => number.prop_map(Step::BrokenMove),
     ]
 }
@@ -198,7 +198,12 @@ impl World {
             Step::Canary(number, share) => self.canary(*number, Share::new(*share).unwrap()).await,
             Step::Promote => self.promote().await,
             Step::Rollback => self.rollback().await,
-            Step::Halt => self.halt().await,
+            Step::Halt(number) => {
+                if self.model.canary.is_none() {
+                    self.canary(*number, Share::ALL).await;
+                }
+                self.halt().await;
+            }
             Step::Prune => self.prune().await,
             Step::Freeze => self.frozen = true,
             Step::Thaw => self.frozen = false,
@@ -401,21 +406,41 @@ fn start(engine: &Engine, store: &Arc<FolderStore>, key: &SigningKey, deployed: 
     (fixture, follower)
 }
 
+fn run(executor: &tokio::runtime::Runtime, engine: &Engine, contents: &[Content], steps: &[Step]) {
+    executor.block_on(async {
+        let mut world = World::new(engine.clone(), contents.to_vec()).await;
+        for step in steps {
+            world.take(step).await;
+            world.check().await;
+        }
+    });
+}
+
 #[test]
 fn what_serves_is_what_the_model_says() {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let engine = Engine::new(EngineOptions::on_demand(4)).unwrap();
     let contents: Vec<_> = (0..RELEASES).map(|number| content(version(number))).collect();
+    // What is too rare to be left to chance.
+    for steps in [
+        vec![Step::Publish(0), Step::Halt(0), Step::Crash, Step::Rollback, Step::Canary(0, 10_000)],
+        vec![
+            Step::Publish(0),
+            Step::Publish(1),
+            Step::Activate(0),
+            Step::Freeze,
+            Step::Activate(1),
+            Step::Prune,
+            Step::Thaw,
+        ],
+        vec![Step::Publish(0), Step::BrokenMove(1), Step::Crash, Step::Activate(0), Step::Rollback, Step::Crash],
+    ] {
+        run(&executor, &engine, &contents, &steps);
+    }
     let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
     let steps = proptest::collection::vec(step(), 1..30);
     let ran = runner.run(&steps, |steps| {
-        executor.block_on(async {
-            let mut world = World::new(engine.clone(), contents.clone()).await;
-            for step in &steps {
-                world.take(step).await;
-                world.check().await;
-            }
-        });
+        run(&executor, &engine, &contents, &steps);
         Ok(())
     });
     ran.unwrap();
