@@ -35,7 +35,11 @@ impl Account {
         session_token: Option<&str>,
     ) -> Self {
         let token = session_token.map(str::to_owned);
-        let credentials = Credentials::new(access_key_id, secret_access_key, token, None, "environment");
+        Self::of(transport, region, Credentials::new(access_key_id, secret_access_key, token, None, "environment"))
+    }
+
+    /// The account that these credentials are for.
+    pub(crate) fn of(transport: Transport, region: &str, credentials: Credentials) -> Self {
         Self { transport, region: region.to_owned(), credentials }
     }
 

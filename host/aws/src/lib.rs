@@ -12,8 +12,9 @@
 //! - [`releases`]: published releases, and which of them runs; [`s3`]: the bucket that they are in
 //! - [`config`]: configuration values by name
 //! - [`account`]: what the clients of one account have in common, with the feature `https`
+//! - `deployed`: a stage that was deployed, with the feature `deployed`
 //! - [`transport`]: the SDK's HTTP client over TLS, with the feature `https`
-//! - [`error`]: why tables cannot be made, values not read, or AWS not be reached
+//! - [`error`]: why tables cannot be made, values not read, a stage not found, or AWS not be reached
 //! - `failure`: what an SDK error means
 //! - `signer`: requests that no SDK client makes
 //! - `attempt`: repeating a call within its deadline
@@ -26,6 +27,8 @@ mod attempt;
 pub mod client;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "deployed")]
+pub mod deployed;
 pub mod error;
 mod expression;
 mod failure;
