@@ -8,12 +8,15 @@ use tracing_subscriber::EnvFilter;
 /// The environment variable that sets what is logged, in `tracing`'s filter syntax.
 const FILTER: &str = "TIDEGATE_LOG";
 
-/// Starts logging; `filter` is the value of `TIDEGATE_LOG`, `info` when none.
+/// What is logged unless it says otherwise. Where there is no Region, the command says so itself.
+const DEFAULT: &str = "info,aws_config=error";
+
+/// Starts logging; `filter` is the value of `TIDEGATE_LOG`, or else [`DEFAULT`].
 ///
 /// # Errors
 /// When the filter cannot be parsed.
 pub(crate) fn start(filter: Option<&str>) -> Result<()> {
-    let filter = filter.unwrap_or("info");
+    let filter = filter.unwrap_or(DEFAULT);
     let filter = EnvFilter::builder().parse(filter).with_context(|| format!("cannot parse `{FILTER}={filter}`"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)

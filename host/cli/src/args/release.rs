@@ -136,9 +136,10 @@ pub(crate) struct Canary {
     /// The share of the connections, from 0.01 to 100.
     #[arg(long, value_name = "N")]
     pub(crate) percent: Share,
-    /// How many of its events may fail, on all hosts together; one more halts it.
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub(crate) error_budget: u64,
+    /// How many of its events may fail, on all hosts together; one more halts it. [default: 10, or as many as it has
+    /// already]
+    #[arg(long, value_name = "N")]
+    pub(crate) error_budget: Option<u64>,
     /// Count its failures from zero again, and go on after a halt.
     #[arg(long)]
     pub(crate) restart: bool,

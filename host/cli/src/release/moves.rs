@@ -10,6 +10,8 @@ use crate::release::candidate::{self, Candidate};
 use crate::release::target::{Target, deadline};
 use crate::release::text;
 
+/// How many events of a canary may fail, unless its user says otherwise.
+const ERROR_BUDGET: u64 = 10;
 /// How many changes are looked at for what was active before.
 const HISTORY: usize = 1_000;
 
@@ -38,7 +40,9 @@ pub(crate) async fn canary(args: &args::Canary) -> Result<()> {
     let pointer = target.pointer().await?;
     let id = target.resolve(&args.release, &pointer).await?;
     let halt = target.halt(&pointer).await?;
-    let next = pointer.canary(&id, args.percent, args.error_budget, halt.as_ref(), args.restart)?;
+    let running = pointer.canary.as_ref().filter(|canary| canary.release == id);
+    let budget = args.error_budget.unwrap_or(running.map_or(ERROR_BUDGET, |canary| canary.error_budget));
+    let next = pointer.canary(&id, args.percent, budget, halt.as_ref(), args.restart)?;
     let candidate = candidate::check(&target, &pointer, &id).await?;
     candidate.allow(args.allow_new_grants)?;
     let change = target.advance(&pointer, &next, Action::Canary, args.why.reason.clone()).await?;

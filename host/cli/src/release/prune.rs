@@ -41,8 +41,9 @@ pub(crate) async fn run(args: &args::Prune) -> Result<()> {
     pruned.releases.iter().for_each(|release| println!("{release}"));
     let (releases, artifacts) = (pruned.releases.len(), pruned.artifacts.len());
     let (releases, artifacts) = (count(releases, "release", "releases"), count(artifacts, "artifact", "artifacts"));
-    let verb = if args.dry_run { "would remove" } else { "removed" };
-    eprintln!("tidegate: {verb} {releases} and {artifacts}; {} stay", count(pruned.kept.len(), "release", "releases"));
+    let (remove, keep) = if args.dry_run { ("would remove", "keep") } else { ("removed", "kept") };
+    let kept = count(pruned.kept.len(), "release", "releases");
+    eprintln!("tidegate: {remove} {releases} and {artifacts}, and {keep} {kept}");
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use tidegate_aws::deployed::{Deployed, Query};
 use tidegate_capability::Deadline;
 use tidegate_event::Timestamp;
 use tidegate_release::folder_store::FolderStore;
@@ -96,8 +97,18 @@ impl Target {
         })
     }
 
-    async fn stage(_manifest: &Manifest, _stage: &str, _place: &Place) -> Result<Self> {
-        bail!("releases of a stage on AWS are not reached yet")
+    async fn stage(manifest: &Manifest, stage: &str, place: &Place) -> Result<Self> {
+        let (profile, region) = (place.profile.as_deref(), place.region.as_deref());
+        let query = Query { app: manifest.name(), stage, profile, region };
+        let found = Deployed::find(&query, deadline()).await?;
+        Ok(Self {
+            store: Arc::new(found.store),
+            deployed: Some(found.app),
+            who: found.who,
+            app: manifest.name().to_owned(),
+            keys: manifest.keys().clone(),
+            trusted: manifest.keys().of_stage(stage),
+        })
     }
 
     /// The pointer, as it is.
