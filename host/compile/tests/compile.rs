@@ -9,7 +9,7 @@
 )]
 
 use tidegate_compile::{Compiler, Error, Target, inspect};
-use tidegate_runtime::{Problem, Role};
+use tidegate_runtime::{Problem, Role, engine};
 
 #[path = "../../runtime/tests/runtime/guests.rs"]
 #[allow(dead_code, reason = "shared with the tests of `runtime`, which use all of it")]
@@ -93,3 +93,23 @@ fn interfaces_are_read_with_their_versions() {
     let empty = inspect(EMPTY_COMPONENT).unwrap().check_world().unwrap_err();
     assert_eq!(empty, Problem::WrongWorld { exports: "nothing".to_owned() });
 }
+
+/// Releases name their engine, so that a host refuses those of another before it loads anything of them.
+#[test]
+fn an_engine_is_named_by_the_version_that_is_locked() {
+    let lock = include_str!("../../../Cargo.lock");
+    let (_, rest) = lock.split_once("name = \"wasmtime\"\nversion = \"").unwrap();
+    let (version, _) = rest.split_once('"').unwrap();
+    assert!(engine::id().starts_with(&format!("wasmtime-{version}/")), "{}", engine::id());
+}
+
+/// When this fails, what hosts load has changed: count the number in `engine::id` up, and write the new fingerprints here.
+#[test]
+fn the_name_of_an_engine_changes_with_its_configuration() {
+    assert!(engine::id().ends_with("/1"), "{}", engine::id());
+    let fingerprints = Target::ALL.map(|target| Compiler::new(target).unwrap().fingerprint());
+    assert_eq!(fingerprints, FINGERPRINTS);
+}
+
+/// Those of the engine `/1`, by target in order.
+const FINGERPRINTS: [u64; 2] = [16_931_352_978_219_759_391, 355_238_793_717_696_271];

@@ -32,6 +32,8 @@ pub(crate) struct Environment {
     pub(crate) max_staleness: Duration,
     /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`: how this process is found in the logs.
     pub(crate) name: String,
+    /// `AWS_XRAY_DAEMON_ADDRESS`: where traces are sent.
+    pub(crate) xray_daemon: Option<String>,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many events Lambda gives at a time; 1 unless it says otherwise.
     pub(crate) concurrency: u32,
 }
@@ -169,6 +171,7 @@ impl Environment {
             releases: variables.releases()?,
             max_staleness: variables.max_staleness()?,
             name: variables.name()?,
+            xray_daemon: variables.get("AWS_XRAY_DAEMON_ADDRESS"),
             concurrency: variables.concurrency()?,
         })
     }

@@ -16,6 +16,7 @@ use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports};
 use crate::closed::Closed;
 use crate::environment::{Environment, Function};
 use crate::metrics::Metrics;
+use crate::trace::Tracer;
 use crate::values::Values;
 use crate::{log, releases};
 
@@ -34,6 +35,8 @@ pub(crate) struct App {
     /// The configuration values that routes are granted.
     pub(crate) values: Arc<Values>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Where traces are sent, where Lambda says where.
+    pub(crate) tracer: Option<Tracer>,
     /// Follows the releases that are published, where the environment says where they are.
     pub(crate) follower: Option<Arc<Follower>>,
 }
@@ -63,7 +66,8 @@ impl App {
         };
         let (read, ()) = tokio::join!(read, follow);
         read?;
-        Ok(Self { host, values, metrics, follower })
+        let tracer = environment.xray_daemon.as_deref().and_then(tracer);
+        Ok(Self { host, values, metrics, tracer, follower })
     }
 }
 
@@ -114,6 +118,12 @@ fn serve(mut release: Release, environment: &Environment) -> anyhow::Result<Rele
     release.artifacts.retain(|name, _| used.contains(name));
     app.components = used;
     Ok(release)
+}
+
+/// Events are worth more than their traces.
+fn tracer(daemon: &str) -> Option<Tracer> {
+    let tracer = Tracer::new(daemon);
+    tracer.inspect_err(|error| tracing::warn!("cannot send traces to `{daemon}`: {error}")).ok()
 }
 
 fn account(environment: &Environment) -> anyhow::Result<Account> {

@@ -11,6 +11,7 @@
 //! - [`post_response`]: what is done once the answer is posted
 //! - [`values`]: configuration values, read at the start and refreshed
 //! - [`releases`]: releases that are published to the running function
+//! - [`trace`]: subsegments of X-Ray
 //! - [`log`]: lines of JSON; [`metrics`]: CloudWatch's embedded metrics
 
 mod closed;
@@ -22,6 +23,7 @@ mod metrics;
 mod post_response;
 mod releases;
 mod service;
+mod trace;
 mod values;
 
 use std::process::ExitCode;

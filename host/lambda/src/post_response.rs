@@ -84,6 +84,9 @@ async fn finish(app: &App, invocation: &Invocation) {
     let latest = invocation.deadline.instant().checked_sub(MARGIN).unwrap_or(invocation.began);
     let deadline = Deadline::at(latest.min(Deadline::after(LONGEST).instant()));
     app.metrics.record(&done);
+    if let Some(tracer) = &app.tracer {
+        tracer.send(invocation, &done);
+    }
     done.after.run(deadline).await;
     if let Some(follower) = &app.follower {
         follower.after_event(deadline).await;

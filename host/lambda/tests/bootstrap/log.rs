@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::app;
 use crate::events::{self, OWN};
-use crate::process::setup;
+use crate::process::{setup, soon};
 
 #[tokio::test]
 async fn a_guests_line_says_whose_it_is() {
@@ -24,6 +24,28 @@ async fn a_guests_line_says_whose_it_is() {
     assert_eq!(bootstrap.said("error x").await["level"], "WARN");
     bootstrap.reply(events::message("any", "lines y")).await;
     assert_eq!(bootstrap.said("first y").await["coldStart"], false);
+}
+
+#[tokio::test]
+async fn a_trace_names_the_release() {
+    let daemon = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = daemon.local_addr().unwrap().to_string();
+    let bootstrap = setup(&app()).await.set("AWS_XRAY_DAEMON_ADDRESS", &address).start().await;
+    bootstrap.invoke(events::message("any", "trap")).await.unwrap_err();
+    let mut datagram = vec![0; 4_096];
+    let length = soon(daemon.recv(&mut datagram)).await.unwrap();
+    let (header, document) = std::str::from_utf8(&datagram[..length]).unwrap().split_once('\n').unwrap();
+    assert_eq!(header, r#"{"format":"json","version":1}"#);
+    let document: serde_json::Value = serde_json::from_str(document).unwrap();
+    let line = bootstrap.said("the route trapped").await;
+    assert_eq!(document["annotations"]["release"], line["release"]);
+    assert_eq!(
+        (&document["annotations"]["track"], &document["annotations"]["route"]),
+        (&"stable".into(), &"any".into())
+    );
+    assert_eq!((&document["type"], &document["fault"]), (&"subsegment".into(), &true.into()));
+    assert!(line["xrayTraceId"].as_str().unwrap().contains(document["trace_id"].as_str().unwrap()));
+    assert!(document["end_time"].as_f64() >= document["start_time"].as_f64());
 }
 
 #[tokio::test]
