@@ -246,21 +246,23 @@ async fn in_a_process(name: &str, profile: &str, variables: &[(&str, &str)]) -> 
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Answers as AWS does to whom has the key of the profile `work`.
 async fn serve(listener: TcpListener) {
     while let Ok((socket, _)) = listener.accept().await {
-        let service = service_fn(async |request: http::Request<Incoming>| {
-            let signed = request.headers()["authorization"].to_str().unwrap().to_owned();
-            let body = request.into_body().collect().await.unwrap().to_bytes();
-            let (status, body) = match signed.contains("AKIDWORK/") {
-                true => Aws::default().answer(&body),
-                false => error(403, "InvalidClientTokenId", "who?"),
-            };
-            let answer = http::Response::builder().status(status).body(Full::new(Bytes::from(body)));
-            Ok::<_, Infallible>(answer.unwrap())
-        });
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+        let serving =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service_fn(answer));
+        tokio::spawn(serving);
     }
+}
+
+/// Answers as AWS does to whom has the key of the profile `work`.
+async fn answer(request: http::Request<Incoming>) -> Result<http::Response<Full<Bytes>>, Infallible> {
+    let signed = request.headers()["authorization"].to_str().unwrap().to_owned();
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let (status, body) = match signed.contains("AKIDWORK/") {
+        true => Aws::default().answer(&body),
+        false => error(403, "InvalidClientTokenId", "who?"),
+    };
+    Ok(http::Response::builder().status(status).body(Full::new(Bytes::from(body))).unwrap())
 }
 
 #[tokio::test]
