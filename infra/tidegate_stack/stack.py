@@ -1,5 +1,7 @@
 """One app in one stage."""
 
+import json
+
 from aws_cdk import CfnOutput, Stack, Tags
 from aws_cdk.aws_lambda import Code
 from aws_cdk.aws_ssm import StringParameter
@@ -107,7 +109,8 @@ class AppStack(Stack):
         CloudFormation updates a template's metadata only together with a resource. An app that changes is another
         package, which is one.
         """
-        self.add_metadata("Tidegate", {"App": self.app.document})
+        # As text, in ASCII: CloudFormation gives other characters of a template back as question marks.
+        self.add_metadata("Tidegate", {"App": json.dumps(self.app.document)})
 
     def _record_fingerprint(self) -> None:
         """Records which routing the stack has, so that a release with another can be refused.

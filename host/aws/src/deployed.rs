@@ -82,8 +82,9 @@ struct Metadata {
 
 #[derive(Deserialize)]
 struct Tidegate {
+    /// JSON as text, in ASCII: CloudFormation gives other characters back as question marks.
     #[serde(rename = "App")]
-    app: serde_json::Value,
+    app: String,
 }
 
 impl Deployed {
@@ -177,7 +178,7 @@ async fn app(client: &aws_sdk_cloudformation::Client, stack: &str, failures: &Fa
     let answer =
         answer.map_err(|error| failures.refused(&format!("read the template of the stack `{stack}`"), &error))?;
     let template: Option<Template> = serde_json::from_str(&answer.template_body.unwrap_or_default()).ok();
-    let app = template.and_then(|template| template.metadata?.tidegate).map(|tidegate| tidegate.app.to_string());
+    let app = template.and_then(|template| template.metadata?.tidegate).map(|tidegate| tidegate.app);
     let app = app.ok_or_else(|| failures.no_app("its template does not say which"))?;
     App::from_json(Path::new("Metadata.Tidegate.App"), app.as_bytes())
         .map_err(|error| failures.no_app(&error.to_string()))

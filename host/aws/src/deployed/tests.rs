@@ -37,7 +37,7 @@ impl Default for Aws {
     fn default() -> Self {
         Self {
             stacks: stacks(&[(RELEASES_TABLE, "r"), (RELEASE_STATUS_TABLE, "s"), (RELEASES_BUCKET, "b"), ("Url", "u")]),
-            template: template(&format!(r#"{{"Metadata": {{"Tidegate": {{"App": {APP}}}}}, "Resources": {{}}}}"#)),
+            template: deployed_with(APP),
             identity: (
                 200,
                 format!(
@@ -48,6 +48,11 @@ impl Default for Aws {
             broken: false,
         }
     }
+}
+
+/// A template that says what was deployed.
+fn deployed_with(app: &str) -> (u16, String) {
+    template(&serde_json::json!({ "Metadata": { "Tidegate": { "App": app } }, "Resources": {} }).to_string())
 }
 
 impl Aws {
@@ -177,7 +182,7 @@ async fn what_is_not_found_is_told_with_what_to_do() {
             format!("{the_app}its template does not say which; {deploy}"),
         ),
         (
-            Aws { template: template(r#"{"Metadata": {"Tidegate": {"App": {"name": 1}}}}"#), ..Aws::default() },
+            Aws { template: deployed_with(r#"{"name": 1}"#), ..Aws::default() },
             format!("{the_app}Metadata.Tidegate.App:1: `name`: "),
         ),
         (
