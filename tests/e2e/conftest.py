@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import chat
+import releases
 import server
+from releases import Client, Versions
 from server import Api, Backend, Server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -71,6 +75,55 @@ def guests(chat_app: Path) -> Callable[[str], Path]:
         return workspace / "target" / "wasm32-wasip2" / "release" / f"{crate}.wasm"
 
     return find
+
+
+@pytest.fixture(scope="session")
+def published(
+    run: Callable[..., subprocess.CompletedProcess[str]], guests: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Versions, dict[str, str]]:
+    """The app of many versions, with releases that are published once, by the texts of their versions."""
+    folder = tmp_path_factory.mktemp("versions")
+    key = folder / "ci.pem"
+    made = run("keys", "new", "ci", "--output", key)
+    assert made.returncode == 0, made.stderr
+    app = Versions(folder, guests("guest_version").read_bytes(), run, [key])
+    app.describe(made.stdout)
+    texts = [*map(releases.version, range(1, 5)), releases.broken(1), releases.broken(2)]
+    ids = {text: app.create(text) for text in texts}
+    app.build(releases.UNCHANGED)
+    return app, ids
+
+
+@pytest.fixture
+def app(published: tuple[Versions, dict[str, str]], tmp_path: Path) -> Versions:
+    """The app of many versions, in a folder of the test's own. Nothing is active."""
+    folder = tmp_path / "app"
+    shutil.copytree(published[0].folder, folder)
+    return dataclasses.replace(published[0], folder=folder, keys=[folder / "ci.pem"])
+
+
+@pytest.fixture
+def ids(published: tuple[Versions, dict[str, str]]) -> dict[str, str]:
+    """The ids of the releases that `app` has, by the texts of their versions."""
+    return published[1]
+
+
+@pytest.fixture
+def follow(serve: Callable[..., Server], app: Versions) -> Callable[..., Server]:
+    """Starts `tidegate dev --releases` on the app of many versions."""
+
+    def follow(*arguments: str | Path, **options: Any) -> Server:
+        return serve("--memory", "--releases", *arguments, app=app.folder, **options)
+
+    return follow
+
+
+@pytest.fixture
+def clients() -> Iterator[Callable[..., list[Client]]]:
+    """Connects clients to the app of many versions; they are closed when the test ends."""
+    with ExitStack() as opened:
+        yield lambda running, count=1: [opened.enter_context(Client(running.url)) for _ in range(count)]
 
 
 @pytest.fixture(scope="session")

@@ -13,3 +13,21 @@ source = "echo.wasm"
 component = "echo"
 response = true
 """
+
+# One route, whose component is one of many versions; `{keys}` are those that releases are signed with.
+VERSIONS = """
+[app]
+name = "versions"
+route-selection-expression = "$request.body.action"
+
+[components.version]
+source = "version.wasm"
+
+[routes."$default"]
+component = "version"
+response = true
+grants.messaging = {{ send = "self" }}
+limits.time = "2s"
+{more}
+{keys}
+"""

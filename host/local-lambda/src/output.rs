@@ -10,10 +10,9 @@ use tracing::Level;
 /// The longest line that is read as one; a longer one continues on the next.
 const MAX_LINE_BYTES: usize = 256 << 10;
 /// Whose line it is, which is said first.
-const WHOSE: [&str; 3] = ["requestId", "connectionId", "route"];
-/// Members that the log has elsewhere, or that are the same in every line of a run.
-const OMITTED: [&str; 8] =
-    ["timestamp", "level", "message", "source", "release", "xrayTraceId", "coldStart", "apiRequestId"];
+const WHOSE: [&str; 4] = ["requestId", "connectionId", "route", "release"];
+/// Members that the log has elsewhere, or that say nothing here.
+const OMITTED: [&str; 7] = ["timestamp", "level", "message", "source", "xrayTraceId", "coldStart", "apiRequestId"];
 
 /// A line of the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,7 +111,7 @@ mod tests {
     fn a_guests_line_is_its_text_and_whose_it_is() {
         let given = r#"{"timestamp":"t","level":"WARN","message":"hello","connectionId":"c=","stream":"stderr",
             "apiRequestId":"a=","requestId":"l","release":"r","source":"guest","coldStart":true}"#;
-        assert_eq!(parse(given), line(Level::WARN, true, "hello requestId=a= connectionId=c= stream=stderr"));
+        assert_eq!(parse(given), line(Level::WARN, true, "hello requestId=a= connectionId=c= release=r stream=stderr"));
     }
 
     #[test]

@@ -24,10 +24,12 @@ use tidegate_event::Timestamp;
 use tidegate_release::load::Terms;
 use tidegate_release::pointer::{Canary, Halt};
 use tidegate_release::store::{Consistency, HostStore, StoreError};
-use tidegate_release::{App, Release, ReleaseId};
+use tidegate_release::{App, Release, ReleaseId, TrustedKeys};
 use tokio::task::JoinHandle;
 
 use crate::dispatch::{Host, Outcome};
+use crate::engine;
+use crate::interface::WIT_VERSION;
 use crate::tracks::{Linked, Retired, Tracks};
 use budget::Budget;
 use candidate::Candidates;
@@ -43,6 +45,21 @@ pub const RENEWAL: Duration = Duration::from_millis(50);
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one write of the status may take.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a host of this binary believes and runs: releases that one of these `keys` signed, of the app that it was deployed
+/// with, for its own engine and CPU. None on a machine that no release is compiled for.
+#[must_use]
+pub fn terms(keys: TrustedKeys, app: App) -> Option<Terms> {
+    let target = engine::target()?;
+    Some(Terms {
+        keys,
+        engine: engine::id(),
+        target: target.to_owned(),
+        cpu: engine::cpu_baseline(target)?.to_owned(),
+        wit: WIT_VERSION.to_owned(),
+        app,
+    })
+}
 
 /// How a host follows.
 #[derive(Debug, Clone)]
@@ -205,6 +222,8 @@ impl Follower {
                 halt
             }
         };
+        // Here, because the canary may have ended by now: whoever reads the pointer meanwhile finds its budget spent.
+        halted(&holds);
         self.adopt.note(&News::Halted(canary.release.clone()));
         self.stop(&holds).await;
     }
@@ -243,7 +262,7 @@ impl Follower {
         }
         let wanted = reading.wanted(&self.deployed.id);
         if let Some(halt) = &wanted.halt
-            && self.canary().is_some_and(|canary| canary.run == halt.run)
+            && self.canary().is_some_and(|canary| canary.run == halt.run && !self.budget.is_spent(&canary))
         {
             halted(halt);
         }
@@ -322,7 +341,6 @@ impl Follower {
         let _one_at_a_time = self.candidates.lock().await;
         let tracks = self.host.tracks();
         if tracks.canary.as_ref().is_some_and(|(canary, _)| canary.run == halt.run) {
-            halted(halt);
             let stable = tracks.stable.clone();
             self.swap(tracks, Tracks::stable(stable));
         }
