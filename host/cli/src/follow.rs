@@ -8,10 +8,9 @@ use anyhow::{Context, Result, bail};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tidegate_capability::Deadline;
 use tidegate_release::folder_store::FolderStore;
-use tidegate_release::load::Terms;
 use tidegate_release::{App, Manifest, Release, TrustedKeys};
-use tidegate_runtime::follow::MAX_STALENESS;
-use tidegate_runtime::{Adopt, FollowOptions, Follower, Host, engine, interface};
+use tidegate_runtime::follow::{self, MAX_STALENESS};
+use tidegate_runtime::{Adopt, FollowOptions, Follower, Host};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -90,15 +89,8 @@ impl Releases {
     /// # Errors
     /// When no release is compiled for this machine.
     pub(crate) fn follower(&self, host: Arc<Host>, deployed: Release) -> Result<Arc<Follower>> {
-        let target = engine::target().context("no release is compiled for this machine")?;
-        let terms = Terms {
-            keys: self.keys.clone(),
-            engine: engine::id(),
-            target: target.to_owned(),
-            cpu: engine::cpu_baseline(target).unwrap_or_default().to_owned(),
-            wit: interface::WIT_VERSION.to_owned(),
-            app: deployed.app.clone(),
-        };
+        let terms = follow::terms(self.keys.clone(), deployed.app.clone());
+        let terms = terms.context("no release is compiled for this machine")?;
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let name = format!("tidegate dev on {machine}, process {}", std::process::id());
         let options = FollowOptions { terms, host: name, max_staleness: MAX_STALENESS };

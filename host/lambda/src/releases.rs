@@ -6,17 +6,16 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use async_trait::async_trait;
 use tidegate_aws::Account;
 use tidegate_capability::Deadline;
 use tidegate_release::cache::Cached;
 use tidegate_release::folder_store::FolderStore;
-use tidegate_release::load::Terms;
 use tidegate_release::store::HostStore;
 use tidegate_release::{App, Keys, Release, folder};
-use tidegate_runtime::follow::News;
-use tidegate_runtime::{Adopt, FollowOptions, Follower, Host, engine, interface};
+use tidegate_runtime::follow::{self, News};
+use tidegate_runtime::{Adopt, FollowOptions, Follower, Host};
 
 use crate::environment::{Environment, Function, Published};
 use crate::log;
@@ -46,15 +45,8 @@ pub(crate) fn follower(
     (values, metrics): (&Arc<Values>, &Arc<Metrics>),
 ) -> anyhow::Result<Option<Arc<Follower>>> {
     let Some(published) = &environment.releases else { return Ok(None) };
-    let Some(target) = engine::target() else { bail!("no release is compiled for this machine") };
-    let terms = Terms {
-        keys: keys(&environment.package)?.of_stage(&environment.stage),
-        engine: engine::id(),
-        target: target.to_owned(),
-        cpu: engine::cpu_baseline(target).unwrap_or_default().to_owned(),
-        wit: interface::WIT_VERSION.to_owned(),
-        app: package.clone(),
-    };
+    let keys = keys(&environment.package)?.of_stage(&environment.stage);
+    let terms = follow::terms(keys, package.clone()).context("no release is compiled for this machine")?;
     let options = FollowOptions { terms, host: environment.name.clone(), max_staleness: environment.max_staleness };
     let adoption = Adoption {
         function: environment.function.clone(),

@@ -15,13 +15,12 @@ use tidegate_event::{ConnectionId, Timestamp};
 use tidegate_release::document::Provenance;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::keys::{Key, Keys};
-use tidegate_release::load::Terms;
 use tidegate_release::pointer::{Action, Canary, MoveError, Pointer, Share};
 use tidegate_release::prune::{self, Rules};
 use tidegate_release::publish::{Compiled, Content, publish, verify_complete};
 use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases as _, Status as _};
 use tidegate_release::{App, Digest, Envelope, Release, ReleaseId, Route, SigningKey};
-use tidegate_runtime::{Adopt, Engine, EngineOptions, FollowOptions, Follower, Track, engine, interface};
+use tidegate_runtime::{Adopt, Engine, EngineOptions, FollowOptions, Follower, Track, engine, follow, interface};
 
 use crate::events::{self, OWN};
 use crate::fixture::{Fixture, any, app_of, release, route};
@@ -390,15 +389,8 @@ impl World {
 fn start(engine: &Engine, store: &Arc<FolderStore>, key: &SigningKey, deployed: &Release) -> (Fixture, Arc<Follower>) {
     let fixture = Fixture::with(engine.clone(), self::deployed()).unwrap();
     let key = Key { public_key: key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
-    let target = Target::host().unwrap().triple();
-    let terms = Terms {
-        keys: Keys([("test".to_owned(), key)].into()).of_stage("dev"),
-        engine: engine::id(),
-        target: target.to_owned(),
-        cpu: engine::cpu_baseline(target).unwrap().to_owned(),
-        wit: interface::WIT_VERSION.to_owned(),
-        app: self::deployed(),
-    };
+    let keys = Keys([("test".to_owned(), key)].into()).of_stage("dev");
+    let terms = follow::terms(keys, self::deployed()).unwrap();
     // Every event looks.
     let options = FollowOptions { terms, host: "test".to_owned(), max_staleness: Duration::ZERO };
     let host = Arc::clone(&fixture.host);
