@@ -11,7 +11,7 @@ use super::item::{DOCUMENT, GENERATION, Item, Key};
 use super::{AwsStore, artifact_key, envelope_key};
 use crate::attempt::{self, Repeat};
 
-/// The largest artifact that is read. That of a component with the whole of Python in it has two thirds of it.
+/// The largest artifact that is read. That of a component with Python and much of its library in it has 39 MB.
 pub const MAX_ARTIFACT_BYTES: usize = 64 << 20;
 
 #[async_trait]
