@@ -3,6 +3,7 @@
 #
 #   make dev     builds the chat example and runs it here (ARGS="--port 4000 --memory" adds arguments)
 #   make test    unit, conformance, guest, documentation and end-to-end tests (PYTEST_ARGS="-k chat" adds arguments)
+#   make soak    a thousand swaps of releases under load, which `make test` has in short; takes a quarter of an hour
 #   make package makes the zip of a Lambda function (APP=guest/examples/chat TARGET=aarch64; x86_64 is the other)
 #   make deploy  packages, and deploys to AWS with the CDK (STAGE=dev; stage and prod are the others)
 #   make destroy takes the stage STAGE down again
@@ -13,7 +14,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: dev test test-host test-guest test-infra test-aws test-e2e package packages deploy destroy qemu lint lint-infra lint-rust lint-deny lint-rules bench bench-gateway bench-lambda setup wasm clean
+.PHONY: dev test test-host test-guest test-infra test-aws test-e2e soak package packages deploy destroy qemu lint lint-infra lint-rust lint-deny lint-rules bench bench-gateway bench-lambda setup wasm clean
 
 WASM_TARGET := wasm32-wasip2
 CARGO_DENY_VERSION := 0.20.2
@@ -92,7 +93,7 @@ test-infra:
 	$(MAKE) -C infra test
 
 test-aws: packages qemu
-	TIDEGATE_PACKAGES=$(TARGET_DIR)/package $(MAKE) -C infra test-aws
+	TIDEGATE_BIN=$(TARGET_DIR)/debug/tidegate TIDEGATE_PACKAGES=$(TARGET_DIR)/package $(MAKE) -C infra test-aws
 
 # The other CPU's package runs in qemu's user mode, with Debian's C library for that CPU. Debian keeps only its newest
 # build of each, so their versions cannot be pinned.
@@ -106,6 +107,10 @@ qemu:
 test-e2e: setup
 	cargo build --locked -p tidegate-cli --bin tidegate -p tidegate-lambda --bin bootstrap
 	TIDEGATE_BIN=$(TARGET_DIR)/debug/tidegate $(VENV)/bin/python -m pytest .ci tests/e2e $(PYTEST_ARGS)
+
+soak: setup
+	cargo build --locked -p tidegate-cli --bin tidegate -p tidegate-lambda --bin bootstrap
+	TIDEGATE_SOAK=long TIDEGATE_BIN=$(TARGET_DIR)/debug/tidegate $(VENV)/bin/python -m pytest tests/e2e/test_soak.py $(PYTEST_ARGS)
 
 lint: lint-rules lint-infra lint-rust lint-deny
 
