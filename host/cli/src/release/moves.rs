@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use tidegate_release::pointer::{Action, Change};
+use tidegate_release::pointer::{Action, Change, MoveError};
 use tidegate_release::{Pointer, ReleaseId};
 
 use crate::args;
@@ -12,8 +12,8 @@ use crate::release::text;
 
 /// How many events of a canary may fail, unless its user says otherwise.
 const ERROR_BUDGET: u64 = 10;
-/// How many changes are looked at for what was active before.
-const HISTORY: usize = 1_000;
+/// How many changes are looked at for what was active before: few hold it, unless canaries changed often.
+const HISTORY: [usize; 2] = [50, 1_000];
 
 /// Runs a release for every connection.
 ///
@@ -44,7 +44,8 @@ pub(crate) async fn canary(args: &args::Canary) -> Result<()> {
     let budget = args.error_budget.unwrap_or(running.map_or(ERROR_BUDGET, |canary| canary.error_budget));
     let next = pointer.canary(&id, args.percent, budget, halt.as_ref(), args.restart)?;
     let candidate = candidate::check(&target, &pointer, &id).await?;
-    candidate.allow(args.allow_new_grants)?;
+    // Another share of what runs already asks for nothing more.
+    candidate.allow(args.allow_new_grants || running.is_some())?;
     let change = target.advance(&pointer, &next, Action::Canary, args.why.reason.clone()).await?;
     report(&args.anywhere, &next, &change, Some(&candidate));
     Ok(())
@@ -75,8 +76,7 @@ pub(crate) async fn promote(args: &args::Move) -> Result<()> {
 pub(crate) async fn rollback(args: &args::Move) -> Result<()> {
     let target = find(&args.anywhere).await?;
     let pointer = target.pointer().await?;
-    let history = target.store.history(HISTORY, deadline()).await.context("cannot read what was active before")?;
-    let next = pointer.rollback(&history)?;
+    let next = before(&target, &pointer).await?;
     let candidate = match &next.active {
         // It runs already, and ending a canary must not depend on anything.
         active if *active == pointer.active => None,
@@ -86,6 +86,19 @@ pub(crate) async fn rollback(args: &args::Move) -> Result<()> {
     let change = target.advance(&pointer, &next, Action::Rollback, args.why.reason.clone()).await?;
     report(&args.anywhere, &next, &change, candidate.as_ref());
     Ok(())
+}
+
+/// The pointer one step back.
+async fn before(target: &Target, pointer: &Pointer) -> Result<Pointer> {
+    let mut next = Err(MoveError::NothingActive);
+    for limit in HISTORY {
+        let history = target.store.history(limit, deadline()).await.context("cannot read what was active before")?;
+        next = pointer.rollback(&history);
+        if !matches!(next, Err(MoveError::NothingBefore(_))) || history.len() < limit {
+            break;
+        }
+    }
+    Ok(next?)
 }
 
 async fn find(args: &args::Anywhere) -> Result<Target> {

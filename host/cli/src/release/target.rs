@@ -150,6 +150,10 @@ impl Target {
             Name::Deployed => bail!("what hosts were deployed with is not published, so it can only be compared"),
             Name::Digits(digits) => digits,
         };
+        // Whoever reads it says whether it is there.
+        if let Ok(whole) = digits.parse() {
+            return Ok(whole);
+        }
         let releases = self.store.list(deadline()).await.context("cannot list the releases")?;
         let found: Vec<_> = releases.into_keys().filter(|id| id.as_str().starts_with(digits.as_str())).collect();
         match found.as_slice() {
