@@ -23,7 +23,7 @@ use tidegate_capability::Deadline;
 use tidegate_event::Timestamp;
 use tidegate_release::load::Terms;
 use tidegate_release::pointer::{Canary, Halt};
-use tidegate_release::store::{Consistency, HostStore, StoreError};
+use tidegate_release::store::{Consistency, HostStore, Report, StoreError};
 use tidegate_release::{App, Release, ReleaseId, TrustedKeys};
 use tokio::task::JoinHandle;
 
@@ -43,6 +43,8 @@ pub const HARD_BOUND: Duration = Duration::from_secs(30);
 pub const RENEWAL: Duration = Duration::from_millis(50);
 /// How long reading the pointer may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long loading a release may take that was begun before an event: it goes on after it.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one write of the status may take.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -117,12 +119,22 @@ pub struct Follower {
     adopt: Arc<dyn Adopt>,
     /// When the pointer was read last, and when that was last tried.
     ages: Mutex<Ages>,
-    /// The reading that an event began.
-    reading: Mutex<Option<JoinHandle<Result<Reading, StoreError>>>>,
+    /// What is left to be done after an event.
+    pending: Mutex<Option<Pending>>,
+    /// What is to be reported.
+    reports: Mutex<Vec<(ReleaseId, Report)>>,
     /// Held while another release is made to run: one at a time.
     candidates: tokio::sync::Mutex<Candidates>,
     budget: Budget,
     retired: Mutex<Vec<Retired>>,
+}
+
+/// A reading that is to be applied after an event.
+enum Pending {
+    /// It is being read while the event runs.
+    Reading(JoinHandle<Result<Reading, StoreError>>),
+    /// It was read, and there was no time to load what it names.
+    Read(Reading),
 }
 
 impl Follower {
@@ -142,7 +154,8 @@ impl Follower {
             options,
             adopt,
             ages: Mutex::default(),
-            reading: Mutex::default(),
+            pending: Mutex::default(),
+            reports: Mutex::default(),
             candidates: tokio::sync::Mutex::default(),
             budget: Budget::default(),
             retired: Mutex::default(),
@@ -155,6 +168,7 @@ impl Follower {
             Ok(reading) => self.apply(&reading, deadline).await,
             Err(error) => self.unread(&error),
         }
+        self.send_reports().await;
         self.free();
     }
 
@@ -164,19 +178,32 @@ impl Follower {
             return;
         }
         if self.ages().read.of().is_none_or(|age| age >= HARD_BOUND) {
-            let deadline = Deadline::after(RENEWAL);
-            if tokio::time::timeout_at(deadline.instant().into(), self.check(deadline)).await.is_err() {
+            let until = Deadline::after(RENEWAL).instant();
+            if tokio::time::timeout_at(until.into(), self.renew()).await.is_err() {
                 tracing::warn!(
                     release = %self.host.release(),
-                    "the pointer was not read within {} ms, so the event runs on the last good release", RENEWAL.as_millis()
+                    "what is to run was not ready within {} ms, so the event runs on the last good release", RENEWAL.as_millis()
                 );
             }
             return;
         }
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        if reading.is_none() {
+        let mut pending = self.pending();
+        if pending.is_none() {
             let follower = Arc::clone(self);
-            *reading = Some(tokio::spawn(async move { follower.read(Deadline::after(READ_TIMEOUT)).await }));
+            let reading = tokio::spawn(async move { follower.read(Deadline::after(READ_TIMEOUT)).await });
+            *pending = Some(Pending::Reading(reading));
+        }
+    }
+
+    /// Reads the pointer, and makes what it names run. Dropped in between, the rest is done after the event.
+    async fn renew(&self) {
+        match self.read(Deadline::after(READ_TIMEOUT)).await {
+            Ok(reading) => {
+                *self.pending() = Some(Pending::Read(reading.clone()));
+                self.apply(&reading, Deadline::after(LOAD_TIMEOUT)).await;
+                self.pending().take();
+            }
+            Err(error) => self.unread(&error),
         }
     }
 
@@ -190,16 +217,22 @@ impl Follower {
 
     /// After an event's response: makes run what was read during it, writes what was counted, and frees what has ended.
     pub async fn after_event(&self, deadline: Deadline) {
-        let reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut reading) = reading {
-            match tokio::time::timeout_at(deadline.instant().into(), &mut reading).await {
-                Ok(Ok(Ok(reading))) => self.apply(&reading, deadline).await,
-                Ok(Ok(Err(error))) => self.unread(&error),
-                Ok(Err(_)) => {}
-                Err(_) => *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading),
+        let pending = self.pending().take();
+        match pending {
+            Some(Pending::Read(reading)) => self.apply(&reading, deadline).await,
+            Some(Pending::Reading(mut reading)) => {
+                match tokio::time::timeout_at(deadline.instant().into(), &mut reading).await {
+                    Ok(Ok(Ok(reading))) => self.apply(&reading, deadline).await,
+                    Ok(Ok(Err(error))) => self.unread(&error),
+                    // It panicked; the next event reads again.
+                    Ok(Err(_)) => {}
+                    Err(_) => *self.pending() = Some(Pending::Reading(reading)),
+                }
             }
+            None => {}
         }
         self.flush(deadline).await;
+        self.send_reports().await;
         self.free();
     }
 
@@ -297,14 +330,14 @@ impl Follower {
         match candidate::link(self, id, deadline).await {
             Ok(linked) => {
                 candidates.loaded(id);
-                self.report(id, None).await;
+                self.report(id, None);
                 Some(linked)
             }
             Err(reason) => {
                 candidates.refused(id, reading.pointer.generation);
                 tracing::error!(release = %id, "cannot run the release, so `{}` goes on: {reason}", self.host.release());
                 self.adopt.note(&News::Refused(id.clone()));
-                self.report(id, Some(reason)).await;
+                self.report(id, Some(reason));
                 None
             }
         }
@@ -346,11 +379,18 @@ impl Follower {
         }
     }
 
-    /// Best effort: hosts go on whether it is known or not.
-    async fn report(&self, release: &ReleaseId, failure: Option<String>) {
+    fn report(&self, release: &ReleaseId, failure: Option<String>) {
         let report = candidate::report(&self.options.host, failure);
-        if let Err(error) = self.store.report(release, &report, Deadline::after(STATUS_TIMEOUT)).await {
-            tracing::warn!(release = %release, "cannot report on the release: {error}");
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push((release.clone(), report));
+    }
+
+    /// Best effort: hosts go on whether it is known or not.
+    async fn send_reports(&self) {
+        let reports = std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner));
+        for (release, report) in reports {
+            if let Err(error) = self.store.report(&release, &report, Deadline::after(STATUS_TIMEOUT)).await {
+                tracing::warn!(release = %release, "cannot report on the release: {error}");
+            }
         }
     }
 
@@ -361,6 +401,10 @@ impl Follower {
     /// Whether it is time to read the pointer: neither was it read nor has that failed a moment ago.
     fn is_due(&self) -> bool {
         self.ages().tried.of().is_none_or(|age| age >= self.options.max_staleness)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Option<Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ages(&self) -> MutexGuard<'_, Ages> {

@@ -1,6 +1,6 @@
-//! AWS on this machine, over HTTP: DynamoDB, Parameter Store and `@connections` on one port, and their failures.
+//! AWS on this machine, over HTTP: DynamoDB, S3, Parameter Store and `@connections` on one port, and their failures.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use http::request::Parts;
@@ -8,13 +8,21 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use serde_json::{Value, json};
-use tidegate_aws::Tables;
+use tidegate_aws::{ReleaseTables, Tables};
 use tidegate_embedded::{Embedded, connector};
 use tidegate_local_lambda::{Server, server};
 use tokio::sync::watch;
 
 /// What the requests are signed with.
 pub(crate) const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
+
+/// The bucket of releases.
+pub(crate) const BUCKET: &str = "bucket-of-releases";
+
+/// The tables of releases.
+pub(crate) fn release_tables() -> ReleaseTables {
+    ReleaseTables { releases: "releases".to_owned(), release_status: "release-status".to_owned() }
+}
 
 /// What the tests see of AWS.
 pub(crate) struct Aws {
@@ -28,6 +36,10 @@ struct Shared {
     dynamodb_fails: Mutex<Option<(u16, &'static str)>>,
     /// The status of every answer of Parameter Store, when it is to fail.
     parameters_fail: Mutex<Option<(u16, &'static str)>>,
+    /// The status of every answer of S3, when it is to fail.
+    objects_fail: Mutex<Option<u16>>,
+    /// The objects of the one bucket, by their path.
+    objects: Mutex<BTreeMap<String, Bytes>>,
     open: Mutex<BTreeSet<String>>,
     /// Messages by their connection, in order.
     posts: watch::Sender<Vec<(String, Vec<u8>)>>,
@@ -41,10 +53,13 @@ impl Aws {
         let database = Embedded::memory().unwrap();
         let client = tidegate_aws::client::local(database.http_client());
         Tables::default().create_missing(&client).await.unwrap();
+        release_tables().create_missing(&client).await.unwrap();
         let shared = Arc::new(Shared {
             aws: tidegate_local_lambda::Aws::new(connector::Client::new(database).connector(), ACCESS_KEY_ID),
             dynamodb_fails: Mutex::default(),
             parameters_fail: Mutex::default(),
+            objects_fail: Mutex::default(),
+            objects: Mutex::default(),
             open: Mutex::default(),
             posts: watch::Sender::default(),
             looks: watch::Sender::default(),
@@ -85,6 +100,10 @@ impl Aws {
         *self.shared.parameters_fail.lock().unwrap() = how;
     }
 
+    pub(crate) fn fail_objects(&self, status: Option<u16>) {
+        *self.shared.objects_fail.lock().unwrap() = status;
+    }
+
     pub(crate) fn fail_dynamodb(&self, how: Option<(u16, &'static str)>) {
         *self.shared.dynamodb_fails.lock().unwrap() = how;
     }
@@ -111,6 +130,7 @@ impl Shared {
         let service = match target {
             Some(target) if target.starts_with("DynamoDB_20120810.") => "dynamodb",
             Some(_) => "ssm",
+            None if parts.uri.path().starts_with(&format!("/{BUCKET}/")) => "s3",
             None => "execute-api",
         };
         let signed = parts.headers["authorization"].to_str().unwrap();
@@ -121,6 +141,7 @@ impl Shared {
                 assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["WithDecryption"], true);
                 self.unless(&self.parameters_fail, &parts, body).await
             }
+            "s3" => self.object(&parts, body),
             _ => self.connections(&parts.method, parts.uri.path(), &body),
         }
     }
@@ -131,6 +152,26 @@ impl Shared {
         match fails {
             Some((status, kind)) => answer(status, json!({ "__type": kind, "message": "injected" }).to_string()),
             None => self.aws.answer(parts, body).await,
+        }
+    }
+
+    fn object(&self, parts: &Parts, body: Bytes) -> Response<Full<Bytes>> {
+        if let Some(status) = *self.objects_fail.lock().unwrap() {
+            return answer(status, "<Error><Code>InternalError</Code></Error>");
+        }
+        let mut objects = self.objects.lock().unwrap();
+        let found = objects.get(parts.uri.path()).cloned();
+        match (parts.method.as_str(), found) {
+            ("GET", Some(object)) => answer(200, object),
+            ("HEAD", Some(_)) => answer(200, ""),
+            ("GET", None) => answer(404, "<Error><Code>NoSuchKey</Code></Error>"),
+            ("HEAD", None) => answer(404, ""),
+            ("PUT", None) => {
+                objects.insert(parts.uri.path().to_owned(), body);
+                answer(200, "")
+            }
+            ("PUT", Some(_)) => answer(412, "<Error><Code>PreconditionFailed</Code></Error>"),
+            other => panic!("unexpected {other:?}"),
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tidegate_aws::{Account, ReleaseTables, Transport};
 use tidegate_capability::Deadline;
 use tidegate_compile::Target;
 use tidegate_event::{Connection, Timestamp};
@@ -13,10 +15,11 @@ use tidegate_release::folder_store::FolderStore;
 use tidegate_release::keys::{Key, Keys};
 use tidegate_release::pointer::{Action, Pointer, Share};
 use tidegate_release::publish::{Compiled, Content, publish};
-use tidegate_release::store::{Activate as _, Consistency, Releases as _, Status as _};
+use tidegate_release::store::{self, Activate as _, Consistency, Releases as _, Status as _};
 use tidegate_release::{App, Digest, ReleaseId, SigningKey, folder};
 use tidegate_runtime::{engine, interface};
 
+use crate::aws::{ACCESS_KEY_ID, BUCKET, release_tables};
 use crate::clock::Clock;
 use crate::events::{self, OWN};
 use crate::process::{Bootstrap, Setup, setup, soon};
@@ -29,26 +32,42 @@ const STALE: Duration = Duration::from_secs(3);
 /// A little more than a reading may be old for an event to begin on it.
 const THAWED: Duration = Duration::from_secs(31);
 
-/// A store in a folder, and who publishes there.
+/// A store in a folder, or on AWS, and who publishes there.
 struct Store {
     folder: tempfile::TempDir,
-    store: FolderStore,
+    store: Arc<dyn store::Store>,
     key: SigningKey,
 }
 
 impl Store {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = FolderStore::open(folder.path()).unwrap();
+        let store = Arc::new(FolderStore::open(folder.path()).unwrap());
         Self { folder, store, key: SigningKey::generate().unwrap() }
     }
 
-    /// Has a process follow the store, and trust who publishes there.
+    /// A store on the AWS of a process, which follows it.
+    fn on_aws(setup: Setup) -> (Self, Setup) {
+        let url = setup.aws.url();
+        let account = Account::new(Transport::new().unwrap(), "eu-west-1", ACCESS_KEY_ID, "secret", Some("token"));
+        let store = Arc::new(account.releases(&release_tables(), BUCKET, Some(&url), Some(&url)));
+        let store = Self { store, ..Self::new() };
+        let ReleaseTables { releases, release_status } = release_tables();
+        let setup = store.trusted_by(setup).set("RELEASES_TABLE", &releases);
+        (store, setup.set("RELEASE_STATUS_TABLE", &release_status).set("RELEASES_BUCKET", BUCKET))
+    }
+
+    /// Has a process follow the folder, and trust who publishes there.
     fn followed_by(&self, setup: Setup) -> Setup {
+        self.trusted_by(setup).set("RELEASES_DIR", self.folder.path().to_str().unwrap())
+    }
+
+    /// Has a process trust who publishes.
+    fn trusted_by(&self, setup: Setup) -> Setup {
         let key = Key { public_key: self.key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
         let keys = Keys([("ci".to_owned(), key)].into());
         std::fs::write(setup.task().join(folder::KEYS_FILE), serde_json::to_vec(&keys).unwrap()).unwrap();
-        setup.set("RELEASES_DIR", self.folder.path().to_str().unwrap())
+        setup
     }
 
     /// A process that goes by a clock and follows the store.
@@ -80,7 +99,7 @@ impl Store {
             provenance: Provenance { created_at: Timestamp::now(), revision: None, tidegate: "test".to_owned() },
         };
         change(&mut content);
-        publish(&self.store, &content, keys).await.unwrap().id
+        publish(&*self.store, &content, keys).await.unwrap().id
     }
 
     async fn move_to(&self, action: Action, next: impl FnOnce(&Pointer) -> Pointer) {
@@ -272,7 +291,7 @@ async fn a_pointer_that_makes_no_sense_changes_nothing_until_it_does() {
     store.activate(&release).await;
     let bootstrap = store.start(&clock).await;
     assert!(bootstrap.is_probed().await);
-    let pointer = store.store.pointer_path();
+    let pointer = store.folder.path().join("pointer.json");
     let whole = std::fs::read(&pointer).unwrap();
     for broken in [&whole[..whole.len() / 2], b"garbage", b""] {
         std::fs::write(&pointer, broken).unwrap();
@@ -388,4 +407,54 @@ async fn connections_of_events_are_what_a_canary_is_chosen_by() {
     for _ in 0..5 {
         assert_eq!(bootstrap.is_probed().await, takes);
     }
+}
+
+#[tokio::test]
+async fn aws_that_fails_leaves_the_last_good_release_and_aws_that_works_again_the_new_one() {
+    let clock = Clock::new();
+    let (store, setup) = Store::on_aws(clock.set(setup(&app()).await));
+    let bootstrap = setup.start().await;
+    assert!(!bootstrap.is_probed().await);
+    let release = store.publish(&probed()).await;
+    store.activate(&release).await;
+    bootstrap.aws.fail_dynamodb(Some((400, "ThrottlingException")));
+    assert!(!bootstrap.is_probed_soon(&clock).await);
+    clock.advance_more(THAWED);
+    assert!(!bootstrap.is_probed().await, "an event does not wait for the pointer for long");
+    bootstrap.said("cannot read the pointer").await;
+    bootstrap.aws.fail_dynamodb(None);
+    // What there is no time for before an event is done after it: S3 is asked again for longer than the event waits.
+    bootstrap.aws.fail_objects(Some(503));
+    assert!(!bootstrap.is_probed_soon(&clock).await);
+    bootstrap.said("what is to run was not ready within 50 ms").await;
+    let line = bootstrap.said("cannot run the release").await;
+    assert_eq!((&line["level"], &line["release"]), (&"ERROR".into(), &release.as_str().into()));
+    assert!(store.failure(&release).await.contains("InternalError"));
+    bootstrap.aws.fail_objects(None);
+    clock.advance_more(THAWED);
+    assert!(bootstrap.is_probed_soon(&clock).await, "{:?}", bootstrap.lines().last());
+    // The table has what the host reported, and the way back needs no table to be written by it.
+    assert_eq!(store.store.reports(soon_enough()).await.unwrap()[&release].loaded, 1);
+    bootstrap.aws.fail_objects(Some(503));
+    store
+        .move_to(Action::Rollback, |old| Pointer { active: None, generation: old.generation + 1, ..old.clone() })
+        .await;
+    assert!(!bootstrap.is_probed_soon(&clock).await);
+}
+
+#[tokio::test]
+async fn a_canary_is_halted_by_what_is_counted_in_the_table() {
+    let clock = Clock::new();
+    let (store, setup) = Store::on_aws(clock.set(setup(&app()).await));
+    let bootstrap = setup.start().await;
+    let release = store.publish(&probed()).await;
+    assert!(!bootstrap.is_probed().await);
+    store.canary(&release, 0).await;
+    assert!(bootstrap.is_probed_soon(&clock).await);
+    bootstrap.invoke(events::message("echo", "trap")).await.unwrap_err();
+    soon(bootstrap.api.idle()).await;
+    assert!(!bootstrap.is_probed().await);
+    let run = store.store.pointer(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
+    assert_eq!(store.store.halted(run, soon_enough()).await.unwrap().unwrap().release, release);
+    bootstrap.line(|line| line["CanaryHalts"] == 1).await;
 }
