@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import following
 import machine
 from servers import HERE
 from tables import keep, number, spread, verdict
@@ -33,6 +34,9 @@ APP = HERE / "python"
 OWN, NATIVE, ONE_THREAD, PYTHON = "tidegate", "native", "native_one_thread", "python"
 # The functions, as the driver and as the page call them.
 FUNCTIONS = {OWN: "tidegate", NATIVE: "native", ONE_THREAD: "native, one thread", PYTHON: "python"}
+# Tidegate's function with releases to follow: none is active, or another than the package's.
+FOLLOWING, RELEASED = "tidegate_following", "tidegate_released"
+HOSTS = {OWN: "no releases to follow", FOLLOWING: "none active", RELEASED: "another one active"}
 DRIVER_SECONDS = 1_800
 # What is read from the run on one core.
 WARM = ["echo", "chat", "memory_kib"]
@@ -104,6 +108,15 @@ TARGETS = [
     Target("resident memory ≤ 16 MiB", lambda it: it.of(OWN)["memory_kib"] / 1024, 16, form="{:.1f} MiB"),
     Target("package ≤ 6 MB, zipped", lambda it: it.package_bytes[OWN] / 1e6, 6, form="{:.2f} MB"),
     Target("fan-out to 1,000 ≤ 1.2 × its bound", lambda it: it.fanout(OWN), 1.2),
+    *[
+        Target(
+            f"warm {kind}: p50 following releases, {HOSTS[host]} ≤ 1.03 × without",
+            lambda it, kind=kind, host=host: it.p50(host, kind) / it.p50(OWN, kind),
+            1.03,
+        )
+        for kind in ("echo", "chat")
+        for host in (FOLLOWING, RELEASED)
+    ],
 ]
 
 # What is shown of each function: a title, and how a cell reads.
@@ -129,6 +142,8 @@ ROWS: list[tuple[str, Callable[[Report, str], str]]] = [
     ("fan-out: × the bound", lambda it, name: f"{it.fanout(name):.2f}"),
     ("package, MB zipped", lambda it, name: f"{it.package_bytes[name] / 1e6:.3f}"),
 ]
+# The same of Tidegate's function with releases to follow.
+HOST_ROWS = [(title, cell) for title, cell in ROWS if title.startswith(("cold", "warm", "memory after the warm"))]
 
 
 def unpack(package: Path, folder: Path) -> None:
@@ -148,9 +163,10 @@ def zipped(path: Path) -> int:
     return package.tell()
 
 
-def drive(options: argparse.Namespace, package: Path, *, cold: int = 0, events: int = 0, broadcasts: int = 0) -> dict:
+def drive(options: argparse.Namespace, package: Path, releases: Path, *, cold: int = 0, events: int = 0, broadcasts: int = 0) -> dict:
     settings = {
         "tidegate": package,
+        "releases": releases,
         "native": options.native,
         "native-one-thread": options.native_one_thread,
         "python": options.python,
@@ -179,11 +195,13 @@ def one_core() -> Iterator[None]:
 
 def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder)
+        package = Path(folder) / "package"
         unpack(options.package, package)
-        measured = drive(options, package, cold=options.cold, broadcasts=options.broadcasts)
+        releases = following.publish(options.tidegate, package, Path(folder) / "chat")
+        measured = drive(options, package, releases, cold=options.cold, broadcasts=options.broadcasts)
         with one_core():
-            warm = drive(options, package, events=options.events)
+            warm = drive(options, package, releases, events=options.events)
+    measured["release_calls"] = warm["release_calls"]
     for name, function in measured["functions"].items():
         function |= {reading: warm["functions"][name][reading] for reading in WARM}
     sizes = {
@@ -216,6 +234,12 @@ def text(options: argparse.Namespace, report: Report) -> str:
         "",
         f"Every function made the same calls: at its start {calls(measured['start_calls'])}; for an echo "
         f"{calls(measured['echo_calls'])}; for a chat message {calls(measured['chat_calls'])}.",
+        "",
+        f"| tidegate, following releases | {' | '.join(HOSTS.values())} |",
+        "|---|" + "---:|" * len(HOSTS),
+        *[f"| {title} | {' | '.join(cell(report, name) for name in HOSTS)} |" for title, cell in HOST_ROWS],
+        "",
+        f"Calls for releases, while there were {2 * events:,} warm events of each: {calls(measured['release_calls'])}.",
     ]
     return "\n".join(lines)
 
@@ -224,6 +248,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--driver", type=Path, required=True, help="the driver")
     parser.add_argument("--package", type=Path, required=True, help="the chat's package for this machine's CPU")
+    parser.add_argument("--tidegate", type=Path, required=True, help="the command line, which publishes a release")
     parser.add_argument("--native", type=Path, required=True, help="the native handler")
     parser.add_argument("--native-one-thread", type=Path, required=True, help="the native handler on one thread")
     parser.add_argument("--python", type=Path, required=True, help="the interpreter that has the runtime and the SDK")
@@ -236,7 +261,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    for name in ("driver", "package", "native", "native_one_thread"):
+    for name in ("driver", "package", "tidegate", "native", "native_one_thread"):
         setattr(options, name, getattr(options, name).resolve())
     # Not resolved: a virtual environment is found by the name of its interpreter.
     options.python = options.python.absolute()

@@ -69,6 +69,14 @@ pub fn json_answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     answer
 }
 
+/// An answer of S3.
+#[must_use]
+pub fn object_answer(body: Bytes) -> Response<Full<Bytes>> {
+    let mut answer = empty_answer(StatusCode::OK);
+    *answer.body_mut() = Full::new(body);
+    answer
+}
+
 /// An answer of `@connections`.
 #[must_use]
 pub fn empty_answer(status: StatusCode) -> Response<Full<Bytes>> {

@@ -1,4 +1,4 @@
-//! The stub of AWS: DynamoDB, Parameter Store and `@connections` on one port, over HTTP/1.1.
+//! The stub of AWS: DynamoDB, Parameter Store, S3 and `@connections` on one port, over HTTP/1.1.
 //!
 //! It checks nothing and remembers nothing but which calls came: its own time is part of every measurement.
 
@@ -14,8 +14,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tidegate_local_lambda::server::{self, Server};
 
-use crate::answers::{Answers, empty_answer, json_answer};
+use crate::answers::{Answers, empty_answer, json_answer, object_answer};
 use crate::delay::Delay;
+use crate::published::{BUCKET, Published};
 
 /// The largest request; those of the chat have less than a kilobyte.
 const MAX_REQUEST_BYTES: usize = 1 << 20;
@@ -37,6 +38,8 @@ pub struct Aws {
 pub struct Seen {
     /// The calls.
     pub calls: Calls,
+    /// Those that were for a release: each with its table, or with what was read of the bucket.
+    pub of_releases: Calls,
     /// For each post, in the order in which they came, the most that had been under way at once by then.
     pub in_flight: Vec<usize>,
     /// What was posted, by connection; empty unless messages are kept.
@@ -52,6 +55,7 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     answers: Answers,
+    published: Option<Published>,
     post_time: Duration,
     keeps_messages: bool,
     under_way: usize,
@@ -59,13 +63,14 @@ struct State {
 }
 
 impl Aws {
-    /// Starts the stub with an empty group, and posts that take no time.
+    /// Starts the stub with an empty group, and posts that take no time; and with a release, if one is published.
     ///
     /// # Errors
     /// The system has no port or no thread.
-    pub async fn start() -> Result<Self> {
+    pub async fn start(published: Option<Published>) -> Result<Self> {
         let state = State {
             answers: Answers::new(0),
+            published,
             post_time: Duration::ZERO,
             keeps_messages: false,
             under_way: 0,
@@ -98,6 +103,14 @@ impl Aws {
         self.shared.state().keeps_messages = keep;
     }
 
+    /// Lets the next process find nothing of the release on this machine, as in a new environment.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn forget_cached(&self) -> Result<()> {
+        self.shared.state().published.as_ref().map_or(Ok(()), Published::forget)
+    }
+
     /// What came since the last time.
     #[must_use]
     pub fn take(&self) -> Seen {
@@ -112,14 +125,28 @@ impl Shared {
             return empty_answer(StatusCode::BAD_REQUEST);
         };
         match parts.headers.get("x-amz-target").map(|target| target.to_str().unwrap_or_default()) {
-            Some(target) => self.operation(target.rsplit('.').next().unwrap_or(target)),
-            None => self.connection(&parts, body).await,
+            Some(target) => self.operation(target.rsplit('.').next().unwrap_or(target), &body),
+            None => match self.object(&parts) {
+                Some(bytes) => object_answer(bytes),
+                None => self.connection(&parts, body).await,
+            },
         }
     }
 
-    fn operation(&self, operation: &str) -> Response<Full<Bytes>> {
+    /// An object of the bucket of releases.
+    fn object(&self, parts: &Parts) -> Option<Bytes> {
         let mut state = self.state();
-        state.count(operation);
+        let object = state.published.as_ref()?.object(parts.uri.path())?;
+        count(&mut state.seen.of_releases, &format!("{} {BUCKET}", parts.method));
+        Some(object)
+    }
+
+    fn operation(&self, operation: &str, body: &[u8]) -> Response<Full<Bytes>> {
+        let mut state = self.state();
+        if let Some(answer) = state.of_releases(operation, body) {
+            return json_answer(StatusCode::OK, answer);
+        }
+        count(&mut state.seen.calls, operation);
         match state.answers.of(operation) {
             Some(body) => json_answer(StatusCode::OK, body),
             None => {
@@ -133,7 +160,7 @@ impl Shared {
         let path = parts.uri.path();
         let id = CONNECTIONS.iter().find_map(|before| path.split_once(before)).map(|(_, id)| id.replace("%3D", "="));
         let (Some(id), &Method::POST) = (id, &parts.method) else {
-            self.state().count(&format!("{} {path}", parts.method));
+            count(&mut self.state().seen.calls, &format!("{} {path}", parts.method));
             return empty_answer(StatusCode::NOT_FOUND);
         };
         let post_time = self.state().begin(id, body);
@@ -148,16 +175,16 @@ impl Shared {
 }
 
 impl State {
-    fn count(&mut self, operation: &str) {
-        match self.seen.calls.get_mut(operation) {
-            Some(count) => *count += 1,
-            None => drop(self.seen.calls.insert(operation.to_owned(), 1)),
-        }
+    /// The answer to an operation on a table of releases.
+    fn of_releases(&mut self, operation: &str, body: &[u8]) -> Option<Bytes> {
+        let (table, answer) = self.published.as_ref()?.operation(operation, body)?;
+        count(&mut self.seen.of_releases, &format!("{operation} {table}"));
+        Some(answer)
     }
 
     /// Counts a post, and says how long it takes.
     fn begin(&mut self, id: String, body: Bytes) -> Duration {
-        self.count("PostToConnection");
+        count(&mut self.seen.calls, "PostToConnection");
         self.under_way += 1;
         let most = self.seen.in_flight.last().copied().unwrap_or_default().max(self.under_way);
         self.seen.in_flight.push(most);
@@ -165,5 +192,12 @@ impl State {
             self.seen.messages.entry(id).or_default().push(body);
         }
         self.post_time
+    }
+}
+
+fn count(calls: &mut Calls, call: &str) {
+    match calls.get_mut(call) {
+        Some(count) => *count += 1,
+        None => drop(calls.insert(call.to_owned(), 1)),
     }
 }

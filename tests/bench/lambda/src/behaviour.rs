@@ -115,7 +115,7 @@ mod tests {
 
     fn chat(answer: &[u8], calls: &[(&str, usize)], message: &'static str) -> Behaviour {
         let messages = [("a=".to_owned(), vec![Bytes::from_static(message.as_bytes())])].into();
-        let seen = Seen { calls: counted(calls), in_flight: vec![1], messages };
+        let seen = Seen { calls: counted(calls), in_flight: vec![1], messages, ..Seen::default() };
         Behaviour { chat: done(answer, seen).unwrap(), ..Behaviour::default() }
     }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
+use crate::published::{BUCKET, STATUS};
+
 /// A function: a program that asks the Runtime API for events.
 #[derive(Debug, Clone)]
 pub struct Function {
@@ -12,6 +14,8 @@ pub struct Function {
     pub name: &'static str,
     program: PathBuf,
     arguments: Vec<OsString>,
+    /// What it has in its environment beside the others.
+    variables: Vec<(&'static str, &'static str)>,
     /// `LAMBDA_TASK_ROOT`, and where it is started.
     root: PathBuf,
 }
@@ -47,14 +51,23 @@ impl Function {
     /// Tidegate's host in a folder where its package is unpacked.
     #[must_use]
     pub fn tidegate(package: &Path) -> Self {
-        Self { name: "tidegate", program: package.join("bootstrap"), arguments: Vec::new(), root: package.to_owned() }
+        let program = package.join("bootstrap");
+        let root = package.to_owned();
+        Self { name: "tidegate", program, arguments: Vec::new(), variables: Vec::new(), root }
+    }
+
+    /// The same, following the releases whose pointer is in this table.
+    #[must_use]
+    pub fn following(name: &'static str, package: &Path, table: &'static str) -> Self {
+        let variables = vec![("RELEASES_TABLE", table), ("RELEASE_STATUS_TABLE", STATUS), ("RELEASES_BUCKET", BUCKET)];
+        Self { name, variables, ..Self::tidegate(package) }
     }
 
     /// A native handler.
     #[must_use]
     pub fn native(name: &'static str, program: &Path) -> Self {
         let root = program.parent().unwrap_or(Path::new("/")).to_owned();
-        Self { name, program: program.to_owned(), arguments: Vec::new(), root }
+        Self { name, program: program.to_owned(), arguments: Vec::new(), variables: Vec::new(), root }
     }
 
     /// The Python handler in `app.py` of a folder, as Lambda's Python image starts it.
@@ -64,6 +77,7 @@ impl Function {
             name: "python",
             program: interpreter.to_owned(),
             arguments: ["-m", "awslambdaric", "app.handler"].map(OsString::from).to_vec(),
+            variables: Vec::new(),
             root: folder.to_owned(),
         }
     }
@@ -77,6 +91,7 @@ impl Function {
             .current_dir(&self.root)
             .env_clear()
             .envs(ENVIRONMENT)
+            .envs(self.variables.iter().copied())
             .env("TIDEGATE_FUNCTION", "handler")
             .env("LAMBDA_TASK_ROOT", &self.root)
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api)

@@ -6,7 +6,8 @@
 //! - [`function`]: the functions, and how each is started
 //! - [`process`]: one of them, running
 //! - [`events`]: what they are given
-//! - [`aws`]: the stub of AWS; [`answers`]: what it says; [`delay`]: how long a post takes
+//! - [`aws`]: the stub of AWS; [`answers`]: what it says; [`published`]: what it has of a release; [`delay`]: how long a post
+//!   takes
 //! - [`behaviour`]: that they do the same, which is checked before anything is timed
 //! - [`cold`], [`warm`], [`fanout`]: what is measured
 //! - [`report`]: the measurements
@@ -20,5 +21,6 @@ pub mod events;
 pub mod fanout;
 pub mod function;
 pub mod process;
+pub mod published;
 pub mod report;
 pub mod warm;

@@ -17,6 +17,8 @@ pub struct Report {
     pub echo_calls: Calls,
     /// The calls for a chat message, of every function.
     pub chat_calls: Calls,
+    /// The calls for releases while warm events ran, of those that follow them.
+    pub release_calls: Calls,
     /// The functions, by name.
     pub functions: BTreeMap<&'static str, Measured>,
 }

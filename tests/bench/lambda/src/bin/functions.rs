@@ -2,16 +2,16 @@
 //!
 //! Every round visits every function, so that a machine that slows down slows all of them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use tidegate_bench_lambda::aws::Aws;
+use tidegate_bench_lambda::aws::{Aws, Seen};
 use tidegate_bench_lambda::behaviour::{self, Behaviour};
 use tidegate_bench_lambda::function::Function;
 use tidegate_bench_lambda::process::Process;
+use tidegate_bench_lambda::published::{self, Published};
 use tidegate_bench_lambda::report::Report;
 use tidegate_bench_lambda::warm::{self, Times};
 use tidegate_bench_lambda::{cold, events, fanout};
@@ -28,6 +28,9 @@ struct Arguments {
     /// The folder where Tidegate's package is unpacked.
     #[arg(long)]
     tidegate: PathBuf,
+    /// The folder of the releases that are published, one of which is active: then it runs following them too.
+    #[arg(long)]
+    releases: Option<PathBuf>,
     /// The native handler, as its runtime's documentation starts it.
     #[arg(long)]
     native: Option<PathBuf>,
@@ -64,11 +67,10 @@ struct Running {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let functions = functions(&arguments)?;
-    let aws = Aws::start().await?;
+    let aws = Aws::start(arguments.releases.as_deref().map(Published::read).transpose()?).await?;
     agree(&functions, &aws, fanout::MEMBERS).await?;
     let Behaviour { start, echo, chat } = agree(&functions, &aws, ROOM).await?;
-    let mut report =
-        Report { start_calls: start, echo_calls: echo.calls, chat_calls: chat.calls, functions: BTreeMap::new() };
+    let mut report = Report { start_calls: start, echo_calls: echo.calls, chat_calls: chat.calls, ..Report::default() };
     cold_starts(&functions, &aws, arguments.cold, &mut report).await?;
     let mut running = Vec::new();
     for function in functions {
@@ -80,13 +82,19 @@ async fn main() -> Result<()> {
     for Running { process, .. } in running {
         process.stop().await?;
     }
+    aws.forget_cached()?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }
 
 /// Paths become absolute: each function is started in its own folder.
 fn functions(arguments: &Arguments) -> Result<Vec<Function>> {
-    let mut functions = vec![Function::tidegate(&absolute(&arguments.tidegate)?)];
+    let package = absolute(&arguments.tidegate)?;
+    let mut functions = vec![Function::tidegate(&package)];
+    if arguments.releases.is_some() {
+        functions.push(Function::following("tidegate_following", &package, published::EMPTY));
+        functions.push(Function::following("tidegate_released", &package, published::ACTIVE));
+    }
     for (name, program) in [("native", &arguments.native), ("native_one_thread", &arguments.native_one_thread)] {
         if let Some(program) = program {
             functions.push(Function::native(name, &absolute(program)?));
@@ -121,6 +129,7 @@ async fn agree(functions: &[Function], aws: &Aws, members: usize) -> Result<Beha
 async fn cold_starts(functions: &[Function], aws: &Aws, rounds: usize, report: &mut Report) -> Result<()> {
     for _ in 0..rounds {
         for function in functions {
+            aws.forget_cached()?;
             let took = cold::run(function, aws).await?;
             report.functions.entry(function.name).or_default().cold_ms.push(took);
         }
@@ -147,7 +156,8 @@ async fn warm_events(running: &mut [Running], aws: &Aws, count: usize, report: &
     }
     // As many as were seen before the clock ran, for every event.
     let expected = running.len() * turn * TURNS;
-    let calls = aws.take().calls;
+    let Seen { calls, of_releases, .. } = aws.take();
+    report.release_calls = of_releases;
     let count = |operation| calls.get(operation).copied().unwrap_or_default();
     if report.chat_calls.iter().any(|(operation, per_event)| count(operation) != per_event * expected) {
         bail!("the calls of {expected} chat messages were {calls:?}, and of one {:?}", report.chat_calls);
