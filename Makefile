@@ -8,13 +8,14 @@
 #   make deploy  packages, and deploys to AWS with the CDK (STAGE=dev; stage and prod are the others)
 #   make destroy takes the stage STAGE down again
 #   make lint    formatting, clippy, licences, dependency rules, what must not be committed
-#   make bench   compares with a bare server and workerd, then with functions in Rust and Python, and rewrites docs/BENCHMARKS.md
+#   make bench   compares with a bare server and workerd, with functions in Rust and Python, and with how others take new
+#                versions, and rewrites docs/BENCHMARKS.md
 #   make setup   what the tests install, and nothing else
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: dev test test-host test-guest test-infra test-aws test-e2e soak package packages deploy destroy qemu lint lint-infra lint-rust lint-deny lint-rules bench bench-gateway bench-lambda setup wasm clean
+.PHONY: dev test test-host test-guest test-infra test-aws test-e2e soak package packages deploy destroy qemu lint lint-infra lint-rust lint-deny lint-rules bench bench-gateway bench-lambda bench-swaps bench-package setup wasm clean
 
 WASM_TARGET := wasm32-wasip2
 CARGO_DENY_VERSION := 0.20.2
@@ -143,8 +144,8 @@ lint-deny: .tools/bin/cargo-deny
 
 CPU := $(shell uname -m)
 
-# Each rewrites its part of the page; both want a machine that does nothing else.
-bench: bench-gateway bench-lambda
+# Each rewrites its part of the page; all want a machine that does nothing else.
+bench: bench-gateway bench-lambda bench-swaps
 
 bench-gateway: wasm tests/bench/node_modules/.installed
 	cargo build --locked --release -p tidegate-cli --bin tidegate
@@ -153,14 +154,29 @@ bench-gateway: wasm tests/bench/node_modules/.installed
 	$(VENV)/bin/python tests/bench/run.py --tidegate $(TARGET_DIR)/release/tidegate --criterion $(TARGET_DIR)/criterion \
 	    --load $(TARGET_DIR)/bench/release/load --floor $(TARGET_DIR)/bench/release/floor --page docs/BENCHMARKS.md $(ARGS)
 
-# The package is what would be deployed on this machine's CPU; the native function is built with the same profile.
-bench-lambda: $(VENV)/.installed .tools/bench/.installed
+# What would be deployed on this machine's CPU.
+bench-package:
 	$(MAKE) package TARGET=$(CPU) APP=guest/examples/chat PACKAGE=$(TARGET_DIR)/bench/chat.zip
+
+# The native function is built with the profile of the package's host.
+bench-lambda: bench-package $(VENV)/.installed .tools/bench/.installed
 	cargo build --locked --profile lambda --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p bench-native-chat
 	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench-lambda
 	$(VENV)/bin/python tests/bench/functions.py --driver $(TARGET_DIR)/bench/release/functions --package $(TARGET_DIR)/bench/chat.zip \
+	    --tidegate $(TARGET_DIR)/debug/tidegate \
 	    --native $(TARGET_DIR)/bench/lambda/native-chat --native-one-thread $(TARGET_DIR)/bench/lambda/native-chat-one-thread \
 	    --python .tools/bench/bin/python --page docs/BENCHMARKS.md $(LAMBDA_ARGS)
+
+# MiniStack is among what deploys, as the emulated AWS of its tests.
+bench-swaps: bench-package tests/bench/node_modules/.installed
+	cargo build --locked --release -p tidegate-cli --bin tidegate
+	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench
+	cargo build --locked --profile lambda --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p bench-native-version
+	cargo build --locked --release --target $(WASM_TARGET) --manifest-path tests/guests/Cargo.toml --target-dir tests/guests/target -p guest-version
+	.tools/infra/bin/python tests/bench/swaps.py --tidegate $(TARGET_DIR)/release/tidegate --package $(TARGET_DIR)/bench/chat.zip \
+	    --ask $(TARGET_DIR)/bench/release/ask --native $(TARGET_DIR)/bench/lambda/native-version \
+	    --component tests/guests/target/$(WASM_TARGET)/release/guest_version.wasm --work $(TARGET_DIR)/bench \
+	    --page docs/BENCHMARKS.md $(SWAPS_ARGS)
 
 .tools/bench/.installed: tests/bench/python/requirements.txt
 	python3 -m venv .tools/bench

@@ -112,13 +112,14 @@ class Workerd(Server):
     name = "workerd"
     # It ends when it runs out of them.
     descriptors_per_connection = 2
+    address = "127.0.0.1:0"
 
     def command(self) -> list[str]:
         # The npm package starts the real program as a child; memory is read and signals are sent by process id.
         found = sorted(HERE.glob("node_modules/@cloudflare/workerd-*/bin/workerd"))
         if not found:
             raise SystemExit("workerd is not installed: run `make bench`, which installs it from npm")
-        return [str(found[0]), "serve", "config.capnp", "--socket-addr", "http=127.0.0.1:0", "--control-fd=1"]
+        return [str(found[0]), "serve", "config.capnp", "--socket-addr", f"http={self.address}", "--control-fd=1"]
 
     def directory(self) -> Path:
         return HERE / "workerd"
