@@ -1,8 +1,12 @@
 """An emulated AWS, and the chat deployed on it as `make deploy` would."""
 
+import json
 import os
 import platform
 import secrets
+import subprocess
+import tomllib
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,13 +14,23 @@ from pathlib import Path
 import chat
 import deployment
 import emulator
+import people
 import pytest
 import tokens
 from deployment import Deployment
 from emulator import Emulator
+from people import Person
+from releases import broken, version
 
-PACKAGES = Path(__file__).resolve().parents[2] / "target" / "package"
+REPOSITORY = Path(__file__).resolve().parents[2]
+GUESTS = REPOSITORY / "tests" / "guests"
+BUILD_SECONDS = 600
+PACKAGES = REPOSITORY / "target" / "package"
 MOTD = "Deployed."
+# Where a package has the keys that its hosts trust.
+KEYS_FILE = "trusted-keys.json"
+# How old a pointer the deployed hosts may follow: less than they would otherwise, so that tests wait less.
+MAX_STALENESS = "200ms"
 
 
 def package_for(machine: str) -> Path:
@@ -27,9 +41,40 @@ def package_for(machine: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def package() -> Path:
-    """The chat's package for this machine: MiniStack executes `bootstrap` as a process of it."""
-    return package_for(platform.machine())
+def tidegate() -> Path:
+    """The command line: `TIDEGATE_BIN`, or what `cargo build -p tidegate-cli` leaves."""
+    path = Path(os.environ.get("TIDEGATE_BIN", REPOSITORY / "target" / "debug" / "tidegate"))
+    assert path.is_file(), f"no `{path}`; `make packages` builds it"
+    return path
+
+
+@pytest.fixture(scope="session")
+def key(tidegate, tmp_path_factory) -> Path:
+    """The private key that the deployed stage trusts, with what the manifest says of it beside it."""
+    path = tmp_path_factory.mktemp("keys") / "ci.pem"
+    made = subprocess.run(
+        [tidegate, "keys", "new", "ci", "--output", path], check=True, capture_output=True, text=True, timeout=60
+    )
+    path.with_suffix(".toml").write_text(made.stdout)
+    return path
+
+
+@pytest.fixture(scope="session")
+def package(key, tmp_path_factory) -> Path:
+    """The chat's package for this machine, as its manifest would make it with that key.
+
+    MiniStack executes `bootstrap` as a process of this machine.
+    """
+    keys = tomllib.loads(key.with_suffix(".toml").read_text())["keys"]
+    changed = tmp_path_factory.mktemp("package") / "chat.zip"
+    with (
+        zipfile.ZipFile(package_for(platform.machine())) as before,
+        zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as after,
+    ):
+        for entry in before.infolist():
+            content = json.dumps(keys).encode() if entry.filename == KEYS_FILE else before.read(entry)
+            after.writestr(entry, content)
+    return changed
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +94,10 @@ def ministack(tmp_path_factory, secret) -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def app(ministack, package, tmp_path_factory) -> Iterator[Deployment]:
     """The chat, deployed once."""
-    assembly = deployment.synthesize(package, tmp_path_factory.mktemp("cdk.out"), ministack)
-    deployed = deployment.deploy(ministack, assembly, "chat")
+    output = tmp_path_factory.mktemp("cdk.out")
+    assembly = deployment.synthesize(package, output, ministack, max_staleness=MAX_STALENESS)
+    # The command line finds it by the stack's name.
+    deployed = deployment.deploy(ministack, assembly, "tidegate-chat-dev")
     yield deployed
     deployment.delete(deployed)
 
@@ -72,6 +119,34 @@ def join(chat_server, token) -> Iterator[Callable[[str], chat.Client]]:
     """Opens a client for a user; it is closed when the test ends."""
     with ExitStack() as opened:
         yield lambda user: opened.enter_context(chat.Client(chat_server.url, token(user)))
+
+
+@pytest.fixture(scope="session")
+def component() -> bytes:
+    """The guest that has many versions."""
+    command = ["cargo", "build", "--locked", "--release", "--target", "wasm32-wasip2", "--target-dir", "target"]
+    subprocess.run([*command, "-p", "guest-version"], cwd=GUESTS, check=True, timeout=BUILD_SECONDS)
+    return (GUESTS / "target" / "wasm32-wasip2" / "release" / "guest_version.wasm").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def publisher(app, tidegate, key, component, tmp_path_factory) -> Person:
+    """Who may publish, in a folder with the chat's sources as they were built."""
+    folder = tmp_path_factory.mktemp("chat")
+    (folder / "tidegate.toml").write_text(people.manifest(key))
+    return people.hire(app, tidegate, "publisher", "PublishPolicy", folder, component, [key])
+
+
+@pytest.fixture(scope="session")
+def operator(app, tidegate, publisher) -> Person:
+    """Who may activate, in the same folder."""
+    return people.hire(app, tidegate, "operator", "ActivatePolicy", publisher.folder, publisher.component)
+
+
+@pytest.fixture(scope="session")
+def ids(publisher) -> dict[str, str]:
+    """Releases that are published once, by the texts of their versions."""
+    return {text: publisher.create(text) for text in (version(1), version(2), version(3), broken(1))}
 
 
 # What the scenarios of `tests/e2e` expect of API Gateway and MiniStack does otherwise; README.md has the list.

@@ -1,11 +1,13 @@
 """The roles: what they allow is enough, which every scenario shows, and each action is needed."""
 
 import contextlib
+import dataclasses
 
 import chat
 import pytest
 from deployment import Deployment
 from permissions import Permission, permissions, without
+from releases import broken, version
 from waiting import wait_until
 from websockets.exceptions import WebSocketException
 
@@ -25,6 +27,20 @@ NEEDED = [
     Permission("handler", "StorageRead", "dynamodb:Query"),  # the history
     Permission("handler", "StorageWrite", "dynamodb:PutItem"),  # a message
 ]
+# What both functions need to follow releases, with what of it does.
+FOLLOWING = [
+    Permission(serves, sid, action)
+    for serves in ("authorizer", "handler")
+    for sid, action in (
+        ("ReleaseObjects", "s3:GetObject"),  # loading one
+        ("ReleasePointer", "dynamodb:GetItem"),  # which release runs
+        ("ReleaseStatus", "dynamodb:GetItem"),  # whether its canary was halted
+        ("ReleaseStatus", "dynamodb:PutItem"),  # halting it
+        ("ReleaseStatus", "dynamodb:UpdateItem"),  # counting what it did
+    )
+]
+# MiniStack says of a missing object that it is missing to whoever asks; S3 only to who may list the bucket.
+UNNOTICED = [Permission(serves, "ReleaseBucket", "s3:ListBucket") for serves in ("authorizer", "handler")]
 # What a grant of storage allows and the chat happens not to do.
 UNUSED = [
     Permission("handler", "StorageRead", "dynamodb:BatchGetItem"),
@@ -35,7 +51,7 @@ UNUSED = [
 
 
 def test_every_action_is_accounted_for(app):
-    assert sorted(permissions(app)) == sorted(NEEDED + UNUSED)
+    assert sorted(permissions(app)) == sorted(NEEDED + FOLLOWING + UNNOTICED + UNUSED)
 
 
 @pytest.mark.parametrize("permission", NEEDED, ids=str)
@@ -45,6 +61,39 @@ def test_an_action_that_is_taken_away_is_missed(app, token, permission):
         with contextlib.suppress(WebSocketException):
             live(app, token("ann"))
         wait_until(lambda: misses(app, permission) > before)
+
+
+@pytest.mark.parametrize("permission", FOLLOWING, ids=str)
+def test_an_action_on_releases_that_is_taken_away_is_missed(app, token, ids, operator, permission):
+    before = misses(app, permission)
+    operator.do("activate", ids[version(1)], "--allow-new-grants")
+    try:
+        # The other function would halt it first.
+        other = "authorizer" if permission.serves == "handler" else "handler"
+        with without(app, permission), without(app, dataclasses.replace(permission, serves=other)):
+            operator.do("canary", ids[broken(1)], "--percent", "100", "--error-budget", "0")
+            spend(app, operator.do("status")["pointer"]["canary"]["run"])
+
+            def missed():
+                with contextlib.suppress(WebSocketException):
+                    live(app, token("ann"))
+                return misses(app, permission) > before
+
+            wait_until(missed)
+    finally:
+        while operator.do("status")["pointer"].keys() & {"active", "canary"}:
+            operator.do("rollback")
+
+
+def spend(app: Deployment, run: int) -> None:
+    """Counts a failure of a canary, as another host would: whoever counts next finds its budget spent."""
+    key = {"pk": {"S": "canary"}, "sk": {"S": f"{run:020}"}}
+    app.emulator.client("dynamodb").update_item(
+        TableName=app.outputs["ReleaseStatusTable"],
+        Key=key,
+        UpdateExpression="ADD traps :one, events :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+    )
 
 
 def live(app: Deployment, token: str) -> None:
