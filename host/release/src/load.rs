@@ -57,10 +57,10 @@ pub struct Terms {
 #[non_exhaustive]
 pub enum LoadError {
     /// The store did not give a part of it.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// It is not believed.
-    #[error("{0}")]
+    #[error(transparent)]
     Verify(#[from] VerifyError),
     /// It was compiled for other hosts.
     #[error(

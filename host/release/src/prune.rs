@@ -55,10 +55,10 @@ pub struct Pruned {
 #[non_exhaustive]
 pub enum PruneError {
     /// The store failed, or the pointer was moved meanwhile.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// The pointer cannot be moved so.
-    #[error("{0}")]
+    #[error(transparent)]
     Move(#[from] MoveError),
     /// Nobody knows which artifacts a release has that cannot be read, so none is removed.
     #[error("the release `{id}` cannot be read, so nothing is known of its artifacts: {problem}; hint: {}", hint(.problem))]

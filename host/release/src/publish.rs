@@ -67,7 +67,7 @@ pub struct Published {
 #[non_exhaustive]
 pub enum PublishError {
     /// The store failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// No host would read it.
     #[error("no host would take the release: {0}")]
