@@ -168,7 +168,7 @@ def failures(app):
 def test_a_halted_canary_stays_halted_until_it_is_restarted(app, ids, running, clients):
     (client,) = clients(running)
     halt(app, ids, client)
-    for command in (["promote"], ["canary", ids[BROKEN], "--percent", "50"]):
+    for command in (["promote"], ["activate", ids[BROKEN]], ["canary", ids[BROKEN], "--percent", "50"]):
         said = app.refuse(*command)
         assert f"the canary `{ids[BROKEN]}` was halted: 1 failures, and its error budget is 0" in said
         assert "hint: `tidegate release rollback` ends it, and `canary --restart` begins anew" in said

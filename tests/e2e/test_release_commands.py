@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -236,3 +237,12 @@ def test_json_is_one_value(app, ids, command):
     activate(app, ids, ONE)
     printed = app.run("release", *command.split(), "--app", app.folder, "--json").stdout
     assert isinstance(json.loads(printed), dict)
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_reader_that_has_had_enough_is_no_error(tidegate, app, ids, more):
+    activate(app, ids, ONE, TWO)
+    command = [tidegate, "release", "history", "--app", app.folder, *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(30)) == ("", 0)

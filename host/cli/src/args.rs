@@ -88,7 +88,7 @@ pub(crate) struct Dev {
     #[arg(long, requires = "lambda")]
     pub(crate) freeze: bool,
     /// Follow the releases in this folder instead of the sources. [default: .tidegate/releases in the app's folder]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
     pub(crate) releases: Option<Option<PathBuf>>,
     /// The bootstrap, built for this machine. [default: `bootstrap` beside this program]
     #[arg(long, value_name = "FILE", requires = "lambda")]

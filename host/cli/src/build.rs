@@ -9,6 +9,7 @@ use tidegate_release::{Manifest, Release, folder};
 
 use crate::built::{self, Built};
 use crate::cache::Cache;
+use crate::output::out;
 use crate::progress::Progress;
 use crate::{args, shell};
 
@@ -22,7 +23,7 @@ const STATE_DIR: &str = ".tidegate";
 pub(crate) async fn run(args: &args::App) -> Result<()> {
     let manifest = Manifest::load(&args.dir)?;
     build(&manifest).await?;
-    println!("{}", release_dir(&manifest).display());
+    out!("{}", release_dir(&manifest).display());
     Ok(())
 }
 

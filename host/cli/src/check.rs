@@ -4,6 +4,7 @@ use anyhow::{Result, anyhow};
 use tidegate_release::{Manifest, Release};
 use tidegate_runtime::{Engine, EngineOptions};
 
+use crate::output::out;
 use crate::{args, build};
 
 /// Builds and checks the app, and prints a line that says so.
@@ -14,7 +15,7 @@ pub(crate) async fn run(args: &args::App) -> Result<()> {
     let manifest = Manifest::load(&args.dir)?;
     let release = checked(&manifest).await?;
     let (routes, components) = (release.app.routes.len(), release.app.components.len());
-    println!("{}: ok: {routes} routes, {components} components, release {}", manifest.name(), release.id);
+    out!("{}: ok: {routes} routes, {components} components, release {}", manifest.name(), release.id);
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use crate::follow::{Following, Releases};
 use crate::integration::Integration;
 use crate::local::{Data, Local};
 use crate::on_lambda;
+use crate::output::out;
 use crate::reload::Reload;
 use crate::shutdown::Shutdown;
 use crate::watch::Watch;
@@ -214,15 +215,18 @@ impl Server {
         let url = format!("ws://{address}/{stage}");
         let token = token::sign(&self.config, DEMO_USER, TOKEN_LIFETIME)?;
         let header = token.map(|token| format!(" -H \"Authorization: Bearer {token}\"")).unwrap_or_default();
-        println!("{name} (release {release}) is at {url}");
-        println!("@connections is at http://{address}/{stage}/@connections");
+        match self.releases {
+            Some(_) => out!("{name} is at {url}"),
+            None => out!("{name} (release {release}) is at {url}"),
+        }
+        out!("@connections is at http://{address}/{stage}/@connections");
         if let Some(runs) = &self.runs {
-            println!("{runs}");
+            out!("{runs}");
         }
         if let Some(releases) = &self.releases {
-            println!("releases are followed in `{}`", releases.display());
+            out!("releases are followed in `{}`; while none is active, release {release} runs", releases.display());
         }
-        println!("\nTry it:\n\n  npx wscat -c {url}{header}\n");
+        out!("\nTry it:\n\n  npx wscat -c {url}{header}\n");
         Ok(())
     }
 

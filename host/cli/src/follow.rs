@@ -75,7 +75,7 @@ impl Releases {
         let before = self.store.deployed()?;
         if let Some(other) = before.filter(|before| before.name != app.name) {
             bail!(
-                "the releases in `{}` are those of the app `{}`, and this is `{}`; hint: `--releases DIR` names another folder",
+                "the releases in `{}` are those of the app `{}`, and this is `{}`; hint: `--releases=DIR` names another folder",
                 self.dir().display(),
                 other.name,
                 app.name

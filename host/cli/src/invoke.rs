@@ -13,6 +13,7 @@ use tidegate_release::{App, Manifest};
 use tidegate_runtime::{Engine, EngineOptions, Host};
 
 use crate::local::{Data, Local};
+use crate::output::out;
 use crate::{args, build, config};
 
 /// How an event of the authorizer is named, which has no route key of its own.
@@ -38,11 +39,11 @@ pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
     outcome.after.run(Deadline::after(TIMEOUT)).await;
     match outcome.response {
         Ok(response) => {
-            println!("{}", String::from_utf8_lossy(&response));
+            out!("{}", String::from_utf8_lossy(&response));
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            println!("{}", String::from_utf8_lossy(&encode_function_error(&error)));
+            out!("{}", String::from_utf8_lossy(&encode_function_error(&error)));
             Ok(ExitCode::FAILURE)
         }
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 use tidegate_release::{Keys, SigningKey};
 
 use crate::args;
+use crate::output::out;
 
 /// The folder of private keys, in that of the user's configuration.
 const KEYS_DIR: &str = "tidegate/keys";
@@ -32,12 +33,12 @@ pub(crate) fn new(args: &args::KeysNew) -> Result<()> {
     let (name, public_key) = (&args.name, key.public_key());
     if args.json {
         let id = public_key.id();
-        println!("{:#}", json!({ "name": name, "file": path, "public-key": public_key, "key": id }));
+        out!("{:#}", json!({ "name": name, "file": path, "public-key": public_key, "key": id }));
         return Ok(());
     }
     eprintln!("tidegate: the private key is in `{}`; whoever can read it signs releases", path.display());
     eprintln!("tidegate: this belongs in `tidegate.toml`, with the stages that shall trust it:\n");
-    println!("[keys.{name}]\npublic-key = \"{public_key}\"\nstages = [\"dev\"]");
+    out!("[keys.{name}]\npublic-key = \"{public_key}\"\nstages = [\"dev\"]");
     Ok(())
 }
 

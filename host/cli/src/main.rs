@@ -12,7 +12,7 @@
 //! - `deployed`: the release of one run; `tether`: a program that ends with this one
 //! - `reload`: a running app that follows its files, which `watch` watches; `follow`: one that follows releases
 //! - `config`: configuration values of a development run
-//! - `shell`: a build command; `progress`: what it prints meanwhile; `log`; `shutdown`
+//! - `shell`: a build command; `progress`: what it prints meanwhile; `output`: what is data; `log`; `shutdown`
 
 mod api;
 mod args;
@@ -32,6 +32,7 @@ mod keys;
 mod local;
 mod log;
 mod on_lambda;
+mod output;
 mod package;
 mod progress;
 mod release;

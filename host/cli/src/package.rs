@@ -12,6 +12,7 @@ use tidegate_release::{App, Keys, Manifest, folder};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use crate::output::out;
 use crate::{args, bootstrap, build, built, check, keys};
 
 /// The host, as Lambda looks for it.
@@ -48,7 +49,7 @@ pub(crate) async fn run(args: &args::Package) -> Result<()> {
     };
     let files = files(&dir, (&release.app, manifest.keys()), artifacts, bootstrap)?;
     write(&output, &files).with_context(|| format!("cannot write the package `{}`", output.display()))?;
-    println!("{}", output.display());
+    out!("{}", output.display());
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use sha2::Sha256;
 use tidegate_event::Timestamp;
 use tidegate_release::Manifest;
 
+use crate::output::out;
 use crate::{args, config};
 
 /// The configuration value that signs tokens.
@@ -25,7 +26,7 @@ pub(crate) fn run(args: &args::Token) -> Result<()> {
     let manifest = Manifest::load(&args.app)?;
     let token = sign(&config::values(&manifest)?, &args.user, Duration::from_secs(args.expires_in))?
         .ok_or_else(|| anyhow!("cannot sign a token: the app has no configuration value `{SECRET}`\nhint: set `{SECRET}` under `[config]` in `tidegate.toml`, or `JWT_SECRET` in `.env` beside it"))?;
-    println!("{token}");
+    out!("{token}");
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub(crate) async fn check(target: &Target, pointer: &Pointer, id: &ReleaseId) ->
     }
     verify_complete(&*target.store, document).await?;
     if let Some(what) = target.deployed.as_ref().and_then(|deployed| document.app.routing_difference(deployed)) {
-        bail!("the routing of the release `{id}` is not what was deployed: {what}; hint: make deploy");
+        bail!("the routing of the release `{id}` is not what was deployed: {what}; hint: {}", target.redeploy);
     }
     let mut warnings = warnings(target, document);
     let difference = difference(target, pointer, document, &mut warnings).await;
@@ -97,7 +97,8 @@ fn warnings(target: &Target, document: &Document) -> Vec<String> {
         let unknown = config_names(&document.app).into_iter().filter(|name| !known.contains(name));
         warnings.extend(unknown.map(|name| {
             format!(
-                "what was deployed does not read the configuration value `{name}`, so that its role may not; hint: make deploy"
+                "what was deployed does not read the configuration value `{name}`, so that its role may not; hint: {}",
+                target.redeploy
             )
         }));
     }

@@ -13,6 +13,7 @@ use tidegate_release::{Digest, Envelope, Manifest, SigningKey};
 use tidegate_runtime::{engine, interface};
 
 use crate::built::Built;
+use crate::output::out;
 use crate::release::target::{Missing, Target};
 use crate::release::{revision, text};
 use crate::{args, build, built, check};
@@ -49,7 +50,7 @@ pub(crate) async fn run(args: &args::Create) -> Result<()> {
         true => eprintln!("tidegate: published the release `{}`, signed by {signed_by}", published.id),
         false => eprintln!("tidegate: the release `{}` is published already, signed by {signed_by}", published.id),
     }
-    println!("{}", published.id);
+    out!("{}", published.id);
     Ok(())
 }
 

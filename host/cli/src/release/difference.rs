@@ -9,6 +9,7 @@ use tidegate_release::diff::{AuthorizerDifference, Changed, Difference, Step, Ve
 use tidegate_release::{App, Document, Pointer};
 
 use crate::args::{self, Name};
+use crate::output::out;
 use crate::release::target::Target;
 use crate::release::text;
 
@@ -36,7 +37,7 @@ pub(crate) async fn run(args: &args::Diff) -> Result<()> {
         text::print_json(&json);
         return Ok(());
     }
-    println!("from {} to {}", old.id(), new.id());
+    out!("from {} to {}", old.id(), new.id());
     print(&difference);
     Ok(())
 }
@@ -73,31 +74,31 @@ impl Side {
 fn print(difference: &Difference) {
     let Difference { routing, routes, authorizer, grants, config, compares_code, .. } = difference;
     if difference.is_empty() {
-        println!("nothing differs");
+        out!("nothing differs");
     }
-    routes.added.iter().for_each(|key| println!("+ {key}"));
-    routes.removed.iter().for_each(|key| println!("- {key}"));
-    routes.changed.iter().for_each(|(key, changed)| println!("~ {key}: {}", parts(changed)));
+    routes.added.iter().for_each(|key| out!("+ {key}"));
+    routes.removed.iter().for_each(|key| out!("- {key}"));
+    routes.changed.iter().for_each(|(key, changed)| out!("~ {key}: {}", parts(changed)));
     match authorizer {
         None => {}
-        Some(AuthorizerDifference::Added) => println!("+ the authorizer"),
-        Some(AuthorizerDifference::Removed) => println!("- the authorizer"),
-        Some(AuthorizerDifference::Changed(changed)) => println!("~ the authorizer: {}", parts(changed)),
-        Some(_) => println!("~ the authorizer"),
+        Some(AuthorizerDifference::Added) => out!("+ the authorizer"),
+        Some(AuthorizerDifference::Removed) => out!("- the authorizer"),
+        Some(AuthorizerDifference::Changed(changed)) => out!("~ the authorizer: {}", parts(changed)),
+        Some(_) => out!("~ the authorizer"),
     }
-    grants.grown.iter().chain(&grants.shrunk).for_each(|sentence| println!("  {sentence}"));
+    grants.grown.iter().chain(&grants.shrunk).for_each(|sentence| out!("  {sentence}"));
     let names = |names: &std::collections::BTreeSet<String>| Vec::from_iter(names.iter().cloned()).join(", ");
     if !config.added.is_empty() {
-        println!("configuration values that only the newer one reads: {}", names(&config.added));
+        out!("configuration values that only the newer one reads: {}", names(&config.added));
     }
     if !config.removed.is_empty() {
-        println!("configuration values that only the older one reads: {}", names(&config.removed));
+        out!("configuration values that only the older one reads: {}", names(&config.removed));
     }
     if let Some(what) = routing {
-        println!("another deployment is needed for {what}; hint: make deploy");
+        out!("another deployment is needed for {what}; hint: make deploy");
     }
     if !compares_code {
-        println!("the code of what was deployed is not known, and was not compared");
+        out!("the code of what was deployed is not known, and was not compared");
     }
 }
 

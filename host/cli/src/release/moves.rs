@@ -6,6 +6,7 @@ use tidegate_release::pointer::{Action, Change, MoveError};
 use tidegate_release::{Pointer, ReleaseId};
 
 use crate::args;
+use crate::output::out;
 use crate::release::candidate::{self, Candidate};
 use crate::release::target::{Target, deadline};
 use crate::release::text;
@@ -23,6 +24,10 @@ pub(crate) async fn activate(args: &args::Activate) -> Result<()> {
     let target = find(&args.anywhere).await?;
     let pointer = target.pointer().await?;
     let id = target.resolve(&args.release, &pointer).await?;
+    if pointer.canary.as_ref().is_some_and(|canary| canary.release == id) {
+        // A canary that was halted is not to run for every connection either.
+        pointer.promote(target.halt(&pointer).await?.as_ref())?;
+    }
     let next = pointer.activate(&id)?;
     let candidate = candidate::check(&target, &pointer, &id).await?;
     candidate.allow(args.allow_new_grants)?;
@@ -123,7 +128,7 @@ fn report(args: &args::Anywhere, pointer: &Pointer, change: &Change, candidate: 
     for sentence in grants {
         eprintln!("tidegate: {sentence}");
     }
-    println!("{} (generation {})", now(change), change.generation);
+    out!("{} (generation {})", now(change), change.generation);
 }
 
 /// What is so since the change.

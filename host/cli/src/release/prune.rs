@@ -7,6 +7,7 @@ use tidegate_release::StoreError;
 use tidegate_release::prune::{By, PruneError, Pruned, Rules, plan, prune};
 
 use crate::args;
+use crate::output::out;
 use crate::release::target::Target;
 use crate::release::text::{self, count};
 
@@ -38,7 +39,7 @@ pub(crate) async fn run(args: &args::Prune) -> Result<()> {
     if !pruned.resumed.is_empty() {
         eprintln!("tidegate: an earlier prune was broken off, and is ended by this one");
     }
-    pruned.releases.iter().for_each(|release| println!("{release}"));
+    pruned.releases.iter().for_each(|release| out!("{release}"));
     let (releases, artifacts) = (pruned.releases.len(), pruned.artifacts.len());
     let (releases, artifacts) = (count(releases, "release", "releases"), count(artifacts, "artifact", "artifacts"));
     let (remove, keep) = if args.dry_run { ("would remove", "keep") } else { ("removed", "kept") };

@@ -10,6 +10,7 @@ use tidegate_release::publish::verify_complete;
 use tidegate_release::{Document, Envelope, Keys, ReleaseId};
 
 use crate::args;
+use crate::output::out;
 use crate::release::target::Target;
 use crate::release::text;
 
@@ -53,10 +54,10 @@ pub(crate) async fn run(args: &args::Show) -> Result<()> {
     }
     print(&id, &document);
     for Signed { key, name, verdict, .. } in &signatures {
-        println!("signed by  {} ({key}): {verdict}", name.as_deref().unwrap_or("a key that is not in the manifest"));
+        out!("signed by  {} ({key}): {verdict}", name.as_deref().unwrap_or("a key that is not in the manifest"));
     }
     for problem in problems {
-        println!("problem    {problem}");
+        out!("problem    {problem}");
     }
     print_parts(&document);
     Ok(())
@@ -87,17 +88,17 @@ impl Signed {
 
 fn print(id: &ReleaseId, document: &Document) {
     let made = &document.provenance;
-    println!("release    {id} of {}", document.app.name);
-    println!("created    {} by tidegate {}", text::time(made.created_at), made.tidegate);
-    println!("revision   {}", made.revision.as_deref().unwrap_or(text::NONE));
-    println!("engine     {}, WIT {}", document.engine, document.wit);
+    out!("release    {id} of {}", document.app.name);
+    out!("created    {} by tidegate {}", text::time(made.created_at), made.tidegate);
+    out!("revision   {}", made.revision.as_deref().unwrap_or(text::NONE));
+    out!("engine     {}, WIT {}", document.engine, document.wit);
     for (target, cpu) in &document.targets {
-        println!("target     {target} ({cpu})");
+        out!("target     {target} ({cpu})");
     }
 }
 
 fn print_parts(document: &Document) {
-    println!();
+    out!();
     let size = |component: &Component| {
         let sizes = component.artifacts.values().map(|artifact| (artifact.size / 1_000).to_string());
         format!("{} kB", sizes.collect::<Vec<_>>().join(" + "))
@@ -106,7 +107,7 @@ fn print_parts(document: &Document) {
         [name.clone(), component.digest.to_string().chars().take(16).collect(), size(component)]
     });
     text::print_table(["COMPONENT", "SHA-256", "ARTIFACTS"], &rows.collect::<Vec<_>>());
-    println!();
+    out!();
     let json = |value: serde_json::Result<Value>| value.map_or_else(|_| String::new(), |value| value.to_string());
     let row = |place: String, component: &str, grants: &_, limits: &_| {
         [place, component.to_owned(), json(serde_json::to_value(limits)), json(serde_json::to_value(grants))]

@@ -9,6 +9,7 @@ use tidegate_release::store::{Reported, Tally};
 use tidegate_release::{App, Pointer, ReleaseId};
 
 use crate::args;
+use crate::output::out;
 use crate::release::target::{Target, deadline, sentence};
 use crate::release::text;
 
@@ -40,25 +41,25 @@ pub(crate) async fn run(args: &args::Anywhere) -> Result<()> {
         return Ok(());
     }
     let none = || "none: hosts run what they were deployed with".to_owned();
-    println!("active    {}", pointer.active.as_ref().map_or_else(none, ToString::to_string));
+    out!("active    {}", pointer.active.as_ref().map_or_else(none, ToString::to_string));
     if let Some(canary) = &pointer.canary {
         print_canary(canary, &tally.unwrap_or_default(), halt.as_ref());
     }
     if !pointer.pruning.is_empty() {
         let releases: Vec<_> = pointer.pruning.iter().map(ToString::to_string).collect();
-        println!("pruning   {}; `tidegate release prune` ends what was broken off", releases.join(", "));
+        out!("pruning   {}; `tidegate release prune` ends what was broken off", releases.join(", "));
     }
     if let Some(change) = &last {
-        println!("changed   {}, by {}", sentence(change), change.who);
+        out!("changed   {}, by {}", sentence(change), change.who);
     }
-    println!("deployed  {}", target.deployed.as_ref().map_or("nothing that is known".to_owned(), deployed));
+    out!("deployed  {}", target.deployed.as_ref().map_or("nothing that is known".to_owned(), deployed));
     print_reports(&pointer, &reports);
     Ok(())
 }
 
 fn print_canary(canary: &Canary, tally: &Tally, halt: Option<&Halt>) {
-    println!("canary    {} for {} of the connections", canary.release, canary.share);
-    println!(
+    out!("canary    {} for {} of the connections", canary.release, canary.share);
+    out!(
         "          {} of {} failures used in {} events: {} traps, {} missed deadlines, {} other errors",
         tally.failures(),
         canary.error_budget,
@@ -68,7 +69,7 @@ fn print_canary(canary: &Canary, tally: &Tally, halt: Option<&Halt>) {
         tally.errors
     );
     if let Some(halt) = halt {
-        println!("          halted {} by {}: {}", text::time(halt.at), halt.host, halt.reason);
+        out!("          halted {} by {}: {}", text::time(halt.at), halt.host, halt.reason);
     }
 }
 
@@ -81,7 +82,7 @@ fn print_reports(pointer: &Pointer, reports: &BTreeMap<ReleaseId, Reported>) {
     if reports.is_empty() {
         return;
     }
-    println!();
+    out!();
     let mut reports: Vec<_> = reports.iter().collect();
     // What runs comes first, then what was reported last.
     reports.sort_by_key(|(id, reported)| (!pointer.used().any(|used| used == *id), std::cmp::Reverse(reported.at)));

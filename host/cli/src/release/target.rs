@@ -28,6 +28,8 @@ pub(crate) struct Target {
     pub(crate) store: Arc<dyn Store>,
     /// The app that the hosts were deployed with; none where nothing was deployed.
     pub(crate) deployed: Option<App>,
+    /// What deploys the app anew.
+    pub(crate) redeploy: &'static str,
     /// Who changes it, for history.
     pub(crate) who: String,
     /// The app's name.
@@ -90,6 +92,7 @@ impl Target {
         Ok(Self {
             deployed: store.deployed()?,
             store: Arc::new(store),
+            redeploy: "start `tidegate dev --releases` again",
             who: user_at_host(),
             app: manifest.name().to_owned(),
             keys: manifest.keys().clone(),
@@ -104,6 +107,7 @@ impl Target {
         Ok(Self {
             store: Arc::new(found.store),
             deployed: Some(found.app),
+            redeploy: "make deploy",
             who: found.who,
             app: manifest.name().to_owned(),
             keys: manifest.keys().clone(),

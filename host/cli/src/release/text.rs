@@ -5,6 +5,8 @@ use tidegate_event::Timestamp;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::output::out;
+
 /// What stands in place of a value that is not there.
 pub(crate) const NONE: &str = "-";
 /// How many characters of a revision tell it apart from others.
@@ -13,7 +15,7 @@ const REVISION_CHARACTERS: usize = 12;
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) {
     // Every key is text and every value has a JSON form, so this cannot fail.
-    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    out!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// A time in UTC, to the second.
@@ -52,7 +54,7 @@ pub(crate) fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]])
     }
     for row in all() {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        out!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
 

@@ -17,12 +17,22 @@ fn refusal(app: tidegate_release::App) -> String {
 /// The behaviours of `probe` are held to their tests by the compiler; this holds the programs to theirs.
 #[test]
 fn every_guest_program_is_used() {
-    let tests = [include_str!("activation.rs"), include_str!("fixture.rs"), include_str!("lifecycle.rs")];
+    let tests = [
+        include_str!("activation.rs"),
+        include_str!("fixture.rs"),
+        include_str!("lifecycle.rs"),
+        include_str!("../../../../tests/e2e/conftest.py"),
+    ];
     let members = include_str!("../../../../tests/guests/Cargo.toml").lines().find(|line| line.starts_with("members"));
     let names: Vec<_> = members.unwrap().split('"').skip(1).step_by(2).collect();
     assert!(names.contains(&"probe"), "{names:?}");
     for name in names {
-        assert!(tests.iter().any(|test| test.contains(&format!("\"{name}\""))), "no test runs `{name}`");
+        assert!(
+            tests
+                .iter()
+                .any(|test| test.contains(&format!("\"{name}\"")) || test.contains(&format!("\"guest_{name}\""))),
+            "no test runs `{name}`"
+        );
     }
 }
 
