@@ -15,7 +15,7 @@ use tidegate_release::folder_store::FolderStore;
 use tidegate_release::keys::{Key, Keys};
 use tidegate_release::pointer::{Action, Pointer, Share};
 use tidegate_release::publish::{Compiled, Content, publish};
-use tidegate_release::store::{self, Activate as _, Consistency, Releases as _, Status as _};
+use tidegate_release::store::{self, Consistency};
 use tidegate_release::{App, Digest, ReleaseId, SigningKey, folder};
 use tidegate_runtime::{engine, interface};
 
