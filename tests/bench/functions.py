@@ -239,6 +239,10 @@ def text(options: argparse.Namespace, report: Report) -> str:
         "|---|" + "---:|" * len(HOSTS),
         *[f"| {title} | {' | '.join(cell(report, name) for name in HOSTS)} |" for title, cell in HOST_ROWS],
         "",
+        "A cold start, beside one without releases: "
+        + ", ".join(f"{HOSTS[host]} {report.cold(host) / report.cold(OWN):.2f} ×" for host in (FOLLOWING, RELEASED))
+        + ".",
+        "",
         f"Calls for releases, while there were {2 * events:,} warm events of each: {calls(measured['release_calls'])}.",
     ]
     return "\n".join(lines)
