@@ -113,8 +113,8 @@ def ids(published: tuple[Versions, dict[str, str]]) -> dict[str, str]:
 def follow(serve: Callable[..., Server], app: Versions) -> Callable[..., Server]:
     """Starts `tidegate dev --releases` on the app of many versions."""
 
-    def follow(*arguments: str | Path, **options: Any) -> Server:
-        return serve("--memory", "--releases", *arguments, app=app.folder, **options)
+    def follow(store: Path | None = None) -> Server:
+        return serve("--memory", f"--releases={store}" if store else "--releases", app=app.folder)
 
     return follow
 

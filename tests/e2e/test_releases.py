@@ -153,7 +153,7 @@ def test_another_routing_is_refused_and_its_routes_are_named(app, ids, follow, c
     flies = app.do("create")["id"]
     for command in (["activate", flies], ["canary", flies, "--percent", "5"]):
         said = app.refuse(*command, "--allow-new-grants")
-        assert "routes or their responses (`fly`)" in said and "hint: make deploy" in said
+        assert "routes or their responses (`fly`)" in said and "hint: start `tidegate dev --releases` again" in said
     assert app.do("diff", "deployed", flies)["routing"] == "routes or their responses (`fly`)"
     assert client.ask() == UNCHANGED
     assert app.active() is None
