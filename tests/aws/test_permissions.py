@@ -58,9 +58,7 @@ def test_every_action_is_accounted_for(app):
 def test_an_action_that_is_taken_away_is_missed(app, token, permission):
     before = misses(app, permission)
     with without(app, permission):
-        with contextlib.suppress(WebSocketException):
-            live(app, token("ann"))
-        wait_until(lambda: misses(app, permission) > before)
+        live_until_missed(app, token("ann"), permission, before)
 
 
 @pytest.mark.parametrize("permission", FOLLOWING, ids=str)
@@ -73,13 +71,7 @@ def test_an_action_on_releases_that_is_taken_away_is_missed(app, token, ids, ope
         with without(app, permission), without(app, dataclasses.replace(permission, serves=other)):
             operator.do("canary", ids[broken(1)], "--percent", "100", "--error-budget", "0")
             spend(app, operator.do("status")["pointer"]["canary"]["run"])
-
-            def missed():
-                with contextlib.suppress(WebSocketException):
-                    live(app, token("ann"))
-                return misses(app, permission) > before
-
-            wait_until(missed)
+            live_until_missed(app, token("ann"), permission, before)
     finally:
         while operator.do("status")["pointer"].keys() & {"active", "canary"}:
             operator.do("rollback")
@@ -94,6 +86,17 @@ def spend(app: Deployment, run: int) -> None:
         UpdateExpression="ADD traps :one, events :one",
         ExpressionAttributeValues={":one": {"N": "1"}},
     )
+
+
+def live_until_missed(app: Deployment, token: str, permission: Permission, before: int) -> None:
+    """Lives in the chat, if need be again and again, until the action was refused more often than before."""
+
+    def missed() -> bool:
+        with contextlib.suppress(WebSocketException):
+            live(app, token)
+        return misses(app, permission) > before
+
+    wait_until(missed)
 
 
 def live(app: Deployment, token: str) -> None:
