@@ -63,6 +63,9 @@ pub fn terms(keys: TrustedKeys, app: App) -> Option<Terms> {
     })
 }
 
+/// How long a host waits before it tells the others of a halt again.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
 /// How a host follows.
 #[derive(Debug, Clone)]
 pub struct FollowOptions {
@@ -126,6 +129,8 @@ pub struct Follower {
     /// Held while another release is made to run: one at a time.
     candidates: tokio::sync::Mutex<Candidates>,
     budget: Budget,
+    /// A halt that the store does not know yet.
+    untold: Mutex<Option<Halt>>,
     retired: Mutex<Vec<Retired>>,
 }
 
@@ -158,6 +163,7 @@ impl Follower {
             reports: Mutex::default(),
             candidates: tokio::sync::Mutex::default(),
             budget: Budget::default(),
+            untold: Mutex::default(),
             retired: Mutex::default(),
         })
     }
@@ -238,27 +244,44 @@ impl Follower {
 
     /// Writes what canaries have done, where it is due; halts the one that has spent its budget.
     pub async fn flush(&self, deadline: Deadline) {
-        let Some(canary) = self.canary() else { return };
-        let deadline = deadline.min(Deadline::after(STATUS_TIMEOUT));
-        let Some(spent) = self.budget.flush(&*self.store, &canary, deadline).await else { return };
+        if let Some(canary) = self.canary() {
+            let counting = deadline.min(Deadline::after(STATUS_TIMEOUT));
+            if let Some(spent) = self.budget.flush(&*self.store, &canary, counting).await {
+                self.halt(canary, spent).await;
+            }
+        }
+        self.tell(deadline).await;
+    }
+
+    /// Halts a canary here, and keeps in mind to tell the others.
+    async fn halt(&self, canary: Canary, failures: u64) {
         let halt = Halt {
             run: canary.run,
-            release: canary.release.clone(),
             at: Timestamp::now(),
             host: self.options.host.clone(),
-            reason: format!("{spent} failures, and its error budget is {}", canary.error_budget),
-        };
-        let holds = match self.store.halt(&halt, deadline).await {
-            Ok(holds) => holds,
-            Err(error) => {
-                tracing::error!(release = %canary.release, "cannot tell the others that the canary is halted: {error}");
-                halt
-            }
+            reason: format!("{failures} failures, and its error budget is {}", canary.error_budget),
+            release: canary.release,
         };
         // Here, because the canary may have ended by now: whoever reads the pointer meanwhile finds its budget spent.
-        halted(&holds);
-        self.adopt.note(&News::Halted(canary.release.clone()));
-        self.stop(&holds).await;
+        halted(&halt);
+        self.adopt.note(&News::Halted(halt.release.clone()));
+        self.stop(&halt).await;
+        *self.untold() = Some(halt);
+    }
+
+    /// Tells the others of a halt, again until it is known or the deadline comes; then it is tried after the next event.
+    async fn tell(&self, deadline: Deadline) {
+        loop {
+            let Some(halt) = self.untold().take() else { return };
+            let told = self.store.halt(&halt, deadline.min(Deadline::after(STATUS_TIMEOUT))).await;
+            let Err(error) = told else { return };
+            tracing::error!(release = %halt.release, "cannot tell the others that the canary is halted: {error}");
+            *self.untold() = Some(halt);
+            if deadline.remaining() <= RETRY_PAUSE {
+                return;
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
     }
 
     /// Frees releases whose last event has ended. It may wait for the kernel.
@@ -401,6 +424,10 @@ impl Follower {
     /// Whether it is time to read the pointer: neither was it read nor has that failed a moment ago.
     fn is_due(&self) -> bool {
         self.ages().tried.of().is_none_or(|age| age >= self.options.max_staleness)
+    }
+
+    fn untold(&self) -> MutexGuard<'_, Option<Halt>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pending(&self) -> MutexGuard<'_, Option<Pending>> {

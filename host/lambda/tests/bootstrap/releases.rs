@@ -458,3 +458,26 @@ async fn a_canary_is_halted_by_what_is_counted_in_the_table() {
     assert_eq!(store.store.halted(run, soon_enough()).await.unwrap().unwrap().release, release);
     bootstrap.line(|line| line["CanaryHalts"] == 1).await;
 }
+
+#[tokio::test]
+async fn a_halt_that_nobody_could_be_told_of_is_told_later() {
+    let clock = Clock::new();
+    let (store, setup) = Store::on_aws(clock.set(setup(&app()).await));
+    let bootstrap = setup.start().await;
+    let release = store.publish(&probed()).await;
+    assert!(!bootstrap.is_probed().await);
+    store.canary(&release, 0).await;
+    assert!(bootstrap.is_probed_soon(&clock).await);
+    bootstrap.aws.fail_dynamodb(Some((400, "ThrottlingException")));
+    bootstrap.invoke(events::message("echo", "trap")).await.unwrap_err();
+    soon(bootstrap.api.idle()).await;
+    // A host protects its own events, whoever else can be reached.
+    assert!(!bootstrap.is_probed().await);
+    bootstrap.said("cannot tell the others").await;
+    bootstrap.aws.fail_dynamodb(None);
+    let run = store.store.pointer(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
+    assert_eq!(store.store.halted(run, soon_enough()).await.unwrap(), None);
+    assert!(!bootstrap.is_probed().await);
+    let halt = store.store.halted(run, soon_enough()).await.unwrap().unwrap();
+    assert_eq!((halt.release, halt.reason.as_str()), (release, "1 failures, and its error budget is 0"));
+}
