@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 # How long a version may take to answer for the first time.
-PATIENCE = 60
+PATIENCE = 20
 STOP_SECONDS = 20
 
 
@@ -47,14 +47,17 @@ class Asker:
         self.events.put(None)
 
     def until(self, what: str, **wanted: str) -> list[Event]:
-        """What is told from now on, up to the first of this kind that says what is `wanted`."""
+        """What is told from now on, up to the first of this kind that says what is `wanted`.
+
+        Raises TimeoutError when that is not told.
+        """
         events: list[Event] = []
         end = time.monotonic() + PATIENCE
         while not (events and events[-1].what == what and wanted.items() <= events[-1].told.items()):
             try:
                 event = self.events.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
-                raise SystemExit(f"nothing was {what} as wanted, {wanted}, but told were {events[-10:]}") from None
+                raise TimeoutError(f"nothing was {what} as wanted, {wanted}, but told were {events[-10:]}") from None
             if event is None:
                 raise SystemExit(f"the asker has ended, with the status {self.process.wait(STOP_SECONDS)}")
             events.append(event)
