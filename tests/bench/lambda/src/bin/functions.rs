@@ -127,14 +127,20 @@ async fn agree(functions: &[Function], aws: &Aws, members: usize) -> Result<Beha
 }
 
 async fn cold_starts(functions: &[Function], aws: &Aws, rounds: usize, report: &mut Report) -> Result<()> {
-    for _ in 0..rounds {
-        for function in functions {
+    for round in 0..rounds {
+        for index in order(functions.len(), round) {
+            let Some(function) = functions.get(index) else { continue };
             aws.forget_cached()?;
             let took = cold::run(function, aws).await?;
             report.functions.entry(function.name).or_default().cold_ms.push(took);
         }
     }
     Ok(())
+}
+
+/// The order of a round: there and back again, so that no function always comes after the same one.
+fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |index| if round.is_multiple_of(2) { index } else { count - 1 - index })
 }
 
 async fn warm_events(running: &mut [Running], aws: &Aws, count: usize, report: &mut Report) -> Result<()> {
@@ -146,11 +152,13 @@ async fn warm_events(running: &mut [Running], aws: &Aws, count: usize, report: &
     }
     drop(aws.take());
     let turn = count.div_ceil(TURNS);
-    for _ in 0..TURNS {
-        for one in &mut *running {
+    for round in 0..TURNS {
+        for index in order(running.len(), round) {
+            let Some(one) = running.get_mut(index) else { continue };
             warm::run(&mut one.process, &echo, turn, &mut one.echo).await?;
         }
-        for one in &mut *running {
+        for index in order(running.len(), round) {
+            let Some(one) = running.get_mut(index) else { continue };
             warm::run(&mut one.process, &chat, turn, &mut one.chat).await?;
         }
     }
