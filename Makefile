@@ -152,7 +152,7 @@ bench-gateway: wasm tests/bench/node_modules/.installed
 	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench
 	cargo bench --locked --workspace $(foreach file,$(wildcard host/*/benches/*.rs),--bench $(basename $(notdir $(file))))
 	$(VENV)/bin/python tests/bench/run.py --tidegate $(TARGET_DIR)/release/tidegate --criterion $(TARGET_DIR)/criterion \
-	    --load $(TARGET_DIR)/bench/release/load --floor $(TARGET_DIR)/bench/release/floor --page docs/BENCHMARKS.md $(ARGS)
+	    --load $(TARGET_DIR)/bench/release/load --baseline $(TARGET_DIR)/bench/release/baseline --page docs/BENCHMARKS.md $(ARGS)
 
 # What would be deployed on this machine's CPU.
 bench-package:
@@ -174,7 +174,7 @@ bench-swaps: bench-package tests/bench/node_modules/.installed
 	cargo build --locked --profile lambda --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p bench-native-version
 	cargo build --locked --release --target $(WASM_TARGET) --manifest-path tests/guests/Cargo.toml --target-dir tests/guests/target -p guest-version
 	.tools/infra/bin/python tests/bench/swaps.py --tidegate $(TARGET_DIR)/release/tidegate --package $(TARGET_DIR)/bench/chat.zip \
-	    --ask $(TARGET_DIR)/bench/release/ask --native $(TARGET_DIR)/bench/lambda/native-version \
+	    --probe $(TARGET_DIR)/bench/release/probe --native $(TARGET_DIR)/bench/lambda/native-version \
 	    --component tests/guests/target/$(WASM_TARGET)/release/guest_version.wasm --work $(TARGET_DIR)/bench \
 	    --page docs/BENCHMARKS.md $(SWAPS_ARGS)
 

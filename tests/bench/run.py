@@ -19,7 +19,7 @@ from pathlib import Path
 
 import machine
 import stages
-from servers import Floor, Server, Tidegate, Workerd
+from servers import Baseline, Server, Tidegate, Workerd
 from tables import keep, spread, verdict
 
 SECTION = "results"
@@ -185,10 +185,10 @@ def page(options: argparse.Namespace, results: Results, measured: list[Server], 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--load", type=Path, required=True, help="the load generator")
-    parser.add_argument("--floor", type=Path, required=True, help="the bare server")
+    parser.add_argument("--baseline", type=Path, required=True, help="the bare server")
     parser.add_argument("--tidegate", type=Path, required=True, help="a release build of the command line")
     parser.add_argument("--criterion", type=Path, required=True, help="Criterion's folder")
-    parser.add_argument("--only", default="floor,tidegate,workerd", help="servers, by name")
+    parser.add_argument("--only", default="baseline,tidegate,workerd", help="servers, by name")
     parser.add_argument("--scenarios", default="echo,fanout,idle", help="kinds of scenario")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
@@ -209,10 +209,10 @@ def raise_descriptors() -> None:
 
 def main() -> None:
     options = parse()
-    for name in ("load", "floor", "tidegate", "criterion"):
+    for name in ("load", "baseline", "tidegate", "criterion"):
         setattr(options, name, getattr(options, name).resolve())
     raise_descriptors()
-    everyone = [Floor(options.floor), Tidegate(options.tidegate), Workerd()]
+    everyone = [Baseline(options.baseline), Tidegate(options.tidegate), Workerd()]
     servers = [server for server in everyone if server.name in options.only.split(",")]
     scenarios = [scenario for scenario in SCENARIOS if scenario.kind in options.scenarios.split(",")]
     text = page(options, measure(options, servers, scenarios), servers, scenarios)

@@ -1,4 +1,4 @@
-"""The servers that are compared: each is started on a free port of 127.0.0.1 and stopped by its own process id."""
+"""The servers of the comparison. Each starts on a free port of 127.0.0.1 and is stopped by its process id."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Server:
         return HERE
 
     def listening(self, line: str) -> str | None:
-        """The URL, if this line of standard output states it."""
+        """Returns the URL if this line of standard output states it."""
         raise NotImplementedError
 
     def url_for(self, _scenario: str) -> str:
@@ -70,10 +70,10 @@ class Server:
         self.errors.close()
 
 
-class Floor(Server):
-    """A bare tokio-tungstenite server: what the sockets alone cost."""
+class Baseline(Server):
+    """A bare tokio-tungstenite server: its figures are the cost of the sockets."""
 
-    name = "floor"
+    name = "baseline"
 
     def __init__(self, binary: Path) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Floor(Server):
 
 
 class Tidegate(Server):
-    """The release build of `tidegate dev` on the app in `app/`, tables in memory."""
+    """A release build of `tidegate dev` on the app in `app/`, with tables in memory."""
 
     name = "tidegate"
 
@@ -107,15 +107,15 @@ class Tidegate(Server):
 
 
 class Workerd(Server):
-    """workerd: a Durable Object that holds the connections with WebSocket hibernation."""
+    """workerd, with a Durable Object that holds the connections with WebSocket hibernation."""
 
     name = "workerd"
-    # It ends when it runs out of them.
+    # workerd exits when it runs out of descriptors.
     descriptors_per_connection = 2
     address = "127.0.0.1:0"
 
     def command(self) -> list[str]:
-        # The npm package starts the real program as a child; memory is read and signals are sent by process id.
+        # The npm package's script starts the program as a child, but this bench needs the program's own process id.
         found = sorted(HERE.glob("node_modules/@cloudflare/workerd-*/bin/workerd"))
         if not found:
             raise SystemExit("workerd is not installed: run `make bench`, which installs it from npm")

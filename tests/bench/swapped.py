@@ -1,6 +1,6 @@
-"""What is asked for new versions: each is started on a free port of 127.0.0.1, and stopped by its own process id.
+"""The peers of the swap benchmark. Each starts on a free port of 127.0.0.1 and is stopped by its process id.
 
-The versions of each are one program, in which one text is overwritten, so that nothing differs but what they answer.
+All versions of a peer are one program in which one text is overwritten, so they differ in their replies alone.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from typing import Any, Protocol, Self
 
 from servers import HERE, Tidegate, Workerd
 
-# What the tests have already: an app of many versions, and MiniStack.
+# The tests' own modules: an app with many versions, and MiniStack.
 sys.path += [str(HERE.parent / "e2e"), str(HERE.parent / "aws")]
 
 from emulator import Emulator, free_port, running
 from releases import Versions, overwritten, version
 
 COMMAND_SECONDS = 120
-# What a swap leaves to be done ends meanwhile: the old release is freed, a process is stopped.
+# Seconds for the work after a swap: the old release is freed, a process is stopped.
 REST = 0.2
-# How old a host on Lambda lets its reading of the pointer become.
+# Seconds after which a host on Lambda reads the pointer again.
 STALENESS = 2.0
 
 
 class Peer(Protocol):
-    """Something that has versions."""
+    """A server whose version can be swapped."""
 
     name: str
     url: str
-    # The file whose replacement asks hosts for another version, where there is one.
+    # The file whose replacement makes hosts swap, if the peer has one.
     pointer: Path | None
 
     def __enter__(self) -> Self: ...
@@ -45,16 +45,16 @@ class Peer(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def swap(self, text: str) -> None:
-        """Asks for the version of this text. It may answer before this returns, or after."""
+        """Deploys the version with this text. Its first reply may come before this returns, or after."""
         ...
 
     def rest(self) -> float:
-        """How many seconds to wait before the next version is asked for."""
+        """Returns the seconds to wait before the next swap."""
         ...
 
 
 class Released(Tidegate):
-    """`tidegate dev --releases`; `tidegate release activate` asks for a version, as a whole process."""
+    """`tidegate dev --releases`, swapped by `tidegate release activate`, a separate process."""
 
     def __init__(self, binary: Path, name: str, app: Versions, ids: dict[str, str], *arguments: str | Path) -> None:
         super().__init__(binary)
@@ -71,12 +71,12 @@ class Released(Tidegate):
             raise SystemExit(f"{self.name}: {done.stderr.strip()}")
 
     def rest(self) -> float:
-        # On Lambda the pointer is read when an event finds the last reading too old: a change comes at any time before.
+        # On Lambda, an event reads the pointer if the last reading is too old. The change comes at a random time before.
         return REST + (random.uniform(0, STALENESS) if self.arguments else 0)
 
 
 class MiniStack:
-    """A native function behind a WebSocket API of MiniStack; `update-function-code` asks for a version."""
+    """A native function behind a WebSocket API of MiniStack, swapped by `update-function-code`."""
 
     name = "MiniStack"
     pointer = None
@@ -137,13 +137,13 @@ class MiniStack:
 
 
 class Reloading(Workerd):
-    """`workerd serve --watch`; writing its worker asks for a version."""
+    """`workerd serve --watch`, swapped by writing its worker."""
 
     pointer = None
 
     def __init__(self) -> None:
         super().__init__()
-        # It starts itself again, and would take another port.
+        # workerd restarts itself on a swap, and would choose another port.
         self.address = f"127.0.0.1:{free_port()}"
         self.source = (HERE / "workerd" / "version.js").read_bytes()
 
@@ -174,7 +174,7 @@ class Reloading(Workerd):
 
 
 def package(program: bytes) -> bytes:
-    """A function's package with this program alone in it."""
+    """Makes a function's package that contains this program alone."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         entry = zipfile.ZipInfo("bootstrap")
@@ -184,7 +184,7 @@ def package(program: bytes) -> bytes:
 
 
 def published(binary: Path, component: Path, folder: Path, texts: list[str]) -> tuple[Versions, dict[str, str]]:
-    """An app with a signed release for each text, in a new folder, and the releases' ids."""
+    """Makes an app with a signed release for each text, in a new folder. Returns it with the releases' ids."""
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -195,13 +195,13 @@ def published(binary: Path, component: Path, folder: Path, texts: list[str]) -> 
     key = folder / "bench.pem"
     made = run("keys", "new", "bench", "--output", key)
     if made.returncode:
-        raise SystemExit(f"no key can be made: {made.stderr.strip()}")
+        raise SystemExit(f"cannot make a key: {made.stderr.strip()}")
     app = Versions(folder, component.read_bytes(), run, [key])
     app.describe(made.stdout)
     return app, {text: app.create(text) for text in texts}
 
 
 def copied(app: Versions, folder: Path) -> Versions:
-    """The same app with the same releases, in another new folder."""
+    """Copies an app and its releases to a new folder."""
     shutil.copytree(app.folder, folder)
     return dataclasses.replace(app, folder=folder)

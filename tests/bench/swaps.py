@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures how long a new version takes to answer: from asking for it to its first reply to who asks without end.
+"""Measures swaps: the time from the command that deploys a new version to the first reply of that version.
 
-Every turn visits every peer, so that a machine that slows down slows all of them; the others are idle meanwhile.
-Absolute numbers mean little, and most of what is told are ratios of one run.
+A prober sends messages without a pause. Every turn visits every peer, so that a slow phase of the machine affects all of
+them; the other peers are idle meanwhile. Compare the ratios within one run: absolute numbers depend on the machine.
 """
 
 from __future__ import annotations
@@ -21,56 +21,56 @@ from datetime import date
 from pathlib import Path
 
 import machine
-from asker import Asker, Event
 from functions import unpack
+from prober import Event, Prober
 from swapped import STALENESS, MiniStack, Peer, Released, Reloading, copied, published, version
 from tables import keep, number, verdict
 
 SECTION = "swaps"
 OWN, LAMBDA, FROZEN = "tidegate dev", "tidegate dev --lambda", "tidegate dev --lambda --freeze"
 TEXTS = [version(number) for number in range(1, 6)]
-# In how many turns the swaps of a peer come.
+# The swaps of a peer are spread over this many turns.
 TURNS = 6
-# From the command to the first reply.
+# Target for the median time from the command to the first reply.
 LIMIT_MS = 20.0
 
 
 @dataclass
 class Swaps:
-    """What was measured of one peer, in milliseconds."""
+    """The measurements of one peer, in milliseconds."""
 
-    # From asking for a version to its first reply, and to the end of the command or call.
+    # From the start of the command or call to the first reply of the new version, and to the end of the command.
     reply: list[float] = field(default_factory=list)
     command: list[float] = field(default_factory=list)
-    # From the replacement of the pointer to the first reply, where there is a pointer.
+    # From the replacement of the pointer file to the first reply, for peers with such a file.
     pointer: list[float] = field(default_factory=list)
-    # What must not happen, by what it is: sockets that were ended, questions without an answer, answers that are none.
-    wrong: Counter[str] = field(default_factory=Counter)
+    # Faults by kind: `disconnected`, `timed-out`, `failed`, `stray`, and `never` for a version without any reply.
+    faults: Counter[str] = field(default_factory=Counter)
     answers: int = 0
-    # How long one answer takes, by turn.
+    # Latency of a probe: the median of each turn, and the maximum.
     p50: list[float] = field(default_factory=list)
-    longest: float = 0.0
+    max: float = 0.0
 
-    def hear(self, events: list[Event]) -> None:
-        self.wrong.update(event.what for event in events if event.what in ("dropped", "silent", "failed"))
+    def count_faults(self, events: list[Event]) -> None:
+        self.faults.update(event.kind for event in events if event.kind in ("disconnected", "timed-out", "failed"))
 
     def add(self, began: int, ended: int, events: list[Event]) -> None:
-        """Adds a swap, whose first reply is the last event."""
-        self.hear(events)
+        """Adds a swap. The last event is the first reply of the new version."""
+        self.count_faults(events)
         answered = events[-1].at_ns
         self.reply.append((answered - began) / 1e6)
         self.command.append((ended - began) / 1e6)
-        replaced = [event.at_ns for event in events if event.what == "replaced" and event.at_ns > began]
+        replaced = [event.at_ns for event in events if event.kind == "file-replaced" and event.at_ns > began]
         self.pointer += [(answered - at) / 1e6 for at in replaced]
 
-    def end(self, events: list[Event]) -> None:
-        """Adds the end of a turn, whose last event has the totals."""
-        self.hear(events)
-        totals = events[-1].told
-        self.wrong["stray"] += totals["strays"]
+    def finish(self, events: list[Event]) -> None:
+        """Adds the end of a turn. The last event has the totals."""
+        self.count_faults(events)
+        totals = events[-1].fields
+        self.faults["stray"] += totals["strays"]
         self.answers += totals["answers"]
         self.p50.append(totals["p50_us"] / 1e3)
-        self.longest = max(self.longest, totals["longest_us"] / 1e3)
+        self.max = max(self.max, totals["max_us"] / 1e3)
 
 
 def percentile(readings: list[float], percent: int) -> float:
@@ -78,8 +78,8 @@ def percentile(readings: list[float], percent: int) -> float:
 
 
 def turn(options: argparse.Namespace, peer: Peer, texts: Iterator[str], swaps: Swaps) -> None:
-    with Asker(options.ask, peer.url, peer.pointer) as asker:
-        asker.until("answered")
+    with Prober(options.probe, peer.url, peer.pointer) as prober:
+        prober.wait_for("version-changed")
         for _ in range(-(-options.swaps // TURNS)):
             time.sleep(peer.rest())
             text = next(texts)
@@ -87,14 +87,14 @@ def turn(options: argparse.Namespace, peer: Peer, texts: Iterator[str], swaps: S
             peer.swap(text)
             ended = time.monotonic_ns()
             try:
-                swaps.add(began, ended, asker.until("answered", version=text))
+                swaps.add(began, ended, prober.wait_for("version-changed", version=text))
             except TimeoutError as error:
-                # MiniStack now and then goes on with the old code after it said that it has the new one.
-                swaps.wrong["never"] += 1
+                # MiniStack sometimes continues with the old code after it reported the new one.
+                swaps.faults["never"] += 1
                 print(f"{peer.name}: {error}", file=sys.stderr, flush=True)
                 continue
             print(f"{peer.name}: {swaps.reply[-1]:.1f} ms", file=sys.stderr, flush=True)
-        swaps.end(asker.end())
+        swaps.finish(prober.finish())
 
 
 def measure(options: argparse.Namespace) -> dict[str, Swaps]:
@@ -105,7 +105,7 @@ def measure(options: argparse.Namespace) -> dict[str, Swaps]:
         results = {peer.name: Swaps() for peer in peers}
         texts = {peer.name: itertools.cycle(TEXTS) for peer in peers}
         for peer in peers:
-            # The first turn begins with another one.
+            # The first swap of the first turn needs a different version to start from.
             peer.swap(TEXTS[-1])
         for _ in range(TURNS):
             for peer in peers:
@@ -127,10 +127,10 @@ def prepare(options: argparse.Namespace, folder: Path) -> list[Peer]:
 
 @dataclass(frozen=True)
 class Target:
-    """What Tidegate promises of swaps."""
+    """A target for swaps."""
 
     title: str
-    # Whose results it is read from.
+    # Names of the peers whose results it concerns.
     peers: tuple[str, ...]
     reading: Callable[[list[Swaps]], float]
     limit: Callable[[list[Swaps]], float]
@@ -153,18 +153,18 @@ TARGETS = [
     ),
     *[
         Target(
-            f"`{name}`: from the pointer to the first reply, at most {STALENESS:g} s, one event and the reply's own",
+            f"`{name}`: from the pointer to the first reply, at most {STALENESS:g} s and two events",
             (name,),
             lambda swaps: max(swaps[0].pointer),
-            # No event takes longer than the longest: the reply's own waits until the release is loaded.
-            lambda swaps: STALENESS * 1e3 + 2 * swaps[0].longest,
+            # One event reads the pointer, and the next one waits until the release is loaded.
+            lambda swaps: STALENESS * 1e3 + 2 * swaps[0].max,
         )
         for name in (LAMBDA, FROZEN)
     ],
     Target(
-        "the three: sockets that were dropped, versions and questions without an answer",
+        "the three: disconnects, versions without a reply, probes without exactly one reply",
         (OWN, LAMBDA, FROZEN),
-        lambda swaps: sum(it.wrong.total() for it in swaps),
+        lambda swaps: sum(it.faults.total() for it in swaps),
         lambda _: 0,
         "{:g}",
     ),
@@ -175,23 +175,23 @@ def of_pointer(reading: Callable[[list[float]], float]) -> Callable[[Swaps], str
     return lambda it: number(reading(it.pointer)) if it.pointer else "–"
 
 
-# What is shown of each peer: a title, and how a cell reads.
+# Rows of the table of peers: a title, and the text of a cell.
 ROWS: list[tuple[str, Callable[[Swaps], str]]] = [
-    ("until the first reply: p50, ms", lambda it: number(percentile(it.reply, 50))),
-    ("until the first reply: p99, ms", lambda it: number(percentile(it.reply, 99))),
-    ("until the command or the call has ended: p50, ms", lambda it: number(percentile(it.command, 50))),
+    ("to the first reply: p50, ms", lambda it: number(percentile(it.reply, 50))),
+    ("to the first reply: p99, ms", lambda it: number(percentile(it.reply, 99))),
+    ("to the end of the command or call: p50, ms", lambda it: number(percentile(it.command, 50))),
     ("from the pointer to the first reply: p50, ms", of_pointer(lambda readings: percentile(readings, 50))),
     ("from the pointer to the first reply: p99, ms", of_pointer(lambda readings: percentile(readings, 99))),
-    ("from the pointer to the first reply: most, ms", of_pointer(max)),
-    ("sockets that were dropped", lambda it: f"{it.wrong['dropped']:,}"),
-    ("versions that did not answer at all", lambda it: f"{it.wrong['never']:,}"),
+    ("from the pointer to the first reply: max, ms", of_pointer(max)),
+    ("disconnects", lambda it: f"{it.faults['disconnected']:,}"),
+    ("versions without a reply", lambda it: f"{it.faults['never']:,}"),
     (
-        "questions without their one answer",
-        lambda it: f"{it.wrong.total() - it.wrong['dropped'] - it.wrong['never']:,}",
+        "probes without exactly one reply",
+        lambda it: f"{it.faults.total() - it.faults['disconnected'] - it.faults['never']:,}",
     ),
-    ("questions", lambda it: f"{it.answers:,}"),
-    ("one answer: p50, ms", lambda it: f"{statistics.median(it.p50):.2f}"),
-    ("one answer: longest, ms", lambda it: number(it.longest)),
+    ("probes with a reply", lambda it: f"{it.answers:,}"),
+    ("latency of a probe: p50, ms", lambda it: f"{statistics.median(it.p50):.2f}"),
+    ("latency of a probe: max, ms", lambda it: number(it.max)),
 ]
 
 
@@ -202,7 +202,7 @@ def text(options: argparse.Namespace, results: dict[str, Swaps]) -> str:
     ratios = ", ".join(f"{name} {middle[name] / middle[first]:,.1f} ×" for name in others)
     names = [f"`{name}`" if name in (OWN, LAMBDA, FROZEN) else name for name in results]
     lines = [
-        f"Measured on {date.today()}: {machine.describe()}. Of each, interleaved: {count} swaps.",
+        f"Measured on {date.today()}: {machine.describe()}. {count} swaps of each peer, interleaved.",
         "",
         "| target | measured | |",
         "|---|---:|---|",
@@ -213,27 +213,27 @@ def text(options: argparse.Namespace, results: dict[str, Swaps]) -> str:
         *[f"| {title} | {' | '.join(map(cell, results.values()))} |" for title, cell in ROWS],
     ]
     if ratios:
-        lines += ["", f"p50 until the first reply, beside `{first}`: {ratios}."]
+        lines += ["", f"p50 to the first reply, relative to `{first}`: {ratios}."]
     return "\n".join(lines)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ask", type=Path, required=True, help="who asks")
-    parser.add_argument("--tidegate", type=Path, required=True, help="a release build of the command line")
-    parser.add_argument("--package", type=Path, required=True, help="a package, whose bootstrap is used")
-    parser.add_argument("--component", type=Path, required=True, help="the component of many versions")
-    parser.add_argument("--native", type=Path, required=True, help="the native function of many versions")
-    parser.add_argument("--work", type=Path, required=True, help="where a folder for everything is made")
-    parser.add_argument("--only", action="append", help="a peer, by name; may be repeated")
+    parser.add_argument("--probe", type=Path, required=True, help="program of the prober")
+    parser.add_argument("--tidegate", type=Path, required=True, help="release build of the command line")
+    parser.add_argument("--package", type=Path, required=True, help="package with the bootstrap to run")
+    parser.add_argument("--component", type=Path, required=True, help="component whose version text is replaced")
+    parser.add_argument("--native", type=Path, required=True, help="native function whose version text is replaced")
+    parser.add_argument("--work", type=Path, required=True, help="parent of the working folder")
+    parser.add_argument("--only", action="append", help="name of a peer to measure; may be repeated")
     parser.add_argument("--swaps", type=int, default=60, help="swaps of each peer")
-    parser.add_argument("--page", type=Path, help="the page to keep the results in")
+    parser.add_argument("--page", type=Path, help="page to write the results to")
     return parser.parse_args()
 
 
 def main() -> None:
     options = parse()
-    for name in ("ask", "tidegate", "package", "component", "native", "work"):
+    for name in ("probe", "tidegate", "package", "component", "native", "work"):
         setattr(options, name, getattr(options, name).resolve())
     results = text(options, measure(options))
     print(results)

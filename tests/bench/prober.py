@@ -1,4 +1,4 @@
-"""Who asks which version answers: a process of its own, so that measuring delays nothing that is measured."""
+"""The prober: a separate process that asks a server for its version, so that measuring does not delay the server."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-# How long a version may take to answer for the first time.
-PATIENCE = 20
+# Seconds that a new version may take to answer for the first time.
+TIMEOUT = 20
 STOP_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Event:
-    """What the asker tells. Its clock is `time.monotonic_ns`."""
+    """One line of the prober's output. Its clock is `time.monotonic_ns`."""
 
     at_ns: int
-    what: str
-    told: dict[str, Any]
+    kind: str
+    fields: dict[str, Any]
 
 
-class Asker:
-    """Asks on one socket without end, and tells when another version answers, when its socket was dropped, and when a
-    file was replaced."""
+class Prober:
+    """Sends probes on one socket, and reports version changes, disconnects and the replacement of a file."""
 
     def __init__(self, program: Path, url: str, file: Path | None = None) -> None:
         self.command = [program, "--url", url, *(["--file", file] if file else [])]
@@ -42,32 +41,33 @@ class Asker:
     def read(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
-            told = json.loads(line)
-            self.events.put(Event(told.pop("at_ns"), told.pop("what"), told))
+            fields = json.loads(line)
+            self.events.put(Event(fields.pop("at_ns"), fields.pop("event"), fields))
         self.events.put(None)
 
-    def until(self, what: str, **wanted: str) -> list[Event]:
-        """What is told from now on, up to the first of this kind that says what is `wanted`.
+    def wait_for(self, kind: str, **expected: str) -> list[Event]:
+        """Returns the events from now on, up to the first of this kind with the `expected` fields.
 
-        Raises TimeoutError when that is not told.
+        Raises TimeoutError if there is no such event.
         """
         events: list[Event] = []
-        end = time.monotonic() + PATIENCE
-        while not (events and events[-1].what == what and wanted.items() <= events[-1].told.items()):
+        end = time.monotonic() + TIMEOUT
+        while not (events and events[-1].kind == kind and expected.items() <= events[-1].fields.items()):
             try:
                 event = self.events.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
-                raise TimeoutError(f"nothing was {what} as wanted, {wanted}, but told were {events[-10:]}") from None
+                message = f"no event `{kind}` with {expected}; the last events were {events[-10:]}"
+                raise TimeoutError(message) from None
             if event is None:
-                raise SystemExit(f"the asker has ended, with the status {self.process.wait(STOP_SECONDS)}")
+                raise SystemExit(f"the prober exited with status {self.process.wait(STOP_SECONDS)}")
             events.append(event)
         return events
 
-    def end(self) -> list[Event]:
-        """Lets it end, and returns the rest of what it tells, its totals last."""
+    def finish(self) -> list[Event]:
+        """Ends the prober, and returns its remaining events. The last one has the totals."""
         assert self.process.stdin
         self.process.stdin.close()
-        return self.until("ended")
+        return self.wait_for("finished")
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()

@@ -1,7 +1,7 @@
-//! The floor: a bare WebSocket server. `/echo` returns each message, `/broadcast` sends it to everyone there.
+//! The baseline: a bare WebSocket server. `/echo` returns each message, `/broadcast` sends it to all members.
 //!
-//! It parses nothing, checks nothing and stores nothing: what remains is the cost of the sockets. It prints its
-//! URL on standard output and stops on SIGTERM.
+//! The server parses, checks and stores nothing, so its figures are the cost of the sockets. It prints its URL on
+//! standard output and stops on SIGTERM.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use tokio_tungstenite::accept_hdr_async_with_config;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-/// Messages that wait for one client. The load generator keeps fewer under way.
+/// Capacity of a client's queue, in messages. The load generator has fewer in flight.
 const QUEUE: usize = 64;
 
 type Members = Arc<Mutex<HashMap<u64, mpsc::Sender<Utf8Bytes>>>>;
@@ -39,14 +39,14 @@ async fn main() -> Result<()> {
     }
 }
 
-// The error type is the handshake callback's, which this program does not choose.
+// The handshake callback prescribes the error type.
 #[allow(clippy::result_large_err)]
 async fn serve(stream: TcpStream, id: u64, members: Members) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut inbox = None;
     let callback = |request: &Request, response: Response| {
         if request.uri().path() == "/broadcast" {
-            // Before the client learns that it is connected, so that it misses nothing.
+            // Join before the client learns that it is connected, so that it misses no message.
             inbox = Some(join(id, &members));
         }
         Ok(response)
@@ -96,12 +96,12 @@ async fn broadcast(mut socket: Socket, mut inbox: mpsc::Receiver<Utf8Bytes>, mem
     }
 }
 
-/// Sends to every member, the sender included. The sender's own queue cannot be what it waits for: the load
-/// generator never has more messages under way than a queue holds.
+/// Sends a message to every member, the sender included. The sender never waits for its own queue: the load
+/// generator has fewer messages in flight than a queue holds.
 async fn send_all(text: &Utf8Bytes, members: &Members) {
     let inboxes: Vec<_> = members.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
     for inbox in inboxes {
-        // A member that has just left is not an error.
+        // A member that has just left does not matter.
         inbox.send(text.clone()).await.ok();
     }
 }
