@@ -1,6 +1,7 @@
 //! Objects of an S3 bucket, asked for with a few requests of our own.
 //!
-//! The SDK's client for S3 would be larger than what is left of the Lambda package; see `docs/adr/0009`.
+//! The SDK's client for S3 would be larger than what is left of the Lambda package; see
+//! `docs/adr/0009-host-speaks-s3-without-the-sdk.md`.
 //!
 //! - [`Bucket`]: where requests go, and reading an object
 //! - `write`: what only who publishes and who prunes does, with the feature `publish`; `list`: listing objects
