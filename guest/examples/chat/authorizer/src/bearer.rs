@@ -1,21 +1,26 @@
-//! Where a client puts its token.
+//! Lookup of the client's bearer token in a handshake.
 
 use tidegate_guest::Handshake;
 
-/// The token: of the header `Authorization: Bearer …` (RFC 6750), else of the sub-protocols `bearer, <token>`, else of
-/// the query parameter `token`. A browser can set only the last two, and logs often show the last.
+/// Returns the token of the first of these places that has one:
+///
+/// 1. the header `Authorization: Bearer …` (RFC 6750)
+/// 2. the sub-protocols `bearer, <token>`
+/// 3. the query parameter `token`
+///
+/// A browser can set only the last two. Query parameters often appear in logs.
 pub(crate) fn token(handshake: &Handshake) -> Option<&str> {
-    let header = handshake.header("authorization").and_then(of_header);
-    let given = header.or_else(|| of_protocols(handshake)).or_else(|| handshake.query_value("token"));
-    given.filter(|token| !token.is_empty())
+    let in_header = handshake.header("authorization").and_then(from_header);
+    let token = in_header.or_else(|| from_protocols(handshake)).or_else(|| handshake.query_value("token"));
+    token.filter(|token| !token.is_empty())
 }
 
-fn of_header(value: &str) -> Option<&str> {
+fn from_header(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn of_protocols(handshake: &Handshake) -> Option<&str> {
+fn from_protocols(handshake: &Handshake) -> Option<&str> {
     let mut protocols = handshake.protocols();
     protocols.next().filter(|first| *first == "bearer")?;
     protocols.next()
@@ -25,27 +30,28 @@ fn of_protocols(handshake: &Handshake) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn of(headers: &[(&str, &str)], query: &[(&str, &str)]) -> Option<String> {
+    fn find(headers: &[(&str, &str)], query: &[(&str, &str)]) -> Option<String> {
         let owned = |fields: &[(&str, &str)]| fields.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
         token(&Handshake { headers: owned(headers), query: owned(query) }).map(str::to_owned)
     }
 
     #[test]
-    fn the_header_is_first_then_the_sub_protocol_then_the_query() {
-        let (header, protocol, query) =
-            (("authorization", "Bearer a"), ("sec-websocket-protocol", "bearer, b"), ("token", "c"));
-        assert_eq!(of(&[protocol, header], &[query]).as_deref(), Some("a"));
-        assert_eq!(of(&[protocol], &[query]).as_deref(), Some("b"));
-        assert_eq!(of(&[], &[query]).as_deref(), Some("c"));
-        assert_eq!(of(&[], &[]), None);
+    fn header_precedes_the_sub_protocol_and_the_query() {
+        let header = ("authorization", "Bearer a");
+        let protocol = ("sec-websocket-protocol", "bearer, b");
+        let query = ("token", "c");
+        assert_eq!(find(&[protocol, header], &[query]).as_deref(), Some("a"));
+        assert_eq!(find(&[protocol], &[query]).as_deref(), Some("b"));
+        assert_eq!(find(&[], &[query]).as_deref(), Some("c"));
+        assert_eq!(find(&[], &[]), None);
     }
 
     #[test]
-    fn what_is_no_bearer_token_is_passed_over() {
-        assert_eq!(of(&[("authorization", "Basic YTpi")], &[("token", "c")]).as_deref(), Some("c"));
-        assert_eq!(of(&[("sec-websocket-protocol", "chat, b")], &[]), None);
-        assert_eq!(of(&[("sec-websocket-protocol", "bearer")], &[]), None);
-        assert_eq!(of(&[], &[("token", "")]), None);
-        assert_eq!(of(&[("authorization", "bearer  a ")], &[]).as_deref(), Some("a"));
+    fn values_without_a_bearer_token_are_skipped() {
+        assert_eq!(find(&[("authorization", "Basic YTpi")], &[("token", "c")]).as_deref(), Some("c"));
+        assert_eq!(find(&[("sec-websocket-protocol", "chat, b")], &[]), None);
+        assert_eq!(find(&[("sec-websocket-protocol", "bearer")], &[]), None);
+        assert_eq!(find(&[], &[("token", "")]), None);
+        assert_eq!(find(&[("authorization", "bearer  a ")], &[]).as_deref(), Some("a"));
     }
 }

@@ -1,149 +1,91 @@
-//! The token, and when it holds.
+//! Verification of a token: a JSON Web Token (RFC 7519) with an HS256 signature.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::{AlgorithmExt as _, ParseError, UntrustedToken, ValidationError};
 use serde::Deserialize;
-use sha2::Sha256;
+use serde::de::IgnoredAny;
 
-/// Why a token does not hold. For the log; a client hears only that it does not.
+/// The reason why a token is refused. It is logged; the client sees only the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    /// Not three parts of base64url, or a part is not the JSON it must be.
-    #[error("it is no JSON Web Token")]
+    /// The token does not have three parts of base64url, or a part is not the JSON that it must be.
+    #[error("it is not a JSON Web Token")]
     Malformed,
-    /// Another algorithm, `none` among them, or an extension that must be understood.
-    #[error("its header asks for something other than plain HS256")]
+    /// The header names another algorithm, for example `none`.
+    #[error("its algorithm is not HS256")]
     Algorithm,
-    /// Signed with another secret, or changed since.
+    /// The header lists extensions in `crit`. RFC 7515 section 4.1.11: unknown ones must be refused.
+    #[error("its header requires an extension")]
+    Extension,
+    /// The token was signed with another secret, or changed after it was signed.
     #[error("its signature is wrong")]
     Signature,
-    /// After `exp`.
+    /// The token has no `exp`, so it would never expire.
+    #[error("it has no expiry")]
+    NoExpiry,
+    /// The time is at or after `exp`.
     #[error("it has expired")]
     Expired,
-    /// Before `nbf`.
+    /// The time is before `nbf`.
     #[error("it is not valid yet")]
     TooEarly,
-    /// No `sub`, or an empty one.
-    #[error("it names no subject")]
-    Subject,
+    /// `sub` is missing or empty.
+    #[error("it has no subject")]
+    NoSubject,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    /// RFC 7515 section 4.1.11: extensions that whoever does not know them must refuse.
-    crit: Option<serde_json::Value>,
+#[derive(Clone, Deserialize)]
+struct HeaderExtensions {
+    crit: Option<IgnoredAny>,
 }
 
-/// Times are seconds since the Unix epoch, perhaps with a fraction (RFC 7519 section 2).
+/// The claims in addition to `exp` and `nbf`, which the library reads.
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<String>,
-    exp: Option<f64>,
-    nbf: Option<f64>,
 }
 
-/// The subject of a token that holds at `now`, in milliseconds since the Unix epoch.
+/// Returns the subject of a token that is valid at `now`, in milliseconds since the Unix epoch.
 ///
-/// The signature is compared in constant time, and before anything in the claims is looked at.
+/// There is no leeway. The library reads `exp` and `nbf` in whole seconds and drops a fraction.
+///
+/// # Errors
+///
+/// The first check that fails, as a [`Refusal`]. The signature is compared in constant time.
 pub(crate) fn verify(token: &str, secret: &str, now: u64) -> Result<String, Refusal> {
-    let (signed, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
-    let (header, claims) = signed.split_once('.').ok_or(Refusal::Malformed)?;
-    let header: Header = part(header)?;
-    if header.alg != "HS256" || header.crit.is_some() {
-        return Err(Refusal::Algorithm);
+    let token = UntrustedToken::<HeaderExtensions>::try_from(token)?;
+    if token.header().other_fields.crit.is_some() {
+        return Err(Refusal::Extension);
     }
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| Refusal::Signature)?;
-    mac.update(signed.as_bytes());
-    mac.verify_slice(&decode(signature)?).map_err(|_| Refusal::Signature)?;
-    let claims: Claims = part(claims)?;
-    let now = std::time::Duration::from_millis(now).as_secs_f64();
-    if claims.exp.is_some_and(|exp| now >= exp) {
+    let key = Hs256Key::new(secret);
+    let token = Hs256.validator::<Claims>(&key).validate(&token)?;
+    let claims = token.claims();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let expiry = claims.expiration.ok_or(Refusal::NoExpiry)?;
+    if now >= expiry.timestamp_millis() {
         return Err(Refusal::Expired);
     }
-    if claims.nbf.is_some_and(|nbf| now < nbf) {
+    if claims.not_before.is_some_and(|not_before| now < not_before.timestamp_millis()) {
         return Err(Refusal::TooEarly);
     }
-    claims.sub.filter(|sub| !sub.is_empty()).ok_or(Refusal::Subject)
+    claims.custom.sub.clone().filter(|subject| !subject.is_empty()).ok_or(Refusal::NoSubject)
 }
 
-fn part<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, Refusal> {
-    serde_json::from_slice(&decode(text)?).map_err(|_| Refusal::Malformed)
+impl From<ParseError> for Refusal {
+    fn from(_: ParseError) -> Self {
+        Self::Malformed
+    }
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, Refusal> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| Refusal::Malformed)
+impl From<ValidationError> for Refusal {
+    fn from(error: ValidationError) -> Self {
+        match error {
+            ValidationError::AlgorithmMismatch { .. } => Self::Algorithm,
+            ValidationError::MalformedClaims(_) => Self::Malformed,
+            _ => Self::Signature,
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECRET: &str = "a secret of the tests";
-    const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
-
-    fn sign(header: &str, claims: &str) -> String {
-        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-        mac.update(signed.as_bytes());
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
-    }
-
-    fn at_ten_seconds(header: &str, claims: &str) -> Result<String, Refusal> {
-        verify(&sign(header, claims), SECRET, 10_000)
-    }
-
-    #[test]
-    fn the_token_of_jwt_io_holds() {
-        // The example of https://jwt.io, signed elsewhere, with the secret that it shows.
-        let token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c";
-        assert_eq!(verify(token, "your-256-bit-secret", 0), Ok("1234567890".into()));
-        assert_eq!(verify(token, "another secret", 0), Err(Refusal::Signature));
-    }
-
-    #[test]
-    fn times_are_honoured_to_the_second_and_the_fraction() {
-        assert_eq!(at_ten_seconds(HS256, r#"{"sub":"alice"}"#), Ok("alice".into()));
-        assert_eq!(at_ten_seconds(HS256, r#"{"sub":"alice","exp":10.5,"nbf":10}"#), Ok("alice".into()));
-        assert_eq!(at_ten_seconds(HS256, r#"{"sub":"alice","exp":10}"#), Err(Refusal::Expired));
-        assert_eq!(at_ten_seconds(HS256, r#"{"sub":"alice","nbf":10.1}"#), Err(Refusal::TooEarly));
-    }
-
-    #[test]
-    fn other_algorithms_are_refused_even_when_signed() {
-        for header in
-            [r#"{"alg":"none"}"#, r#"{"alg":"hs256"}"#, r#"{"alg":"RS256"}"#, r#"{"alg":"HS256","crit":["b64"]}"#]
-        {
-            assert_eq!(at_ten_seconds(header, r#"{"sub":"alice"}"#), Err(Refusal::Algorithm), "{header}");
-        }
-    }
-
-    #[test]
-    fn a_token_needs_a_subject() {
-        assert_eq!(at_ten_seconds(HS256, "{}"), Err(Refusal::Subject));
-        assert_eq!(at_ten_seconds(HS256, r#"{"sub":""}"#), Err(Refusal::Subject));
-    }
-
-    #[test]
-    fn what_is_no_token_is_malformed() {
-        for token in ["", "a", "a.b", "a.b.c", "..", "e30.e30.", "e30.e30.e30", "e30=.e30.e30"] {
-            assert_eq!(verify(token, SECRET, 0), Err(Refusal::Malformed), "{token}");
-        }
-        assert_eq!(at_ten_seconds(HS256, "[]"), Err(Refusal::Malformed));
-        assert_eq!(at_ten_seconds(HS256, r#"{"sub":1}"#), Err(Refusal::Malformed));
-        assert_eq!(at_ten_seconds("{}", "{}"), Err(Refusal::Malformed));
-    }
-
-    #[test]
-    fn a_changed_token_and_a_shortened_signature_are_refused() {
-        let token = sign(HS256, r#"{"sub":"alice"}"#);
-        let (signed, signature) = token.rsplit_once('.').unwrap();
-        let header = signed.split_once('.').unwrap().0;
-        let changed = format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(r#"{"sub":"mallory"}"#));
-        assert_eq!(verify(&changed, SECRET, 0), Err(Refusal::Signature));
-        let shortened = format!("{signed}.{}", &signature[..4]);
-        assert_eq!(verify(&shortened, SECRET, 0), Err(Refusal::Signature));
-        assert_eq!(verify(&format!("{signed}."), SECRET, 0), Err(Refusal::Signature));
-    }
-}
+mod tests;
