@@ -1,6 +1,6 @@
 """Synthesises the AWS stack of a Tidegate app.
 
-The CDK's command line runs this file and passes the context itself. Without it:
+The CDK's command line runs this file and passes the context itself. Without that command line:
 
     python app.py -c stage=dev -c package=chat.zip --output cdk.out
 """
@@ -11,16 +11,19 @@ import sys
 from aws_cdk import App
 
 from tidegate_stack.access_logs import AccountStack
-from tidegate_stack.acknowledgements import acknowledge_account, acknowledge_stack, check
-from tidegate_stack.package import PackageError
-from tidegate_stack.settings import Settings, SettingsError, check_names, stages, switch
+from tidegate_stack.acknowledgements import acknowledge_account, acknowledge_stack, add_nag_checks
+from tidegate_stack.errors import Code, StackError
+from tidegate_stack.settings import Settings, check_names, stages, switch
 from tidegate_stack.stack import AppStack
 
 
 def build(app: App) -> None:
-    """Adds the stacks that the context of `app` asks for."""
+    """Adds the stacks that the context of `app` selects.
+
+    Raises StackError if the context or the package is invalid.
+    """
     check_names(app)
-    check(app)
+    add_nag_checks(app)
     if switch(app, "account", default=False):
         acknowledge_account(AccountStack(app, "tidegate-account"))
         return
@@ -29,24 +32,31 @@ def build(app: App) -> None:
         acknowledge_stack(AppStack(app, settings, stage))
 
 
-def main() -> int:
-    """Synthesises, or says why not."""
-    arguments = argparse.ArgumentParser(description="Synthesise the AWS stack of a Tidegate app.")
-    arguments.add_argument("-c", "--context", action="append", default=[], metavar="NAME=VALUE")
-    arguments.add_argument("-o", "--output", metavar="DIR")
-    given = arguments.parse_args()
+def synthesize(app: App) -> None:
+    """Writes the templates of `app`.
+
+    Raises StackError if cdk-nag or the CDK rejects them.
+    """
+    try:
+        app.synth()
+    except RuntimeError as error:
+        # The message alone: jsii would print a stack trace of Node.js below it.
+        raise StackError(Code.SYNTHESIS_FAILED, "cannot synthesise the stack", str(error)) from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Synthesises the stacks, or prints the error; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Synthesise the AWS stack of a Tidegate app.")
+    parser.add_argument("-c", "--context", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("-o", "--output", metavar="DIR")
+    given = parser.parse_args(arguments)
     context = dict(pair.split("=", 1) if "=" in pair else (pair, "on") for pair in given.context)
     app = App(context=context, outdir=given.output, analytics_reporting=False)
     try:
         build(app)
-    except (PackageError, SettingsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    try:
-        app.synth()
-    except RuntimeError as error:
-        # cdk-nag's findings, without the stack that jsii would print below them.
-        print(f"error: {error}", file=sys.stderr)
+        synthesize(app)
+    except StackError as error:
+        print(error.render(), file=sys.stderr)
         return 1
     return 0
 

@@ -1,14 +1,16 @@
-"""Stacks of the fixture app, synthesised once."""
+"""Templates of the fixture app, each synthesised once in a session."""
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
 from aws_cdk import App
 from aws_cdk.assertions import Template
+from aws_cdk.cx_api import CloudAssembly
 from fixture_package import CHAT, write_package
 
-from tidegate_stack.acknowledgements import acknowledge_stack, check
+import app as program
 from tidegate_stack.settings import Settings
 from tidegate_stack.stack import AppStack
 from tidegate_stack.stages import STAGES
@@ -24,16 +26,11 @@ def package(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory, package):
-    """All three stages, past cdk-nag, as files."""
-    app = App(
-        context={"package": str(package)}, outdir=str(tmp_path_factory.mktemp("cdk.out")), analytics_reporting=False
-    )
-    check(app)
-    settings = Settings.read(app)
-    for stage in STAGES.values():
-        acknowledge_stack(AppStack(app, settings, stage))
-    return app.synth()
+def assembly(tmp_path_factory, package) -> CloudAssembly:
+    """All three stages as `app.py` writes them, checked by cdk-nag."""
+    output = tmp_path_factory.mktemp("cdk.out")
+    assert program.main(["-c", f"package={package}", "--output", str(output)]) == 0
+    return CloudAssembly(str(output))
 
 
 @pytest.fixture(scope="session", params=STAGES)
@@ -48,18 +45,27 @@ def template(assembly, stage) -> Template:
 
 @pytest.fixture
 def chat() -> dict:
-    """The fixture app, to be changed."""
+    """A copy of the fixture app that a test may change."""
     return copy.deepcopy(CHAT)
 
 
-@pytest.fixture
-def synthesize(tmp_path):
-    """Synthesises one stage of an app, without cdk-nag."""
+@pytest.fixture(scope="session")
+def synthesize(tmp_path_factory):
+    """Synthesises one stage of an app, without any validation; equal arguments share one template."""
+    templates: dict[str, Template] = {}
 
     def run(app_json: dict, stage: str = "dev", **context: str) -> Template:
-        package = write_package(tmp_path / "app.zip", app_json)
-        names = {name.replace("_", "-"): value for name, value in context.items()}
-        app = App(context={"package": str(package)} | names, outdir=str(tmp_path / "out"), analytics_reporting=False)
-        return Template.from_stack(AppStack(app, Settings.read(app), STAGES[stage]))
+        key = json.dumps([app_json, stage, context])
+        if key not in templates:
+            folder = tmp_path_factory.mktemp("variant")
+            values = {name.replace("_", "-"): value for name, value in context.items()}
+            values["package"] = str(write_package(folder / "app.zip", app_json))
+            output = str(folder / "out")
+            # `assembly` validates the templates of all stages; validation takes longer than the synthesis.
+            app = App(
+                context=values, outdir=output, analytics_reporting=False, builtin_cloud_formation_validation=False
+            )
+            templates[key] = Template.from_stack(AppStack(app, Settings.read(app), STAGES[stage]))
+        return templates[key]
 
     return run

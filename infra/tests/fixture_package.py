@@ -1,4 +1,4 @@
-"""A small Lambda package, as `tidegate package` would write it."""
+"""A small Lambda package in the form that `tidegate package` writes."""
 
 import json
 import zipfile
@@ -50,14 +50,14 @@ TRUSTED_KEYS = {
 
 
 def elf(architecture: str) -> bytes:
-    """The first bytes of an executable for `architecture`."""
+    """Returns the first bytes of an executable for `architecture`."""
     return b"\x7fELF".ljust(18, b"\x02") + ELF_MACHINES[architecture]
 
 
 def write_package(
     path: Path, app: dict = CHAT, *, bootstrap: bytes | None = None, mode: int = 0o755, **replaced: str | bytes | None
 ) -> Path:
-    """Writes a package; `replaced` gives other contents to files by name, and none leaves one out."""
+    """Writes a package. `replaced` has the content of files by name; None leaves a file out."""
     files = {"app.json": json.dumps(app), "routing-fingerprint": FINGERPRINT + "\n"}
     files["trusted-keys.json"] = json.dumps(TRUSTED_KEYS)
     files |= {f"components/{name}.cwasm": f"artifact of {name}" for name in app["components"]}
@@ -71,7 +71,7 @@ def write_package(
 
 
 def _entry(name: str, mode: int) -> zipfile.ZipInfo:
-    # One date for all, so that two packages of the same content are the same bytes.
+    # A fixed date, so that packages of the same content are equal byte for byte.
     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
     entry.external_attr = (0o100000 | mode) << 16
     return entry

@@ -1,4 +1,4 @@
-"""Reading synthesised templates."""
+"""Helpers that read synthesised templates."""
 
 import json
 
@@ -6,7 +6,7 @@ from aws_cdk.assertions import Template
 
 
 def one(template: Template, kind: str, **properties) -> dict:
-    """The properties of the one resource of `kind` that has these."""
+    """Returns the properties of the only resource of type `kind` with these properties."""
     found = [
         resource["Properties"]
         for resource in template.find_resources(kind).values()
@@ -17,7 +17,7 @@ def one(template: Template, kind: str, **properties) -> dict:
 
 
 def function(template: Template, serves: str) -> dict:
-    """The properties of the handler or the authorizer."""
+    """Returns the properties of the handler or the authorizer."""
     found = [
         resource["Properties"]
         for resource in template.find_resources("AWS::Lambda::Function").values()
@@ -28,7 +28,7 @@ def function(template: Template, serves: str) -> dict:
 
 
 def statements(template: Template, serves: str) -> dict[str, dict]:
-    """What the handler or the authorizer may do, by Sid."""
+    """Returns the statements of the handler or the authorizer, by Sid."""
     role = function(template, serves)["Role"]["Fn::GetAtt"][0]
     found = [
         statement
@@ -40,19 +40,19 @@ def statements(template: Template, serves: str) -> dict[str, dict]:
 
 
 def actions(statement: dict) -> set[str]:
-    """The statement's actions."""
+    """Returns the actions of a statement."""
     value = statement["Action"]
     return set(value) if isinstance(value, list) else {value}
 
 
 def resources(statement: dict) -> list[str]:
-    """The statement's resources, with references in angle brackets."""
+    """Returns the resources of a statement, with references in angle brackets."""
     value = statement["Resource"]
     return [text(resource) for resource in (value if isinstance(value, list) else [value])]
 
 
 def text(value) -> str:
-    """A value with its references in angle brackets."""
+    """Returns a value as text, with references in angle brackets."""
     match value:
         case str():
             return value

@@ -5,12 +5,12 @@ TOPIC = "arn:aws:sns:eu-west-1:111122223333:pager"
 
 
 def alarms(template: Template) -> dict[str, dict]:
-    """The alarms by name, shorn of scope and hash."""
+    """Returns the alarms by name, without the scope and the hash."""
     found = template.find_resources("AWS::CloudWatch::Alarm")
     return {name.removeprefix("Alarms")[:-8]: alarm["Properties"] for name, alarm in found.items()}
 
 
-def test_the_alarms_are_these(template):
+def test_every_stage_has_all_alarms(template):
     found = alarms(template)
     assert set(found) == {
         "HandlerErrors",
@@ -41,17 +41,17 @@ def test_the_alarms_are_these(template):
         ("ExecutionError", "AWS/ApiGateway", "ExecutionError"),
     ],
 )
-def test_an_alarm_watches_its_metric(template, name, namespace, metric):
+def test_each_alarm_watches_its_metric(template, name, namespace, metric):
     alarm = alarms(template)[name]
     assert (alarm["Namespace"], alarm["MetricName"]) == (namespace, metric)
 
 
-def test_slowness_is_the_99th_percentile(template):
+def test_slow_events_are_measured_at_the_99th_percentile(template):
     assert alarms(template)["HandlerSlow"]["ExtendedStatistic"] == "p99"
     assert alarms(template)["HandlerSlow"]["Threshold"] == 2_000
 
 
-def test_metrics_are_those_of_this_app_and_stage(template, stage):
+def test_metrics_are_limited_to_the_app_and_the_stage(template, stage):
     (api,) = template.find_resources("AWS::ApiGatewayV2::Api")
     for name in ("IntegrationError", "ExecutionError"):
         dimensions = {item["Name"]: item["Value"] for item in alarms(template)[name]["Dimensions"]}
@@ -62,17 +62,17 @@ def test_metrics_are_those_of_this_app_and_stage(template, stage):
 
 
 @pytest.mark.parametrize("name", ["ReleaseFailures", "CanaryHalts"])
-def test_one_failed_release_and_one_halted_canary_are_enough(template, name):
+def test_release_alarms_fire_at_the_first_failure(template, name):
     alarm = alarms(template)[name]
     assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Sum", 1, 1)
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
 
 
-def test_the_authorizers_alarm_does_not_count_refusals(template, stage):
+def test_authorizer_alarms_ignore_refusals(template, stage):
     (filter_,) = template.find_resources("AWS::Logs::MetricFilter").values()
     pattern = filter_["Properties"]["FilterPattern"]
     assert '$.record.status = "timeout"' in pattern
-    # The status of an invocation that answered with an error, as a 401 does.
+    # The status `failure` means a function error, and a 401 is one.
     assert "failure" not in pattern
     crashes = filter_["Properties"]["MetricTransformations"][0]
     assert crashes["MetricNamespace"] == f"Tidegate/chat-{stage}"
@@ -80,6 +80,6 @@ def test_the_authorizers_alarm_does_not_count_refusals(template, stage):
     assert (alarm["Namespace"], alarm["MetricName"]) == (crashes["MetricNamespace"], crashes["MetricName"])
 
 
-def test_alarms_go_to_the_topic_if_there_is_one(synthesize, chat):
+def test_alarms_notify_the_topic_if_one_is_set(synthesize, chat):
     assert all(alarm["AlarmActions"] == [TOPIC] for alarm in alarms(synthesize(chat, alarm_topic=TOPIC)).values())
     assert not any("AlarmActions" in alarm for alarm in alarms(synthesize(chat)).values())

@@ -1,16 +1,20 @@
+import re
+
 import pytest
 from fixture_package import CHAT, FINGERPRINT, elf, write_package
 
-from tidegate_stack.package import Package, PackageError
+from tidegate_stack.errors import Code, StackError
+from tidegate_stack.package import Package
 
 
-def refusal(path) -> str:
-    with pytest.raises(PackageError) as error:
+def refusal(path) -> StackError:
+    with pytest.raises(StackError) as error:
         Package.read(path)
-    return str(error.value)
+    assert f"`{path}`" in error.value.what
+    return error.value
 
 
-def test_a_package_says_what_infrastructure_needs(package):
+def test_a_package_is_read_with_its_app(package):
     read = Package.read(package)
     assert read.routing_fingerprint == FINGERPRINT
     assert read.architecture == "arm64"
@@ -24,36 +28,45 @@ def test_a_package_says_what_infrastructure_needs(package):
 @pytest.mark.parametrize(
     ("bootstrap", "architecture"), [(elf("arm64"), "arm64"), (elf("x86_64"), "x86_64"), (b"#!/bin/sh\n", None)]
 )
-def test_the_architecture_is_that_of_the_bootstrap(tmp_path, bootstrap, architecture):
+def test_the_architecture_of_a_package_is_that_of_its_bootstrap(tmp_path, bootstrap, architecture):
     assert Package.read(write_package(tmp_path / "p.zip", bootstrap=bootstrap)).architecture == architecture
 
 
-def test_a_missing_file_names_the_command_that_writes_it(tmp_path):
-    assert "hint: `tidegate package`" in refusal(tmp_path / "none.zip")
+def test_a_missing_package_is_refused(tmp_path):
+    error = refusal(tmp_path / "none.zip")
+    assert error.code == Code.PACKAGE_MISSING
+    assert "`tidegate package`" in error.hint
 
 
-def test_what_is_no_zip_is_refused(tmp_path):
+def test_a_file_that_is_not_a_zip_is_refused(tmp_path):
     path = tmp_path / "p.zip"
     path.write_text("no zip")
-    assert "is not a zip file" in refusal(path)
+    assert refusal(path).code == Code.PACKAGE_INVALID
 
 
 @pytest.mark.parametrize(
-    ("replaced", "said"),
+    ("replaced", "named"),
     [
-        ({"app.json": None}, "lacks `app.json`; hint: `tidegate package`"),
-        ({"routing-fingerprint": None}, "lacks `routing-fingerprint`; hint"),
-        ({"trusted-keys.json": None}, "lacks `trusted-keys.json`; hint"),
-        ({"app.json": None, "trusted-keys.json": None}, "lacks `app.json`, `trusted-keys.json`; hint"),
-        ({"routing-fingerprint": "not hex"}, "is not a hexadecimal digest"),
-        ({"app.json": "{"}, "is not an app"),
-        ({"app.json": "[]"}, "is not an app"),
-        ({"app.json": '{"name":"chat"}'}, "is not an app"),
-        ({"components/chat.cwasm": None}, "lacks `components/chat.cwasm`"),
+        ({"app.json": None}, ["app.json"]),
+        ({"routing-fingerprint": None}, ["routing-fingerprint"]),
+        ({"trusted-keys.json": None}, ["trusted-keys.json"]),
+        ({"app.json": None, "trusted-keys.json": None}, ["app.json", "trusted-keys.json"]),
+        ({"routing-fingerprint": "not hex"}, ["routing-fingerprint"]),
+        ({"components/chat.cwasm": None}, ["components/chat.cwasm"]),
     ],
 )
-def test_an_incomplete_package_is_refused_by_what_it_lacks(tmp_path, replaced, said):
-    assert said in refusal(write_package(tmp_path / "p.zip", **replaced))
+def test_an_incomplete_package_is_refused_with_the_names_of_the_files(tmp_path, replaced, named):
+    error = refusal(write_package(tmp_path / "p.zip", **replaced))
+    assert error.code == Code.PACKAGE_INVALID
+    assert re.findall("`([^`]+)`", error.why) == named
+    assert "`tidegate package`" in error.hint
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"name":"chat"}'])
+def test_an_app_json_that_is_not_an_app_is_refused(tmp_path, text):
+    error = refusal(write_package(tmp_path / "p.zip", **{"app.json": text}))
+    assert error.code == Code.APP_INVALID
+    assert "`tidegate package`" in error.hint
 
 
 @pytest.mark.parametrize("keys", ["{}", '{"ci":{"public-key":"MCow","stages":["prod"]},"old":{"public-key":"MCow"}}'])
@@ -78,37 +91,43 @@ def test_a_package_may_trust_any_number_of_keys(tmp_path, keys):
         "\udcff",
     ],
 )
-def test_keys_that_no_host_could_read_are_refused(tmp_path, keys):
+def test_keys_that_a_host_cannot_read_are_refused(tmp_path, keys):
     text = keys.encode("utf-8", "surrogateescape")
-    said = refusal(write_package(tmp_path / "p.zip", **{"trusted-keys.json": text}))
-    assert "`trusted-keys.json` in " in said
-    assert "has no keys by name" in said
+    error = refusal(write_package(tmp_path / "p.zip", **{"trusted-keys.json": text}))
+    assert error.code == Code.PACKAGE_INVALID
+    assert error.why.startswith("`trusted-keys.json` ")
 
 
-def test_a_bootstrap_for_another_cpu_is_refused(tmp_path):
-    foreign = elf("arm64")[:18] + b"\xf3\x00"
-    assert "for a CPU that Lambda does not have" in refusal(write_package(tmp_path / "p.zip", bootstrap=foreign))
+@pytest.mark.parametrize(
+    "options", [{"bootstrap": elf("arm64")[:18] + b"\xf3\x00"}, {"mode": 0o644}], ids=["another CPU", "not executable"]
+)
+def test_a_bootstrap_that_lambda_cannot_run_is_refused(tmp_path, options):
+    error = refusal(write_package(tmp_path / "p.zip", **options))
+    assert error.code == Code.PACKAGE_INVALID
+    assert error.why.startswith("`bootstrap` ")
 
 
-def test_a_bootstrap_that_cannot_be_executed_is_refused(tmp_path):
-    assert "is not executable" in refusal(write_package(tmp_path / "p.zip", mode=0o644))
+def app_refusal(tmp_path, app: dict) -> str:
+    error = refusal(write_package(tmp_path / "p.zip", app))
+    assert error.code == Code.APP_INVALID
+    return error.why
 
 
 def test_an_app_without_routes_is_refused(tmp_path, chat):
     chat["routes"] = {}
-    assert "has no routes" in refusal(write_package(tmp_path / "p.zip", chat))
+    assert "routes" in app_refusal(tmp_path, chat)
 
 
-def test_an_authorizer_needs_a_connect_route(tmp_path, chat):
+def test_an_authorizer_without_a_connect_route_is_refused(tmp_path, chat):
     del chat["routes"]["$connect"]
-    assert "no `$connect` route" in refusal(write_package(tmp_path / "p.zip", chat))
+    assert "`$connect`" in app_refusal(tmp_path, chat)
 
 
-def test_a_name_that_no_stack_can_have_is_refused(tmp_path, chat):
+def test_an_app_name_that_is_not_valid_in_a_stack_name_is_refused(tmp_path, chat):
     chat["name"] = "chat app"
-    assert "`chat app`" in refusal(write_package(tmp_path / "p.zip", chat))
+    assert "`chat app`" in app_refusal(tmp_path, chat)
 
 
-def test_a_config_name_that_would_reach_elsewhere_is_refused(tmp_path, chat):
+def test_a_config_name_with_a_path_is_refused(tmp_path, chat):
     chat["routes"]["chat"]["grants"]["config"] = ["../prod/key"]
-    assert "`../prod/key`" in refusal(write_package(tmp_path / "p.zip", chat))
+    assert "`../prod/key`" in app_refusal(tmp_path, chat)

@@ -8,7 +8,7 @@ from tidegate_stack.package import Grants
 from tidegate_stack.permissions import STORAGE_ACTIONS, connections_actions, groups_actions, leading_key
 
 HOST = Path(__file__).parents[2] / "host/aws/src"
-# What the SDK calls the operations that the host uses, inside transactions too, and IAM's actions for them.
+# Calls of the SDK in the host, those inside of transactions included, with their IAM actions.
 OPERATIONS = {
     "get_item()": "GetItem",
     "put_item()": "PutItem",
@@ -27,25 +27,25 @@ OPERATIONS = {
 
 
 def only(app: dict, **grants) -> dict:
-    """The app with one route that is granted this."""
+    """Returns the app with no grants but these, on one route."""
     app["routes"] = {"$connect": app["routes"]["$connect"] | {"grants": {}}, "chat": app["routes"]["chat"]}
     app["routes"]["chat"]["grants"] = grants
     app["authorizer"]["grants"] = {}
     return app
 
 
-# What both functions have whatever the app is granted.
+# Statements of both functions that do not depend on grants.
 ALWAYS = {"Logs", "Traces", "ReleasePointer", "ReleaseStatus", "ReleaseObjects", "ReleaseBucket"}
 
 
-def test_the_authorizer_has_no_table_of_the_apps_and_no_connections(template, stage):
+def test_the_authorizer_reads_only_its_configuration(template, stage):
     allowed = statements(template, "authorizer")
     assert set(allowed) == ALWAYS | {"Config"}
     assert actions(allowed["Config"]) == {"ssm:GetParameters"}
     assert text(allowed["Config"]["Resource"]).endswith(f":parameter/tidegate/chat/{stage}/token-key")
 
 
-def test_the_handler_may_do_what_its_routes_were_granted(template, stage):
+def test_the_handler_has_the_grants_of_its_routes(template, stage):
     allowed = statements(template, "handler")
     assert set(allowed) == ALWAYS | {
         "Connections",
@@ -58,7 +58,7 @@ def test_the_handler_may_do_what_its_routes_were_granted(template, stage):
     assert text(allowed["Config"]["Resource"]).endswith(f":parameter/tidegate/chat/{stage}/motd")
 
 
-def test_the_handler_reaches_its_own_stages_connections_only(template, stage):
+def test_the_handler_reaches_only_connections_of_its_own_stage(template, stage):
     (api,) = template.find_resources("AWS::ApiGatewayV2::Api")
     callback = statements(template, "handler")["Callback"]
     assert actions(callback) == {"execute-api:ManageConnections"}
@@ -67,13 +67,13 @@ def test_the_handler_reaches_its_own_stages_connections_only(template, stage):
     ]
 
 
-def test_each_function_writes_its_own_log_group_only(template):
+def test_each_function_writes_only_to_its_own_log_group(template):
     for serves in ("handler", "authorizer"):
         group = function(template, serves)["LoggingConfig"]["LogGroup"]["Ref"]
         assert text(statements(template, serves)["Logs"]["Resource"]) == f"<{group}.Arn>"
 
 
-def test_nothing_but_traces_has_a_bare_wildcard(template):
+def test_only_traces_have_a_bare_wildcard(template):
     for serves in ("handler", "authorizer"):
         allowed = statements(template, serves)
         wide = [sid for sid, statement in allowed.items() if statement["Resource"] == "*"]
@@ -82,7 +82,7 @@ def test_nothing_but_traces_has_a_bare_wildcard(template):
         assert not any(action.endswith("*") for statement in allowed.values() for action in actions(statement))
 
 
-def test_without_grants_the_handler_keeps_its_registry_and_no_more(synthesize, chat):
+def test_a_handler_without_grants_has_only_its_registry(synthesize, chat):
     allowed = statements(synthesize(only(chat)), "handler")
     assert set(allowed) == ALWAYS | {"Connections"}
     assert actions(allowed["Connections"]) == {"dynamodb:PutItem", "dynamodb:DeleteItem"}
@@ -104,7 +104,7 @@ def test_without_grants_the_handler_keeps_its_registry_and_no_more(synthesize, c
         ({"messaging": {"broadcast": ["lobby"]}}, "Groups", {"dynamodb:Query", "dynamodb:BatchWriteItem"}),
     ],
 )
-def test_a_grant_adds_its_actions(synthesize, chat, grant, sid, added):
+def test_each_connections_or_groups_grant_adds_its_actions(synthesize, chat, grant, sid, added):
     base = {"dynamodb:PutItem", "dynamodb:DeleteItem"} if sid == "Connections" else set()
     assert actions(statements(synthesize(only(chat, **grant)), "handler")[sid]) == base | added
 
@@ -118,13 +118,13 @@ def test_a_grant_adds_its_actions(synthesize, chat, grant, sid, added):
         ({"close": "self"}, ["DELETE"]),
     ],
 )
-def test_a_messaging_grant_adds_its_method(synthesize, chat, messaging, methods):
+def test_each_messaging_grant_adds_its_method(synthesize, chat, messaging, methods):
     callback = statements(synthesize(only(chat, messaging=messaging)), "handler")["Callback"]
     resources = callback["Resource"] if isinstance(callback["Resource"], list) else [callback["Resource"]]
     assert [text(resource).split("/")[2] for resource in resources] == methods
 
 
-def test_a_greeting_on_connect_needs_to_see_that_the_socket_opened(synthesize, chat):
+def test_send_on_connect_adds_the_method_that_checks_the_connection(synthesize, chat):
     only(chat)["routes"]["$connect"]["grants"] = {"messaging": {"send": "self"}}
     callback = statements(synthesize(chat), "handler")["Callback"]
     assert [text(resource).split("/")[2] for resource in callback["Resource"]] == ["GET", "POST"]
@@ -138,7 +138,7 @@ def test_a_greeting_on_connect_needs_to_see_that_the_socket_opened(synthesize, c
         ("read-write", "StorageReadWrite", "dynamodb:UpdateItem", "dynamodb:Scan"),
     ],
 )
-def test_storage_is_reached_by_access_and_collection(synthesize, chat, access, sid, included, excluded):
+def test_storage_statements_are_limited_by_access_and_collection(synthesize, chat, access, sid, included, excluded):
     allowed = statements(synthesize(only(chat, storage={"rooms": access, "bans": access})), "handler")
     assert [name for name in allowed if name.startswith("Storage")] == [sid]
     assert included in actions(allowed[sid])
@@ -155,11 +155,11 @@ def test_storage_is_reached_by_access_and_collection(synthesize, chat, access, s
         ("a?${aws:username}", "a${?}${$}{aws:username}#*"),
     ],
 )
-def test_a_collections_name_is_no_pattern(collection, pattern):
+def test_leading_keys_escape_wildcards_of_the_collection_name(collection, pattern):
     assert leading_key(collection) == pattern
 
 
-def test_a_key_of_ones_own_is_allowed_for_these_parameters_only(synthesize, chat):
+def test_a_customer_managed_key_decrypts_only_granted_parameters(synthesize, chat):
     key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"
     for serves in ("handler", "authorizer"):
         allowed = statements(synthesize(chat, config_key=key), serves)
@@ -169,28 +169,28 @@ def test_a_key_of_ones_own_is_allowed_for_these_parameters_only(synthesize, chat
         assert text(condition) == text(allowed["Config"]["Resource"])
 
 
-def test_values_in_secrets_manager_are_read_from_these_secrets_only(synthesize, chat):
+def test_only_granted_secrets_are_read_from_secrets_manager(synthesize, chat):
     key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"
     template = synthesize(chat, config_source="secrets-manager", config_key=key)
     for serves, name in (("handler", "motd"), ("authorizer", "token-key")):
         assert function(template, serves)["Environment"]["Variables"]["CONFIG_SOURCE"] == "secrets-manager"
         allowed = statements(template, serves)
         assert actions(allowed["Config"]) == {"secretsmanager:GetSecretValue"}
-        # Without the characters that Secrets Manager adds, it would be another secret's name too.
+        # Without the six characters, the pattern would match the names of other secrets too.
         assert text(allowed["Config"]["Resource"]).endswith(f":secret:/tidegate/chat/dev/{name}-??????")
         condition = allowed["ConfigKey"]["Condition"]["StringLike"]["kms:EncryptionContext:SecretARN"]
         assert text(condition) == text(allowed["Config"]["Resource"])
 
 
 def host_actions(folder: str) -> set[str]:
-    """The actions of the SDK calls in a folder of the host's source."""
+    """Returns the actions of the SDK calls in a folder of the host's source."""
     source = "\n".join(path.read_text() for path in (HOST / folder).rglob("*.rs"))
     calls = re.findall(r"\.(\w+\(\))\s*\.(?:table_name|request_items|set_transact_items|set_request_items)\(", source)
     calls += re.findall(r"\b((?:Put|Update|Delete|ConditionCheck|Get)::builder\(\))", source)
     return {OPERATIONS[call] for call in calls} - {None}
 
 
-def test_all_grants_together_allow_exactly_what_the_host_calls():
+def test_all_grants_together_allow_exactly_the_calls_of_the_host():
     everything = [
         Grants(
             connections={"describe": True, "list": True, "attributes": "any", "groups": ["*"]},
@@ -201,11 +201,11 @@ def test_all_grants_together_allow_exactly_what_the_host_calls():
     assert host_actions("registry") == connections_actions(everything) | groups_actions(everything)
 
 
-def test_hosts_and_who_activates_are_allowed_exactly_what_the_store_of_releases_calls(template):
+def test_hosts_and_activators_may_make_exactly_the_calls_of_the_release_store(template):
     activates = template.find_resources("AWS::IAM::ManagedPolicy")[
         template.find_outputs("ActivatePolicy")["ActivatePolicy"]["Value"]["Ref"]
     ]
-    allowed = [it for sid, it in statements(template, "handler").items() if sid.startswith("Release")]
+    allowed = [value for sid, value in statements(template, "handler").items() if sid.startswith("Release")]
     allowed += activates["Properties"]["PolicyDocument"]["Statement"]
     found = {action for statement in allowed for action in actions(statement) if action.startswith("dynamodb:")}
     assert found == {f"dynamodb:{action}" for action in host_actions("releases")}

@@ -1,4 +1,4 @@
-"""The bucket and the tables of releases, who may do what with them, and what the stack says of them."""
+"""Tests of the bucket and the tables of releases, their policies and their outputs."""
 
 import json
 
@@ -10,14 +10,14 @@ from templates import actions, function, one, resources, statements, text
 
 @pytest.fixture
 def bucket(template) -> str:
-    """The bucket's logical id."""
+    """Returns the bucket's logical id."""
     (name,) = template.find_resources("AWS::S3::Bucket")
     return name
 
 
 @pytest.fixture
 def names(template) -> dict[str, str]:
-    """The logical ids of bucket and tables, by what the environment calls them."""
+    """Returns the logical ids of the bucket and the tables, by environment variable."""
     variables = function(template, "handler")["Environment"]["Variables"]
     return {name: value["Ref"] for name, value in variables.items() if name.startswith("RELEASE")}
 
@@ -27,7 +27,7 @@ def outputs(template) -> dict:
 
 
 def policy(template, output: str) -> dict[str, tuple[set[str], list[str], dict]]:
-    """Actions, resources and conditions of the policy that an output names, by Sid."""
+    """Returns the actions, resources and conditions of the policy in an output, by Sid."""
     found = template.find_resources("AWS::IAM::ManagedPolicy")[outputs(template)[output]["Ref"]]["Properties"]
     assert all(statement["Effect"] == "Allow" for statement in found["PolicyDocument"]["Statement"])
     return {statement["Sid"]: allowed(statement) for statement in found["PolicyDocument"]["Statement"]}
@@ -41,7 +41,7 @@ def objects(bucket: str) -> list[str]:
     return [f"<{bucket}.Arn>/releases/*", f"<{bucket}.Arn>/artifacts/*"]
 
 
-def test_the_bucket_is_versioned_encrypted_and_shut(template, bucket, stage):
+def test_the_bucket_is_versioned_encrypted_and_private(template, bucket, stage):
     resource = template.find_resources("AWS::S3::Bucket")[bucket]
     properties = resource["Properties"]
     (policy,) = template.find_resources("AWS::S3::BucketPolicy").values()
@@ -59,7 +59,7 @@ def test_the_bucket_is_versioned_encrypted_and_shut(template, bucket, stage):
     assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 
 
-def test_what_was_pruned_or_broken_off_goes_after_a_while(template, bucket):
+def test_pruned_objects_and_unfinished_uploads_expire(template, bucket):
     properties = template.find_resources("AWS::S3::Bucket")[bucket]["Properties"]
     assert properties["LifecycleConfiguration"] == {
         "Rules": [
@@ -74,7 +74,7 @@ def test_what_was_pruned_or_broken_off_goes_after_a_while(template, bucket):
     }
 
 
-def test_nobody_reaches_the_bucket_without_tls_or_overwrites_an_object(template, bucket):
+def test_the_bucket_denies_requests_without_tls_and_overwriting(template, bucket):
     properties = one(template, "AWS::S3::BucketPolicy", Bucket={"Ref": bucket})
     tls, immutable = properties["PolicyDocument"]["Statement"]
     for statement in (tls, immutable):
@@ -91,8 +91,8 @@ def test_nobody_reaches_the_bucket_without_tls_or_overwrites_an_object(template,
     )
 
 
-def test_nothing_in_the_stack_empties_the_bucket(template):
-    # Two functions, and nothing custom: `make empty` is an operator's.
+def test_the_stack_has_no_function_that_empties_the_bucket(template):
+    # The handler and the authorizer, and no custom resource: an operator runs `make empty`.
     template.resource_count_is("AWS::Lambda::Function", 2)
     assert not [
         resource["Type"] for resource in template.to_json()["Resources"].values() if "Custom" in resource["Type"]
@@ -100,13 +100,13 @@ def test_nothing_in_the_stack_empties_the_bucket(template):
 
 
 @pytest.mark.parametrize("variable", ["RELEASES_TABLE", "RELEASE_STATUS_TABLE"])
-def test_the_tables_have_the_keys_that_the_host_uses(template, names, variable):
+def test_the_tables_of_releases_have_the_keys_that_the_host_uses(template, names, variable):
     keys = template.find_resources("AWS::DynamoDB::Table")[names[variable]]["Properties"]["KeySchema"]
     assert keys == [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
 
 
 @pytest.mark.parametrize("serves", ["handler", "authorizer"])
-def test_functions_know_where_releases_are(template, serves, names, bucket):
+def test_both_functions_have_the_names_of_tables_and_bucket(template, serves, names, bucket):
     variables = function(template, serves)["Environment"]["Variables"]
     assert {name: variables[name] for name in names} == {name: {"Ref": value} for name, value in names.items()}
     assert names["RELEASES_BUCKET"] == bucket
@@ -114,8 +114,8 @@ def test_functions_know_where_releases_are(template, serves, names, bucket):
 
 
 @pytest.mark.parametrize("serves", ["handler", "authorizer"])
-def test_functions_read_releases_and_write_only_the_status(template, serves, names, bucket):
-    found = {sid: allowed(it) for sid, it in statements(template, serves).items() if sid.startswith("Release")}
+def test_both_functions_read_releases_and_write_only_the_status(template, serves, names, bucket):
+    found = {sid: allowed(value) for sid, value in statements(template, serves).items() if sid.startswith("Release")}
     assert found == {
         "ReleasePointer": ({"dynamodb:GetItem"}, [f"<{names['RELEASES_TABLE']}.Arn>"], {}),
         "ReleaseStatus": (
@@ -124,14 +124,16 @@ def test_functions_read_releases_and_write_only_the_status(template, serves, nam
             {},
         ),
         "ReleaseObjects": ({"s3:GetObject"}, objects(bucket), {}),
-        # Whole, or a missing object would be a denied one.
+        # Listing has no prefix: without it, S3 answers 403 for a missing object.
         "ReleaseBucket": ({"s3:ListBucket"}, [f"<{bucket}.Arn>"], {}),
     }
-    others = [it for sid, it in statements(template, serves).items() if not sid.startswith("Release")]
-    assert not {resource for it in others for resource in resources(it)} & {f"<{name}.Arn>" for name in names.values()}
+    others = [value for sid, value in statements(template, serves).items() if not sid.startswith("Release")]
+    assert not {resource for other in others for resource in resources(other)} & {
+        f"<{name}.Arn>" for name in names.values()
+    }
 
 
-def test_who_publishes_stores_objects_and_cannot_activate(template, bucket, stage):
+def test_publishers_store_objects_and_cannot_activate(template, bucket, stage):
     assert policy(template, "PublishPolicy") == {
         "Stack": stack(stage),
         "Objects": ({"s3:GetObject"}, objects(bucket), {}),
@@ -140,7 +142,7 @@ def test_who_publishes_stores_objects_and_cannot_activate(template, bucket, stag
     }
 
 
-def test_who_activates_moves_the_pointer_and_prunes_and_cannot_publish(template, names, bucket, stage):
+def test_activators_move_the_pointer_and_prune_and_cannot_publish(template, names, bucket, stage):
     assert policy(template, "ActivatePolicy") == {
         "Stack": stack(stage),
         "Pointer": (
@@ -155,12 +157,12 @@ def test_who_activates_moves_the_pointer_and_prunes_and_cannot_publish(template,
 
 
 def stack(stage: str) -> tuple[set[str], list[str], dict]:
-    """Finding the tables, and the app that was deployed."""
+    """Returns the statement for reading the outputs and the template of the stack."""
     arn = "arn:<AWS::Partition>:cloudformation:<AWS::Region>:<AWS::AccountId>:stack"
     return {"cloudformation:DescribeStacks", "cloudformation:GetTemplate"}, [f"{arn}/tidegate-chat-{stage}/*"], {}
 
 
-def test_nobody_has_the_policies_from_the_stack(template):
+def test_the_stack_attaches_the_policies_to_nobody(template):
     for found in template.find_resources("AWS::IAM::ManagedPolicy").values():
         assert not {"Roles", "Users", "Groups", "ManagedPolicyName"} & set(found["Properties"])
     template.resource_count_is("AWS::IAM::ManagedPolicy", 2)
@@ -175,14 +177,14 @@ def test_outputs_name_tables_bucket_and_policies(template, names):
     assert {text(found["PublishPolicy"]), text(found["ActivatePolicy"])} == {f"<{name}>" for name in policies}
 
 
-def test_the_template_has_the_app_that_was_deployed(template):
+def test_the_template_records_the_deployed_app(template):
     (metadata,) = template.to_json()["Metadata"].items()
     assert metadata[0] == "Tidegate"
     assert json.loads(metadata[1]["App"]) == CHAT
 
 
-def test_the_app_is_recorded_to_the_last_member(synthesize, chat):
-    # An object would lose its nulls to the CDK, and what is not ASCII to CloudFormation.
+def test_the_recorded_app_is_complete(synthesize, chat):
+    # In an object, the CDK would drop nulls and CloudFormation would replace characters that are not ASCII.
     chat["routes"]["grüßen"] = chat["routes"]["$default"]
     chat["routes"]["chat"]["limits"] = {"memory": "64MiB", "time": "2s", "no": [], "zero": 0, "half": 0.5}
     chat["routes"]["Ref"] = chat["routes"]["${Fn::GetAtt}"] = chat["routes"]["$default"]

@@ -11,7 +11,7 @@ RETENTION = {"dev": 7, "stage": 30, "prod": 90}
 
 
 def keys(template) -> dict[str, list[str]]:
-    """The key attributes of each table, by its logical id."""
+    """Returns the key attributes of each table, by its logical id."""
     return {
         name: [key["AttributeName"] for key in table["Properties"]["KeySchema"]]
         for name, table in template.find_resources("AWS::DynamoDB::Table").items()
@@ -32,24 +32,24 @@ def test_tables_have_the_keys_that_the_host_uses(template):
 
 
 def tables(template) -> dict[str, dict]:
-    """The tables by what the environment calls them."""
+    """Returns the tables by environment variable."""
     found = template.find_resources("AWS::DynamoDB::Table")
     variables = function(template, "handler")["Environment"]["Variables"]
     return {name: found[value["Ref"]] for name, value in variables.items() if name.endswith("_TABLE")}
 
 
-def test_tables_are_on_demand_and_forget_what_expired(template):
+def test_tables_are_on_demand_and_delete_expired_items(template):
     attribute = re.search(r'TTL_ATTRIBUTE: &str = "(\w+)"', TABLES_RS.read_text()).group(1)
     template.resource_count_is("AWS::DynamoDB::Table", 5)
     template.all_resources_properties("AWS::DynamoDB::Table", {"BillingMode": "PAY_PER_REQUEST"})
     found = {name: table["Properties"].get("TimeToLiveSpecification") for name, table in tables(template).items()}
-    # A pointer never expires, and neither does its history.
+    # The pointer and its history never expire.
     assert found.pop("RELEASES_TABLE") is None
     assert set(found) == {"CONNECTIONS_TABLE", "GROUPS_TABLE", "STORAGE_TABLE", "RELEASE_STATUS_TABLE"}
-    assert all(it == {"AttributeName": attribute, "Enabled": True} for it in found.values())
+    assert all(value == {"AttributeName": attribute, "Enabled": True} for value in found.values())
 
 
-def test_only_storage_and_releases_in_prod_are_kept(template, stage):
+def test_only_storage_and_releases_in_prod_outlive_the_stack(template, stage):
     for name, table in tables(template).items():
         kept = stage == "prod" and name in ("STORAGE_TABLE", "RELEASES_TABLE")
         assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == ("Retain" if kept else "Delete")
@@ -60,7 +60,7 @@ def test_only_storage_and_releases_in_prod_are_kept(template, stage):
 
 
 @pytest.mark.parametrize(("serves", "memory", "timeout"), [("handler", 512, 29), ("authorizer", 256, 5)])
-def test_functions_are_one_package_with_different_settings(template, stage, serves, memory, timeout):
+def test_both_functions_share_a_package_and_have_their_own_settings(template, stage, serves, memory, timeout):
     properties = function(template, serves)
     assert properties["Runtime"] == "provided.al2023"
     assert properties["Architectures"] == ["arm64"]
@@ -69,14 +69,14 @@ def test_functions_are_one_package_with_different_settings(template, stage, serv
     assert properties["Code"] == function(template, "handler")["Code"]
     assert properties["Environment"]["Variables"]["STAGE"] == stage
     assert properties["LoggingConfig"]["SystemLogLevel"] == "INFO"
-    # A platform that filters above INFO drops embedded metrics, which have no level.
+    # A log filter above INFO drops embedded metrics, which have no level.
     assert properties["LoggingConfig"]["ApplicationLogLevel"] in ("DEBUG", "INFO")
     logs = template.find_resources("AWS::Logs::LogGroup")[properties["LoggingConfig"]["LogGroup"]["Ref"]]
     assert logs["Properties"]["RetentionInDays"] == RETENTION[stage]
     assert logs["DeletionPolicy"] == ("Retain" if stage == "prod" else "Delete")
 
 
-def test_the_environment_names_tables_and_the_callback_url(template, stage):
+def test_environment_variables_name_the_tables_and_the_callback_url(template, stage):
     variables = function(template, "handler")["Environment"]["Variables"]
     assert set(variables) == {
         "TIDEGATE_FUNCTION",
@@ -103,7 +103,7 @@ def test_the_environment_names_tables_and_the_callback_url(template, stage):
     }
 
 
-def test_routes_come_from_the_app(template):
+def test_routes_are_those_of_the_app(template):
     routes = template.find_resources("AWS::ApiGatewayV2::Route")
     by_key = {route["Properties"]["RouteKey"]: name for name, route in routes.items()}
     assert set(by_key) == {"$connect", "$default", "$disconnect", "chat"}
@@ -123,7 +123,7 @@ def test_routes_come_from_the_app(template):
     )
 
 
-def test_routes_share_an_integration_that_may_call_the_handler(template, stage):
+def test_routes_share_one_integration_with_permission_to_invoke(template, stage):
     template.resource_count_is("AWS::ApiGatewayV2::Integration", 1)
     integration = one(template, "AWS::ApiGatewayV2::Integration", IntegrationType="AWS_PROXY")
     assert integration["TimeoutInMillis"] == 29_000
@@ -139,13 +139,13 @@ def test_routes_share_an_integration_that_may_call_the_handler(template, stage):
 @pytest.mark.parametrize(
     "sources", [[], ["route.request.header.Authorization", "route.request.querystring.token", "context.identity.x"]]
 )
-def test_identity_sources_are_the_apps_even_none(synthesize, chat, sources):
+def test_identity_sources_are_those_of_the_app(synthesize, chat, sources):
     chat["authorizer"]["identity-source"] = sources
     template = synthesize(chat)
     assert one(template, "AWS::ApiGatewayV2::Authorizer", AuthorizerType="REQUEST")["IdentitySource"] == sources
 
 
-def test_an_app_without_an_authorizer_has_none(synthesize, chat):
+def test_an_app_without_an_authorizer_has_one_function(synthesize, chat):
     del chat["authorizer"]
     template = synthesize(chat)
     template.resource_count_is("AWS::ApiGatewayV2::Authorizer", 0)
@@ -153,7 +153,7 @@ def test_an_app_without_an_authorizer_has_none(synthesize, chat):
     assert one(template, "AWS::ApiGatewayV2::Route", RouteKey="$connect")["AuthorizationType"] == "NONE"
 
 
-def test_connections_are_registered_even_where_the_app_has_no_route_for_it(synthesize, chat):
+def test_an_app_without_connect_and_disconnect_gets_both_routes(synthesize, chat):
     del chat["authorizer"], chat["routes"]["$connect"], chat["routes"]["$disconnect"]
     template = synthesize(chat)
     for key in ("$connect", "$disconnect"):
@@ -162,13 +162,13 @@ def test_connections_are_registered_even_where_the_app_has_no_route_for_it(synth
         assert "RouteResponseSelectionExpression" not in route
 
 
-def test_the_selection_expression_is_the_apps(synthesize, chat):
+def test_the_selection_expression_is_that_of_the_app(synthesize, chat):
     chat["route-selection-expression"] = "${request.body.kind}/${request.body.name}"
     api = one(synthesize(chat), "AWS::ApiGatewayV2::Api", ProtocolType="WEBSOCKET")
     assert api["RouteSelectionExpression"] == "${request.body.kind}/${request.body.name}"
 
 
-def test_the_stage_is_throttled_measured_and_logged(template, stage):
+def test_the_stage_has_throttling_metrics_and_access_logs(template, stage):
     limits = {"dev": (100, 200), "stage": (500, 1_000), "prod": (5_000, 2_500)}[stage]
     properties = one(template, "AWS::ApiGatewayV2::Stage", StageName=stage, AutoDeploy=True)
     assert properties["DefaultRouteSettings"] == {
@@ -188,7 +188,7 @@ def test_access_logs_can_be_switched_off(synthesize, chat):
     assert "AccessLogSettings" not in one(template, "AWS::ApiGatewayV2::Stage", StageName="dev")
 
 
-def test_the_stack_never_sets_the_accounts_role(template):
+def test_the_stack_does_not_set_the_role_of_the_account(template):
     template.resource_count_is("AWS::ApiGateway::Account", 0)
 
 
@@ -200,7 +200,7 @@ def test_the_routing_fingerprint_is_recorded(template, stage):
     )
 
 
-def test_outputs_say_where_things_are(template, stage):
+def test_outputs_name_urls_tables_and_logs(template, stage):
     (api,) = template.find_resources("AWS::ApiGatewayV2::Api")
     host = f"<{api}>.execute-api.<AWS::Region>.<AWS::URLSuffix>/{stage}"
     outputs = {name: text(output["Value"]) for name, output in template.find_outputs("*", Match.any_value()).items()}

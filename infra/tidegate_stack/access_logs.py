@@ -1,4 +1,4 @@
-"""A stage's access log, and the account's role for it."""
+"""The access log of a stage, and the account's role for it."""
 
 import json
 
@@ -27,10 +27,10 @@ FIELDS = {
 }
 
 
-# The CDK's Python binding refuses a plain dictionary here.
+# A class, because the CDK's Python binding refuses a plain dictionary.
 @jsii.implements(IAccessLogSettings)
 class AccessLog:
-    """One line of JSON for every event of a stage, into a log group."""
+    """An access log in JSON, with one line for each event of a stage."""
 
     def __init__(self, log_group: LogGroup) -> None:
         self._destination = LogGroupLogDestination(log_group)
@@ -38,19 +38,20 @@ class AccessLog:
 
     @property
     def destination(self) -> LogGroupLogDestination:
-        """Where the lines go."""
+        """The log group that receives the lines."""
         return self._destination
 
     @property
     def format(self) -> AccessLogFormat:
-        """What a line says."""
+        """The format of a line: an object of `FIELDS`."""
         return self._format
 
 
 class AccountStack(Stack):
-    """The role with which API Gateway writes access logs, for the whole account in one Region.
+    """The role that API Gateway writes access logs with, for the whole account in one Region.
 
-    It is set once, by whoever owns the account, and kept when the stack goes: other APIs depend on it too.
+    The owner of the account deploys this stack once. The role is kept when the stack is deleted, because other APIs in
+    the account use it too.
     """
 
     def __init__(self, scope: Construct, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What wakes somebody up."""
+"""The CloudWatch alarms of an app in one stage."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import (
@@ -19,7 +19,8 @@ from .functions import HostFunction
 from .package import App
 from .stages import Stage
 
-# What `bootstrap` writes as embedded metrics. Besides the sets by route and track there is one with these two only.
+# Embedded metrics that `bootstrap` writes. Each is published with the dimensions `App` and `Stage` alone, which alarms
+# use, and with the route and the track as well.
 NAMESPACE = "Tidegate"
 TRAPS = "Traps"
 AUTHORIZER_FAULTS = "AuthorizerFaults"
@@ -27,12 +28,12 @@ RELEASE_FAILURES = "ReleaseFailures"
 CANARY_HALTS = "CanaryHalts"
 
 PERIOD = Duration.minutes(5)
-# The time that a route has unless its manifest says otherwise.
+# Time limit of a route whose manifest sets none.
 SLOW = Duration.seconds(2)
 
 
 class Alarms(Construct):
-    """The alarms of an app in one stage. Without a topic they only change colour."""
+    """The alarms of an app in one stage. Without a topic they change state and notify nobody."""
 
     def __init__(self, scope: Construct, name: str, app: App, stage: Stage, *, topic: str | None) -> None:
         super().__init__(scope, name)
@@ -41,24 +42,25 @@ class Alarms(Construct):
         self.action = topic and SnsAction(Topic.from_topic_arn(self, "Topic", topic))
 
     def watch_handler(self, handler: HostFunction) -> None:
-        """Errors, throttles, slowness, and traps of guests."""
+        """Adds alarms for errors, throttles, slow events, and traps of components."""
         function = handler.function
         self._alarm("HandlerErrors", function.metric_errors(period=PERIOD), "The handler failed events.")
         self._alarm("HandlerThrottles", function.metric_throttles(period=PERIOD), "Lambda refused events.")
         self._alarm(
             "HandlerSlow",
             function.metric_duration(period=PERIOD, statistic=Stats.percentile(99)),
-            "One event in a hundred took over 2 s.",
+            "One event in a hundred took more than 2 s.",
             threshold=SLOW.to_milliseconds(),
             periods=3,
         )
         self._alarm("Traps", self._host_metric(TRAPS), "Components trapped or missed their deadline.")
 
     def watch_authorizer(self, authorizer: HostFunction) -> None:
-        """Faults, not refusals: a 401 is a function error, so Lambda's `Errors` would count it.
+        """Adds alarms for faults of the authorizer, and none for refusals.
 
-        `bootstrap` counts its own faults. A crash or a timeout leaves it no time to, so those are counted from the
-        platform's report of each invocation, whose status is `failure` when the function answered with an error.
+        A refusal (401) is a function error, so Lambda's `Errors` metric counts it too and cannot be used. `bootstrap`
+        counts its own faults. It cannot count a crash or a timeout: those are counted from the platform's report of
+        the invocation, whose status is `error` or `timeout` then, and `failure` after a function error.
         """
         crashes = MetricFilter(
             authorizer,
@@ -80,18 +82,18 @@ class Alarms(Construct):
         self._alarm("AuthorizerCrashes", crashes, "The authorizer crashed or timed out: clients got 500.")
 
     def watch_api(self, api: Api) -> None:
-        """What API Gateway itself saw fail."""
+        """Adds alarms for errors that API Gateway reports."""
         for name, text in (
-            ("IntegrationError", "API Gateway got errors from the handler, or no answer within 29 s."),
+            ("IntegrationError", "API Gateway got an error from the handler, or no response within 29 s."),
             ("ExecutionError", "API Gateway could not call the handler or the authorizer."),
         ):
             self._alarm(name, api.stage.metric(name, statistic=Stats.SUM, period=PERIOD), text)
 
     def watch_releases(self) -> None:
-        """What both functions saw fail of the releases that they were told to run; they serve the last good one."""
+        """Adds alarms for releases that hosts cannot load, and for halted canaries."""
         for name, text in (
-            (RELEASE_FAILURES, "Hosts could not verify or load a release: they run the one before."),
-            (CANARY_HALTS, "A canary failed more often than its budget allows, and was halted."),
+            (RELEASE_FAILURES, "A host cannot verify or load a release, and keeps the previous one."),
+            (CANARY_HALTS, "A canary exceeded its error budget and was halted."),
         ):
             self._alarm(name, self._host_metric(name), text)
 
@@ -113,7 +115,7 @@ class Alarms(Construct):
             threshold=threshold,
             evaluation_periods=periods,
             comparison_operator=ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            # No events are no fault.
+            # A period without events is healthy.
             treat_missing_data=TreatMissingData.NOT_BREACHING,
         )
         if self.action:

@@ -1,4 +1,4 @@
-"""The WebSocket API, its routes and its stage: all of it from the package's `app.json`."""
+"""The WebSocket API, its routes and its stage, as the package's `app.json` describes them."""
 
 from aws_cdk import Stack
 from aws_cdk.aws_apigatewayv2 import (
@@ -20,12 +20,12 @@ from .functions import HANDLER_TIMEOUT
 from .package import CONNECT, DISCONNECT, App, Grants, Route
 from .stages import Stage as AppStage
 
-# The only selection that API Gateway supports for route responses.
+# The only route response that API Gateway supports.
 ALL_RESPONSES = "$default"
 
 
 class Api(Construct):
-    """The API and its one stage. Routes come later, because functions must know the API's address first."""
+    """The API and its one stage. Routes are added later, because functions need the API's address first."""
 
     def __init__(self, scope: Construct, name: str, app: App, stage: AppStage, *, access_logs: bool) -> None:
         super().__init__(scope, name)
@@ -49,16 +49,16 @@ class Api(Construct):
         )
 
     def callback_url(self, override: str | None) -> str:
-        """The `https` address of `@connections`, or an emulator's, in which `{api}` and `{stage}` are replaced."""
+        """Returns the `https` address of `@connections`, or `override` with `{api}` and `{stage}` replaced."""
         if not override:
             return self.stage.callback_url
         return override.replace("{api}", self.api.api_id).replace("{stage}", self.stage.stage_name)
 
     def add_routes(self, handler: Function, authorizer: Function | None) -> None:
-        """Adds the app's routes, and those of a connection's life, on which the host registers and unregisters it.
+        """Adds the app's routes, and `$connect` and `$disconnect`, on which the host keeps its registry.
 
-        They share one integration and one permission: an API may have 300 integrations, and the CDK's own permission
-        for each route fills a function's policy (20 KB) after about 60.
+        All routes share one integration and one permission. An API may have 300 integrations, and one permission for
+        each route, which is the CDK's default, fills a function's policy (20 KB) after about 60 routes.
         """
         integration = CfnIntegration(
             self,
@@ -74,7 +74,7 @@ class Api(Construct):
             self._route(route, integration, authorizer_id if route.key == CONNECT else None)
 
     def _missing_routes(self) -> list[Route]:
-        """The routes of a connection's life that the app has no component for."""
+        """Returns `$connect` and `$disconnect`, or those of them that the app does not have."""
         return [Route(key, response=False, grants=Grants()) for key in (CONNECT, DISCONNECT) if not self.app.route(key)]
 
     def _route(self, route: Route, integration: CfnIntegration, authorizer_id: str | None) -> None:
@@ -106,13 +106,13 @@ class Api(Construct):
             authorizer_type="REQUEST",
             authorizer_uri=self._invocation(function),
         )
-        # As an override, because the CDK drops an empty list, and an empty one is meant: always call the authorizer.
+        # An override, because the CDK drops an empty list, which means that the authorizer is always called.
         authorizer.add_property_override("IdentitySource", list(self.app.authorizer.identity_source))
         self._permit(function, f"authorizers/{authorizer.ref}")
         return authorizer
 
     def _permit(self, function: Function, source: str) -> None:
-        """Lets this API call `function`, for `source` only."""
+        """Allows this API to invoke `function` for `source` only."""
         function.add_permission(
             "Invocation",
             principal=ServicePrincipal("apigateway.amazonaws.com"),
@@ -120,7 +120,7 @@ class Api(Construct):
         )
 
     def _invocation(self, function: Function) -> str:
-        """What API Gateway calls in order to invoke `function`."""
+        """Returns the ARN that API Gateway invokes `function` by."""
         return Stack.of(self).format_arn(
             service="apigateway",
             account="lambda",

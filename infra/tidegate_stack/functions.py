@@ -1,4 +1,4 @@
-"""The handler and the authorizer: two functions, one package."""
+"""The handler and the authorizer: two functions of one package."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
@@ -17,16 +17,16 @@ from constructs import Construct
 from .package import BOOTSTRAP
 from .stages import Stage
 
-# 512 MB buys about a third of a CPU; a chat event needs 16 MiB, its components' memories come on top.
+# Lambda gives 512 MB about a third of a CPU. A chat event needs 16 MiB, and the memories of its components.
 HANDLER_MEMORY = 512
-# The longest that API Gateway waits for an integration.
+# Maximum time that API Gateway waits for an integration.
 HANDLER_TIMEOUT = Duration.seconds(29)
 AUTHORIZER_MEMORY = 256
 AUTHORIZER_TIMEOUT = Duration.seconds(5)
 
 
 class HostFunction(Construct):
-    """The bootstrap as a function of its own, with its log group and its role."""
+    """A Lambda function that runs the bootstrap, with a log group and a role."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class HostFunction(Construct):
         super().__init__(scope, name)
         self.log_group = LogGroup(self, "Logs", retention=stage.log_retention, removal_policy=stage.removal_policy)
         self.role = Role(self, "Role", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
-        # Not AWSLambdaBasicExecutionRole, which may write to every log group of the account.
+        # AWSLambdaBasicExecutionRole would allow writing to every log group of the account.
         self.role.add_to_policy(
             PolicyStatement(
                 sid="Logs",
@@ -78,14 +78,14 @@ class HostFunction(Construct):
 
 
 class Handler(HostFunction):
-    """The function that answers every route."""
+    """The function that handles the events of every route."""
 
     def __init__(self, scope: Construct, name: str, **options) -> None:
         super().__init__(scope, name, serves="handler", memory=HANDLER_MEMORY, timeout=HANDLER_TIMEOUT, **options)
 
 
 class Authorizer(HostFunction):
-    """The function that answers the authorizer of `$connect`."""
+    """The function that authorizes `$connect`."""
 
     def __init__(self, scope: Construct, name: str, **options) -> None:
         super().__init__(

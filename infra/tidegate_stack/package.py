@@ -1,4 +1,4 @@
-"""The Lambda zip that `tidegate package` wrote, and the app inside it."""
+"""The Lambda zip that `tidegate package` writes, and the app inside it."""
 
 import json
 import re
@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from .errors import Code, StackError
 
 BOOTSTRAP = "bootstrap"
 APP = "app.json"
@@ -18,25 +20,23 @@ ARM64 = "arm64"
 X86_64 = "x86_64"
 ARCHITECTURES = (ARM64, X86_64)
 
-# The ELF header: the magic, and the machine as two little-endian bytes at offset 18.
+# ELF header: the magic at offset 0, and the machine as two little-endian bytes at offset 18.
 ELF_MAGIC = b"\x7fELF"
 ELF_MACHINE = slice(18, 20)
 ELF_ARCHITECTURES = {b"\xb7\x00": ARM64, b"\x3e\x00": X86_64}
 
-# What CloudFormation allows in a stack name, which the app's name becomes part of.
+# Characters and length that CloudFormation allows in a stack name, which contains the app's name.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
-# What Parameter Store allows in the last part of a parameter's name.
+# Characters and length that Parameter Store allows in the last part of a parameter name.
 CONFIG_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 HEX = re.compile(r"[0-9a-f]{16,128}")
 
-
-class PackageError(Exception):
-    """A package from which no stack can be made."""
+PACKAGE_HINT = "write the package with `tidegate package`"
 
 
 @dataclass(frozen=True)
 class Grants:
-    """What a route, or several together, were granted, as `app.json` says it."""
+    """The grants of a route or of the authorizer, in the form of `app.json`."""
 
     storage: dict[str, str] = field(default_factory=dict)
     connections: dict = field(default_factory=dict)
@@ -45,11 +45,18 @@ class Grants:
 
     @staticmethod
     def parse(value: dict, path: Path) -> "Grants":
-        """Reads the `grants` of a route or of the authorizer."""
+        """Reads the `grants` of a route or of the authorizer.
+
+        Raises StackError if a configuration name is not valid in Parameter Store.
+        """
         config = tuple(value.get("config", ()))
         for name in config:
             if not CONFIG_NAME.fullmatch(name):
-                raise PackageError(f"`{name}` in `{path}` cannot be the name of a parameter")
+                raise _invalid_app(
+                    path,
+                    f"the configuration name `{name}` is not valid in Parameter Store",
+                    "use 1 to 255 letters, digits and `_.-`",
+                )
         return Grants(
             storage=dict(value.get("storage", {})),
             connections=dict(value.get("connections") or {}),
@@ -77,17 +84,17 @@ class Authorizer:
 
 @dataclass(frozen=True)
 class App:
-    """What `app.json` says, as far as infrastructure depends on it."""
+    """The parts of `app.json` that infrastructure depends on."""
 
     name: str
     route_selection_expression: str
     routes: tuple[Route, ...]
     authorizer: Authorizer | None
     document: dict
-    """All that it says."""
+    """The whole of `app.json`."""
 
     def route(self, key: str) -> Route | None:
-        """The route with this key."""
+        """Returns the route with this key, or None."""
         return next((route for route in self.routes if route.key == key), None)
 
 
@@ -99,33 +106,34 @@ class Package:
     app: App
     routing_fingerprint: str
     architecture: str | None
-    """Of `bootstrap`; none when it is a script."""
+    """The CPU that `bootstrap` is built for, or None if it is a script."""
 
     @staticmethod
     def read(path: Path) -> "Package":
         """Reads the zip at `path`.
 
-        Raises PackageError when it is no Lambda package of Tidegate.
+        Raises StackError if the file is missing, or is not a Lambda package of Tidegate.
         """
         try:
             with zipfile.ZipFile(path) as archive:
                 return _read(path, archive)
         except FileNotFoundError:
-            raise PackageError(f"no package at `{path}`; hint: `tidegate package` writes one") from None
+            what = f"cannot read the package `{path}`"
+            raise StackError(Code.PACKAGE_MISSING, what, "no such file", PACKAGE_HINT) from None
         except zipfile.BadZipFile:
-            raise PackageError(f"`{path}` is not a zip file") from None
+            raise _invalid(path, "it is not a zip file") from None
 
 
 def _read(path: Path, archive: zipfile.ZipFile) -> Package:
     missing = [name for name in (BOOTSTRAP, APP, FINGERPRINT, TRUSTED_KEYS) if name not in archive.namelist()]
     if missing:
-        raise PackageError(f"`{path}` lacks {_listed(missing)}; hint: `tidegate package` writes one that has all")
-    fingerprint = archive.read(FINGERPRINT).decode("ascii", "replace").strip()
+        raise _invalid(path, f"it lacks {_quoted_list(missing)}")
     bootstrap = archive.getinfo(BOOTSTRAP)
     if not bootstrap.external_attr >> 16 & 0o111:
-        raise PackageError(f"`{BOOTSTRAP}` in `{path}` is not executable")
+        raise _invalid(path, f"`{BOOTSTRAP}` is not executable")
+    fingerprint = archive.read(FINGERPRINT).decode("ascii", "replace").strip()
     if not HEX.fullmatch(fingerprint):
-        raise PackageError(f"`{FINGERPRINT}` in `{path}` is not a hexadecimal digest")
+        raise _invalid(path, f"`{FINGERPRINT}` is not a hexadecimal digest")
     with archive.open(bootstrap) as file:
         header = file.read(20)
     _check_keys(archive.read(TRUSTED_KEYS), path)
@@ -133,45 +141,44 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Package:
 
 
 def _check_keys(text: bytes, path: Path) -> None:
-    """Refuses what no host could read: with it, every release would be refused once the stack is deployed."""
+    """Refuses keys that a host cannot read: the deployed host would refuse every release."""
     try:
         for name, key in json.loads(text).items():
             if not (isinstance(key["public-key"], str) and isinstance(key.get("stages", []), list)):
                 raise TypeError(name)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PackageError(f"`{TRUSTED_KEYS}` in `{path}` has no keys by name: {error!r}") from None
+        raise _invalid(path, f"`{TRUSTED_KEYS}` is not an object of keys by name: {error!r}") from None
 
 
 def _app(text: bytes, path: Path, archive: zipfile.ZipFile) -> App:
     try:
-        value = json.loads(text)
-        name, components = value["name"], value["components"]
-        selection = value["route-selection-expression"]
-        routes = tuple(
-            Route(key, route["response"], Grants.parse(route["grants"], path))
-            for key, route in sorted(value["routes"].items())
-        )
-        authorizer = value.get("authorizer")
-        authorizer = authorizer and Authorizer(
-            tuple(authorizer["identity-source"]), Grants.parse(authorizer["grants"], path)
-        )
+        document = json.loads(text)
+        app, components = _parse_app(document, path), set(document["components"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PackageError(f"`{APP}` in `{path}` is not an app: {error!r}") from None
-    if not NAME.fullmatch(name):
-        raise PackageError(f"the app's name `{name}` must be letters, digits and hyphens, and begin with a letter")
-    if not routes:
-        raise PackageError(f"`{APP}` in `{path}` has no routes")
+        raise _invalid_app(path, f"unexpected JSON: {error!r}", PACKAGE_HINT) from None
+    if not NAME.fullmatch(app.name):
+        hint = "use at most 64 letters, digits and hyphens, and begin with a letter"
+        raise _invalid_app(path, f"the name `{app.name}` is not valid in a CloudFormation stack name", hint)
+    if not app.routes:
+        raise _invalid_app(path, "the app has no routes", "add a route to `tidegate.toml`")
     missing = {f"components/{component}.cwasm" for component in components} - set(archive.namelist())
     if missing:
-        raise PackageError(f"`{path}` lacks {_listed(missing)}")
-    app = App(name, selection, routes, authorizer, value)
-    if authorizer and not app.route(CONNECT):
-        raise PackageError(f"`{name}` has an authorizer but no `{CONNECT}` route, on which API Gateway would call it")
+        raise _invalid(path, f"it lacks {_quoted_list(missing)}")
+    if app.authorizer and not app.route(CONNECT):
+        why = f"`{app.name}` has an authorizer but no `{CONNECT}` route, on which API Gateway would call it"
+        raise _invalid_app(path, why, f"add a `{CONNECT}` route to `tidegate.toml`, or remove the authorizer")
     return app
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in sorted(names))
+def _parse_app(document: dict, path: Path) -> App:
+    routes = tuple(
+        Route(key, route["response"], Grants.parse(route["grants"], path))
+        for key, route in sorted(document["routes"].items())
+    )
+    authorizer = document.get("authorizer")
+    if authorizer:
+        authorizer = Authorizer(tuple(authorizer["identity-source"]), Grants.parse(authorizer["grants"], path))
+    return App(document["name"], document["route-selection-expression"], routes, authorizer, document)
 
 
 def _architecture(header: bytes, path: Path) -> str | None:
@@ -179,5 +186,17 @@ def _architecture(header: bytes, path: Path) -> str | None:
         return None
     machine = header[ELF_MACHINE]
     if machine not in ELF_ARCHITECTURES:
-        raise PackageError(f"`{BOOTSTRAP}` in `{path}` is for a CPU that Lambda does not have")
+        raise _invalid(path, f"`{BOOTSTRAP}` is built for a CPU that Lambda does not have")
     return ELF_ARCHITECTURES[machine]
+
+
+def _invalid(path: Path, why: str) -> StackError:
+    return StackError(Code.PACKAGE_INVALID, f"cannot read the package `{path}`", why, PACKAGE_HINT)
+
+
+def _invalid_app(path: Path, why: str, hint: str) -> StackError:
+    return StackError(Code.APP_INVALID, f"cannot use `{APP}` of the package `{path}`", why, hint)
+
+
+def _quoted_list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))

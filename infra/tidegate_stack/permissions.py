@@ -1,7 +1,7 @@
-"""What the app's grants allow, as IAM statements.
+"""The IAM statements that follow from the app's grants.
 
-The host checks every grant itself, for each route. The handler's role is the second wall: it allows what at least one
-route was granted, what the host does to keep its registry, and nothing else. Statements have Sids, so that tests can
+The host checks every grant itself, for each route. The handler's role is the second line of defence: it allows the
+union of the routes' grants and the registry of the host, and nothing else. Statements have Sids, so that tests can
 remove one at a time.
 """
 
@@ -19,7 +19,7 @@ from .settings import SECRETS_MANAGER, Settings
 from .stages import Stage
 from .tables import Tables
 
-# What each access to a collection needs. A transaction has no action of its own: DynamoDB checks that of each item.
+# Actions of each kind of access to a collection. A transaction needs the actions of its items and nothing else.
 STORAGE_ACTIONS = {
     "read": ("GetItem", "BatchGetItem", "Query", "ConditionCheckItem"),
     "write": ("PutItem", "DeleteItem"),
@@ -38,7 +38,7 @@ STORAGE_ACTIONS = {
 def handler_statements(
     scope: Construct, app: App, stage: Stage, tables: Tables, api: WebSocketApi, settings: Settings
 ) -> list[PolicyStatement]:
-    """What the handler may do, logs and traces excepted."""
+    """Returns the statements of the handler, without those for logs and traces."""
     grants = [route.grants for route in app.routes]
     return [
         _dynamodb("Connections", tables.connections, connections_actions(grants)),
@@ -50,12 +50,12 @@ def handler_statements(
 
 
 def authorizer_statements(scope: Construct, app: App, stage: Stage, settings: Settings) -> list[PolicyStatement]:
-    """What the authorizer may do, logs and traces excepted: read its configuration."""
+    """Returns the statements of the authorizer, without those for logs and traces: reading its configuration."""
     return config_statements(scope, app, stage, [app.authorizer.grants], settings) if app.authorizer else []
 
 
 def connections_actions(grants: Iterable[Grants]) -> set[str]:
-    """Actions on the connections table: the host's own registering and removing, and what the grants add."""
+    """Returns the actions on the connections table: those of the host's registry, and those of the grants."""
     actions = {"PutItem", "DeleteItem"}
     for grant in (grant.connections for grant in grants):
         if grant.get("describe"):
@@ -63,20 +63,20 @@ def connections_actions(grants: Iterable[Grants]) -> set[str]:
         if grant.get("list"):
             actions.add("Scan")
         if grant.get("attributes"):
-            # Attributes are replaced on the condition that they are those that were read.
+            # The host reads attributes, and replaces them on the condition that they are unchanged.
             actions |= {"GetItem", "UpdateItem"}
         if grant.get("groups"):
-            # A group's name is kept with the connection, so joining and leaving update it.
+            # The connection's item lists its groups, so joining and leaving update it.
             actions.add("UpdateItem")
     return actions
 
 
 def groups_actions(grants: Iterable[Grants]) -> set[str]:
-    """Actions on the groups table: none for an app without groups."""
+    """Returns the actions on the groups table, none for an app without groups."""
     actions = set()
     for grant in grants:
         if grant.connections.get("groups"):
-            # The host removes the memberships of a connection that has gone in batches.
+            # The host removes the memberships of a closed connection in batches.
             actions |= {"PutItem", "DeleteItem", "Query", "BatchWriteItem"}
         if grant.messaging.get("broadcast"):
             actions |= {"Query", "BatchWriteItem"}
@@ -84,9 +84,9 @@ def groups_actions(grants: Iterable[Grants]) -> set[str]:
 
 
 def storage_statements(table: Table, grants: Iterable[Grants]) -> list[PolicyStatement]:
-    """One statement an access, each for the collections that some route has it for.
+    """Returns one statement for each kind of access, with the collections that any route may access so.
 
-    Of a transaction or a batch every key must match, hence ForAllValues.
+    The operator is ForAllValues, because every key of a transaction or a batch must match.
     """
     collections: dict[str, set[str]] = {}
     for grant in grants:
@@ -109,16 +109,17 @@ def storage_statements(table: Table, grants: Iterable[Grants]) -> list[PolicySta
 
 
 def leading_key(collection: str) -> str:
-    """The pattern of a collection's partition keys: its name as `host/aws/src/storage/row.rs` escapes it, and a `#`.
+    """Returns the IAM pattern of a collection's partition keys.
 
-    What IAM would take for a wildcard or a variable is written as IAM's own variable for it.
+    A partition key begins with the collection's name, escaped as in `host/aws/src/storage/row.rs`, and a `#`. IAM's
+    wildcards and `$` are replaced by IAM's variables for these characters.
     """
     name = collection.replace("%", "%25").replace("#", "%23")
     return re.sub(r"[*?$]", lambda mark: f"${{{mark.group()}}}", name) + "#*"
 
 
 def callback_methods(app: App) -> set[str]:
-    """The methods of `@connections` that the app's grants need."""
+    """Returns the methods of `@connections` that the app's grants need."""
     methods = set()
     for route in app.routes:
         messaging = route.grants.messaging
@@ -126,7 +127,7 @@ def callback_methods(app: App) -> set[str]:
         if sends:
             methods.add("POST")
         if messaging.get("describe") or (sends and route.key == CONNECT):
-            # What a `$connect` route sends to its own connection waits until GetConnection finds the socket open.
+            # The host delivers a `$connect` route's messages to its own connection once GetConnection finds it open.
             methods.add("GET")
         if messaging.get("close"):
             methods.add("DELETE")
@@ -136,7 +137,7 @@ def callback_methods(app: App) -> set[str]:
 def config_statements(
     scope: Construct, app: App, stage: Stage, grants: Iterable[Grants], settings: Settings
 ) -> list[PolicyStatement]:
-    """Reading the granted configuration values, by name, of this stage only."""
+    """Returns the statements for reading the granted configuration values of this stage, by name."""
     names = sorted({name for grant in grants for name in grant.config})
     if not names:
         return []
@@ -146,7 +147,7 @@ def config_statements(
     action = "secretsmanager:GetSecretValue" if of_secrets else "ssm:GetParameters"
     statements = [PolicyStatement(sid="Config", actions=[action], resources=resources)]
     if settings.config_key:
-        # AWS's own keys let every reader of a value decrypt it; another key does not.
+        # AWS managed keys allow every reader of a value to decrypt it; a customer managed key does not.
         context = (
             {"StringLike": {"kms:EncryptionContext:SecretARN": resources}}
             if of_secrets
@@ -161,12 +162,12 @@ def config_statements(
 
 
 def _parameter_arn(stack: Stack, name: str) -> str:
-    # It has no second slash between `parameter` and a name that begins with one.
+    # The ARN has one slash between `parameter` and the name, which begins with it.
     return stack.format_arn(service="ssm", resource="parameter", resource_name=name[1:])
 
 
 def _secret_arn(stack: Stack, name: str) -> str:
-    # Secrets Manager puts a hyphen and six random characters after a secret's name.
+    # Secrets Manager appends a hyphen and six random characters to a secret's name.
     return stack.format_arn(
         service="secretsmanager",
         resource="secret",
@@ -176,7 +177,7 @@ def _secret_arn(stack: Stack, name: str) -> str:
 
 
 def config_prefix(app: App, stage: Stage) -> str:
-    """What the names of an app's configuration values in a stage begin with."""
+    """Returns the prefix of the names of an app's configuration values in a stage."""
     return f"/tidegate/{app.name}/{stage.name}/"
 
 

@@ -1,12 +1,12 @@
-"""Who may do what with releases, as IAM statements: hosts, who publishes, and who activates.
+"""The IAM statements of hosts, publishers and activators of releases.
 
-Hosts read releases and write only the status. Who publishes cannot activate, and who activates cannot publish.
-Statements have Sids, so that tests can remove one at a time.
+Hosts read releases and write only the status. A publisher cannot activate, and an activator cannot publish. Statements
+have Sids, so that tests can remove one at a time.
 
-Everybody may list the bucket: without that, S3 says of a missing object what it says of a forbidden one, and a pointer
-to a release that is not there would look like a wrong policy. There is no condition on the prefix, because a request
-for an object has none, so the condition would fail just where it matters. What listing shows besides is the names of
-objects, each of which its holders may read.
+All three may list the bucket. Without `s3:ListBucket`, S3 answers a request for a missing object with 403 instead of
+404, and a pointer to a missing release would look like a wrong policy. The permission has no condition on the prefix,
+because a request for an object has no prefix and would fail the condition. Listing reveals only the names of objects
+that all three may read.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 """
@@ -20,7 +20,7 @@ from .releases import ARTIFACTS_PREFIX, RELEASES_PREFIX, Releases
 
 
 def host_statements(releases: Releases) -> list[PolicyStatement]:
-    """What both functions may do: see which release runs and whether its canary was halted, load it, and report."""
+    """Returns the statements of both functions: read the pointer, read and write the status, and load releases."""
     return [
         _table("ReleasePointer", releases.pointers, "GetItem"),
         _table("ReleaseStatus", releases.status, "GetItem", "PutItem", "UpdateItem"),
@@ -30,7 +30,7 @@ def host_statements(releases: Releases) -> list[PolicyStatement]:
 
 
 class PublishPolicy(ManagedPolicy):
-    """Storing releases: for a pipeline, which need not be trusted with what runs."""
+    """The policy of a publisher: a pipeline that stores releases and cannot change which release runs."""
 
     def __init__(self, releases: Releases, *, title: str) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class PublishPolicy(ManagedPolicy):
             description=f"Publish releases of {title}",
             statements=[
                 _stack(Stack.of(releases)),
-                # What is there already is compared with what was to be stored.
+                # Publishing compares an existing object with the one to store.
                 _objects("Objects", releases.bucket, "GetObject"),
                 _objects("NewObjects", releases.bucket, "PutObject"),
                 _list("Bucket", releases.bucket),
@@ -48,11 +48,11 @@ class PublishPolicy(ManagedPolicy):
 
 
 class ActivatePolicy(ManagedPolicy):
-    """Moving the pointer among the releases that are stored, and pruning the others.
+    """The policy of an activator: moves the pointer among stored releases, and prunes releases.
 
-    A put in a transaction needs PutItem, its condition nothing more. IAM cannot tell a new item of the history from one
-    that overwrites another; the command does, by that condition. What is deleted can be brought back for a while: only
-    with `s3:DeleteObjectVersion` would it be gone.
+    A put in a transaction needs PutItem, and its condition needs no further action. IAM cannot distinguish a new item
+    of the history from a replaced one; the condition of the command does. A pruned release can be restored for a while,
+    because the policy lacks `s3:DeleteObjectVersion`.
     """
 
     def __init__(self, releases: Releases, *, title: str) -> None:
@@ -71,11 +71,11 @@ class ActivatePolicy(ManagedPolicy):
 
 
 def _stack(stack: Stack) -> PolicyStatement:
-    """Reading the stack's outputs, which name tables and bucket, and its template, which has the app."""
+    """Allows reading the stack's outputs, which name the tables and the bucket, and its template with the app."""
     return PolicyStatement(
         sid="Stack",
         actions=["cloudformation:DescribeStacks", "cloudformation:GetTemplate"],
-        # CloudFormation chooses the last part, which who asks by name does not know.
+        # CloudFormation chooses the last part of the ARN, which a caller that names the stack does not know.
         resources=[stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*")],
     )
 
@@ -85,7 +85,7 @@ def _table(sid: str, table: Table, *actions: str) -> PolicyStatement:
 
 
 def _objects(sid: str, bucket: Bucket, *actions: str) -> PolicyStatement:
-    """Actions on releases and artifacts."""
+    """Allows actions on releases and artifacts."""
     return PolicyStatement(
         sid=sid,
         actions=[f"s3:{action}" for action in actions],

@@ -1,4 +1,4 @@
-"""Where releases are kept: a bucket, and two tables."""
+"""The bucket and the two tables of releases."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_iam import AnyPrincipal, Effect, PolicyStatement
@@ -6,35 +6,35 @@ from aws_cdk.aws_s3 import BlockPublicAccess, Bucket, BucketEncryption, Lifecycl
 from constructs import Construct
 
 from .stages import Stage
-from .tables import kept, passing_table, table
+from .tables import expiring_table, retention_options, table
 
-# What keys begin with: signed releases by their id, and artifacts by their digest.
+# Prefixes of the keys of signed releases, by id, and of artifacts, by digest.
 RELEASES_PREFIX = "releases/"
 ARTIFACTS_PREFIX = "artifacts/"
 
-# How long a release that was pruned can be brought back, by deleting the marker that stands for its deletion.
+# Time in which a pruned release can be restored, by deleting its delete marker.
 UNDO = Duration.days(30)
-# How long an upload may take before its parts are removed.
+# Time after which S3 removes the parts of an unfinished upload.
 UPLOAD = Duration.days(1)
 
 
 class Releases(Construct):
     """The releases of an app in one stage.
 
-    The bucket has what is immutable: signed releases, and their artifacts. `pointers` says which release is active, and
-    keeps each change of that. `status` is what hosts report, for a month. The first two are kept where the stage keeps
-    data.
+    The bucket holds the immutable objects: signed releases and their artifacts. The table `pointers` holds the active
+    release, the canary, and the history of both. The table `status` holds the reports of hosts for a month. The bucket
+    and `pointers` outlive the stack in a stage that keeps data.
 
-    Elsewhere they go with the stack, but CloudFormation deletes no bucket that has something in it. The CDK's
-    `auto_delete_objects` would empty it by a function with a runtime and a role of its own, which may delete every
-    release as long as the stack lives. So an operator empties it, by `make empty`, before the stack is deleted.
+    In other stages they are deleted with the stack, but CloudFormation deletes only an empty bucket. The CDK's
+    `auto_delete_objects` would add a function whose role may delete every release for as long as the stack exists.
+    Instead an operator runs `make empty` before deleting the stack.
     """
 
     def __init__(self, scope: Construct, name: str, stage: Stage) -> None:
         super().__init__(scope, name)
-        # It has no time to live: a pointer that expired would be a rollback that nobody asked for.
-        self.pointers = table(self, "Pointers", "pk", "sk", **kept(stage))
-        self.status = passing_table(self, "Status", "pk", "sk")
+        # Without a time to live: an expired pointer would roll back the app to the release of its package.
+        self.pointers = table(self, "Pointers", "pk", "sk", **retention_options(stage))
+        self.status = expiring_table(self, "Status", "pk", "sk")
         self.bucket = Bucket(
             self,
             "Bucket",
@@ -56,7 +56,7 @@ class Releases(Construct):
         self._forbid_overwriting(stage)
 
     def environment(self) -> dict[str, str]:
-        """How a function finds them."""
+        """Returns the environment variables that name the tables and the bucket to a function."""
         return {
             "RELEASES_TABLE": self.pointers.table_name,
             "RELEASE_STATUS_TABLE": self.status.table_name,
@@ -64,10 +64,10 @@ class Releases(Construct):
         }
 
     def _forbid_overwriting(self, stage: Stage) -> None:
-        """Lets nobody, whatever their own policies say, put an object in another's place.
+        """Denies every principal the replacement of an object, whatever other policies allow.
 
-        A put must carry `If-None-Match`, of which S3 takes `*` only. Creating and filling a multipart upload cannot
-        carry it, completing one can.
+        A put must carry `If-None-Match`, for which S3 accepts only `*`. The requests that create and fill a multipart
+        upload cannot carry the header, so they are exempt; the request that completes it can.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
         """
@@ -81,5 +81,5 @@ class Releases(Construct):
                 conditions={"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}},
             )
         )
-        # A bucket that is kept stays as it was.
+        # A bucket that outlives the stack keeps its policy.
         self.bucket.policy.apply_removal_policy(stage.removal_policy)

@@ -1,4 +1,4 @@
-"""The context values that one synthesis takes: `-c name=value`."""
+"""The context values of a synthesis: `-c name=value`."""
 
 import re
 from dataclasses import dataclass
@@ -7,41 +7,37 @@ from pathlib import Path
 from aws_cdk import App
 from aws_cdk.aws_lambda import Architecture
 
-from .package import ARCHITECTURES, ARM64, Package
+from .errors import Code, StackError
+from .package import ARCHITECTURES, ARM64, PACKAGE_HINT, Package
 from .stages import STAGES, Stage
-
-
-class SettingsError(Exception):
-    """A context value that is missing, unknown or contradictory."""
-
 
 PARAMETER_STORE = "parameter-store"
 SECRETS_MANAGER = "secrets-manager"
 CONFIG_SOURCES = (PARAMETER_STORE, SECRETS_MANAGER)
 
-# What hosts may be told of how old a pointer may be, in milliseconds. Below, reading it would cost more than the events
-# do; above is the age at which a host reads it again before it serves, whatever it was told.
+# Allowed values of `max-staleness` in milliseconds. Below 100 ms, reading the pointer would cost more than the events
+# themselves. At 30 s a host reads the pointer before it serves an event, whatever this setting is.
 STALENESS = range(100, 30_000 + 1)
 DURATION = re.compile(r"([0-9]{1,6})(ms|s)")
 MILLISECONDS = {"ms": 1, "s": 1_000}
 
 NAMES = {
-    "stage": "dev, stage or prod; all three when it is missing",
-    "package": "the zip that `tidegate package` wrote",
-    "architecture": "arm64 or x86_64; what `bootstrap` was built for when it is missing",
-    "access-logs": "on (the default), or off where the account has no role for them",
-    "alarm-topic": "the ARN of an SNS topic that alarms go to",
-    "config-source": "parameter-store (the default) or secrets-manager, where the configuration values are",
-    "config-key": "the ARN of the KMS key of the configuration values, when it is not AWS's own",
-    "max-staleness": "how old a host's reading of the pointer may be, from 100ms to 30s; 2s when it is missing",
+    "stage": "dev, stage or prod; all three if absent",
+    "package": "the zip that `tidegate package` writes",
+    "architecture": "arm64 or x86_64; the CPU that `bootstrap` is built for if absent",
+    "access-logs": "on (the default), or off if the account has no role for access logs",
+    "alarm-topic": "the ARN of the SNS topic that receives alarms",
+    "config-source": "parameter-store (the default) or secrets-manager: the store of the configuration values",
+    "config-key": "the ARN of the KMS key of the configuration values, unless it is the AWS managed key",
+    "max-staleness": "the maximum age of a host's copy of the pointer, from 100ms to 30s; 2s if absent",
     "callback-url": "another @connections endpoint, for emulators",
-    "account": "on: synthesise the account's stack instead, which takes no package",
+    "account": "on: synthesise the account's stack instead, which needs no package",
 }
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stack is made from besides its stage."""
+    """The input of a stack, apart from its stage."""
 
     package: Package
     architecture: Architecture
@@ -54,13 +50,14 @@ class Settings:
 
     @staticmethod
     def read(app: App) -> "Settings":
-        """Reads the context of `app`.
+        """Reads the context of `app`, and the package that it names.
 
-        Raises SettingsError, or PackageError for the package it names.
+        Raises StackError if a value or the package is missing or invalid.
         """
         path = app.node.try_get_context("package")
         if not path:
-            raise SettingsError("no package given; hint: -c package=FILE, which `tidegate package` writes")
+            what = "cannot read the context value `package`"
+            raise StackError(Code.PACKAGE_MISSING, what, "it is not set", f"pass `-c package=FILE`; {PACKAGE_HINT}")
         package = Package.read(Path(path))
         return Settings(
             package=package,
@@ -75,51 +72,61 @@ class Settings:
 
 
 def stages(app: App) -> list[Stage]:
-    """The stages to synthesise."""
+    """Returns the stages to synthesise: the one that the context names, or all."""
     name = app.node.try_get_context("stage")
     if not name:
         return list(STAGES.values())
     if name not in STAGES:
-        raise SettingsError(f"no stage `{name}`; there are {', '.join(STAGES)}")
+        raise _invalid("stage", name, f"expected one of {', '.join(STAGES)}")
     return [STAGES[name]]
 
 
 def switch(app: App, name: str, *, default: bool) -> bool:
-    """A context value that is on or off."""
+    """Returns true if the context value `name` is `on`, false if it is `off`, and `default` if it is absent."""
     value = app.node.try_get_context(name)
     if value in (None, ""):
         return default
     if value not in ("on", "off"):
-        raise SettingsError(f"`{name}` is on or off, not `{value}`")
+        raise _invalid(name, value, "expected `on` or `off`")
     return value == "on"
 
 
 def check_names(app: App) -> None:
-    """Refuses unknown names; those of the CDK itself contain a `:` or a `/`."""
+    """Refuses unknown context names, except those of the CDK itself, which contain a `:` or a `/`."""
     for name in app.node.get_all_context():
         if name not in NAMES and not any(mark in name for mark in ":/"):
-            raise SettingsError(f"unknown context value `{name}`; there are {', '.join(NAMES)}")
+            what = f"cannot use the context value `{name}`"
+            raise StackError(Code.CONTEXT_UNKNOWN, what, "unknown name", f"use one of {', '.join(NAMES)}")
 
 
-def _config_source(wanted: str | None) -> str:
-    if wanted and wanted not in CONFIG_SOURCES:
-        raise SettingsError(f"`config-source` is {' or '.join(CONFIG_SOURCES)}, not `{wanted}`")
-    return wanted or PARAMETER_STORE
+def _config_source(value: str | None) -> str:
+    if value and value not in CONFIG_SOURCES:
+        raise _invalid("config-source", value, f"expected `{PARAMETER_STORE}` or `{SECRETS_MANAGER}`")
+    return value or PARAMETER_STORE
 
 
-def _max_staleness(wanted: str | None) -> str | None:
-    if not wanted:
+def _max_staleness(value: str | None) -> str | None:
+    if not value:
         return None
-    duration = DURATION.fullmatch(str(wanted))
+    duration = DURATION.fullmatch(str(value))
     if not duration or int(duration[1]) * MILLISECONDS[duration[2]] not in STALENESS:
-        raise SettingsError(f"`max-staleness` is from 100ms to 30s, such as `2s` or `500ms`, not `{wanted}`")
+        raise _invalid("max-staleness", value, "expected `100ms` to `30s`, for example `2s` or `500ms`")
     return duration[0]
 
 
-def _architecture(wanted: str | None, package: Package) -> Architecture:
-    name = wanted or package.architecture or ARM64
+def _architecture(value: str | None, package: Package) -> Architecture:
+    name = value or package.architecture or ARM64
     if name not in ARCHITECTURES:
-        raise SettingsError(f"no architecture `{name}`; there are {' and '.join(ARCHITECTURES)}")
+        raise _invalid("architecture", name, f"expected `{'` or `'.join(ARCHITECTURES)}`")
     if package.architecture not in (None, name):
-        raise SettingsError(f"`{package.path}` was built for {package.architecture}, not {name}")
+        raise StackError(
+            Code.ARCHITECTURE_MISMATCH,
+            f"cannot use the package `{package.path}` for `{name}`",
+            f"its `bootstrap` is built for `{package.architecture}`",
+            "leave `architecture` out of the context, or package again with `TARGET` set to the other CPU",
+        )
     return Architecture.ARM_64 if name == ARM64 else Architecture.X86_64
+
+
+def _invalid(name: str, value: str, expected: str) -> StackError:
+    return StackError(Code.CONTEXT_INVALID, f"cannot use the context value `{name}={value}`", expected)

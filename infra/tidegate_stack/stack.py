@@ -1,4 +1,4 @@
-"""One app in one stage."""
+"""The stack of one app in one stage."""
 
 import json
 
@@ -20,12 +20,12 @@ from .tables import Tables
 
 
 def stack_name(app: App, stage: Stage) -> str:
-    """The name of an app's stack, by which the command line finds it too."""
+    """Returns the name of an app's stack. The command line `tidegate` finds the stack by the same name."""
     return f"tidegate-{app.name}-{stage.name}"
 
 
 class AppStack(Stack):
-    """Tables, releases, functions, API and alarms of one app in one stage."""
+    """The tables, releases, functions, API and alarms of one app in one stage."""
 
     def __init__(self, scope: Construct, settings: Settings, stage: Stage) -> None:
         app = settings.package.app
@@ -45,10 +45,10 @@ class AppStack(Stack):
         title = f"{app.name}, {stage.name}"
         self.publish_policy = PublishPolicy(self.releases, title=title)
         self.activate_policy = ActivatePolicy(self.releases, title=title)
-        self._watch()
+        self._add_alarms()
         self._record_app()
         self._record_fingerprint()
-        self._outputs()
+        self._add_outputs()
         Tags.of(self).add("tidegate:app", app.name)
         Tags.of(self).add("tidegate:stage", stage.name)
 
@@ -87,7 +87,7 @@ class AppStack(Stack):
         return authorizer
 
     def _shared_environment(self) -> dict[str, str]:
-        """Where both functions find their configuration values and releases, and how old a pointer they may follow."""
+        """Returns the variables of both functions: the names of configuration and releases, and `MAX_STALENESS`."""
         environment = {"CONFIG_PREFIX": config_prefix(self.app, self.stage_settings)}
         if self.settings.config_source != PARAMETER_STORE:
             environment["CONFIG_SOURCE"] = self.settings.config_source
@@ -95,7 +95,7 @@ class AppStack(Stack):
             environment["MAX_STALENESS"] = self.settings.max_staleness
         return environment | self.releases.environment()
 
-    def _watch(self) -> None:
+    def _add_alarms(self) -> None:
         alarms = Alarms(self, "Alarms", self.app, self.stage_settings, topic=self.settings.alarm_topic)
         alarms.watch_handler(self.handler)
         if self.authorizer:
@@ -104,40 +104,44 @@ class AppStack(Stack):
         alarms.watch_releases()
 
     def _record_app(self) -> None:
-        """Records which app was deployed, so that the routes of a release that differ can be named.
+        """Records the deployed app in the template, so that `tidegate release` can name the routes that differ.
 
-        CloudFormation updates a template's metadata only together with a resource. An app that changes is another
-        package, which is one.
+        CloudFormation updates the metadata of a template only together with a resource. A changed app changes the
+        package, and so the functions.
         """
-        # As text, in ASCII: CloudFormation gives other characters of a template back as question marks.
+        # A string in ASCII: CloudFormation returns other characters of a template as question marks.
         self.add_metadata("Tidegate", {"App": json.dumps(self.app.document)})
 
     def _record_fingerprint(self) -> None:
-        """Records which routing the stack has, so that a release with another can be refused.
+        """Records the routing fingerprint of the stack, so that a release with other routing can be refused.
 
-        The name is outside of the app's configuration, where a grant could name it.
+        The parameter is outside of the app's configuration prefix, so no grant can name it.
         """
         StringParameter(
             self,
             "RoutingFingerprint",
             parameter_name=f"/tidegate-stack/{self.app.name}/{self.stage_settings.name}/routing-fingerprint",
             string_value=self.settings.package.routing_fingerprint,
-            description="Of routes, route responses, selection expression and identity sources",
+            description="Digest of the routes, route responses, selection expression and identity sources",
         )
 
-    def _outputs(self) -> None:
+    def _add_outputs(self) -> None:
         for name, value, text in (
-            ("WebSocketUrl", self.api.stage.url, "Where clients connect"),
-            ("CallbackUrl", self.callback_url, "Where @connections is"),
-            ("ConnectionsTable", self.tables.connections.table_name, "Open connections"),
-            ("GroupsTable", self.tables.groups.table_name, "Their groups"),
-            ("StorageTable", self.tables.storage.table_name, "Documents"),
-            ("ReleasesTable", self.releases.pointers.table_name, "Which release is active, and its history"),
-            ("ReleaseStatusTable", self.releases.status.table_name, "What hosts report of releases"),
-            ("ReleasesBucket", self.releases.bucket.bucket_name, "Signed releases and their artifacts"),
-            ("PublishPolicy", self.publish_policy.managed_policy_arn, "For who publishes releases"),
-            ("ActivatePolicy", self.activate_policy.managed_policy_arn, "For who activates releases"),
-            ("HandlerLogs", self.handler.log_group.log_group_name, "The handler's log group"),
-            ("Fingerprint", self.settings.package.routing_fingerprint, "Of the routing that this stack has"),
+            ("WebSocketUrl", self.api.stage.url, "URL that clients connect to"),
+            ("CallbackUrl", self.callback_url, "URL of @connections"),
+            ("ConnectionsTable", self.tables.connections.table_name, "Table of open connections"),
+            ("GroupsTable", self.tables.groups.table_name, "Table of group memberships"),
+            ("StorageTable", self.tables.storage.table_name, "Table of documents"),
+            (
+                "ReleasesTable",
+                self.releases.pointers.table_name,
+                "Table of the active release, the canary and their history",
+            ),
+            ("ReleaseStatusTable", self.releases.status.table_name, "Table of the reports of hosts"),
+            ("ReleasesBucket", self.releases.bucket.bucket_name, "Bucket of signed releases and their artifacts"),
+            ("PublishPolicy", self.publish_policy.managed_policy_arn, "Managed policy for publishers of releases"),
+            ("ActivatePolicy", self.activate_policy.managed_policy_arn, "Managed policy for activators of releases"),
+            ("HandlerLogs", self.handler.log_group.log_group_name, "Log group of the handler"),
+            ("Fingerprint", self.settings.package.routing_fingerprint, "Routing fingerprint of the stack"),
         ):
             CfnOutput(self, name, value=value, description=text)

@@ -1,4 +1,4 @@
-"""What differs between dev, stage and prod."""
+"""The settings of dev, stage and prod."""
 
 from dataclasses import dataclass
 
@@ -9,23 +9,23 @@ from aws_cdk.aws_logs import RetentionDays
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of an app, which is also the name of its API Gateway stage."""
+    """A stage of an app. Its name is also that of the API Gateway stage."""
 
     name: str
     throttle_rate: int
-    """Requests a second that API Gateway passes on, steady; the account's default is 10,000, callbacks included."""
+    """Steady rate of API Gateway in requests a second; the account's default is 10,000, callbacks included."""
     throttle_burst: int
-    """Requests that may come at once; the account's default is 5,000."""
+    """Number of requests that API Gateway accepts at once; the account's default is 5,000."""
     log_retention: RetentionDays
     log_level: ApplicationLogLevel
-    """The platform's filter: never above INFO, because embedded metrics have no level and would be dropped."""
-    data_is_kept: bool
-    """Whether stored documents and logs outlive the stack, and storage can be restored to a point in time."""
+    """Minimum level of Lambda's log filter. At most INFO: embedded metrics have no level, so WARN would drop them."""
+    keeps_data: bool
+    """True if documents, releases and logs outlive the stack, and tables have point-in-time recovery."""
 
     @property
     def removal_policy(self) -> RemovalPolicy:
-        """What happens to stored documents and logs when the stack goes."""
-        return RemovalPolicy.RETAIN if self.data_is_kept else RemovalPolicy.DESTROY
+        """Action on documents, releases and logs when the stack is deleted."""
+        return RemovalPolicy.RETAIN if self.keeps_data else RemovalPolicy.DESTROY
 
 
 DEV = Stage(
@@ -34,7 +34,7 @@ DEV = Stage(
     throttle_burst=200,
     log_retention=RetentionDays.ONE_WEEK,
     log_level=ApplicationLogLevel.DEBUG,
-    data_is_kept=False,
+    keeps_data=False,
 )
 STAGE = Stage(
     name="stage",
@@ -42,7 +42,7 @@ STAGE = Stage(
     throttle_burst=1_000,
     log_retention=RetentionDays.ONE_MONTH,
     log_level=ApplicationLogLevel.INFO,
-    data_is_kept=False,
+    keeps_data=False,
 )
 PROD = Stage(
     name="prod",
@@ -50,7 +50,7 @@ PROD = Stage(
     throttle_burst=2_500,
     log_retention=RetentionDays.THREE_MONTHS,
     log_level=ApplicationLogLevel.INFO,
-    data_is_kept=True,
+    keeps_data=True,
 )
 
 STAGES = {stage.name: stage for stage in (DEV, STAGE, PROD)}
