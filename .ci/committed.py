@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Checks what must not be committed: the registries that this machine is set up with, and paths of this machine.
+"""Checks that tracked files name no package registry and no path of this machine.
 
-A lock file that names a registry's host works only where that host is reached. The hosts are read from the clients'
-settings, so that this file need not name any.
+A lock file that names the host of a registry works only where that host is reachable. The hosts are read from the
+settings of npm and pip, so that this file does not name them.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# Settings files in which an address would redirect a client, whatever the host.
+# Settings files in which any address redirects a package client.
 SETTINGS = re.compile(r"(^|/)(\.npmrc|pip\.conf|\.cargo/config(\.toml)?|requirements[^/]*\.txt)$")
 ADDRESS = re.compile(r"https?://")
-# Home folders, and folders that only machines for building have.
+# Home folders, and folders that exist on build machines only.
 PATHS = re.compile(r"(?<![\w.~$})/-])/(?:root|work|home/\w+|Users/\w+|tmp/\w+)/[\w.-]+")
-# A lock file of npm states addresses under this name.
+# Key of the download address in a lock file of npm.
 RESOLVED = re.compile(r'"resolved":\s*"https?:')
 
 
 def hosts() -> set[str]:
-    """The hosts of the package registries in use here, as npm and pip state them."""
+    """Returns the hosts of the package registries in the settings of npm and pip."""
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     commands = [["npm", "config", "get", "registry"], [sys.executable, "-m", "pip", "config", "list"]]
     found = set()
@@ -38,17 +38,19 @@ def hosts() -> set[str]:
     return found - {"localhost", "127.0.0.1"}
 
 
-def faults(name: str, text: str, registries: set[str]) -> list[str]:
-    """What is wrong in one file, each as `line: reason`."""
+def findings(name: str, text: str, registries: set[str]) -> list[str]:
+    """Returns the findings in one file, each as `file:line: reason`."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         found += [f"{name}:{number}: names the registry `{host}`" for host in sorted(registries) if host in line]
         if path := PATHS.search(line):
-            found.append(f"{name}:{number}: a path of one machine, `{path.group()}`")
+            found.append(f"{name}:{number}: names a path of one machine, `{path.group()}`")
         if name.endswith("package-lock.json") and RESOLVED.search(line):
-            found.append(f"{name}:{number}: states where a package came from; set `omit-lockfile-registry-resolved` in .npmrc")
+            found.append(
+                f"{name}:{number}: names the address of a package; set `omit-lockfile-registry-resolved` in .npmrc"
+            )
         if SETTINGS.search(name) and not line.lstrip().startswith("#") and ADDRESS.search(line):
-            found.append(f"{name}:{number}: sends a package client to one address")
+            found.append(f"{name}:{number}: redirects a package client")
     return found
 
 
@@ -61,10 +63,10 @@ def main(root: Path) -> int:
             text = (root / name).read_text()
         except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
             continue
-        found += faults(name, text, registries)
-    for one in found:
-        print(one, file=sys.stderr)
-    print(f"committed files: {len(found)} faults")
+        found += findings(name, text, registries)
+    for finding in found:
+        print(finding, file=sys.stderr)
+    print(f"committed files: {len(found)} findings")
     return 1 if found else 0
 
 

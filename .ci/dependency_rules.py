@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Checks who may depend on whom: the rules of docs/ARCHITECTURE.md, read off the resolved dependency graph.
+"""Checks the dependency rules of docs/ARCHITECTURE.md against the resolved dependency graph.
 
-What a crate declares comes from `cargo metadata`. What it ends up with comes from `cargo tree -p`, because features
-are unified there over that crate alone, as they are when the Lambda is built.
+`cargo metadata` lists the declared dependencies of a crate. `cargo tree -p` lists all that it is built with, because it
+unifies features over that crate alone, as the build of the Lambda does.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ WIRING = {"cli", "lambda"}
 
 @dataclass(frozen=True)
 class Rule:
-    """What one crate may have. A crate without a rule is a violation: a new crate needs a decision."""
+    """The allowed dependencies of one crate. A crate without a rule is a violation, because it needs a decision."""
 
-    # Other crates of this workspace, by folder, that it may name.
+    # Crates of this workspace that the crate may declare, by folder.
     internal: frozenset[str]
-    # Crates from elsewhere that it may name; None leaves that open.
+    # Third-party crates that the crate may declare; None allows all.
     external: frozenset[str] | None = None
-    # Packages that may be nowhere in what it ends up with; a final `*` stands for any ending.
+    # Packages that may not be in the dependency graph of the crate; a final `*` matches any suffix.
     absent: tuple[str, ...] = (COMPILER,)
 
 
@@ -57,7 +57,7 @@ RULES = {
 
 @dataclass(frozen=True)
 class Crate:
-    """A crate of the workspace: what it declares, and everything that it ends up with."""
+    """A crate of the workspace, with its declared dependencies and all packages in its dependency graph."""
 
     name: str
     declared: frozenset[str]
@@ -65,13 +65,15 @@ class Crate:
 
 
 def violations(crates: list[Crate], rules: dict[str, Rule] = RULES) -> list[str]:
-    """Each broken rule as a sentence."""
+    """Returns a sentence for each broken rule."""
     found = []
     for crate in sorted(crates, key=lambda crate: crate.name):
         folder = crate.name.removeprefix(PREFIX)
         known = rules.get(folder)
         if known is None:
-            found.append(f"`{crate.name}` has no rule; add one to `.ci/dependency_rules.py`, and say why in the docs")
+            found.append(
+                f"`{crate.name}` has no rule; add one to `.ci/dependency_rules.py`, and its reason to docs/ARCHITECTURE.md"
+            )
             continue
         internal = {name.removeprefix(PREFIX) for name in crate.declared if name.startswith(PREFIX)}
         external = {name for name in crate.declared if not name.startswith(PREFIX)}
@@ -80,7 +82,10 @@ def violations(crates: list[Crate], rules: dict[str, Rule] = RULES) -> list[str]
             found += [f"`{crate.name}` may not depend on `{name}`" for name in sorted(external - known.external)]
         for pattern in known.absent:
             hits = sorted(name for name in crate.closure - {crate.name} if matches(name, pattern))
-            found += [f"`{crate.name}` may not end up with `{name}`: see `cargo tree -p {crate.name} -i {name}`" for name in hits]
+            found += [
+                f"`{crate.name}` may not end up with `{name}`: see `cargo tree -p {crate.name} -i {name}`"
+                for name in hits
+            ]
     return found
 
 
@@ -89,12 +94,14 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def read(root: Path) -> list[Crate]:
+    """Reads the crates of the workspace at `root`."""
     metadata = json.loads(cargo(root, "metadata", "--format-version", "1", "--no-deps"))
     crates = []
     for package in metadata["packages"]:
-        # What only tests and build scripts use is not shipped, and may know more.
-        declared = frozenset(one["name"] for one in package["dependencies"] if one["kind"] is None)
-        tree = cargo(root, "tree", "--package", package["name"], "--edges", "normal", "--prefix", "none", "--format", "{p}")
+        # Dependencies of tests and build scripts are not shipped, so they have no rules.
+        declared = frozenset(entry["name"] for entry in package["dependencies"] if entry["kind"] is None)
+        options = ("--edges", "normal", "--prefix", "none", "--format", "{p}")
+        tree = cargo(root, "tree", "--package", package["name"], *options)
         closure = frozenset(line.split()[0] for line in tree.splitlines() if line.strip())
         crates.append(Crate(package["name"], declared, closure))
     return crates
@@ -110,8 +117,8 @@ def cargo(root: Path, *arguments: str) -> str:
 def main(root: Path) -> int:
     crates = read(root)
     found = violations(crates)
-    for one in found:
-        print(f"dependency rules: {one}", file=sys.stderr)
+    for violation in found:
+        print(f"dependency rules: {violation}", file=sys.stderr)
     print(f"dependency rules: {len(crates)} crates, {len(found)} violations")
     return 1 if found else 0
 

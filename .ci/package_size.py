@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Checks that Lambda packages are within the size that they may have: Lambda reads a package at each cold start."""
+"""Checks the size of Lambda packages, because Lambda reads the package at each cold start."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+# Bytes of a zip file.
 LIMIT = 6_000_000
 
 
 def problems(packages: list[Path], limit: int = LIMIT) -> list[str]:
-    """A sentence for each package above the limit."""
+    """Returns a sentence for each package above the limit."""
     return [
         f"`{package}` has {size:,} bytes, above the limit of {limit:,}"
         for package in packages

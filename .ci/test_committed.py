@@ -1,4 +1,4 @@
-"""What must not be committed is found; what looks like it is not."""
+"""Tests that registries and paths of one machine are found, and that similar lines are not."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from committed import faults  # noqa: E402
+from committed import findings  # noqa: E402
 
 HOST = "packages.example.test"
 
@@ -21,9 +21,9 @@ HOST = "packages.example.test"
         ("tests/requirements.txt", "--index-url " + "https://elsewhere.test"),
     ],
 )
-def test_a_fault_is_found_with_its_line(name, line):
-    found = faults(name, f"\n{line}\n", {HOST})
-    assert [fault.split(": ")[0] for fault in found] == [f"{name}:2"]
+def test_registries_and_paths_are_found_with_their_line(name, line):
+    found = findings(name, f"\n{line}\n", {HOST})
+    assert [finding.split(": ")[0] for finding in found] == [f"{name}:2"]
 
 
 @pytest.mark.parametrize(
@@ -35,5 +35,5 @@ def test_a_fault_is_found_with_its_line(name, line):
         ("Cargo.lock", 'source = "registry+https://github.com/rust-lang/crates.io-index"'),
     ],
 )
-def test_ordinary_lines_are_no_faults(name, line):
-    assert faults(name, line, {HOST}) == []
+def test_ordinary_lines_are_accepted(name, line):
+    assert findings(name, line, {HOST}) == []
