@@ -124,7 +124,7 @@ def test_both_functions_read_releases_and_write_only_the_status(template, serves
             {},
         ),
         "ReleaseObjects": ({"s3:GetObject"}, objects(bucket), {}),
-        # Listing has no prefix: without it, S3 answers 403 for a missing object.
+        # Without a condition on the prefix, with which S3 would answer 403 for a missing object.
         "ReleaseBucket": ({"s3:ListBucket"}, [f"<{bucket}.Arn>"], {}),
     }
     others = [value for sid, value in statements(template, serves).items() if not sid.startswith("Release")]

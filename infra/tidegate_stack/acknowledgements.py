@@ -39,7 +39,9 @@ def acknowledge_stack(stack: AppStack) -> None:
             "API Gateway chooses the id of a connection; `*` stands for it below one API, stage and method.",
         )
     _acknowledge(
-        stack.api, "APIG4", "API Gateway authorizes WebSocket APIs at `$connect` only, and the manifest may do without."
+        stack.api,
+        "APIG4",
+        "API Gateway authorizes WebSocket APIs at `$connect` only, and an app may have no authorizer.",
     )
     if not stack.settings.access_logs:
         _acknowledge(stack.api, "APIG1", "Access logs are switched off, because the account has no role for them.")

@@ -28,7 +28,7 @@ RELEASE_FAILURES = "ReleaseFailures"
 CANARY_HALTS = "CanaryHalts"
 
 PERIOD = Duration.minutes(5)
-# Time limit of a route whose manifest sets none.
+# Default time limit of a route.
 SLOW = Duration.seconds(2)
 
 

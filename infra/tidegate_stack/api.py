@@ -106,7 +106,7 @@ class Api(Construct):
             authorizer_type="REQUEST",
             authorizer_uri=self._invocation(function),
         )
-        # An override, because the CDK drops an empty list, which means that the authorizer is always called.
+        # An override, because the CDK drops an empty list. With an empty list, API Gateway always calls the authorizer.
         authorizer.add_property_override("IdentitySource", list(self.app.authorizer.identity_source))
         self._permit(function, f"authorizers/{authorizer.ref}")
         return authorizer

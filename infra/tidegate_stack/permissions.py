@@ -84,9 +84,9 @@ def groups_actions(grants: Iterable[Grants]) -> set[str]:
 
 
 def storage_statements(table: Table, grants: Iterable[Grants]) -> list[PolicyStatement]:
-    """Returns one statement for each kind of access, with the collections that any route may access so.
+    """Returns one statement for each kind of access, with the collections that at least one route may access.
 
-    The operator is ForAllValues, because every key of a transaction or a batch must match.
+    The condition uses ForAllValues, because every key of a transaction or a batch must match.
     """
     collections: dict[str, set[str]] = {}
     for grant in grants:
@@ -162,7 +162,7 @@ def config_statements(
 
 
 def _parameter_arn(stack: Stack, name: str) -> str:
-    # The ARN has one slash between `parameter` and the name, which begins with it.
+    # The name begins with a slash, and `format_arn` adds one.
     return stack.format_arn(service="ssm", resource="parameter", resource_name=name[1:])
 
 

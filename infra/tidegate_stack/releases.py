@@ -64,7 +64,7 @@ class Releases(Construct):
         }
 
     def _forbid_overwriting(self, stage: Stage) -> None:
-        """Denies every principal the replacement of an object, whatever other policies allow.
+        """Forbids every principal to replace an object, whatever other policies allow.
 
         A put must carry `If-None-Match`, for which S3 accepts only `*`. The requests that create and fill a multipart
         upload cannot carry the header, so they are exempt; the request that completes it can.

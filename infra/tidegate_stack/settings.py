@@ -16,7 +16,8 @@ SECRETS_MANAGER = "secrets-manager"
 CONFIG_SOURCES = (PARAMETER_STORE, SECRETS_MANAGER)
 
 # Allowed values of `max-staleness` in milliseconds. Below 100 ms, reading the pointer would cost more than the events
-# themselves. At 30 s a host reads the pointer before it serves an event, whatever this setting is.
+# themselves. Whatever the setting is, a host replaces a copy of the pointer that is older than 30 s before it serves an
+# event.
 STALENESS = range(100, 30_000 + 1)
 DURATION = re.compile(r"([0-9]{1,6})(ms|s)")
 MILLISECONDS = {"ms": 1, "s": 1_000}
