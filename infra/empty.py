@@ -38,7 +38,7 @@ def empty(session: boto3.Session, stack: str) -> tuple[str, int]:
         raise StackError(
             Code.OBJECTS_NOT_DELETED,
             what,
-            f"{len(errors)} objects of `{bucket}` are left, the first is `{errors[0]['Key']}`: {errors[0]['Code']}",
+            f"S3 did not delete {len(errors)} of the objects in `{bucket}`; the first is `{errors[0]['Key']}`: {errors[0]['Code']}",
             "use credentials with `s3:DeleteObjectVersion` on the bucket, then run the command again",
         )
     return bucket, sum(len(response.get("Deleted", [])) for response in responses)
