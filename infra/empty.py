@@ -35,11 +35,11 @@ def empty(session: boto3.Session, stack: str) -> tuple[str, int]:
         )
     responses = session.resource("s3").Bucket(bucket).object_versions.delete()
     if errors := [error for response in responses for error in response.get("Errors", [])]:
-        first = errors[0]
+        first = f"`{errors[0]['Key']}`: {errors[0]['Code']}"
         raise StackError(
             Code.OBJECTS_NOT_DELETED,
             what,
-            f"S3 did not delete {len(errors)} of the objects in `{bucket}`; the first is `{first['Key']}`: {first['Code']}",
+            f"S3 did not delete {len(errors)} of the objects in `{bucket}`; the first is {first}",
             "use credentials with `s3:DeleteObjectVersion` on the bucket, then run the command again",
         )
     return bucket, sum(len(response.get("Deleted", [])) for response in responses)
