@@ -1,29 +1,29 @@
-//! The function under an attribute.
+//! Parsing of an annotated function, and generation of its export.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, ItemFn, Result, Type};
 
-/// A function that an attribute may stand on: plain, not generic, not a method.
+/// An annotated function: synchronous, not generic, not a method.
 pub(crate) struct Entry {
     function: ItemFn,
     arguments: Vec<Type>,
 }
 
 impl Entry {
-    /// Reads the function, and refuses what no event could call.
+    /// Parses the function. Refuses a function that the host could not call with an event.
     pub(crate) fn parse(name: &str, attribute: TokenStream, item: TokenStream) -> Result<Self> {
         if !attribute.is_empty() {
             return Err(Error::new_spanned(
                 attribute,
-                format!("`#[{name}]` takes no arguments: the manifest says which route a component serves"),
+                format!("`#[{name}]` takes no arguments: the manifest assigns routes to components"),
             ));
         }
         let function: ItemFn = syn::parse2(item)?;
         let signature = &function.sig;
         if let Some(token) = &signature.asyncness {
-            let text = format!("`#[{name}]` takes a plain function: calls to the host return when they are done");
+            let text = format!("`#[{name}]` takes a synchronous function: calls to the host block");
             return Err(Error::new_spanned(token, text));
         }
         if signature.generics.type_params().next().is_some() || signature.generics.const_params().next().is_some() {
@@ -34,13 +34,15 @@ impl Entry {
         Ok(Self { function, arguments })
     }
 
-    /// The function with the export of `tidegate:route/handler`.
+    /// Generates the function and its export as `tidegate:route/handler`.
     pub(crate) fn into_route(self) -> Result<TokenStream> {
         let Self { function, arguments } = self;
         let name = &function.sig.ident;
         let values = arguments.iter().map(|argument| {
-            // The span of the type makes the compiler point at an argument that no request can give.
-            quote_spanned! { argument.span() => <#argument as ::tidegate_guest::FromRequest<'_>>::from_request(&request)? }
+            // The span of the type makes the compiler point at an argument that does not implement the trait.
+            quote_spanned! { argument.span() =>
+                <#argument as ::tidegate_guest::FromRequest<'_>>::from_request(&request)?
+            }
         });
         let output = match &function.sig.output {
             syn::ReturnType::Default => name.span(),
@@ -66,7 +68,7 @@ impl Entry {
         })
     }
 
-    /// The function with the export of `tidegate:route/connect-authorizer`.
+    /// Generates the function and its export as `tidegate:route/connect-authorizer`.
     pub(crate) fn into_authorizer(self) -> Result<TokenStream> {
         let Self { function, arguments } = self;
         if arguments.len() != 2 {
@@ -101,7 +103,7 @@ impl Entry {
 fn argument(input: &FnArg) -> Result<Type> {
     match input {
         FnArg::Typed(argument) => Ok((*argument.ty).clone()),
-        FnArg::Receiver(receiver) => Err(Error::new_spanned(receiver.to_token_stream(), "a route is no method")),
+        FnArg::Receiver(receiver) => Err(Error::new_spanned(receiver.to_token_stream(), "a route cannot be a method")),
     }
 }
 
@@ -109,13 +111,13 @@ fn argument(input: &FnArg) -> Result<Type> {
 mod tests {
     use super::*;
 
-    fn refusal(attribute: TokenStream, item: TokenStream) -> String {
+    fn error_of(attribute: TokenStream, item: TokenStream) -> String {
         let result = Entry::parse("route", attribute, item).and_then(Entry::into_route);
         result.expect_err("the entry must be refused").to_string()
     }
 
     #[test]
-    fn a_route_keeps_its_function_and_exports_it() {
+    fn route_keeps_its_function_and_exports_it() {
         let item = quote! { fn echo(message: Payload) -> Payload { message } };
         let text = Entry::parse("route", TokenStream::new(), item).and_then(Entry::into_route).unwrap().to_string();
         assert!(text.starts_with("fn echo (message : Payload) -> Payload { message }"), "{text}");
@@ -123,16 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn what_no_event_could_call_is_refused() {
-        assert!(refusal(quote!("chat"), quote! { fn f() {} }).contains("takes no arguments"));
-        assert!(refusal(quote!(), quote! { async fn f() {} }).contains("plain function"));
-        assert!(refusal(quote!(), quote! { fn f<T>(t: T) {} }).contains("without type parameters"));
-        assert!(refusal(quote!(), quote! { fn f(&self) {} }).contains("no method"));
-        assert!(refusal(quote!(), quote! { struct S; }).contains("expected"));
+    fn functions_that_the_host_cannot_call_are_refused() {
+        assert!(error_of(quote!("chat"), quote! { fn f() {} }).contains("takes no arguments"));
+        assert!(error_of(quote!(), quote! { async fn f() {} }).contains("synchronous function"));
+        assert!(error_of(quote!(), quote! { fn f<T>(t: T) {} }).contains("without type parameters"));
+        assert!(error_of(quote!(), quote! { fn f(&self) {} }).contains("cannot be a method"));
+        assert!(error_of(quote!(), quote! { struct S; }).contains("expected"));
     }
 
     #[test]
-    fn an_authorizer_takes_the_connection_and_the_handshake() {
+    fn authorizer_takes_the_connection_and_the_handshake() {
         let item = quote! { fn authorize(handshake: &Handshake) -> Result<Decision, Error> { todo() } };
         let result = Entry::parse("authorizer", TokenStream::new(), item).and_then(Entry::into_authorizer);
         assert!(result.expect_err("one argument is too few").to_string().contains("&Connection"));

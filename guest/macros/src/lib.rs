@@ -1,9 +1,9 @@
-//! The attributes of `tidegate-guest`, which re-exports them; use them from there.
+//! The attributes of `tidegate-guest`. Use them from there: the SDK re-exports them.
 //!
-//! - [`macro@route`]: makes a function the handler of a route
-//! - [`macro@authorizer`]: makes a function the authorizer of `$connect`
+//! - [`macro@route`]: exports a function as the handler of a route
+//! - [`macro@authorizer`]: exports a function as the authorizer of `$connect`
 //!
-//! The module `entry` is the function under an attribute.
+//! The module `entry` parses the annotated function and generates its export.
 
 mod entry;
 
@@ -11,27 +11,16 @@ use proc_macro::TokenStream;
 
 use crate::entry::Entry;
 
-/// Makes a function the handler of a route: the component's `tidegate:route/handler`.
+/// Exports a function as the handler of a route: the component's `tidegate:route/handler`.
 ///
-/// Each argument is made from the event by `FromRequest`, and what the function returns becomes the reply by
-/// `IntoReply`. A component has one handler; routes that share a component tell themselves apart by
-/// `Request::route_key`.
-///
-/// ```text
-/// #[route]
-/// fn chat(connection: &Connection, Json(message): Json<Message>) -> Result<(), Error> { … }
-/// ```
+/// The SDK makes each argument from the event with `FromRequest`, and the reply from the return value with `IntoReply`.
+/// A component has one handler. Routes that share a component differ in `Request::route_key`.
 #[proc_macro_attribute]
 pub fn route(attribute: TokenStream, item: TokenStream) -> TokenStream {
     expand("route", attribute, item, Entry::into_route)
 }
 
-/// Makes a function the authorizer of `$connect`: the component's `tidegate:route/connect-authorizer`.
-///
-/// ```text
-/// #[authorizer]
-/// fn authorize(connection: &Connection, handshake: &Handshake) -> Result<Decision, Error> { … }
-/// ```
+/// Exports a function as the authorizer of `$connect`: the component's `tidegate:route/connect-authorizer`.
 #[proc_macro_attribute]
 pub fn authorizer(attribute: TokenStream, item: TokenStream) -> TokenStream {
     expand("authorizer", attribute, item, Entry::into_authorizer)

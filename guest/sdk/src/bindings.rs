@@ -1,8 +1,8 @@
-//! The bindings of the WIT package, generated from `wit/`. The attributes use them; a route uses the modules beside.
+//! Bindings of the WIT package, generated from `wit/`. The attributes use them; a route uses the other modules.
 
 #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::restriction)]
 
-/// The world of a route, with every type and every import.
+/// The world of a route, with all types and all imports.
 pub mod route {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -17,7 +17,7 @@ pub mod route {
     pub use __export_route as export;
 }
 
-/// The world of an authorizer; its types and its import are those of the other world.
+/// The world of an authorizer. It shares the types and the import with the world of a route.
 pub mod authorizer {
     wit_bindgen::generate!({
         path: "../../wit",

@@ -1,88 +1,268 @@
 //! The registry of open connections and their groups.
 //!
 //! The host registers a connection before its `$connect` route runs, and removes it with its memberships after
-//! `$disconnect`; a route only reads, joins and leaves.
+//! `$disconnect`. A route reads the registry, sets attributes, and joins and leaves groups.
+//!
+//! ```
+//! use tidegate_guest::{Connection, Result, connections, route};
+//!
+//! #[route]
+//! fn join(connection: &Connection, room: &str) -> Result<String> {
+//!     let group = format!("room-{room}");
+//!     connections::join(&group, &connection.id)?;
+//!     Ok(format!("{} members", connections::count(&group)?))
+//! }
+//! ```
 
+/// One page of the registry. The cursor of the last page is none.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// use tidegate_guest::connections::{self, ConnectionPage};
+///
+/// let ConnectionPage { connections, cursor } = connections::list_page(100, None)?;
+/// # Ok(())
+/// # }
+/// ```
+pub use crate::bindings::route::tidegate::route::connections::ConnectionPage;
+/// A registered connection with its attributes and groups.
+///
+/// ```
+/// use tidegate_guest::connections::Entry;
+///
+/// fn title(entry: &Entry) -> String {
+///     format!("{} in {} groups", entry.attribute("name").unwrap_or("somebody"), entry.groups.len())
+/// }
+/// ```
+pub use crate::bindings::route::tidegate::route::connections::Entry;
+/// The reason why a call failed. `?` converts it to an [`Error`](crate::Error).
+///
+/// ```
+/// use tidegate_guest::{Error, connections};
+///
+/// assert_eq!(Error::from(connections::Error::NotFound).status, 404);
+/// ```
+pub use crate::bindings::route::tidegate::route::connections::Error;
+/// One page of a group's members. The cursor of the last page is none.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// use tidegate_guest::connections::{self, MemberPage};
+///
+/// let MemberPage { members, cursor } = connections::members_page("room-rust", 100, None)?;
+/// # Ok(())
+/// # }
+/// ```
+pub use crate::bindings::route::tidegate::route::connections::MemberPage;
 use crate::bindings::route::tidegate::route::connections::{self as host};
-pub use crate::bindings::route::tidegate::route::connections::{
-    ConnectionPage, Entry, Error, MemberPage, describe, join, leave,
-};
 use crate::pages;
 use crate::request::Connection;
 
-/// The largest page that the host gives.
-const PAGE: u32 = 1_000;
+/// The largest page that the host returns.
+const MAX_PAGE: u32 = 1_000;
 
-/// Sets one attribute of a connection.
+/// Reads the entry of one connection. The read is strongly consistent.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// # let connection_id = "";
+/// let entry = tidegate_guest::connections::describe(connection_id)?;
+/// assert!(entry.is_member("lobby"));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
-/// `Forbidden` without `grants.connections.attributes`, `Invalid` above 32 attributes or 4 KiB, `NotFound` when the
-/// connection is not registered.
+/// `NotFound` if the connection is not registered, `Forbidden` without `grants.connections.describe`.
+pub fn describe(id: &str) -> Result<Entry, Error> {
+    host::describe(id)
+}
+
+/// Adds a connection to a group. The call is idempotent.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// # let connection_id = "";
+/// tidegate_guest::connections::join("room-rust", connection_id)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// - `NotFound` if the connection is not registered
+/// - `Invalid` if it is in 50 groups already, or if the name of the group is not 1..=256 bytes
+/// - `Forbidden` if no pattern of `grants.connections.groups` matches the group
+pub fn join(group: &str, id: &str) -> Result<(), Error> {
+    host::join(group, id)
+}
+
+/// Removes a connection from a group. The call is idempotent.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// # let connection_id = "";
+/// tidegate_guest::connections::leave("room-rust", connection_id)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// `Forbidden` if no pattern of `grants.connections.groups` matches the group.
+pub fn leave(group: &str, id: &str) -> Result<(), Error> {
+    host::leave(group, id)
+}
+
+/// Sets one attribute of a connection.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// # let connection_id = "";
+/// tidegate_guest::connections::set_attribute(connection_id, "name", "alice")?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// - `NotFound` if the connection is not registered
+/// - `Invalid` above 32 attributes or 4 KiB in total
+/// - `Forbidden` without `grants.connections.attributes`
 pub fn set_attribute(id: &str, name: &str, value: &str) -> Result<(), Error> {
     host::set_attributes(id, &[(name.to_owned(), Some(value.to_owned()))])
 }
 
-/// Sets several attributes at once; a value of `None` removes one.
+/// Sets several attributes in one call. A value of `None` removes the attribute.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// # let connection_id = "";
+/// tidegate_guest::connections::set_attributes(connection_id, &[("name", Some("alice")), ("mood", None)])?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
-/// As [`set_attribute`].
+/// The errors of [`set_attribute`].
 pub fn set_attributes(id: &str, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
     let owned = |&(name, value): &(&str, Option<&str>)| (name.to_owned(), value.map(str::to_owned));
     host::set_attributes(id, &changes.iter().map(owned).collect::<Vec<_>>())
 }
 
-/// The ids of a group's members, in no promised order, read page by page.
+/// Returns the ids of a group's members, in any order. The iterator reads page by page.
 ///
-/// Each item is an error when its page could not be read; nothing follows it.
+/// An item is an error if its page could not be read; the iterator ends after it.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// for id in tidegate_guest::connections::members("room-rust") {
+///     println!("{}", id?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub fn members(group: &str) -> impl Iterator<Item = Result<String, Error>> {
-    pages::items(move |cursor| host::members(group, PAGE, cursor.as_deref()).map(|page| (page.members, page.cursor)))
+    pages::items(move |cursor| {
+        host::members(group, MAX_PAGE, cursor.as_deref()).map(|page| (page.members, page.cursor))
+    })
 }
 
-/// One page of a group's members, for a client that pages by itself. The limit is 1..=1,000.
+/// Reads one page of a group's members, for a client that reads page by page. `limit` is 1..=1,000.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// use tidegate_guest::connections;
+///
+/// let first = connections::members_page("room-rust", 100, None)?;
+/// let second = connections::members_page("room-rust", 100, first.cursor.as_deref())?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
-/// `Forbidden` when no pattern of `grants.connections.groups` covers the group, `Invalid` for a limit or a cursor that
-/// is not allowed.
+/// `Forbidden` if no pattern of `grants.connections.groups` matches the group, `Invalid` if the limit or the cursor is
+/// not valid.
 pub fn members_page(group: &str, limit: u32, cursor: Option<&str>) -> Result<MemberPage, Error> {
     host::members(group, limit, cursor)
 }
 
-/// How many members a group has. Reads them all: costs as much as [`members`].
+/// Counts the members of a group. The host reads all of them, so the call costs as much as [`members`].
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// let members = tidegate_guest::connections::count("room-rust")?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
-/// `Forbidden` when no pattern of `grants.connections.groups` covers the group.
+/// `Forbidden` if no pattern of `grants.connections.groups` matches the group.
 pub fn count(group: &str) -> Result<u64, Error> {
     host::count(group)
 }
 
-/// Every open connection: reads the whole registry, page by page.
+/// Returns all open connections. The iterator reads the whole registry, page by page.
 ///
-/// Each item is an error when its page could not be read; nothing follows it.
+/// An item is an error if its page could not be read; the iterator ends after it. The error is `Forbidden` without
+/// `grants.connections.list`.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// for connection in tidegate_guest::connections::list() {
+///     println!("{}", connection?.source_ip);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub fn list() -> impl Iterator<Item = Result<Connection, Error>> {
-    pages::items(|cursor| host::list_connections(PAGE, cursor.as_deref()).map(|page| (page.connections, page.cursor)))
+    pages::items(|cursor| {
+        host::list_connections(MAX_PAGE, cursor.as_deref()).map(|page| (page.connections, page.cursor))
+    })
 }
 
-/// One page of the registry, for a client that pages by itself. The limit is 1..=1,000.
+/// Reads one page of the registry, for a client that reads page by page. `limit` is 1..=1,000.
+///
+/// ```no_run
+/// # fn main() -> tidegate_guest::Result<()> {
+/// let page = tidegate_guest::connections::list_page(100, None)?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
-/// `Forbidden` without `grants.connections.list`, `Invalid` for a limit or a cursor that is not allowed.
+/// `Forbidden` without `grants.connections.list`, `Invalid` if the limit or the cursor is not valid.
 pub fn list_page(limit: u32, cursor: Option<&str>) -> Result<ConnectionPage, Error> {
     host::list_connections(limit, cursor)
 }
 
 impl Entry {
-    /// An attribute.
+    /// Returns the value of an attribute.
+    ///
+    /// ```
+    /// # use tidegate_guest::connections::Entry;
+    /// fn name(entry: &Entry) -> &str {
+    ///     entry.attribute("name").unwrap_or("somebody")
+    /// }
+    /// ```
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the connection is a member of the group.
+    /// Returns true if the connection is a member of the group.
+    ///
+    /// ```
+    /// # use tidegate_guest::{Error, Result, connections::Entry};
+    /// fn check(entry: &Entry) -> Result<()> {
+    ///     if entry.is_member("room-rust") { Ok(()) } else { Err(Error::forbidden("join the room first")) }
+    /// }
+    /// ```
     #[must_use]
     pub fn is_member(&self, group: &str) -> bool {
         self.groups.iter().any(|name| name == group)

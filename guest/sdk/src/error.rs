@@ -1,54 +1,108 @@
-//! A failure that the route means, with its status.
+//! The failure that a route returns, and its status.
+//!
+//! `?` converts the errors of [`storage`], [`connections`], [`messaging`] and [`config`]. A mistake of the client
+//! becomes a status in 400..=499. A mistake of the route or its manifest, such as a missing grant, becomes 500.
+//!
+//! ```no_run
+//! use tidegate_guest::storage::{Collection, Key};
+//! use tidegate_guest::{Error, Result, route};
+//!
+//! #[route]
+//! fn topic(room: &str) -> Result<String> {
+//!     let rooms = Collection::open("rooms")?;
+//!     let item = rooms.get::<String>(&Key::new("room", room))?;
+//!     let item = item.ok_or_else(|| Error::not_found(format!("there is no room `{room}`")))?;
+//!     Ok(item.document)
+//! }
+//! ```
 
+/// A failure that a route returns. It is not a trap: the host sends the message to the client of a two-way route and
+/// logs it, as a warning below 500 and as an error from 500.
+///
+/// ```
+/// use tidegate_guest::Error;
+///
+/// let error = Error { status: 418, message: "no coffee".into() };
+/// assert_eq!(error, Error::new(418, "no coffee"));
+/// ```
 pub use crate::bindings::route::tidegate::route::types::Error;
 use crate::{config, connections, messaging, storage};
 
 impl Error {
-    /// An error of that status, which is in 400..=599. On a two-way route the client reads the message.
+    /// Makes an error with a status in 400..=599.
+    ///
+    /// ```
+    /// let error = tidegate_guest::Error::new(429, "one message a second, please");
+    /// assert_eq!(error.status, 429);
+    /// ```
     #[must_use]
     pub fn new(status: u16, message: impl Into<String>) -> Self {
         Self { status, message: message.into() }
     }
 
-    /// 400: the client sent what the route cannot use.
+    /// Makes an error with status 400: the route cannot use the client's message.
+    ///
+    /// ```
+    /// assert_eq!(tidegate_guest::Error::bad_request("`text` is empty").status, 400);
+    /// ```
     #[must_use]
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, message)
     }
 
-    /// 401: the client did not say who it is.
+    /// Makes an error with status 401: the client is not authenticated.
+    ///
+    /// ```
+    /// assert_eq!(tidegate_guest::Error::unauthorized("log in first").status, 401);
+    /// ```
     #[must_use]
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(401, message)
     }
 
-    /// 403: the client may not do this.
+    /// Makes an error with status 403: the client has no permission.
+    ///
+    /// ```
+    /// assert_eq!(tidegate_guest::Error::forbidden("join the room first").status, 403);
+    /// ```
     #[must_use]
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, message)
     }
 
-    /// 404: there is no such thing.
+    /// Makes an error with status 404: the requested object does not exist.
+    ///
+    /// ```
+    /// assert_eq!(tidegate_guest::Error::not_found("there is no room `rust`").status, 404);
+    /// ```
     #[must_use]
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(404, message)
     }
 
-    /// 409: another write was first.
+    /// Makes an error with status 409: another write happened first.
+    ///
+    /// ```
+    /// assert_eq!(tidegate_guest::Error::conflict("the seat is taken").status, 409);
+    /// ```
     #[must_use]
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(409, message)
     }
 
-    /// 500: the route, or its manifest, is wrong.
+    /// Makes an error with status 500: the route or its manifest has a fault.
+    ///
+    /// ```
+    /// assert_eq!(tidegate_guest::Error::internal("the room has no owner").status, 500);
+    /// ```
     #[must_use]
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, message)
     }
 }
 
-/// `Conflict` is 409, `Invalid` 400, `TooLarge` 413, `Throttled` 429, `Unavailable` 503; a missing grant, or a document
-/// of another shape, is 500: neither is the client's doing.
+/// `Conflict` becomes 409, `Invalid` 400, `TooLarge` 413, `Throttled` 429 and `Unavailable` 503. `Forbidden` and
+/// `Document` become 500, because the client did not cause them.
 impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         let status = match &error {
@@ -63,7 +117,7 @@ impl From<storage::Error> for Error {
     }
 }
 
-/// `NotFound` is 404, `Invalid` 400, `Throttled` 429, `Unavailable` 503; a missing grant is 500.
+/// `NotFound` becomes 404, `Invalid` 400, `Throttled` 429, `Unavailable` 503 and `Forbidden` 500.
 impl From<connections::Error> for Error {
     fn from(error: connections::Error) -> Self {
         match error {
@@ -76,7 +130,7 @@ impl From<connections::Error> for Error {
     }
 }
 
-/// `Gone` is 410, `Invalid` 400, `TooLarge` 413, `Throttled` 429, `Unavailable` 503; a missing grant is 500.
+/// `Gone` becomes 410, `Invalid` 400, `TooLarge` 413, `Throttled` 429, `Unavailable` 503 and `Forbidden` 500.
 impl From<messaging::Error> for Error {
     fn from(error: messaging::Error) -> Self {
         match error {
@@ -90,7 +144,7 @@ impl From<messaging::Error> for Error {
     }
 }
 
-/// 500: configuration is not the client's doing.
+/// Each error becomes 500, because the client did not cause it.
 impl From<config::Error> for Error {
     fn from(error: config::Error) -> Self {
         let (config::Error::Upstream(reason) | config::Error::Io(reason)) = error;
@@ -107,22 +161,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_client_s_mistakes_are_400s_and_the_route_s_are_500s() {
-        let of = |error: Error| error.status;
-        assert_eq!(of(storage::Error::Conflict.into()), 409);
-        assert_eq!(of(storage::Error::Invalid("key".into()).into()), 400);
-        assert_eq!(of(storage::Error::Forbidden("rooms".into()).into()), 500);
-        assert_eq!(of(storage::Error::Document("no".into()).into()), 500);
-        assert_eq!(of(storage::Error::Unavailable.into()), 503);
-        assert_eq!(of(connections::Error::NotFound.into()), 404);
-        assert_eq!(of(connections::Error::Forbidden.into()), 500);
-        assert_eq!(of(messaging::Error::Gone.into()), 410);
-        assert_eq!(of(messaging::Error::TooLarge.into()), 413);
-        assert_eq!(of(config::Error::Io("disk".into()).into()), 500);
+    fn client_mistakes_are_400s_and_route_mistakes_are_500s() {
+        let status = |error: Error| error.status;
+        assert_eq!(status(storage::Error::Conflict.into()), 409);
+        assert_eq!(status(storage::Error::Invalid("key".into()).into()), 400);
+        assert_eq!(status(storage::Error::Forbidden("rooms".into()).into()), 500);
+        assert_eq!(status(storage::Error::Document("no".into()).into()), 500);
+        assert_eq!(status(storage::Error::Unavailable.into()), 503);
+        assert_eq!(status(connections::Error::NotFound.into()), 404);
+        assert_eq!(status(connections::Error::Forbidden.into()), 500);
+        assert_eq!(status(messaging::Error::Gone.into()), 410);
+        assert_eq!(status(messaging::Error::TooLarge.into()), 413);
+        assert_eq!(status(config::Error::Io("disk".into()).into()), 500);
     }
 
     #[test]
-    fn a_missing_grant_names_what_to_look_at() {
+    fn missing_grant_names_its_manifest_key() {
         assert!(Error::from(messaging::Error::Forbidden).message.contains("grants.messaging"));
         assert!(Error::from(storage::Error::Forbidden("rooms".into())).message.contains("`rooms`"));
     }

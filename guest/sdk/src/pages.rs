@@ -1,20 +1,22 @@
-//! Items that come a page at a time, as one iterator.
+//! An iterator over the items of all pages.
 
-/// The items of all pages. `next` reads the page of a cursor; the first page has none. After an error nothing follows.
+/// Returns the items of all pages.
+///
+/// `read` reads the page at a cursor; the cursor of the first page is none. The iterator ends after an error.
 pub(crate) fn items<T, E>(
-    mut next: impl FnMut(Option<String>) -> Result<(Vec<T>, Option<String>), E>,
+    mut read: impl FnMut(Option<String>) -> Result<(Vec<T>, Option<String>), E>,
 ) -> impl Iterator<Item = Result<T, E>> {
     let mut page = Vec::new().into_iter();
-    let mut following = Some(None);
+    let mut next_cursor = Some(None);
     core::iter::from_fn(move || {
         loop {
             if let Some(item) = page.next() {
                 return Some(Ok(item));
             }
-            match next(following.take()?) {
+            match read(next_cursor.take()?) {
                 Ok((items, cursor)) => {
                     page = items.into_iter();
-                    following = cursor.map(Some);
+                    next_cursor = cursor.map(Some);
                 }
                 Err(error) => return Some(Err(error)),
             }
@@ -27,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_follow_their_cursors_even_through_an_empty_one() {
+    fn empty_page_with_a_cursor_does_not_end_the_items() {
         let read = |cursor: Option<String>| match cursor.as_deref() {
             None => Ok((vec![1, 2], Some("a".to_owned()))),
             Some("a") => Ok((vec![], Some("b".to_owned()))),
@@ -38,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_ends_the_items() {
+    fn error_ends_the_items() {
         let read = |cursor: Option<String>| if cursor.is_none() { Ok((vec![1], Some("a".into()))) } else { Err("no") };
         assert_eq!(items(read).collect::<Vec<_>>(), [Ok(1), Err("no")]);
     }

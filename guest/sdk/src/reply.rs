@@ -1,59 +1,155 @@
-//! What becomes a reply or a message.
+//! Replies and messages, and the values that a route can return.
+//!
+//! ```
+//! use tidegate_guest::{Json, Reply, Result, json, route};
+//!
+//! #[route]
+//! fn receipt(text: &str) -> Result<Reply> {
+//!     Reply::default().body(Json(json!({ "bytes": text.len() })))
+//! }
+//! ```
 
 use serde::Serialize;
 
+/// The answer of a route: a status, headers and a body. [`IntoReply`] makes it from simpler values.
+///
+/// ```
+/// use tidegate_guest::{Payload, Reply};
+///
+/// let reply = Reply { status: 200, headers: vec![], body: Some(Payload::Text("hello".into())) };
+/// assert_eq!(reply, Reply::status(200).body("hello").unwrap());
+/// ```
 pub use crate::bindings::route::tidegate::route::types::Reply;
 use crate::error::Error;
 use crate::request::Payload;
 
-/// JSON: a message to read as an argument, a message or a reply to write.
+/// A value in JSON. As an argument it reads the message; as a message or a return value it is written.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use tidegate_guest::{Json, route};
+///
+/// #[derive(Deserialize)]
+/// struct Numbers { numbers: Vec<i64> }
+///
+/// #[derive(Serialize)]
+/// struct Sum { sum: i64 }
+///
+/// #[route]
+/// fn sum(Json(Numbers { numbers }): Json<Numbers>) -> Json<Sum> {
+///     Json(Sum { sum: numbers.iter().sum() })
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
-/// What can be sent: text (`&str`, `String`), bytes (`Vec<u8>`), [`Json`], or a [`Payload`].
+/// A value that can be sent: text (`&str`, `String`), bytes (`Vec<u8>`), [`Json`] or a [`Payload`].
+///
+/// Implement it for a type that is always sent in the same form:
+///
+/// ```
+/// use tidegate_guest::{Error, IntoPayload, Json, Payload, json};
+///
+/// struct Ping(u32);
+///
+/// impl IntoPayload for Ping {
+///     fn into_payload(self) -> Result<Payload, Error> {
+///         Json(json!({ "type": "ping", "n": self.0 })).into_payload()
+///     }
+/// }
+///
+/// assert_eq!(Ping(1).into_payload().unwrap(), Payload::Text(r#"{"n":1,"type":"ping"}"#.into()));
+/// ```
 pub trait IntoPayload {
     /// Makes the payload.
     ///
+    /// ```
+    /// use tidegate_guest::{IntoPayload, Payload};
+    ///
+    /// assert_eq!("hello".into_payload().unwrap(), Payload::Text("hello".into()));
+    /// assert_eq!(vec![1, 2].into_payload().unwrap(), Payload::Binary(vec![1, 2]));
+    /// ```
+    ///
     /// # Errors
     ///
-    /// Status 500 when the value has no JSON.
+    /// Status 500 if the value cannot be written as JSON.
     fn into_payload(self) -> Result<Payload, Error>;
 }
 
-/// What a route can return: nothing (`()`), all that can be sent ([`IntoPayload`]), a [`Reply`], or a `Result` of one.
+/// A value that a route can return: nothing (`()`), a value that can be sent ([`IntoPayload`]), a [`Reply`], or a
+/// `Result` of one of them.
+///
+/// ```
+/// use tidegate_guest::{IntoReply, Payload, Reply, storage};
+///
+/// assert_eq!(().into_reply().unwrap().body, None);
+/// assert_eq!("hello".into_reply().unwrap().body, Some(Payload::Text("hello".into())));
+///
+/// let lost: Result<Reply, storage::Error> = Err(storage::Error::Conflict);
+/// assert_eq!(lost.into_reply().unwrap_err().status, 409);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become a reply",
-    label = "no reply",
+    label = "not a reply",
     note = "a route returns `()`, `Json<T>`, `String`, `&str`, `Payload`, `Reply`, or a `Result` of one of them"
 )]
 pub trait IntoReply {
-    /// Makes the reply.
+    /// Makes the reply. Its status is 200 unless the value is a [`Reply`].
+    ///
+    /// ```
+    /// use tidegate_guest::IntoReply;
+    ///
+    /// assert_eq!("hello".into_reply().unwrap().status, 200);
+    /// ```
     ///
     /// # Errors
     ///
-    /// The route's own, or status 500 when the value has no JSON.
+    /// The route's error, or status 500 if the value cannot be written as JSON.
     fn into_reply(self) -> Result<Reply, Error>;
 }
 
 impl Reply {
-    /// A reply of that status, without headers and body.
+    /// Makes a reply with a status, without headers and body.
+    ///
+    /// On `$connect`, a status outside 200..=299 refuses the socket.
+    ///
+    /// ```
+    /// use tidegate_guest::{Handshake, Reply, route};
+    ///
+    /// #[route]
+    /// fn connect(handshake: &Handshake) -> Reply {
+    ///     Reply::status(if handshake.header("origin").is_some() { 200 } else { 403 })
+    /// }
+    /// ```
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: None }
     }
 
-    /// The reply with one more header.
+    /// Adds a header. On `$connect`, the host uses `sec-websocket-protocol` and ignores the others.
+    ///
+    /// ```
+    /// let reply = tidegate_guest::Reply::default().header("sec-websocket-protocol", "chat");
+    /// assert_eq!(reply.headers, [("sec-websocket-protocol".to_owned(), "chat".to_owned())]);
+    /// ```
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The reply with that body. It reaches the client only on a two-way route.
+    /// Sets the body. The host sends it to the client only on a two-way route.
+    ///
+    /// ```
+    /// use tidegate_guest::{Json, Payload, Reply, json};
+    ///
+    /// let reply = Reply::default().body(Json(json!({ "ok": true }))).unwrap();
+    /// assert_eq!(reply.body, Some(Payload::Text(r#"{"ok":true}"#.into())));
+    /// ```
     ///
     /// # Errors
     ///
-    /// Status 500 when the value has no JSON.
+    /// Status 500 if the value cannot be written as JSON.
     pub fn body(mut self, body: impl IntoPayload) -> Result<Self, Error> {
         self.body = Some(body.into_payload()?);
         Ok(self)
@@ -99,7 +195,7 @@ impl IntoPayload for Vec<u8> {
 impl<T: Serialize> IntoPayload for Json<T> {
     fn into_payload(self) -> Result<Payload, Error> {
         let text = serde_json::to_string(&self.0);
-        text.map(Payload::Text).map_err(|error| Error::internal(format!("a value has no JSON: {error}")))
+        text.map(Payload::Text).map_err(|error| Error::internal(format!("cannot write the value as JSON: {error}")))
     }
 }
 
@@ -128,33 +224,4 @@ impl<T: IntoReply, E: Into<Error>> IntoReply for Result<T, E> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::storage;
-
-    #[test]
-    fn every_return_type_becomes_a_reply() {
-        let text = |text: &str| Reply { body: Some(Payload::Text(text.into())), ..Reply::default() };
-        assert_eq!(().into_reply().unwrap(), Reply::default());
-        assert_eq!("a".into_reply().unwrap(), text("a"));
-        assert_eq!(Ok::<_, Error>(String::from("b")).into_reply().unwrap(), text("b"));
-        assert_eq!(Json([1, 2]).into_reply().unwrap(), text("[1,2]"));
-        assert_eq!(vec![1u8].into_reply().unwrap().body, Some(Payload::Binary(vec![1])));
-        let reply = Reply::status(403).header("a", "b").into_reply().unwrap();
-        assert_eq!((reply.status, reply.headers), (403, vec![("a".into(), "b".into())]));
-    }
-
-    #[test]
-    fn a_capability_error_becomes_the_reply_s_error() {
-        let result: Result<(), storage::Error> = Err(storage::Error::Conflict);
-        assert_eq!(result.into_reply().unwrap_err().status, 409);
-    }
-
-    #[test]
-    fn a_value_without_json_is_500() {
-        let error = Json(BTreeMap::from([([1, 2], 3)])).into_reply().unwrap_err();
-        assert_eq!(error.status, 500);
-    }
-}
+mod tests;

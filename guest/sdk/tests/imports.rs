@@ -1,7 +1,7 @@
-//! A component imports only the interfaces that it calls, whatever the world of the SDK offers: that is what lets a
-//! route go without a grant for the rest.
+//! A component imports only the interfaces that it calls, although the world of the SDK contains all of them. A route
+//! therefore needs grants only for the interfaces that it calls.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "what a test cannot read fails it")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails if it cannot read its input")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ const CONFIG: &str = "wasi:config/store@0.2.0-rc.1";
 const CONNECTIONS: &str = "tidegate:route/connections@0.1.0";
 const MESSAGING: &str = "tidegate:route/messaging@0.1.0";
 const STORAGE: &str = "tidegate:route/storage@0.1.0";
-/// Types only: it has no function to grant.
+/// An interface without functions, which needs no grant.
 const TYPES: &str = "tidegate:route/types@0.1.0";
 
-/// Each component of the chat with the interfaces whose functions it calls.
+/// The components of the chat, with the interfaces that each of them calls.
 const COMPONENTS: [(&str, &[&str]); 8] = [
     ("chat_authorizer", &[CONFIG]),
     ("chat_chat", &[CONNECTIONS, MESSAGING, STORAGE]),
@@ -28,20 +28,20 @@ const COMPONENTS: [(&str, &[&str]); 8] = [
     ("chat_rooms", &[CONNECTIONS, MESSAGING]),
 ];
 
-/// What the standard library can ask of WASI when it panics; a guest needs no more.
+/// The WASI packages that the standard library imports in order to panic. A guest needs no others.
 const WASI: [&str; 2] = ["wasi:cli/", "wasi:io/"];
 
-/// The largest component, in bytes: one that is larger has pulled in something that it does not need.
-const LARGEST: usize = 200_000;
+/// The limit of a component's size, in bytes. A larger one contains code that it does not need.
+const MAX_BYTES: usize = 200_000;
 
 #[test]
-fn each_component_of_the_chat_imports_only_what_it_calls() {
+fn components_of_the_chat_import_only_the_interfaces_that_they_call() {
     let files = build();
     let names: Vec<&str> = files.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
     assert_eq!(names, COMPONENTS.map(|(name, _)| name), "the components that are built");
     for (file, (name, expected)) in files.iter().zip(COMPONENTS) {
         let component = std::fs::read(file).unwrap();
-        assert!(component.len() < LARGEST, "{name} has {} bytes", component.len());
+        assert!(component.len() < MAX_BYTES, "{name} has {} bytes", component.len());
         let (wasi, capabilities): (BTreeSet<_>, BTreeSet<_>) = imports(&component)
             .into_iter()
             .filter(|import| import != TYPES)
@@ -53,7 +53,7 @@ fn each_component_of_the_chat_imports_only_what_it_calls() {
     }
 }
 
-/// Builds the components of the chat, and says where they are, in the order of their names.
+/// Builds the components of the chat. Returns their paths, in the order of their names.
 fn build() -> Vec<PathBuf> {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--release", "--target", "wasm32-wasip2", "--workspace", "--message-format", "json"])
@@ -70,7 +70,7 @@ fn build() -> Vec<PathBuf> {
     files.into_iter().collect()
 }
 
-/// The imports of a component; those of the modules inside are not looked at.
+/// Returns the imports of a component, without those of the modules in it.
 fn imports(component: &[u8]) -> BTreeSet<String> {
     let mut depth = 0;
     let mut names = BTreeSet::new();
