@@ -1,11 +1,13 @@
-//! Stores a message and sends it to its room, the sender included: that is how the sender knows that it was stored.
+//! The route `chat`. It stores a message and sends it to the room.
+//!
+//! The sender receives the message too, as confirmation that it is stored.
 
 use chat_model::{Frame, Post, Room, post, user};
 use serde::Deserialize;
 use tidegate_guest::storage::Collection;
 use tidegate_guest::{Error, Json, Request, Result, connections, messaging, route};
 
-/// The longest text, in bytes: a page of history still fits in one message.
+/// The longest text, in bytes. A page of the history must fit in one payload.
 const MAX_TEXT: usize = 4_096;
 
 #[derive(Deserialize)]
@@ -19,7 +21,7 @@ fn chat(request: &Request, Json(Chat { room, text }): Json<Chat>) -> Result<()> 
     check(&text)?;
     let connection = &request.connection;
     let group = room.group();
-    // Only members may speak: nobody else would hear the answer.
+    // The message itself is the confirmation, and only members receive it.
     if !connections::describe(&connection.id)?.is_member(&group) {
         return Err(Error::forbidden(format!("join `{}` before you chat there", room.name())));
     }
@@ -42,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blank_and_overlong_texts_are_refused() {
+    fn blank_and_oversized_texts_are_refused() {
         assert_eq!(check(" \n").unwrap_err().status, 400);
         assert_eq!(check(&"a".repeat(MAX_TEXT + 1)).unwrap_err().status, 400);
         assert!(check("hi").is_ok() && check(&"a".repeat(MAX_TEXT)).is_ok());

@@ -1,9 +1,9 @@
-//! Answers what no other route takes, and names the known actions.
+//! The route `$default`. It answers messages without a route of their own with an error that lists the actions.
 
 use serde_json::Value;
 use tidegate_guest::{Error, Request, Result, route};
 
-/// The actions of tidegate.toml.
+/// The actions with a route in `tidegate.toml`.
 const ACTIONS: &str = "`chat`, `echo`, `history`, `join` and `leave`";
 
 #[route]
@@ -15,7 +15,7 @@ fn refusal(text: &str) -> String {
     match serde_json::from_str::<Value>(text).map(|mut message| message.get_mut("action").map(Value::take)) {
         Ok(Some(Value::String(action))) => format!("there is no action `{action}`; there are {ACTIONS}"),
         Ok(_) => format!("the message has no text member `action`; the actions are {ACTIONS}"),
-        Err(error) => format!("the message is no JSON ({error}); the actions are {ACTIONS}"),
+        Err(error) => format!("the message contains no JSON ({error}); the actions are {ACTIONS}"),
     }
 }
 
@@ -24,15 +24,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_refusal_says_what_was_wrong_and_names_the_actions() {
-        for (text, said) in [
+    fn refusals_name_the_mistake_and_the_actions() {
+        for (text, mistake) in [
             (r#"{"action":"fly"}"#, "no action `fly`"),
             (r#"{"action":1}"#, "no text member"),
             ("[]", "no text member"),
             ("hello", "no JSON"),
         ] {
             let refusal = refusal(text);
-            assert!(refusal.contains(said) && refusal.contains(ACTIONS), "{text}: {refusal}");
+            assert!(refusal.contains(mistake) && refusal.contains(ACTIONS), "{text}: {refusal}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Tells the rooms who left.
+//! The route `$disconnect`. It announces to each room that the user has left.
 //!
-//! Not the lobby: everybody is in it, so each departure would cost a message to every connection.
+//! The lobby is an exception: all clients are in it, so an announcement would cost a message to each connection.
 
 use chat_model::{Frame, Room, user};
 use tidegate_guest::{Connection, Json, Result, connections, messaging, route};
@@ -8,10 +8,10 @@ use tidegate_guest::{Connection, Json, Result, connections, messaging, route};
 #[route]
 fn disconnect(connection: &Connection) -> Result<()> {
     let user = user(connection);
-    // The host removes the memberships after this route, so they can still be read.
+    // The host removes the memberships after this route, so the entry still has them.
     let entry = connections::describe(&connection.id)?;
     for group in &entry.groups {
-        if let Some(room) = Room::of_group(group) {
+        if let Some(room) = Room::from_group(group) {
             let left = Frame::Left { room: &room, user };
             messaging::broadcast_excluding(group, Json(left), &[&connection.id])?;
         }

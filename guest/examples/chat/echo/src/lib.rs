@@ -1,4 +1,4 @@
-//! Answers with the message as it came.
+//! The route `echo`. It returns the message unchanged.
 
 use tidegate_guest::{Payload, route};
 

@@ -1,21 +1,21 @@
-//! What the server says to clients. Its errors are `{"message": …}`, which the host writes.
+//! The frames that the server sends to clients. Errors are not among them: the host sends `{"message": …}`.
 
 use serde::Serialize;
 
 use crate::post::Post;
 use crate::room::Room;
 
-/// A frame to a client: a JSON object with a `type`.
+/// A frame for a client: a JSON object with a member `type`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Frame<'a> {
-    /// The greeting.
+    /// The greeting after a connect.
     Welcome {
-        /// The client's connection.
+        /// The id of the client's connection.
         connection: &'a str,
-        /// Who the client is.
+        /// The client's user.
         user: &'a str,
-        /// The message of the day.
+        /// The message of the day, from the configuration value `motd`.
         #[serde(skip_serializing_if = "Option::is_none")]
         motd: Option<&'a str>,
         /// The rooms that the client is in.
@@ -23,24 +23,24 @@ pub enum Frame<'a> {
     },
     /// A message in a room.
     Message {
-        /// The room.
+        /// The room of the message.
         room: &'a Room,
-        /// The message.
+        /// The members of the message, in the same object as `room`.
         #[serde(flatten)]
         post: &'a Post,
     },
-    /// Somebody joined a room.
+    /// A user joined a room.
     Joined {
-        /// The room.
+        /// The room with the new member.
         room: &'a Room,
-        /// Who.
+        /// The user who joined.
         user: &'a str,
     },
-    /// Somebody left a room.
+    /// A user left a room.
     Left {
-        /// The room.
+        /// The room that the user left.
         room: &'a Room,
-        /// Who.
+        /// The user who left.
         user: &'a str,
     },
 }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_one_flat_object() {
+    fn message_is_one_flat_object() {
         let post = Post { from: "alice".into(), text: "hi".into(), at: 7 };
         let frame = Frame::Message { room: &Room::lobby(), post: &post };
         let json = serde_json::to_string(&frame).unwrap();
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_welcome_without_a_motd_has_none() {
+    fn welcome_without_a_motd_omits_the_member() {
         let frame = Frame::Welcome { connection: "c1", user: "alice", motd: None, rooms: &[Room::lobby()] };
         let json = serde_json::to_string(&frame).unwrap();
         assert_eq!(json, r#"{"type":"welcome","connection":"c1","user":"alice","rooms":["lobby"]}"#);

@@ -1,8 +1,8 @@
-//! What the routes of the chat share.
+//! Types that the routes of the chat share.
 //!
-//! - [`room`]: a room, by its name
-//! - [`frame`]: what the server says to clients
-//! - [`post`]: a message, as it is stored
+//! - [`room`]: a room and its name
+//! - [`frame`]: the frames that the server sends to clients
+//! - [`post`]: a message as it is stored
 
 pub mod frame;
 pub mod post;
@@ -14,7 +14,7 @@ pub use room::Room;
 
 use tidegate_guest::Connection;
 
-/// Who is on the connection: what the authorizer found in the token.
+/// Returns the user of a connection: the subject of the token, which the authorizer made the principal.
 #[must_use]
 pub fn user(connection: &Connection) -> &str {
     connection.principal.as_deref().unwrap_or("anonymous")

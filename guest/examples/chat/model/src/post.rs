@@ -1,26 +1,28 @@
-//! A message, as it is stored: in the collection of messages, the room as partition.
+//! A message as it is stored: a document in the collection `messages`, with the room as its partition.
 
 use serde::{Deserialize, Serialize};
 use tidegate_guest::storage::Key;
 
 use crate::room::Room;
 
-/// The collection.
+/// The name of the collection that contains all messages.
 pub const COLLECTION: &str = "messages";
 
-/// A message of a room.
+/// A message in a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Post {
-    /// Who said it.
+    /// The user who sent the message.
     pub from: String,
-    /// What was said.
+    /// The text of the message, at most 4,096 bytes.
     pub text: String,
-    /// When, in milliseconds since the Unix epoch.
+    /// The time at which API Gateway received the message, in milliseconds since the Unix epoch.
     pub at: u64,
 }
 
-/// Where a message is stored. Its sort key begins with the time, in as many digits as any time has, so that a room reads
-/// in the order of time; the id of the client's message makes it unique, and a repeated delivery write the same item.
+/// Returns the key of a message.
+///
+/// The sort key begins with the time, padded with zeros to 20 digits, so that the messages of a room sort by time. The
+/// id of the client's message makes the key unique. A repeated delivery of one event writes the same document.
 #[must_use]
 pub fn key(room: &Room, at: u64, message_id: &str) -> Key {
     Key::new(room.name(), format!("{at:020}-{message_id}"))
@@ -31,9 +33,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_sort_by_time_whatever_its_digits() {
-        let of = |at| key(&Room::lobby(), at, "m").sort;
-        assert!(of(9) < of(10) && of(999) < of(1_000) && of(1) < of(u64::MAX));
+    fn keys_sort_by_time_for_any_number_of_digits() {
+        let sort_key = |at| key(&Room::lobby(), at, "m").sort;
+        assert!(sort_key(9) < sort_key(10));
+        assert!(sort_key(999) < sort_key(1_000));
+        assert!(sort_key(1) < sort_key(u64::MAX));
         assert_eq!(key(&Room::lobby(), 1, "m").partition, "lobby");
     }
 }

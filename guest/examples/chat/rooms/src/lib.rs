@@ -1,4 +1,4 @@
-//! Joins and leaves rooms: one component, two routes.
+//! The routes `join` and `leave`. They share one component, which reads the route key.
 
 use chat_model::{Frame, Room, user};
 use serde::Deserialize;
@@ -28,8 +28,9 @@ fn leave(connection: &Connection, room: &Room) -> Result<Payload> {
     announce(connection, room, Frame::Left { room, user: user(connection) })
 }
 
-/// Tells the others in the room, and answers the client with the same. In the lobby only the client hears it: everybody
-/// is in the lobby, so each announcement there would cost a message to every connection.
+/// Sends a frame to the other members of the room, and returns the same frame for the client.
+///
+/// The lobby is an exception: all clients are in it, so an announcement would cost a message to each connection.
 fn announce(connection: &Connection, room: &Room, frame: Frame<'_>) -> Result<Payload> {
     let payload = Json(frame).into_payload()?;
     if !room.is_lobby() {
