@@ -50,7 +50,7 @@ RULES = {
     "gateway": rule(PORTS, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
     # Whoever drives a function, the benchmark of peers included, builds it: it knows no database and no gateway.
     "local-lambda": rule({"event"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
-    "lambda": rule(CONTRACTS | {"aws", "runtime"}, absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-embedded")),
+    "lambda": rule(CONTRACTS | {"aws", "runtime"}, absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-dynamodb-embedded")),
     "cli": rule(CONTRACTS | {"aws", "compile", "embedded", "gateway", "local-lambda", "runtime"}, absent=()),
 }
 

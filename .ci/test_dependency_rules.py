@@ -20,16 +20,16 @@ def crate(name, declared=(), closure=()):
     ("broken", "said"),
     [
         (crate("event", ["tokio"]), "`tidegate-event` may not depend on `tokio`"),
-        (crate("event", ["tidegate-capability"]), "`tidegate-event` may not depend on `tidegate-capability`"),
-        (crate("capability", ["tidegate-release"]), "`tidegate-capability` may not depend on `tidegate-release`"),
+        (crate("event", ["tidegate-ports"]), "`tidegate-event` may not depend on `tidegate-ports`"),
+        (crate("capability", ["tidegate-release"]), "`tidegate-ports` may not depend on `tidegate-release`"),
         (crate("release", closure=["wasmtime-environ"]), "`tidegate-release` may not end up with `wasmtime-environ`"),
         (crate("runtime", closure=["cranelift-codegen"]), "`tidegate-runtime` may not end up with `cranelift-codegen`"),
-        (crate("aws", ["tidegate-embedded"]), "`tidegate-aws` may not depend on `tidegate-embedded`"),
+        (crate("aws", ["tidegate-dynamodb-embedded"]), "`tidegate-aws` may not depend on `tidegate-dynamodb-embedded`"),
         (crate("aws", ["tidegate-runtime"]), "`tidegate-aws` may not depend on `tidegate-runtime`"),
-        (crate("embedded", ["tidegate-event"]), "`tidegate-embedded` may not depend on `tidegate-event`"),
-        (crate("embedded", closure=["aws-sdk-dynamodb"]), "`tidegate-embedded` may not end up with `aws-sdk-dynamodb`"),
+        (crate("embedded", ["tidegate-event"]), "`tidegate-dynamodb-embedded` may not depend on `tidegate-event`"),
+        (crate("embedded", closure=["aws-sdk-dynamodb"]), "`tidegate-dynamodb-embedded` may not end up with `aws-sdk-dynamodb`"),
         (crate("gateway", ["tidegate-release"]), "`tidegate-gateway` may not depend on `tidegate-release`"),
-        (crate("embedded", ["tidegate-aws"]), "`tidegate-embedded` may not depend on `tidegate-aws`"),
+        (crate("embedded", ["tidegate-aws"]), "`tidegate-dynamodb-embedded` may not depend on `tidegate-aws`"),
         (crate("gateway", ["tidegate-runtime"]), "`tidegate-gateway` may not depend on `tidegate-runtime`"),
         (crate("lambda", closure=["tidegate-gateway"]), "`tidegate-lambda` may not end up with `tidegate-gateway`"),
         (crate("novelty"), "`tidegate-novelty` has no rule"),
@@ -43,14 +43,14 @@ def test_a_violation_is_found(broken, said):
 def test_what_is_allowed_is_not_a_violation():
     assert violations([
         crate("event", ["serde", "time"]),
-        crate("aws", ["tidegate-capability", "tidegate-release"], ["aws-sdk-dynamodb"]),
+        crate("aws", ["tidegate-ports", "tidegate-release"], ["aws-sdk-dynamodb"]),
         crate("compile", ["tidegate-runtime"], ["cranelift-codegen", "wasmtime"]),
         crate("cli", ["tidegate-compile", "tidegate-gateway"], ["cranelift-codegen"]),
     ]) == []
 
 
 def workspace(folder, event_depends_on_capability):
-    dependency = 'tidegate-capability = { path = "../capability" }' if event_depends_on_capability else ""
+    dependency = 'tidegate-ports = { path = "../capability" }' if event_depends_on_capability else ""
     manifests = {"event": dependency, "capability": ""}
     (folder / "Cargo.toml").write_text('[workspace]\nresolver = "3"\nmembers = ["event", "capability"]\n')
     for name, dependencies in manifests.items():
@@ -66,10 +66,10 @@ def test_a_real_workspace_is_read(tmp_path, broken, status):
     workspace(tmp_path, broken)
     done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)
     assert done.returncode == status, done.stderr
-    assert ("`tidegate-event` may not depend on `tidegate-capability`" in done.stderr) == broken
+    assert ("`tidegate-event` may not depend on `tidegate-ports`" in done.stderr) == broken
 
 
 def test_the_closure_holds_indirect_dependencies(tmp_path):
     workspace(tmp_path, event_depends_on_capability=True)
     closures = {one.name: one.closure for one in read(tmp_path)}
-    assert closures["tidegate-event"] == {"tidegate-event", "tidegate-capability"}
+    assert closures["tidegate-event"] == {"tidegate-event", "tidegate-ports"}

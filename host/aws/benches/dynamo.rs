@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, client};
-use tidegate_capability::storage::{Key, Order, QueryOptions, SortRange, WriteOptions};
-use tidegate_capability::{Deadline, Registry, Storage};
-use tidegate_embedded::Embedded;
+use tidegate_ports::storage::{Key, Order, QueryOptions, SortRange, WriteOptions};
+use tidegate_ports::{Deadline, Registry, Storage};
+use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::{Connection, ConnectionId, Timestamp};
 use tokio::runtime::Runtime;
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_aws::messaging::{MAX_IN_FLIGHT, START_IN_FLIGHT};
 use tidegate_aws::{Account, Transport};
-use tidegate_capability::{Deadline, Messaging as _};
+use tidegate_ports::{Deadline, Messaging as _};
 use tidegate_event::{ConnectionId, Payload};
 
 const CONNECTIONS: usize = 1_000;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
 use crate::failure::{self, Failure};
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
 use crate::error::Error;
 

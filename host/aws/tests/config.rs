@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use tidegate_aws::{ConfigSource, ConfigStore, Error};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
 #[derive(Debug, Clone)]
 enum Answer {

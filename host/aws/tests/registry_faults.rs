@@ -9,9 +9,9 @@ use std::time::Duration;
 use support::faults::{Fault, Faults};
 use support::{Subject, client_of, registry_on, soon};
 use tidegate_aws::{DynamoRegistry, Tables, client};
-use tidegate_capability::registry::Error;
-use tidegate_capability::{Deadline, Registry};
-use tidegate_embedded::Embedded;
+use tidegate_ports::registry::Error;
+use tidegate_ports::{Deadline, Registry};
+use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::{Connection, ConnectionId};
 
 async fn subject() -> (Subject<DynamoRegistry>, Faults) {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use tidegate_event::{RouteKey, SelectionExpression};
 use tidegate_gateway::{ApiConfig, AuthorizerConfig, IdentitySource, RouteConfig};
-use tidegate_release::{App, IdentitySource as Source};
+use tidegate_app::{App, IdentitySource as Source};
 
 /// The API's id, Region and account on one machine; they appear in events and in the authorizer's `methodArn`.
 const API_ID: &str = "local";

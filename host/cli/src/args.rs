@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_compile::Target;
-use tidegate_release::MAX_NAME_BYTES;
+use tidegate_app::MAX_NAME_BYTES;
 
 pub(crate) use release::*;
 

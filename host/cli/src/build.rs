@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tidegate_compile::{Compiler, Target};
-use tidegate_release::{Manifest, Release, folder};
+use tidegate_app::Manifest;
+use tidegate_release::{Release, folder};
 
 use crate::built::{self, Built};
 use crate::cache::Cache;

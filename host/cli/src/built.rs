@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use tidegate_capability::Grants;
+use tidegate_app::Grants;
 use tidegate_compile::inspect;
-use tidegate_release::{App, Component, Digest, Manifest, ReleaseId, toml_key};
+use tidegate_app::{App, Component, Manifest, toml_key};
+use tidegate_release::{Digest, ReleaseId};
 use tidegate_runtime::{Interfaces, Problem, Role, engine};
 
 /// A component as it was built: its bytes and what they import and export.

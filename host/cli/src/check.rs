@@ -1,7 +1,8 @@
 //! `tidegate check`: the manifest, the components' imports against their grants, and the limits.
 
 use anyhow::{Result, anyhow};
-use tidegate_release::{Manifest, Release};
+use tidegate_app::Manifest;
+use tidegate_release::Release;
 use tidegate_runtime::{Engine, EngineOptions};
 
 use crate::output::out;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
-use tidegate_release::Manifest;
+use tidegate_app::Manifest;
 
 /// The values that `manifest` states, with those of a `.env` file beside it over them: `JWT_SECRET` sets `jwt-secret`.
 ///

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tidegate_embedded::Embedded;
+use tidegate_dynamodb_embedded::Embedded;
 use tidegate_gateway::{Clock, Connections, Gateway, Limits};
-use tidegate_release::{App, Manifest, Release, ReleaseId};
+use tidegate_app::{App, Manifest};
+use tidegate_release::{Release, ReleaseId};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -254,7 +255,7 @@ async fn sweep(database: Embedded) {
         tokio::time::sleep(SWEEP_PERIOD).await;
         match database.sweep().await {
             Ok(_) => {}
-            Err(tidegate_embedded::Error::Closed) => return,
+            Err(tidegate_dynamodb_embedded::Error::Closed) => return,
             Err(error) => tracing::warn!("cannot remove expired items, and will try again: {error}"),
         }
     }

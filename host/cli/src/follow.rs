@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_release::folder_store::FolderStore;
-use tidegate_release::{App, Manifest, Release, TrustedKeys};
+use tidegate_app::{App, Manifest};
+use tidegate_release::{Release, TrustedKeys};
 use tidegate_runtime::follow::{self, MAX_STALENESS};
 use tidegate_runtime::{Adopt, FollowOptions, Follower, Host};
 use tokio::runtime::Handle;
@@ -51,7 +52,7 @@ impl Releases {
     pub(crate) fn open(args: &args::Dev, manifest: &Manifest) -> Result<Option<Self>> {
         let Some(dir) = &args.releases else { return Ok(None) };
         let dir = dir.clone().unwrap_or_else(|| default_dir(manifest));
-        let keys = manifest.keys().of_stage(&args.stage);
+        let keys = TrustedKeys::of_stage(manifest.keys(), &args.stage);
         if keys.is_empty() {
             eprintln!(
                 "tidegate: warning: the stage `{}` trusts no key, so that no release can run; hint: `tidegate keys new` \

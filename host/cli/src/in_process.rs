@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_release::Release;
 use tidegate_runtime::{Follower, Host, Retired, Tracks};

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::json;
-use tidegate_release::{Keys, SigningKey};
+use tidegate_app::Keys;
+use tidegate_release::SigningKey;
 
 use crate::args;
 use crate::output::out;

@@ -12,10 +12,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use tidegate_aws::Tables;
-use tidegate_embedded::{Embedded, connector};
+use tidegate_dynamodb_embedded::{Embedded, connector};
 use tidegate_gateway::{Function, Invoke, InvokeError};
-use tidegate_local_lambda::{Aws, Configuration, Error, access_key_id};
-use tidegate_release::Keys;
+use tidegate_lambda_emulator::{Aws, Configuration, Error, access_key_id};
+use tidegate_app::Keys;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{ACCOUNT, REGION};
@@ -57,8 +57,8 @@ pub(crate) struct OnLambda {
 
 /// Both functions of one package.
 struct Functions {
-    handler: Arc<tidegate_local_lambda::Function>,
-    authorizer: Arc<tidegate_local_lambda::Function>,
+    handler: Arc<tidegate_lambda_emulator::Function>,
+    authorizer: Arc<tidegate_lambda_emulator::Function>,
     _package: Deployed,
 }
 
@@ -193,7 +193,7 @@ impl Functions {
     fn new(handler: &Configuration, authorizer: &Configuration, aws: &Arc<Aws>, package: Deployed) -> Self {
         let function = |configuration: &Configuration| {
             let configuration = Configuration { task_root: package.path(), ..configuration.clone() };
-            tidegate_local_lambda::Function::new(configuration, Arc::clone(aws))
+            tidegate_lambda_emulator::Function::new(configuration, Arc::clone(aws))
         };
         Self { handler: function(handler), authorizer: function(authorizer), _package: package }
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
-use tidegate_release::{App, Manifest, ReleaseId};
+use tidegate_app::{App, Manifest};
+use tidegate_release::ReleaseId;
 
 use crate::integration::Integration;
 use crate::watch::{Changes, Watch};

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
 use tidegate_event::Timestamp;
-use tidegate_release::Manifest;
+use tidegate_app::Manifest;
 
 use crate::output::out;
 use crate::{args, config};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use globset::{GlobBuilder, GlobMatcher};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tidegate_release::{Component, Manifest, toml_key};
+use tidegate_app::{Component, Manifest, toml_key};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidegate_capability::messaging::{Error, MAX_TARGETS, Socket};
-use tidegate_capability::{Deadline, Messaging};
+use tidegate_ports::messaging::{Error, MAX_TARGETS, Socket};
+use tidegate_ports::{Deadline, Messaging};
 use tidegate_event::{ConnectionId, Payload, Timestamp};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 

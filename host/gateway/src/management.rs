@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use tidegate_capability::messaging::{Error, Socket};
+use tidegate_ports::messaging::{Error, Socket};
 use tidegate_event::{ConnectionId, Timestamp};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tidegate_aws::{ConfigSource, ReleaseTables, Tables};
-use tidegate_capability::limits::duration;
+use tidegate_app::limits::duration;
 use tidegate_runtime::follow;
 
 /// The environment of one function.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use lambda_runtime::LambdaInvocation;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_runtime::{Fault, PostResponse, Running};
 
 /// The longest that API Gateway waits for an integration.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lambda_runtime::{Error as BoxError, LambdaInvocation, Service, tower};
 use tidegate_aws::transport::TRACE;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
 use crate::init::App;
 use crate::invocation::{CURRENT, Invocation};

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use tidegate_aws::Account;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_release::cache::Cached;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::store::HostStore;
-use tidegate_release::{App, Keys, Release, folder};
+use tidegate_app::{App, Keys};
+use tidegate_release::{Release, folder};
 use tidegate_runtime::follow::{self, News};
 use tidegate_runtime::{Adopt, FollowOptions, Follower, Host};
 
@@ -45,7 +46,7 @@ pub(crate) fn follower(
     (values, metrics): (&Arc<Values>, &Arc<Metrics>),
 ) -> anyhow::Result<Option<Arc<Follower>>> {
     let Some(published) = &environment.releases else { return Ok(None) };
-    let keys = keys(&environment.package)?.of_stage(&environment.stage);
+    let keys = TrustedKeys::of_stage(&keys(&environment.package)?, &environment.stage);
     let terms = follow::terms(keys, package.clone()).context("no release is compiled for this machine")?;
     let options = FollowOptions { terms, host: environment.name.clone(), max_staleness: environment.max_staleness };
     let adoption = Adoption {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, Service};
 use serde_json::value::RawValue;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::FunctionError;
 
 use crate::init::App;

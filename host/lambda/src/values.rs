@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tidegate_aws::{ConfigSource, ConfigStore};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_runtime::Host;
 
 use crate::environment;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
 use crate::digest::Digest;
 use crate::folder::ARTIFACT_EXTENSION;

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tidegate_capability::grants::{Access, GroupPattern, Scope};
-use tidegate_capability::{Grants, Limits};
+use tidegate_app::grants::{Access, GroupPattern, Scope};
+use tidegate_app::{Grants, Limits};
 use tidegate_event::RouteKey;
 
-use crate::app::{App, Authorizer, IdentitySource, Route};
+use tidegate_app::{App, Authorizer, IdentitySource, Route};
 use crate::digest::Digest;
 use crate::document::Document;
 

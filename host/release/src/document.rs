@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tidegate_event::Timestamp;
 
-use crate::app::App;
+use tidegate_app::App;
 use crate::digest::Digest;
 use crate::release::ReleaseId;
 

@@ -4,13 +4,14 @@
 //!
 //! <https://github.com/secure-systems-lab/dsse/blob/master/envelope.md>
 
+use std::path::Path;
+
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::app::App;
-use crate::check;
+use tidegate_app::App;
 use crate::document::{Document, FORMAT};
-use crate::keys::{KeyId, SigningKey, Trust, TrustedKeys};
+use crate::keys::{KeyId, SigningKey, Trust, TrustedKeys, verifies};
 use crate::release::ReleaseId;
 
 /// What the payload is.
@@ -92,7 +93,7 @@ impl Envelope {
         let payload = document.to_json();
         let message = pre_authentication_encoding(PAYLOAD_TYPE, &payload);
         let signatures = keys.into_iter();
-        let signatures = signatures.map(|key| Signature { keyid: key.public_key().id(), sig: key.sign(&message) });
+        let signatures = signatures.map(|key| Signature { keyid: KeyId::of(&key.public_key()), sig: key.sign(&message) });
         Self { payload_type: PAYLOAD_TYPE.to_owned(), signatures: signatures.collect(), payload }
     }
 
@@ -161,7 +162,7 @@ impl Envelope {
         let (mut altered, mut revoked) = (None, None);
         for signature in &self.signatures {
             match keys.find(signature.keyid) {
-                Trust::Trusted { name, key } if key.verifies(&message, &signature.sig) => return Ok(name.to_owned()),
+                Trust::Trusted { name, key } if verifies(key, &message, &signature.sig) => return Ok(name.to_owned()),
                 Trust::Trusted { name, .. } => altered = Some(VerifyError::Altered(name.to_owned())),
                 Trust::Revoked(name) => revoked = Some(VerifyError::Revoked(name.to_owned())),
                 Trust::Unknown => {}
@@ -203,7 +204,10 @@ fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 /// What must hold within a release, whoever signed it.
 fn coherent(document: &Document) -> Result<(), VerifyError> {
     let Document { app, components, targets, .. } = document;
-    check::app(app, "").map_err(|problem| malformed(format!("`app.{}`: {}", problem.key, problem.problem)))?;
+    app.validate(Path::new("app.json")).map_err(|error| match error {
+        tidegate_app::Error::Key { key, problem, .. } => malformed(format!("`app.{key}`: {problem}")),
+        error => malformed(error.to_string()),
+    })?;
     let App { components: names, .. } = app;
     if !names.iter().eq(components.keys()) {
         return Err(malformed("its components are not those of its app"));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::app::App;
+use tidegate_app::App;
 use crate::error::Error;
 use crate::release::{Artifact, Release, ReleaseId};
 
@@ -45,7 +45,7 @@ pub fn write<A: AsRef<[u8]>>(
     app: &App,
     artifacts: &BTreeMap<String, A>,
 ) -> Result<Release, Error> {
-    app.check(&dir.join(APP_FILE))?;
+    app.validate(&dir.join(APP_FILE))?;
     let names = artifacts.keys().map(|name| file_name(name)).collect();
     compare(&dir.join(COMPONENTS_DIR), app, &names, "build this component")?;
     let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;

@@ -30,7 +30,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::app::App;
+use tidegate_app::App;
 use crate::digest::Digest;
 use crate::folder::ARTIFACT_EXTENSION;
 use crate::release::ReleaseId;

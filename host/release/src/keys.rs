@@ -3,15 +3,13 @@
 //! A private key is a PKCS#8 file in PEM (RFC 8410), as `openssl genpkey -algorithm ed25519` writes one. A public key is
 //! the base64 of its SubjectPublicKeyInfo: the line between the markers of `openssl pkey -pubout`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
+use tidegate_app::{Keys, PublicKey};
 
 use crate::digest::{Digest, from_hex, hex};
 
@@ -20,18 +18,14 @@ const PEM_TAG: &str = "PRIVATE KEY";
 /// What stands before the 32 bytes of a private key in PKCS#8, version 1 (RFC 8410, section 7).
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-/// What stands before the 32 bytes of a public key in its SubjectPublicKeyInfo (RFC 8410, section 4).
-const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// Why a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The text is no public key.
-    #[error(
-        "`{0}` is no ed25519 public key; hint: `tidegate keys new` prints one, and `openssl pkey -pubout` does, without its markers"
-    )]
-    Public(String),
+    /// The text is not the id of a key.
+    #[error("`{0}` is not a key id: expected 16 hexadecimal digits")]
+    Id(String),
     /// The file is no private key.
     #[error("the file is no ed25519 private key in PEM; hint: `tidegate keys new` writes one")]
     Private,
@@ -45,35 +39,11 @@ pub enum KeyError {
 #[serde(try_from = "String", into = "String")]
 pub struct KeyId([u8; 8]);
 
-/// A public key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PublicKey([u8; 32]);
-
 /// A private key, with its public key.
 pub struct SigningKey {
     seed: [u8; 32],
     pair: Ed25519KeyPair,
 }
-
-/// A key of the manifest: `[keys.NAME]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
-pub struct Key {
-    /// The public key.
-    pub public_key: PublicKey,
-    /// The stages whose hosts run what it signed.
-    #[serde(default)]
-    pub stages: BTreeSet<String>,
-    /// Whether it must not be trusted any more, in whatever stage.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub revoked: bool,
-}
-
-/// Every key that an app knows, by name: the text of `trusted-keys.json` in a package.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Keys(pub BTreeMap<String, Key>);
 
 /// What one stage trusts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,23 +63,22 @@ pub(crate) enum Trust<'a> {
     Unknown,
 }
 
-impl Keys {
-    /// What the stage of this name trusts: the keys that name it and are not revoked.
+impl TrustedKeys {
+    /// Selects the keys that name the stage and are not revoked.
     #[must_use]
-    pub fn of_stage(&self, stage: &str) -> TrustedKeys {
-        let mut keys = TrustedKeys { stage: stage.to_owned(), ..TrustedKeys::default() };
-        for (name, key) in &self.0 {
+    pub fn of_stage(keys: &Keys, stage: &str) -> Self {
+        let mut trusted = Self { stage: stage.to_owned(), ..Self::default() };
+        for (name, key) in &keys.0 {
+            let id = KeyId::of(&key.public_key);
             if key.revoked {
-                keys.revoked.insert(key.public_key.id(), name.clone());
+                trusted.revoked.insert(id, name.clone());
             } else if key.stages.contains(stage) {
-                keys.trusted.insert(key.public_key.id(), (name.clone(), key.public_key));
+                trusted.trusted.insert(id, (name.clone(), key.public_key));
             }
         }
-        keys
+        trusted
     }
-}
 
-impl TrustedKeys {
     /// The stage's name.
     #[must_use]
     pub fn stage(&self) -> &str {
@@ -131,25 +100,21 @@ impl TrustedKeys {
     }
 }
 
-impl PublicKey {
-    /// How signatures name it.
+impl KeyId {
+    /// Returns the id of `key`.
     #[must_use]
-    pub fn id(&self) -> KeyId {
-        let digest = Digest::of(&self.spki());
+    pub fn of(key: &PublicKey) -> Self {
+        let digest = Digest::of(&key.spki());
         let mut id = [0; 8];
         id.copy_from_slice(digest.as_bytes().split_at(8).0);
-        KeyId(id)
+        Self(id)
     }
+}
 
-    /// Whether `signature` is this key's over `message`.
-    #[must_use]
-    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
-    }
-
-    fn spki(&self) -> Vec<u8> {
-        [SPKI_PREFIX.as_slice(), &self.0].concat()
-    }
+/// Returns true if `signature` is the signature of `key` over `message` (RFC 8032).
+#[must_use]
+pub fn verifies(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&ED25519, key.as_bytes()).verify(message, signature).is_ok()
 }
 
 impl SigningKey {
@@ -191,7 +156,7 @@ impl SigningKey {
     pub fn public_key(&self) -> PublicKey {
         let mut key = [0; 32];
         key.copy_from_slice(self.pair.public_key().as_ref());
-        PublicKey(key)
+        PublicKey::from_bytes(key)
     }
 
     /// Its signature over `message`, 64 bytes (RFC 8032).
@@ -218,41 +183,11 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-impl FromStr for PublicKey {
-    type Err = KeyError;
-
-    fn from_str(text: &str) -> Result<Self, KeyError> {
-        let bytes = BASE64.decode(text).ok();
-        let key = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(SPKI_PREFIX.as_slice()));
-        key.and_then(|key| key.try_into().ok()).map(Self).ok_or_else(|| KeyError::Public(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for PublicKey {
-    type Error = KeyError;
-
-    fn try_from(text: String) -> Result<Self, KeyError> {
-        text.parse()
-    }
-}
-
-impl From<PublicKey> for String {
-    fn from(key: PublicKey) -> Self {
-        key.to_string()
-    }
-}
-
-impl fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE64.encode(self.spki()))
-    }
-}
-
 impl TryFrom<String> for KeyId {
     type Error = KeyError;
 
     fn try_from(text: String) -> Result<Self, KeyError> {
-        from_hex(&text).map(Self).ok_or(KeyError::Public(text))
+        from_hex(&text).map(Self).ok_or(KeyError::Id(text))
     }
 }
 

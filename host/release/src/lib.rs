@@ -1,9 +1,5 @@
 //! The manifest, the release, how it is published, and its sources.
 //!
-//! - [`manifest`]: `tidegate.toml`, what an app is and how its components are built
-//! - [`app`]: what an app is, resolved; the text of `app.json`
-//! - `check`: what must hold of an app as a whole
-//! - `routing`: what of an app is infrastructure
 //! - [`release`]: an app with its artifacts, as the router uses it
 //! - [`folder`]: a folder as the source of one release
 //! - [`document`]: what a published release says of itself; [`envelope`]: that, signed; [`keys`]: by whom
@@ -17,11 +13,7 @@
 //! - `conformance`, behind the feature of that name: the suite that each store runs
 //! - [`error`]: what is wrong with a manifest, an app or a folder, over `problem`, what is wrong with one key
 
-pub mod app;
 pub mod cache;
-mod check;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 pub mod diff;
 pub mod digest;
 pub mod document;
@@ -31,24 +23,17 @@ pub mod folder;
 pub mod folder_store;
 pub mod keys;
 pub mod load;
-pub mod manifest;
 pub mod pointer;
-mod problem;
 pub mod prune;
 pub mod publish;
 pub mod release;
-mod routing;
 pub mod store;
 
-pub use app::{App, Authorizer, IdentitySource, IdentitySourceError, Route};
-pub use check::MAX_NAME_BYTES;
 pub use digest::Digest;
 pub use document::Document;
 pub use envelope::Envelope;
 pub use error::Error;
-pub use keys::{Keys, PublicKey, SigningKey, TrustedKeys};
-pub use manifest::{Component, Manifest};
+pub use keys::{SigningKey, TrustedKeys};
 pub use pointer::Pointer;
-pub use problem::toml_key;
 pub use release::{Artifact, Release, ReleaseId};
 pub use store::StoreError;

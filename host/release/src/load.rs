@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
-use crate::app::App;
+use tidegate_app::App;
 use crate::digest::Digest;
 use crate::document::{ArtifactRecord, Document};
 use crate::envelope::{Envelope, VerifyError};

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
-use crate::app::App;
+use tidegate_app::App;
 use crate::digest::Digest;
 use crate::document::{ArtifactRecord, Component, Document, FORMAT, Provenance};
 use crate::envelope::{Envelope, VerifyError};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::App;
+use tidegate_app::App;
 use crate::digest::{Digest, from_hex, hex};
 use crate::load::VerifiedArtifact;
 

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use support::{now, soon};
 use tempfile::TempDir;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_release::cache::Cached;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::store::{Consistency, HostStore, Publish as _, Releases, Report, Result, StoreError, Tally};

@@ -24,7 +24,7 @@ struct Signer {
 impl Signer {
     fn new() -> Self {
         let key = SigningKey::generate().unwrap();
-        let trusted = trusting([("ci", &key)]).of_stage("prod");
+        let trusted = TrustedKeys::of_stage(&trusting([("ci", &key)]), "prod");
         Self { key, trusted }
     }
 
@@ -36,7 +36,7 @@ impl Signer {
     fn sign_payload(&self, payload: &[u8]) -> Value {
         let head = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len());
         let signature = BASE64.encode(self.key.sign(&[head.as_bytes(), payload].concat()));
-        let signature = json!({"keyid": self.key.public_key().id(), "sig": signature});
+        let signature = json!({"keyid": KeyId::of(&self.key.public_key()), "sig": signature});
         json!({"payloadType": PAYLOAD_TYPE, "payload": BASE64.encode(payload), "signatures": [signature]})
     }
 
@@ -55,7 +55,7 @@ fn payload(envelope: &Value) -> Value {
 }
 
 fn key_id(key: &SigningKey) -> String {
-    key.public_key().id().to_string()
+    KeyId::of(&key.public_key()).to_string()
 }
 
 #[track_caller]
@@ -76,7 +76,7 @@ fn what_was_signed_is_verified() {
     let verified = parsed.verify(&signer.trusted, &document("1").id()).unwrap();
     assert_eq!((verified.document(), verified.signed_by()), (&document("1"), "ci"));
     assert_eq!(parsed.unverified(), Ok(document("1")));
-    assert!(parsed.signers().eq([signer.key.public_key().id()]));
+    assert!(parsed.signers().eq([KeyId::of(&signer.key.public_key())]));
     // The form of DSSE, which other tools read.
     let json = signer.sign(&document("1"));
     assert_eq!(json["payloadType"], "application/vnd.tidegate.release+json");
@@ -134,7 +134,7 @@ fn who_signed_it_must_be_trusted() {
     let untrusted =
         |stage: &str| VerifyError::Untrusted { signers: format!("`{}`", key_id(&signer.key)), stage: stage.to_owned() };
     assert_eq!(verify(&signed, &other.trusted, &id), Err(untrusted("prod")));
-    assert_eq!(verify(&signed, &trusting([("ci", &signer.key)]).of_stage("stage"), &id), Err(untrusted("stage")));
+    assert_eq!(verify(&signed, &TrustedKeys::of_stage(&trusting([("ci", &signer.key)]), "stage"), &id), Err(untrusted("stage")));
     assert_eq!(verify(&signed, &TrustedKeys::default(), &id), Err(untrusted("")));
     // Nor does it help to say that another key did.
     let mut pretended = signed;
@@ -147,7 +147,7 @@ fn a_revoked_key_is_not_trusted() {
     let signer = Signer::new();
     let mut keys = trusting([("ci", &signer.key)]);
     keys.0.get_mut("ci").unwrap().revoked = true;
-    let revoked = verify(&signer.sign(&document("1")), &keys.of_stage("prod"), &document("1").id()).unwrap_err();
+    let revoked = verify(&signer.sign(&document("1")), &TrustedKeys::of_stage(&keys, "prod"), &document("1").id()).unwrap_err();
     assert_eq!(revoked, VerifyError::Revoked("ci".to_owned()));
     assert!(revoked.to_string().contains("hint: create the release anew"), "{revoked}");
 }
@@ -170,18 +170,18 @@ fn one_signature_that_holds_is_enough() {
         (trusting([("old", &old.key)]), "old"),
         (trusting([("ci", &signer.key), ("old", &old.key)]), "old"),
     ] {
-        let verified = envelope.verify(&trusted.of_stage("prod"), &document("1").id()).unwrap();
+        let verified = envelope.verify(&TrustedKeys::of_stage(&trusted, "prod"), &document("1").id()).unwrap();
         assert_eq!(verified.signed_by(), name);
     }
     let mut keys = trusting([("ci", &signer.key), ("old", &old.key)]);
     keys.0.get_mut("old").unwrap().revoked = true;
-    assert_eq!(envelope.verify(&keys.of_stage("prod"), &document("1").id()).unwrap().signed_by(), "ci");
+    assert_eq!(envelope.verify(&TrustedKeys::of_stage(&keys, "prod"), &document("1").id()).unwrap().signed_by(), "ci");
     // The signature of the one was altered, and that of the other was not.
     let mut json: Value = serde_json::from_slice(&envelope.to_json()).unwrap();
     json["signatures"][0]["sig"] = BASE64.encode([0; 64]).into();
-    let keys = trusting([("ci", &signer.key), ("old", &old.key)]).of_stage("prod");
+    let keys = TrustedKeys::of_stage(&trusting([("ci", &signer.key), ("old", &old.key)]), "prod");
     assert_eq!(verify(&json, &keys, &document("1").id()), Ok(document("1")));
-    let neither = trusting([]).of_stage("prod");
+    let neither = TrustedKeys::of_stage(&trusting([]), "prod");
     let signers = format!("`{}`, `{}`", key_id(&old.key), key_id(&signer.key));
     let stage = "prod".to_owned();
     assert_eq!(envelope.verify(&neither, &document("1").id()), Err(VerifyError::Untrusted { signers, stage }));

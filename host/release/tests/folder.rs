@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use tidegate_release::{App, Artifact, Digest, Error, Release, ReleaseId, folder};
+use tidegate_app::App;
+use tidegate_release::{Artifact, Digest, Error, Release, ReleaseId, folder};
 
 fn app() -> App {
     let json = r#"{

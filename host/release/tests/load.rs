@@ -13,12 +13,13 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use support::{CPU, ENGINE, TARGET, app, artifact, artifacts, document, now, soon, trusting};
 use tempfile::TempDir;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_release::envelope::VerifyError;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::load::{LoadError, Terms, load};
 use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases, Result as StoreResult, StoreError};
-use tidegate_release::{App, Artifact, Digest, Document, Envelope, Pointer, Release, ReleaseId, SigningKey};
+use tidegate_app::App;
+use tidegate_release::{Artifact, Digest, Document, Envelope, Pointer, Release, ReleaseId, SigningKey};
 
 /// A store with the release [`document`]`("1")`, and a host that runs it.
 struct Subject {
@@ -66,7 +67,7 @@ impl Subject {
         let (key, id) = (SigningKey::generate().unwrap(), document.id());
         now(store.put_envelope(&id, &Envelope::sign(document, [&key]).to_json(), soon())).unwrap();
         let terms = Terms {
-            keys: trusting([("ci", &key)]).of_stage("prod"),
+            keys: TrustedKeys::of_stage(&trusting([("ci", &key)]), "prod"),
             engine: ENGINE.to_owned(),
             target: TARGET.to_owned(),
             cpu: CPU.to_owned(),

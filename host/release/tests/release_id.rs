@@ -3,7 +3,8 @@
 mod support;
 
 use support::{app, document};
-use tidegate_release::{App, Digest, ReleaseId};
+use tidegate_app::App;
+use tidegate_release::{Digest, ReleaseId};
 
 fn id(app: &App, chat: &str, guard: &str, engine: &str) -> ReleaseId {
     let components = [("chat", Digest::of(chat.as_bytes())), ("guard", Digest::of(guard.as_bytes()))];

@@ -1,6 +1,6 @@
 //! A component, loaded from its artifact and linked against the host.
 
-use tidegate_capability::Limits;
+use tidegate_app::Limits;
 use tidegate_release::Artifact;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 

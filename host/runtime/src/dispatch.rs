@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::{ConnectionId, FunctionError, Request, RouteKey, decode_request};
 use tidegate_release::pointer::Canary;
 use tidegate_release::{Release, ReleaseId};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tidegate_capability::{Deadline, Limits};
+use tidegate_app::Limits;
+use tidegate_ports::Deadline;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,

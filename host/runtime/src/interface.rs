@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use tidegate_capability::Grants;
+use tidegate_app::Grants;
 
 /// The WIT package that routes are written against.
 pub const WIT_PACKAGE: &str = "tidegate:route";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::{
     Authorization, Connection, Event, FunctionError, Request, RequestId, RouteKey, Timestamp, encode_decision,
     encode_reply,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidegate_capability::{Messaging, Registry, Storage};
+use tidegate_ports::{Messaging, Registry, Storage};
 
 /// The ports that a host calls.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use tidegate_capability::{Deadline, registry};
+use tidegate_ports::{Deadline, registry};
 use tidegate_event::ConnectionId;
 use tidegate_release::ReleaseId;
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tidegate_capability::{Grants, Limits};
+use tidegate_app::{Grants, Limits};
 use tidegate_event::RouteKey;
-use tidegate_release::{Release, ReleaseId, toml_key};
+use tidegate_app::toml_key;
+use tidegate_release::{Release, ReleaseId};
 
 use crate::component::{self, Component, Loaded};
 use crate::engine::Engine;

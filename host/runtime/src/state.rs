@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::{ConnectionId, Payload, RequestId, RouteKey};
 use tidegate_release::ReleaseId;
 use wasmtime::Result;

@@ -3,7 +3,7 @@
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
 
 use serde::{Deserialize, Serialize};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
 use super::Read;
 use super::service::Service;

@@ -6,7 +6,7 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
 use super::Read;
 use super::service::Service;

@@ -11,7 +11,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
 use crate::attempt::Backoff;
 use crate::signer::{Signer, Unsigned, domain};

@@ -2,7 +2,7 @@
 
 use aws_sdk_apigatewaymanagement::config::http::HttpResponse;
 use aws_sdk_apigatewaymanagement::error::{ProvideErrorMetadata, SdkError};
-use tidegate_capability::messaging::Error;
+use tidegate_ports::messaging::Error;
 
 /// Maps an error of any operation by its status, which is there even when the body makes no sense.
 pub(super) fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(

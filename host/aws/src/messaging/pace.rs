@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 
 use crate::attempt::fraction;
 

@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, ReturnValue, WriteRequest};
-use tidegate_capability::Deadline;
-use tidegate_capability::registry::{
+use tidegate_ports::Deadline;
+use tidegate_ports::registry::{
     ConnectionPage, Cursor, Entry, Error, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, REAP_AGE, check_page_limit,
 };
 use tidegate_event::{Connection, ConnectionId};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_capability::registry::{Entry, Error, expiry};
+use tidegate_ports::registry::{Entry, Error, expiry};
 use tidegate_event::{Connection, ConnectionId, Fields, Timestamp};
 
 use crate::tables::TTL_ATTRIBUTE;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
 use tidegate_release::pointer::Change;
 use tidegate_release::store::{Activate, Result};

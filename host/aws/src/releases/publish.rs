@@ -1,7 +1,7 @@
 //! What who publishes does.
 
 use async_trait::async_trait;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_release::envelope::MAX_ENVELOPE_BYTES;
 use tidegate_release::store::{Publish, Result, Stored};
 use tidegate_release::{Digest, ReleaseId, StoreError};

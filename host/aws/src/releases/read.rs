@@ -1,7 +1,7 @@
 //! What hosts read.
 
 use async_trait::async_trait;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_release::envelope::MAX_ENVELOPE_BYTES;
 use tidegate_release::store::{Consistency, Releases, Result};
 use tidegate_release::{Digest, Pointer, ReleaseId, StoreError};

@@ -7,7 +7,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use quick_xml::de;
 use serde::Deserialize;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
 
 use super::{Ask, Bucket};

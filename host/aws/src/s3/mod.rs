@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnect
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_release::Digest;
 use tokio::time::timeout;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_smithy_types::body::SdkBody;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_release::Digest;
 
 use super::{Ask, Bucket, unknown};

@@ -1,7 +1,7 @@
 //! Conditions of writes as DynamoDB's expressions.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_capability::storage::Condition;
+use tidegate_ports::storage::Condition;
 use tidegate_event::Timestamp;
 
 use super::row::{EXPIRES, PARTITION, VERSION};

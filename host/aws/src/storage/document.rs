@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tidegate_capability::storage::{Error, MAX_JSON_BYTES};
+use tidegate_ports::storage::{Error, MAX_JSON_BYTES};
 
 use super::number;
 

@@ -20,10 +20,10 @@ mod write;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use tidegate_capability::storage::{
+use tidegate_ports::storage::{
     Change, Condition, Error, Item, Key, Operation, Page, QueryOptions, Version, WriteOptions,
 };
-use tidegate_capability::{Deadline, Storage};
+use tidegate_ports::{Deadline, Storage};
 
 use crate::clock::Clock;
 use crate::tables::Tables;

@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_capability::Deadline;
-use tidegate_capability::storage::{
+use tidegate_ports::Deadline;
+use tidegate_ports::storage::{
     Cursor, Error, Item, Key, MAX_KEY_BYTES, Order, Page, QueryOptions, SortRange, check_query_limit,
 };
 

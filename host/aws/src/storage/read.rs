@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
-use tidegate_capability::Deadline;
-use tidegate_capability::storage::{Error, Item, Key, check_keys};
+use tidegate_ports::Deadline;
+use tidegate_ports::storage::{Error, Item, Key, check_keys};
 
 use super::document::Members;
 use super::{DynamoStorage, row};

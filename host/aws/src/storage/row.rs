@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_capability::storage::{Error, Item, Key, MAX_ITEM_BYTES, Version, check_partition};
+use tidegate_ports::storage::{Error, Item, Key, MAX_ITEM_BYTES, Version, check_partition};
 use tidegate_event::Timestamp;
 
 use super::document::{self, Members};

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update};
-use tidegate_capability::Deadline;
-use tidegate_capability::storage::{Action, Change, Condition, Error, Operation, WriteOptions, check_operations};
+use tidegate_ports::Deadline;
+use tidegate_ports::storage::{Action, Change, Condition, Error, Operation, WriteOptions, check_operations};
 
 use super::document::{self, Members};
 use super::update::Changes;

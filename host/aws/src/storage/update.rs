@@ -1,7 +1,7 @@
 //! Changes of an update as DynamoDB's expression, or as the document they make of nothing.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_capability::storage::{Change, Condition, Error, MAX_ITEM_BYTES, WriteOptions};
+use tidegate_ports::storage::{Change, Condition, Error, MAX_ITEM_BYTES, WriteOptions};
 use tidegate_event::Timestamp;
 
 use super::condition;

@@ -1,8 +1,8 @@
 //! Put, update and delete.
 
 use aws_sdk_dynamodb::types::ReturnValue;
-use tidegate_capability::Deadline;
-use tidegate_capability::storage::{Change, Condition, Error, Item, Key, Version, WriteOptions};
+use tidegate_ports::Deadline;
+use tidegate_ports::storage::{Change, Condition, Error, Item, Key, Version, WriteOptions};
 
 use super::document::{self, Members};
 use super::update::{Changes, Expressions};

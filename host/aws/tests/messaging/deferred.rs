@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tidegate_capability::Deadline;
-use tidegate_capability::messaging::Messaging as _;
+use tidegate_ports::Deadline;
+use tidegate_ports::messaging::Messaging as _;
 
 use crate::stub::{Answer, Stub, id, soon, text};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tidegate_capability::Deadline;
-use tidegate_capability::messaging::{Error, Messaging as _};
+use tidegate_ports::Deadline;
+use tidegate_ports::messaging::{Error, Messaging as _};
 use tidegate_event::Timestamp;
 
 use crate::stub::{Answer, SECRET, Stub, id, soon, text};

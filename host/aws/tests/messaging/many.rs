@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_aws::messaging::START_IN_FLIGHT;
-use tidegate_capability::Deadline;
-use tidegate_capability::messaging::{Error, Messaging as _};
+use tidegate_ports::Deadline;
+use tidegate_ports::messaging::{Error, Messaging as _};
 use tokio::sync::Semaphore;
 
 use crate::stub::{Answer, Stub, ids, soon, text};

@@ -10,7 +10,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tidegate_aws::{Account, ConnectionsMessaging, Transport};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::{ConnectionId, Payload};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;

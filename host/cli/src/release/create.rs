@@ -9,7 +9,8 @@ use tidegate_event::Timestamp;
 use tidegate_release::document::Provenance;
 use tidegate_release::prune::{self, By};
 use tidegate_release::publish::{Compiled, Content, Published, publish};
-use tidegate_release::{Digest, Envelope, Manifest, SigningKey};
+use tidegate_app::Manifest;
+use tidegate_release::{Digest, Envelope, SigningKey};
 use tidegate_runtime::{engine, interface};
 
 use crate::built::Built;
@@ -131,7 +132,7 @@ async fn publish_anew(target: &Target, content: &Content, keys: &[SigningKey]) -
 }
 
 fn is_signed_by(envelope: &Envelope, keys: &[SigningKey]) -> bool {
-    envelope.signers().any(|signer| keys.iter().any(|key| key.public_key().id() == signer))
+    envelope.signers().any(|signer| keys.iter().any(|key| KeyId::of(&key.public_key()) == signer))
 }
 
 fn warnings(target: &Target, published: &Published) -> Vec<String> {

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tidegate_release::diff::{AuthorizerDifference, Changed, Difference, Step, Version};
-use tidegate_release::{App, Document, Pointer};
+use tidegate_app::App;
+use tidegate_release::{Document, Pointer};
 
 use crate::args::{self, Name};
 use crate::output::out;

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 use tidegate_release::document::Component;
-use tidegate_release::keys::{Key, KeyId};
+use tidegate_app::keys::Key;
+use tidegate_release::keys::KeyId;
 use tidegate_release::publish::verify_complete;
-use tidegate_release::{Document, Envelope, Keys, ReleaseId};
+use tidegate_app::Keys;
+use tidegate_release::{Document, Envelope, ReleaseId};
 
 use crate::args;
 use crate::output::out;
@@ -71,7 +73,7 @@ fn signed(target: &Target, envelope: &Envelope, id: &ReleaseId, key: KeyId) -> S
     };
     // This key alone, as if the stage trusted it.
     let alone = Key { stages: [stage.to_owned()].into(), ..known.clone() };
-    let alone = Keys(BTreeMap::from([(name.clone(), alone)])).of_stage(stage);
+    let alone = TrustedKeys::of_stage(&Keys(BTreeMap::from([(name.clone(), alone)])), stage);
     let (trusted, verdict) = match envelope.verify(&alone, id) {
         Err(error) => (false, error.to_string()),
         Ok(_) if known.stages.contains(stage) => (true, format!("the stage `{stage}` trusts it")),

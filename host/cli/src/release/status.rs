@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use tidegate_release::pointer::{Canary, Halt};
 use tidegate_release::store::{Reported, Tally};
-use tidegate_release::{App, Pointer, ReleaseId};
+use tidegate_app::App;
+use tidegate_release::{Pointer, ReleaseId};
 
 use crate::args;
 use crate::output::out;

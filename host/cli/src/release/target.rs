@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use tidegate_aws::deployed::{Deployed, Query};
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::pointer::{Action, Change, Halt};
 use tidegate_release::store::{Consistency, Store};
-use tidegate_release::{App, Envelope, Keys, Manifest, Pointer, ReleaseId, StoreError, TrustedKeys};
+use tidegate_app::{App, Keys, Manifest};
+use tidegate_release::{Envelope, Pointer, ReleaseId, StoreError, TrustedKeys};
 
 use crate::args::{Name, Place};
 use crate::build;
@@ -96,7 +97,7 @@ impl Target {
             who: user_at_host(),
             app: manifest.name().to_owned(),
             keys: manifest.keys().clone(),
-            trusted: manifest.keys().of_stage(&place.trust),
+            trusted: TrustedKeys::of_stage(manifest.keys(), &place.trust),
         })
     }
 
@@ -111,7 +112,7 @@ impl Target {
             who: found.who,
             app: manifest.name().to_owned(),
             keys: manifest.keys().clone(),
-            trusted: manifest.keys().of_stage(stage),
+            trusted: TrustedKeys::of_stage(manifest.keys(), stage),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidegate_capability::{Deadline, Messaging};
+use tidegate_ports::{Deadline, Messaging};
 use tidegate_event::Payload;
 
 use crate::harness::{Action, Client, Harness, setup};

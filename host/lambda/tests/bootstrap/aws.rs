@@ -9,8 +9,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use serde_json::{Value, json};
 use tidegate_aws::{ReleaseTables, Tables};
-use tidegate_embedded::{Embedded, connector};
-use tidegate_local_lambda::{Server, server};
+use tidegate_dynamodb_embedded::{Embedded, connector};
+use tidegate_lambda_emulator::{Server, server};
 use tokio::sync::watch;
 
 /// What the requests are signed with.
@@ -31,7 +31,7 @@ pub(crate) struct Aws {
 }
 
 struct Shared {
-    aws: tidegate_local_lambda::Aws,
+    aws: tidegate_lambda_emulator::Aws,
     /// The status of every answer of DynamoDB, when it is to fail.
     dynamodb_fails: Mutex<Option<(u16, &'static str)>>,
     /// The status of every answer of Parameter Store, when it is to fail.
@@ -55,7 +55,7 @@ impl Aws {
         Tables::default().create_missing(&client).await.unwrap();
         release_tables().create_missing(&client).await.unwrap();
         let shared = Arc::new(Shared {
-            aws: tidegate_local_lambda::Aws::new(connector::Client::new(database).connector(), ACCESS_KEY_ID),
+            aws: tidegate_lambda_emulator::Aws::new(connector::Client::new(database).connector(), ACCESS_KEY_ID),
             dynamodb_fails: Mutex::default(),
             parameters_fail: Mutex::default(),
             objects_fail: Mutex::default(),

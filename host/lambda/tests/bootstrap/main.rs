@@ -27,10 +27,10 @@ mod values;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tidegate_capability::grants::{Access, ConnectionsGrant, GroupPattern, MessagingGrant, Scope};
-use tidegate_capability::{Grants, Limits};
+use tidegate_app::grants::{Access, ConnectionsGrant, GroupPattern, MessagingGrant, Scope};
+use tidegate_app::{Grants, Limits};
 use tidegate_event::RouteKey;
-use tidegate_release::{App, Authorizer, Route};
+use tidegate_app::{App, Authorizer, Route};
 
 /// The probe on every route, and the authorizer.
 fn app() -> App {

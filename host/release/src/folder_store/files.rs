@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
 
 use crate::store::{Result, StoreError};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
 
 use super::FolderStore;

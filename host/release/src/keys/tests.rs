@@ -1,3 +1,5 @@
+use tidegate_app::keys::{Key, Keys, PublicKey, PublicKeyError};
+
 use super::*;
 
 /// RFC 8032, section 7.1, test 2: a key and its signature over one byte.
@@ -9,9 +11,9 @@ const SIGNATURE: &str = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb376222
 fn signatures_are_those_of_rfc_8032() {
     let key = SigningKey::of(from_hex(SEED).unwrap()).unwrap();
     assert_eq!(hex(&key.sign(&[0x72])), SIGNATURE);
-    assert!(key.public_key().verifies(&[0x72], &key.sign(&[0x72])));
-    assert!(!key.public_key().verifies(&[0x73], &key.sign(&[0x72])));
-    assert!(!SigningKey::generate().unwrap().public_key().verifies(&[0x72], &key.sign(&[0x72])));
+    assert!(verifies(&key.public_key(), &[0x72], &key.sign(&[0x72])));
+    assert!(!verifies(&key.public_key(), &[0x73], &key.sign(&[0x72])));
+    assert!(!verifies(&SigningKey::generate().unwrap().public_key(), &[0x72], &key.sign(&[0x72])));
 }
 
 /// RFC 8410, section 10.3: a private key in both versions of PKCS#8, and its public key.
@@ -39,7 +41,7 @@ fn what_is_no_key_is_refused() {
     }
     for wrong in ["", "MCowBQYDK2VwAyEA", "MCowBQYDK2VuAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=", "not base64"]
     {
-        assert_eq!(wrong.parse::<PublicKey>(), Err(KeyError::Public(wrong.to_owned())));
+        assert_eq!(wrong.parse::<PublicKey>(), Err(PublicKeyError(wrong.to_owned())));
     }
 }
 
@@ -60,9 +62,9 @@ fn a_stage_trusts_the_keys_that_name_it_until_they_are_revoked() {
         ]
         .into(),
     );
-    let prod = keys.of_stage("prod");
-    assert_eq!(prod.find(ci.id()), Trust::Trusted { name: "ci", key: &ci });
-    assert_eq!(prod.find(old.id()), Trust::Revoked("old"));
-    assert_eq!(keys.of_stage("stage").find(ci.id()), Trust::Unknown);
-    assert!(keys.of_stage("stage").is_empty());
+    let prod = TrustedKeys::of_stage(&keys, "prod");
+    assert_eq!(prod.find(KeyId::of(&ci)), Trust::Trusted { name: "ci", key: &ci });
+    assert_eq!(prod.find(KeyId::of(&old)), Trust::Revoked("old"));
+    assert_eq!(TrustedKeys::of_stage(&keys, "stage").find(KeyId::of(&ci)), Trust::Unknown);
+    assert!(TrustedKeys::of_stage(&keys, "stage").is_empty());
 }

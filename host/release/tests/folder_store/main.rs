@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use support::{app, now, soon};
 use tempfile::TempDir;
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::pointer::{Action, Change, Halt};
@@ -84,7 +84,7 @@ async fn subject() -> Subject {
 }
 
 mod conformance {
-    tidegate_release::store_conformance!(crate::subject);
+    tidegate_release_testing::store_conformance!(crate::subject);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn what_was_deployed_is_noted() {
     let subject = Subject::new();
     assert_eq!(subject.store().deployed(), Ok(None));
     for name in ["chat", "chat-2"] {
-        let app = tidegate_release::App { name: name.to_owned(), ..app() };
+        let app = tidegate_app::App { name: name.to_owned(), ..app() };
         subject.store().record_deployed(&app).unwrap();
         assert_eq!(FolderStore::open(subject.store().dir()).unwrap().deployed(), Ok(Some(app)));
     }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_release::pointer::Canary;
 use tidegate_release::store::{HostStore, Tally};
 

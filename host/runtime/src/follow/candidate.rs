@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
 use tidegate_release::load::load;
 use tidegate_release::store::{MAX_REASON_BYTES, Report};

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tidegate_capability::messaging;
-use tidegate_capability::registry::{self, MAX_PAGE_LIMIT};
+use tidegate_ports::messaging;
+use tidegate_ports::registry::{self, MAX_PAGE_LIMIT};
 use tidegate_event::{ConnectionId, Payload};
 
 use crate::bindings::tidegate::route::messaging::{Delivery, Error};

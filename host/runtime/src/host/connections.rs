@@ -1,7 +1,7 @@
 //! `tidegate:route/connections`: the registry.
 
-use tidegate_capability::grants::{ConnectionsGrant, Scope};
-use tidegate_capability::registry::{self, Cursor, check_group, check_page_limit};
+use tidegate_app::grants::{ConnectionsGrant, Scope};
+use tidegate_ports::registry::{self, Cursor, check_group, check_page_limit};
 use tidegate_event::{Connection, ConnectionId};
 use wasmtime::Result;
 

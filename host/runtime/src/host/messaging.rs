@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tidegate_capability::grants::{GroupPattern, MessagingGrant, Scope};
-use tidegate_capability::messaging::{self, MAX_EXCLUDED, MAX_TARGETS, check_payload};
-use tidegate_capability::registry::check_group;
+use tidegate_app::grants::{GroupPattern, MessagingGrant, Scope};
+use tidegate_ports::messaging::{self, MAX_EXCLUDED, MAX_TARGETS, check_payload};
+use tidegate_ports::registry::check_group;
 use tidegate_event::{ConnectionId, Payload};
 use wasmtime::Result;
 

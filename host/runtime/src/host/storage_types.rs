@@ -1,6 +1,6 @@
 //! Between the types of the storage port and those of the bindings, and what they cost.
 
-use tidegate_capability::storage;
+use tidegate_ports::storage;
 use tidegate_event::Timestamp;
 
 use crate::bindings::tidegate::route::storage as wit;

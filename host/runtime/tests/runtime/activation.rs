@@ -1,12 +1,12 @@
 //! What is refused before any event runs.
 
-use tidegate_capability::Grants;
+use tidegate_app::Grants;
 use tidegate_runtime::{Engine, EngineOptions, Error, Interfaces, Problem, Role};
 
 use crate::fixture::{Fixture, any, app_of, authorized_by, release_of, route};
 use crate::guests;
 
-fn refusal(app: tidegate_release::App) -> String {
+fn refusal(app: tidegate_app::App) -> String {
     match Fixture::with(Engine::new(EngineOptions::on_demand(1)).unwrap(), app) {
         Err(error @ Error::Refused(_)) => error.to_string(),
         Err(error) => panic!("{error}"),

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use tidegate_capability::grants::{Access, ConnectionsGrant, GroupPattern, MessagingGrant, Scope};
-use tidegate_capability::{Deadline, Grants, Limits};
+use tidegate_app::grants::{Access, ConnectionsGrant, GroupPattern, MessagingGrant, Scope};
+use tidegate_app::{Grants, Limits};
+use tidegate_ports::Deadline;
 use tidegate_event::{FunctionError, Payload, Reply, RouteKey, decode_reply};
-use tidegate_release::{App, Artifact, Authorizer, Digest, Release, ReleaseId, Route};
+use tidegate_app::{App, Authorizer, Route};
+use tidegate_release::{Artifact, Digest, Release, ReleaseId};
 use tidegate_runtime::{Engine, EngineOptions, Error, Host, Outcome, Ports, Retired, Tracks, engine};
 
 use crate::guests;

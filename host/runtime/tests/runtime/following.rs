@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tidegate_capability::{Deadline, Grants, Limits};
+use tidegate_app::{Grants, Limits};
+use tidegate_ports::Deadline;
 use tidegate_compile::Target;
 use tidegate_event::{ConnectionId, Timestamp};
 use tidegate_release::document::Provenance;
 use tidegate_release::folder_store::FolderStore;
-use tidegate_release::keys::{Key, Keys};
+use tidegate_app::keys::{Key, Keys};
 use tidegate_release::pointer::{Action, Canary, MoveError, Pointer, Share};
 use tidegate_release::prune::{self, Rules};
 use tidegate_release::publish::{Compiled, Content, publish, verify_complete};
 use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases as _, Status as _};
-use tidegate_release::{App, Digest, Envelope, Release, ReleaseId, Route, SigningKey};
+use tidegate_app::{App, Route};
+use tidegate_release::{Digest, Envelope, Release, ReleaseId, SigningKey};
 use tidegate_runtime::{Adopt, Engine, EngineOptions, FollowOptions, Follower, Track, engine, follow, interface};
 
 use crate::events::{self, OWN};
@@ -389,7 +391,7 @@ impl World {
 fn start(engine: &Engine, store: &Arc<FolderStore>, key: &SigningKey, deployed: &Release) -> (Fixture, Arc<Follower>) {
     let fixture = Fixture::with(engine.clone(), self::deployed()).unwrap();
     let key = Key { public_key: key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
-    let keys = Keys([("test".to_owned(), key)].into()).of_stage("dev");
+    let keys = TrustedKeys::of_stage(&Keys([("test".to_owned(), key)].into()), "dev");
     let terms = follow::terms(keys, self::deployed()).unwrap();
     // Every event looks.
     let options = FollowOptions { terms, host: "test".to_owned(), max_staleness: Duration::ZERO };

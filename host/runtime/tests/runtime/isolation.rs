@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_runtime::{Engine, EngineOptions};
 
 use crate::events;

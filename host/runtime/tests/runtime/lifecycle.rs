@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_capability::Deadline;
+use tidegate_ports::Deadline;
 use tidegate_event::{Payload, decode_decision};
 use tidegate_runtime::instance::MARGIN;
 use tidegate_runtime::{Engine, EngineOptions, Fault, Track};

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tidegate_local_lambda::server::{self, Server};
+use tidegate_lambda_emulator::server::{self, Server};
 
 use crate::answers::{Answers, empty_answer, json_answer, object_answer};
 use crate::delay::Delay;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use tidegate_local_lambda::RuntimeApi;
+use tidegate_lambda_emulator::RuntimeApi;
 use tokio::process::Child;
 
 use crate::function::Function;

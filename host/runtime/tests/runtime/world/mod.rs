@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use tidegate_capability::Deadline;
-use tidegate_capability::messaging::{self, Messaging, Socket};
-use tidegate_capability::registry::{self, ConnectionPage, Entry, MemberPage, Registry};
-use tidegate_capability::storage::Item;
+use tidegate_ports::Deadline;
+use tidegate_ports::messaging::{self, Messaging, Socket};
+use tidegate_ports::registry::{self, ConnectionPage, Entry, MemberPage, Registry};
+use tidegate_ports::storage::Item;
 use tidegate_event::{Connection, ConnectionId, Payload, Timestamp};
 use tokio::sync::Barrier;
 

@@ -1,8 +1,8 @@
 //! Documents in memory.
 
 use async_trait::async_trait;
-use tidegate_capability::Deadline;
-use tidegate_capability::storage::{
+use tidegate_ports::Deadline;
+use tidegate_ports::storage::{
     self, Action, Change, Condition, Item, Key, Operation, Order, Page, QueryOptions, SortRange, Storage, Version,
     WriteOptions,
 };

@@ -1,0 +1,94 @@
+//! Public keys of the manifest: the `[keys.NAME]` tables.
+//!
+//! A public key is the base64 of its SubjectPublicKeyInfo (RFC 8410, section 4): the line between the markers that
+//! `openssl pkey -pubout` prints.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+/// The DER bytes before the 32 bytes of an ed25519 key in its SubjectPublicKeyInfo (RFC 8410, section 4).
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// A text that is not an ed25519 public key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an ed25519 public key: expected the base64 of its SubjectPublicKeyInfo, as `tidegate keys new` prints it")]
+pub struct PublicKeyError(pub String);
+
+/// An ed25519 public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PublicKey([u8; 32]);
+
+/// A `[keys.NAME]` table of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
+pub struct Key {
+    /// The public key.
+    pub public_key: PublicKey,
+    /// The stages whose hosts run releases that this key signed.
+    #[serde(default)]
+    pub stages: BTreeSet<String>,
+    /// True if no stage trusts the key any longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
+}
+
+/// The keys of an app, by name; the text of `trusted-keys.json` in a package.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Keys(pub BTreeMap<String, Key>);
+
+impl PublicKey {
+    /// Creates a key from its 32 bytes (RFC 8032, section 5.1.5).
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the 32 bytes of the key.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Returns the DER encoding of its SubjectPublicKeyInfo, 44 bytes.
+    #[must_use]
+    pub fn spki(&self) -> Vec<u8> {
+        [SPKI_PREFIX.as_slice(), &self.0].concat()
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = PublicKeyError;
+
+    fn from_str(text: &str) -> Result<Self, PublicKeyError> {
+        let bytes = BASE64.decode(text).ok();
+        let key = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(SPKI_PREFIX.as_slice()));
+        key.and_then(|key| key.try_into().ok()).map(Self).ok_or_else(|| PublicKeyError(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for PublicKey {
+    type Error = PublicKeyError;
+
+    fn try_from(text: String) -> Result<Self, PublicKeyError> {
+        text.parse()
+    }
+}
+
+impl From<PublicKey> for String {
+    fn from(key: PublicKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64.encode(self.spki()))
+    }
+}

@@ -1,0 +1,76 @@
+//! The closed list of error codes.
+
+use std::fmt;
+
+/// Declares the codes: the variant and its stable text.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
+        /// The stable identifier of a kind of failure, in kebab case.
+        ///
+        /// A code never changes its meaning. `docs/reference/errors.md` lists each with its cause, its remedy and an
+        /// example; a test keeps the page complete.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of their declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Returns the text, for example `file-read`.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+        }
+    };
+}
+
+// Keep each section sorted: two branches that add codes to one section then rarely conflict.
+codes! {
+    // Files, whatever they hold.
+    /// A file or folder cannot be created.
+    FileCreate = "file-create",
+    /// A file or folder does not exist.
+    FileNotFound = "file-not-found",
+    /// A file or folder cannot be read.
+    FileRead = "file-read",
+    /// A file or folder cannot be written, replaced or removed.
+    FileWrite = "file-write",
+
+    // The manifest and `app.json`.
+    /// A key of the manifest has a value that is not allowed.
+    ManifestKeyInvalid = "manifest-key-invalid",
+    /// A key that the manifest must have is missing.
+    ManifestKeyMissing = "manifest-key-missing",
+    /// The manifest has a key that does not exist.
+    ManifestKeyUnknown = "manifest-key-unknown",
+    /// The manifest is not TOML, or `app.json` is not JSON.
+    ManifestSyntax = "manifest-syntax",
+
+    // Components and their compilation.
+
+    // Releases, signatures and keys.
+
+    // Stores and rollouts.
+
+    // The runtime: loading and linking a release.
+
+    // AWS: credentials, stacks, services.
+
+    // The local run: gateway, database, Lambda emulator.
+
+    // The function: its startup and its environment.
+
+    // The command line.
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,193 @@
+//! The Runtime API, request by request.
+
+use std::time::{Duration, SystemTime};
+
+use tidegate_event::FunctionError;
+use tidegate_lambda_emulator::RuntimeApi;
+use tidegate_lambda_emulator::runtime_api::MAX_RESPONSE_BYTES;
+
+use crate::client::{Answer, Client};
+use crate::soon;
+
+const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:chat";
+const TIME: Duration = Duration::from_secs(30);
+const NEXT: &str = "/2018-06-01/runtime/invocation/next";
+const INIT_ERROR: &str = "/2018-06-01/runtime/init/error";
+
+async fn start() -> (RuntimeApi, Client) {
+    let api = RuntimeApi::start(ARN).await.unwrap();
+    let client = Client::connect(api.address()).await;
+    (api, client)
+}
+
+impl Client {
+    async fn next(&mut self) -> Answer {
+        self.request("GET", NEXT, "", b"").await
+    }
+
+    /// Takes the next event and answers it.
+    async fn answer(&mut self, kind: &str, headers: &str, body: &[u8]) -> Answer {
+        let id = self.next().await.header("lambda-runtime-aws-request-id").to_owned();
+        self.request("POST", &path(&id, kind), headers, body).await
+    }
+}
+
+fn path(id: &str, kind: &str) -> String {
+    format!("/2018-06-01/runtime/invocation/{id}/{kind}")
+}
+
+fn error(kind: &str, message: &str) -> FunctionError {
+    FunctionError { error_type: kind.to_owned(), error_message: message.to_owned() }
+}
+
+#[tokio::test]
+async fn an_event_comes_with_its_headers_and_its_answer_goes_back() {
+    let (api, mut process) = start().await;
+    let process = async {
+        let event = process.next().await;
+        assert_eq!((event.status, event.body.as_str()), (200, "{\"event\":1}"));
+        assert_eq!(event.header("lambda-runtime-invoked-function-arn"), ARN);
+        assert!(event.header("lambda-runtime-trace-id").starts_with("Root=1-"));
+        let deadline: u128 = event.header("lambda-runtime-deadline-ms").parse().unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        assert!((now + 20_000..=now + 30_000).contains(&deadline), "{deadline} at {now}");
+        let id = event.header("lambda-runtime-aws-request-id");
+        assert_eq!(process.request("POST", &path(id, "response"), "", b"[1]").await.status, 202);
+        // It was answered: there is no such event any more.
+        let again = process.request("POST", &path(id, "response"), "", b"[2]").await;
+        assert_eq!(again.status, 400);
+        assert!(again.body.contains("InvalidRequestID"), "{again:?}");
+    };
+    let (answer, ()) = tokio::join!(soon(api.invoke("{\"event\":1}", TIME)), process);
+    assert_eq!(answer, Ok(b"[1]".to_vec()));
+}
+
+#[tokio::test]
+async fn events_wait_for_the_process_and_come_in_order() {
+    let (api, mut process) = start().await;
+    let (first, second) = (api.submit("1", TIME), api.submit("2", TIME));
+    assert!(!api.is_idle());
+    for number in ["1", "2"] {
+        let event = process.next().await;
+        assert_eq!(event.body, number);
+        let id = event.header("lambda-runtime-aws-request-id");
+        process.request("POST", &path(id, "response"), "", number.as_bytes()).await;
+    }
+    assert_eq!(soon(first.answer()).await, Ok(b"1".to_vec()));
+    assert_eq!(soon(second.answer()).await, Ok(b"2".to_vec()));
+    process.send("GET", NEXT, "", b"").await;
+    soon(api.idle()).await;
+    let third = api.submit("3", TIME);
+    assert!(!api.is_idle(), "the process has the event");
+    assert_eq!(process.receive().await.body, "3");
+    drop(third);
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_waits_for_is_taken_back() {
+    let (api, mut process) = start().await;
+    drop(api.submit("dropped", TIME));
+    let kept = api.submit("kept", TIME);
+    assert_eq!(process.next().await.body, "kept");
+    drop(kept);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_does_not_take_an_event_along() {
+    let (api, mut gone) = start().await;
+    gone.send("GET", NEXT, "", b"").await;
+    soon(api.idle()).await;
+    drop(gone);
+    soon(async {
+        while api.is_idle() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let event = api.submit("kept", TIME);
+    let mut process = Client::connect(api.address()).await;
+    assert_eq!(process.next().await.body, "kept");
+    drop(event);
+}
+
+#[tokio::test]
+async fn an_error_is_the_functions_whatever_its_form() {
+    let named = "Lambda-Runtime-Function-Error-Type: Function.Named\r\n";
+    let cases: [(&str, &[u8], FunctionError); 5] = [
+        (named, br#"{"errorType":"Own","errorMessage":"no","stackTrace":[]}"#, error("Own", "no")),
+        (named, br#"{"errorMessage":"no"}"#, error("Function.Named", "no")),
+        (named, b"{}", error("Function.Named", "the function's error has no message: `errorMessage` is missing")),
+        ("", b"no JSON", error("Runtime.Unknown", "the function's error has no message: not JSON at line 1, column 2")),
+        ("", b"", error("Runtime.Unknown", "the function's error has no message: not JSON at line 1, column 0")),
+    ];
+    let (api, mut process) = start().await;
+    for (headers, body, wanted) in cases {
+        let (answer, accepted) = tokio::join!(soon(api.invoke("{}", TIME)), process.answer("error", headers, body));
+        assert_eq!((answer, accepted.status), (Err(wanted), 202));
+    }
+}
+
+#[tokio::test]
+async fn a_response_above_the_limit_is_an_error_of_its_own() {
+    let (api, process) = start().await;
+    drop(process);
+    for (length, status) in [(MAX_RESPONSE_BYTES, 202), (MAX_RESPONSE_BYTES + 1, 413)] {
+        let mut process = Client::connect(api.address()).await;
+        let body = vec![b' '; length];
+        let (answer, said) = tokio::join!(soon(api.invoke("{}", TIME)), process.answer("response", "", &body));
+        assert_eq!(said.status, status);
+        match answer {
+            Ok(answer) => assert_eq!(answer.len(), length),
+            Err(error) => assert_eq!(error.error_type, "Function.ResponseSizeTooLarge"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_ends_early_answers_nothing() {
+    let (api, mut process) = start().await;
+    let event = api.submit("{}", TIME);
+    let id = process.next().await.header("lambda-runtime-aws-request-id").to_owned();
+    let mut broken = Client::connect(api.address()).await;
+    let head = format!("POST {} HTTP/1.1\r\nHost: local\r\nContent-Length: 9\r\n\r\nhalf", path(&id, "response"));
+    broken.write(head.as_bytes()).await;
+    drop(broken);
+    process.request("POST", &path(&id, "response"), "", b"whole").await;
+    assert_eq!(soon(event.answer()).await, Ok(b"whole".to_vec()));
+}
+
+#[tokio::test]
+async fn an_init_error_is_heard_until_the_process_has_asked_for_an_event() {
+    let (api, mut process) = start().await;
+    let said = br#"{"errorType":"Tidegate.Init","errorMessage":"no table"}"#;
+    assert_eq!(process.request("POST", INIT_ERROR, "", said).await.status, 202);
+    assert_eq!(soon(api.init_error()).await, error("Tidegate.Init", "no table"));
+    process.send("GET", NEXT, "", b"").await;
+    soon(api.idle()).await;
+    let late = Client::connect(api.address()).await.request("POST", INIT_ERROR, "", said).await;
+    assert_eq!(late.status, 403);
+    assert!(late.body.contains("InvalidStateTransition"), "{late:?}");
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused() {
+    let (api, mut process) = start().await;
+    let unknown = path("8476a536-e9f4-4118-8739-000000000001", "response");
+    for (method, path, status) in [
+        ("GET", "/", 404),
+        ("GET", "/2018-06-01/runtime/", 404),
+        ("POST", "/2018-06-01/runtime/invocation/x/else", 404),
+        ("POST", NEXT, 405),
+        ("GET", INIT_ERROR, 405),
+        ("PUT", unknown.as_str(), 405),
+        ("POST", unknown.as_str(), 400),
+        ("POST", "/2018-06-01/runtime/invocation//error", 400),
+    ] {
+        // A body that nobody reads may end the connection.
+        let answer = Client::connect(api.address()).await.request(method, path, "", b"{}").await;
+        assert_eq!(answer.status, status, "{method} {path}");
+    }
+    process.write(b"this is no HTTP\r\n\r\n").await;
+    assert_eq!(process.receive().await.status, 400);
+    assert!(process.is_closed().await);
+}
