@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use crate::grants::Grants;
 use crate::limits::Limits;
+use serde::{Deserialize, Serialize};
 use tidegate_event::RouteKey;
 
-use crate::validate;
 use crate::error::Error;
 use crate::problem::Problem;
+use crate::validate;
 
 /// A resolved app: the manifest without what only builds need, every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use tidegate_event::RouteKey;
 
 use crate::app::{App, Authorizer, Route};
-use crate::validate;
 use crate::error::Error;
 use crate::keys::{Key, Keys};
 use crate::problem::{Problem, key};
+use crate::validate;
 
 /// A manifest that holds: every name in it leads somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]

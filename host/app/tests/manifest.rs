@@ -8,10 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidegate_app::grants::{Access, Scope};
-use tidegate_event::RouteKey;
-use tidegate_app::{App, IdentitySource, Manifest};
 use tidegate_app::Error;
+use tidegate_app::grants::{Access, Scope};
+use tidegate_app::{App, Error, IdentitySource, Manifest};
+use tidegate_event::RouteKey;
 
 const CHAT: &str = r#"
 [app]
@@ -113,7 +113,10 @@ fn a_good_manifest_resolves() {
     assert_eq!(manifest.config.get("motd").map(String::as_str), Some("hello"));
 
     assert_eq!(manifest.keys().0.keys().collect::<Vec<_>>(), ["ci", "old"]);
-    assert_eq!(["dev", "stage", "prod"].map(|stage| manifest.keys().0.values().all(|key| !key.stages.contains(stage))), [false, true, false]);
+    assert_eq!(
+        ["dev", "stage", "prod"].map(|stage| manifest.keys().0.values().all(|key| !key.stages.contains(stage))),
+        [false, true, false]
+    );
 
     let app = manifest.app();
     let route = &app.routes[&RouteKey::new("chat").unwrap()];

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, client};
-use tidegate_ports::storage::{Key, Order, QueryOptions, SortRange, WriteOptions};
-use tidegate_ports::{Deadline, Registry, Storage};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::{Connection, ConnectionId, Timestamp};
+use tidegate_ports::storage::{Key, Order, QueryOptions, SortRange, WriteOptions};
+use tidegate_ports::{Deadline, Registry, Storage};
 use tokio::runtime::Runtime;
 
 const MESSAGE: &str = r#"{"from":"ann","text":"hello, is anybody there?","at":1800000000000,"room":"lobby"}"#;

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use tidegate_aws::messaging::{MAX_IN_FLIGHT, START_IN_FLIGHT};
 use tidegate_aws::{Account, Transport};
-use tidegate_ports::{Deadline, Messaging as _};
 use tidegate_event::{ConnectionId, Payload};
+use tidegate_ports::{Deadline, Messaging as _};
 
 const CONNECTIONS: usize = 1_000;
 const POST: Duration = Duration::from_millis(10);

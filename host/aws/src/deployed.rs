@@ -20,8 +20,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_types::service_config::ServiceConfigKey;
 use serde::Deserialize;
-use tidegate_ports::Deadline;
 use tidegate_app::App;
+use tidegate_ports::Deadline;
 
 use crate::account::Account;
 use crate::error::Error;

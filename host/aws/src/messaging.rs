@@ -23,9 +23,9 @@ use aws_sdk_apigatewaymanagement::operation::get_connection::GetConnectionOutput
 use aws_smithy_types::{Blob, DateTime};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tidegate_event::{ConnectionId, Payload, Timestamp};
 use tidegate_ports::Deadline;
 use tidegate_ports::messaging::{Error, Messaging, Socket, check_payload};
-use tidegate_event::{ConnectionId, Payload, Timestamp};
 
 use crate::attempt::Backoff;
 use pace::Pace;

@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 
 use support::{client_of, soon};
 use tidegate_aws::{DynamoStorage, Tables};
+use tidegate_dynamodb_embedded::{Embedded, Error};
 use tidegate_ports::Storage;
 use tidegate_ports::storage::{Key, WriteOptions};
-use tidegate_dynamodb_embedded::{Embedded, Error};
 
 /// Where the child process finds the data file.
 const DATA: &str = "TIDEGATE_TEST_DATA";

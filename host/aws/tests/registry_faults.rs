@@ -9,10 +9,10 @@ use std::time::Duration;
 use support::faults::{Fault, Faults};
 use support::{Subject, client_of, registry_on, soon};
 use tidegate_aws::{DynamoRegistry, Tables, client};
-use tidegate_ports::registry::Error;
-use tidegate_ports::{Deadline, Registry};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::{Connection, ConnectionId};
+use tidegate_ports::registry::Error;
+use tidegate_ports::{Deadline, Registry};
 
 async fn subject() -> (Subject<DynamoRegistry>, Faults) {
     let faults = Faults::default();

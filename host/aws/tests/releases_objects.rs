@@ -10,9 +10,9 @@ use support::s3::{BUCKET, Fault, S3};
 use support::{release_tables, releases_on, soon};
 use tidegate_aws::releases::MAX_ARTIFACT_BYTES;
 use tidegate_aws::{AwsStore, client};
-use tidegate_ports::Deadline;
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 use tidegate_release::store::{Activate as _, Publish as _, Releases as _, Stored};
 use tidegate_release::{Digest, ReleaseId, StoreError};
 

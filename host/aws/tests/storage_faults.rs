@@ -11,11 +11,11 @@ use serde_json::Value;
 use support::faults::{Fault, Faults, SECRET};
 use support::{Subject, soon, storage_on};
 use tidegate_aws::{DynamoStorage, Tables, client};
+use tidegate_dynamodb_embedded::Embedded;
 use tidegate_ports::storage::{
     Action, Change, Condition, Error, Item, Key, Operation, Order, QueryOptions, WriteOptions,
 };
 use tidegate_ports::{Deadline, Storage};
-use tidegate_dynamodb_embedded::Embedded;
 
 const THROTTLES: [&str; 4] =
     ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "Throttling"];

@@ -1,9 +1,9 @@
 //! The gateway's configuration of an app.
 
 use anyhow::{Context, Result};
+use tidegate_app::{App, IdentitySource as Source};
 use tidegate_event::{RouteKey, SelectionExpression};
 use tidegate_gateway::{ApiConfig, AuthorizerConfig, IdentitySource, RouteConfig};
-use tidegate_app::{App, IdentitySource as Source};
 
 /// The API's id, Region and account on one machine; they appear in events and in the authorizer's `methodArn`.
 const API_ID: &str = "local";

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tidegate_compile::Target;
 use tidegate_app::MAX_NAME_BYTES;
+use tidegate_compile::Target;
 
 pub(crate) use release::*;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use tidegate_compile::{Compiler, Target};
 use tidegate_app::Manifest;
+use tidegate_compile::{Compiler, Target};
 use tidegate_release::{Release, folder};
 
 use crate::built::{self, Built};

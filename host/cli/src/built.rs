@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use tidegate_app::Grants;
-use tidegate_compile::inspect;
 use tidegate_app::{App, Component, Manifest, toml_key};
+use tidegate_compile::inspect;
 use tidegate_release::{Digest, ReleaseId};
 use tidegate_runtime::{Interfaces, Problem, Role, engine};
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use tidegate_app::{App, Manifest};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_gateway::{Clock, Connections, Gateway, Limits};
-use tidegate_app::{App, Manifest};
 use tidegate_release::{Release, ReleaseId};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;

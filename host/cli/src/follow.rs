@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tidegate_app::{App, Manifest};
 use tidegate_ports::Deadline;
 use tidegate_release::folder_store::FolderStore;
-use tidegate_app::{App, Manifest};
 use tidegate_release::{Release, TrustedKeys};
 use tidegate_runtime::follow::{self, MAX_STALENESS};
 use tidegate_runtime::{Adopt, FollowOptions, Follower, Host};

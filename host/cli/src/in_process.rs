@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use tidegate_ports::Deadline;
 use tidegate_gateway::{Function, Invoke, InvokeError};
+use tidegate_ports::Deadline;
 use tidegate_release::Release;
 use tidegate_runtime::{Follower, Host, Retired, Tracks};
 use tokio_util::task::TaskTracker;

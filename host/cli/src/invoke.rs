@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tidegate_ports::Deadline;
+use tidegate_app::{App, Manifest};
 use tidegate_event::{Event, RouteKey, decode_request, encode_function_error, encode_request};
 use tidegate_gateway::{Clock, Connections, Limits};
-use tidegate_app::{App, Manifest};
+use tidegate_ports::Deadline;
 use tidegate_runtime::{Engine, EngineOptions, Host};
 
 use crate::local::{Data, Local};

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 use tidegate_app::Keys;
 use tidegate_release::SigningKey;
+use tidegate_release::keys::KeyId;
 
 use crate::args;
 use crate::output::out;
@@ -33,7 +34,7 @@ pub(crate) fn new(args: &args::KeysNew) -> Result<()> {
     write(&path, key.to_pem().as_bytes()).map_err(|error| refused(&path, error))?;
     let (name, public_key) = (&args.name, key.public_key());
     if args.json {
-        let id = public_key.id();
+        let id = KeyId::of(&public_key);
         out!("{:#}", json!({ "name": name, "file": path, "public-key": public_key, "key": id }));
         return Ok(());
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, client};
+use tidegate_dynamodb_embedded::Embedded;
 use tidegate_ports::registry::MAX_PAGE_LIMIT;
 use tidegate_ports::{Deadline, Messaging, Registry};
-use tidegate_dynamodb_embedded::Embedded;
 use tidegate_runtime::Ports;
 
 /// The database's file in a data folder.

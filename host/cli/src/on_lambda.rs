@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
+use tidegate_app::Keys;
 use tidegate_aws::Tables;
 use tidegate_dynamodb_embedded::{Embedded, connector};
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_lambda_emulator::{Aws, Configuration, Error, access_key_id};
-use tidegate_app::Keys;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{ACCOUNT, REGION};

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
-use tidegate_event::Timestamp;
 use tidegate_app::Manifest;
+use tidegate_event::Timestamp;
 
 use crate::output::out;
 use crate::{args, config};

@@ -152,7 +152,10 @@ mod tests {
     fn codes_are_unique_kebab_case() {
         for (index, code) in Code::ALL.iter().enumerate() {
             let text = code.as_str();
-            assert!(text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{text}");
+            assert!(
+                text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{text}"
+            );
             assert!(Code::ALL.iter().skip(index + 1).all(|other| other.as_str() != text), "{text} occurs twice");
         }
     }

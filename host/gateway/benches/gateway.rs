@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
-use tidegate_ports::{Deadline, Messaging};
 use tidegate_event::{Event, Payload, Reply, RouteKey, SelectionExpression, decode_request, encode_reply};
 use tidegate_gateway::{ApiConfig, Clock, Connections, Function, Gateway, Invoke, InvokeError, Limits, RouteConfig};
+use tidegate_ports::{Deadline, Messaging};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;

@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tidegate_event::{ConnectionId, Payload, Timestamp};
 use tidegate_ports::messaging::{Error, MAX_TARGETS, Socket};
 use tidegate_ports::{Deadline, Messaging};
-use tidegate_event::{ConnectionId, Payload, Timestamp};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::clock::Clock;

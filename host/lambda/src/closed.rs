@@ -3,13 +3,13 @@
 //! An authorizer's component cannot be granted these, so only an event that was sent to the wrong function comes here.
 
 use async_trait::async_trait;
+use tidegate_event::{Connection, ConnectionId, Payload};
 use tidegate_ports::Deadline;
 use tidegate_ports::messaging::{self, Messaging, Socket};
 use tidegate_ports::registry::{self, ConnectionPage, Cursor, Entry, MemberPage, Registry};
 use tidegate_ports::storage::{
     self, Change, Condition, Item, Key, Operation, Page, QueryOptions, Storage, Version, WriteOptions,
 };
-use tidegate_event::{Connection, ConnectionId, Payload};
 
 /// Ports behind which there is nothing.
 pub(crate) struct Closed;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tidegate_aws::{ConfigSource, ReleaseTables, Tables};
 use tidegate_app::limits::duration;
+use tidegate_aws::{ConfigSource, ReleaseTables, Tables};
 use tidegate_runtime::follow;
 
 /// The environment of one function.

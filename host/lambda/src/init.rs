@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tidegate_aws::{Account, ConfigSource, ConfigStore, DynamoRegistry, DynamoStorage, Transport};
-use tidegate_ports::Deadline;
 use tidegate_event::FunctionError;
+use tidegate_ports::Deadline;
 use tidegate_release::{Release, folder};
 use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports};
 

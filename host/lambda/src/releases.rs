@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use tidegate_app::{App, Keys};
 use tidegate_aws::Account;
 use tidegate_ports::Deadline;
 use tidegate_release::cache::Cached;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::store::HostStore;
-use tidegate_app::{App, Keys};
-use tidegate_release::{Release, folder};
+use tidegate_release::{Release, TrustedKeys, folder};
 use tidegate_runtime::follow::{self, News};
 use tidegate_runtime::{Adopt, FollowOptions, Follower, Host};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, Service};
 use serde_json::value::RawValue;
-use tidegate_ports::Deadline;
 use tidegate_event::FunctionError;
+use tidegate_ports::Deadline;
 
 use crate::init::App;
 use crate::invocation::{CURRENT, Done, INTEGRATION_TIMEOUT, Invocation};

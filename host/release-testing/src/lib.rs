@@ -13,8 +13,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 use tokio::runtime::Handle;
 
 use tidegate_release::release::ReleaseId;

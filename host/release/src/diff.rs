@@ -10,9 +10,9 @@ use tidegate_app::grants::{Access, GroupPattern, Scope};
 use tidegate_app::{Grants, Limits};
 use tidegate_event::RouteKey;
 
-use tidegate_app::{App, Authorizer, IdentitySource, Route};
 use crate::digest::Digest;
 use crate::document::Document;
+use tidegate_app::{App, Authorizer, IdentitySource, Route};
 
 /// One of the two that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]

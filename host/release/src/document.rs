@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tidegate_event::Timestamp;
 
-use tidegate_app::App;
 use crate::digest::Digest;
 use crate::release::ReleaseId;
+use tidegate_app::App;
 
 /// The version of this form. A host refuses one that it does not know.
 pub const FORMAT: u32 = 1;

@@ -9,10 +9,10 @@ use std::path::Path;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use tidegate_app::App;
 use crate::document::{Document, FORMAT};
 use crate::keys::{KeyId, SigningKey, Trust, TrustedKeys, verifies};
 use crate::release::ReleaseId;
+use tidegate_app::App;
 
 /// What the payload is.
 pub const PAYLOAD_TYPE: &str = "application/vnd.tidegate.release+json";
@@ -93,7 +93,8 @@ impl Envelope {
         let payload = document.to_json();
         let message = pre_authentication_encoding(PAYLOAD_TYPE, &payload);
         let signatures = keys.into_iter();
-        let signatures = signatures.map(|key| Signature { keyid: KeyId::of(&key.public_key()), sig: key.sign(&message) });
+        let signatures =
+            signatures.map(|key| Signature { keyid: KeyId::of(&key.public_key()), sig: key.sign(&message) });
         Self { payload_type: PAYLOAD_TYPE.to_owned(), signatures: signatures.collect(), payload }
     }
 

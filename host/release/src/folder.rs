@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use tidegate_app::App;
 use crate::error::Error;
 use crate::release::{Artifact, Release, ReleaseId};
+use tidegate_app::App;
 
 /// The app's file in a release's folder.
 pub const APP_FILE: &str = "app.json";

@@ -30,11 +30,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tidegate_app::App;
 use crate::digest::Digest;
 use crate::folder::ARTIFACT_EXTENSION;
 use crate::release::ReleaseId;
 use crate::store::{Result, StoreError};
+use tidegate_app::App;
 
 use files::{Kind, failed};
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tidegate_ports::Deadline;
 
-use tidegate_app::App;
 use crate::digest::Digest;
 use crate::document::{ArtifactRecord, Document};
 use crate::envelope::{Envelope, VerifyError};
 use crate::keys::TrustedKeys;
 use crate::release::{Artifact, Release, ReleaseId};
 use crate::store::{Releases, StoreError};
+use tidegate_app::App;
 
 /// How many artifacts are fetched at a time.
 const CONCURRENCY: usize = 8;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 
 use crate::digest::Digest;
 use crate::envelope::{Envelope, VerifyError};

@@ -10,13 +10,13 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tidegate_ports::Deadline;
 
-use tidegate_app::App;
 use crate::digest::Digest;
 use crate::document::{ArtifactRecord, Component, Document, FORMAT, Provenance};
 use crate::envelope::{Envelope, VerifyError};
 use crate::keys::SigningKey;
 use crate::release::ReleaseId;
 use crate::store::{Activate, Publish, StoreError, Stored};
+use tidegate_app::App;
 
 /// How many artifacts are stored at a time.
 const CONCURRENCY: usize = 8;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use tidegate_app::App;
 use crate::digest::{Digest, from_hex, hex};
 use crate::load::VerifiedArtifact;
+use tidegate_app::App;
 
 /// The content address of a release: the first 16 hexadecimal digits of the SHA-256 over its app, the digests of its
 /// components, and the engine that they are compiled for.

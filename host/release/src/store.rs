@@ -10,8 +10,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 
 use crate::digest::Digest;
 use crate::pointer::{Change, Halt, Pointer};

@@ -13,6 +13,7 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 use support::{document, trusting};
 use tidegate_release::envelope::{MAX_ENVELOPE_BYTES, PAYLOAD_TYPE, VerifyError};
+use tidegate_release::keys::KeyId;
 use tidegate_release::{Document, Envelope, ReleaseId, SigningKey, TrustedKeys};
 
 /// A key that signs, and that `prod` trusts by the name `ci`.
@@ -134,7 +135,10 @@ fn who_signed_it_must_be_trusted() {
     let untrusted =
         |stage: &str| VerifyError::Untrusted { signers: format!("`{}`", key_id(&signer.key)), stage: stage.to_owned() };
     assert_eq!(verify(&signed, &other.trusted, &id), Err(untrusted("prod")));
-    assert_eq!(verify(&signed, &TrustedKeys::of_stage(&trusting([("ci", &signer.key)]), "stage"), &id), Err(untrusted("stage")));
+    assert_eq!(
+        verify(&signed, &TrustedKeys::of_stage(&trusting([("ci", &signer.key)]), "stage"), &id),
+        Err(untrusted("stage"))
+    );
     assert_eq!(verify(&signed, &TrustedKeys::default(), &id), Err(untrusted("")));
     // Nor does it help to say that another key did.
     let mut pretended = signed;
@@ -147,7 +151,8 @@ fn a_revoked_key_is_not_trusted() {
     let signer = Signer::new();
     let mut keys = trusting([("ci", &signer.key)]);
     keys.0.get_mut("ci").unwrap().revoked = true;
-    let revoked = verify(&signer.sign(&document("1")), &TrustedKeys::of_stage(&keys, "prod"), &document("1").id()).unwrap_err();
+    let revoked =
+        verify(&signer.sign(&document("1")), &TrustedKeys::of_stage(&keys, "prod"), &document("1").id()).unwrap_err();
     assert_eq!(revoked, VerifyError::Revoked("ci".to_owned()));
     assert!(revoked.to_string().contains("hint: create the release anew"), "{revoked}");
 }

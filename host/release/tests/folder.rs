@@ -122,7 +122,7 @@ fn a_bad_build_leaves_the_good_one() {
     let error = write(&dir, &app(), &more).unwrap_err();
     assert!(matches!(&error, Error::Artifact { path, .. } if path.ends_with("components/other.cwasm")), "{error}");
     let bad = App { name: String::new(), ..app() };
-    assert!(matches!(write(&dir, &bad, &artifacts("a", "b")), Err(Error::Key { .. })));
+    assert!(matches!(write(&dir, &bad, &artifacts("a", "b")), Err(Error::App(tidegate_app::Error::Key { .. }))));
 
     assert_eq!(folder::load(&dir).unwrap().id, good.id);
     assert_eq!(names(root.path()), ["release"]);

@@ -13,13 +13,13 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use support::{CPU, ENGINE, TARGET, app, artifact, artifacts, document, now, soon, trusting};
 use tempfile::TempDir;
+use tidegate_app::App;
 use tidegate_ports::Deadline;
 use tidegate_release::envelope::VerifyError;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::load::{LoadError, Terms, load};
 use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases, Result as StoreResult, StoreError};
-use tidegate_app::App;
-use tidegate_release::{Artifact, Digest, Document, Envelope, Pointer, Release, ReleaseId, SigningKey};
+use tidegate_release::{Artifact, Digest, Document, Envelope, Pointer, Release, ReleaseId, SigningKey, TrustedKeys};
 
 /// A store with the release [`document`]`("1")`, and a host that runs it.
 struct Subject {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use tidegate_ports::Deadline;
 use tidegate_event::{ConnectionId, FunctionError, Request, RouteKey, decode_request};
+use tidegate_ports::Deadline;
 use tidegate_release::pointer::Canary;
 use tidegate_release::{Release, ReleaseId};
 use tracing::Instrument as _;

@@ -19,12 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidegate_ports::Deadline;
+use tidegate_app::App;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 use tidegate_release::load::Terms;
 use tidegate_release::pointer::{Canary, Halt};
 use tidegate_release::store::{Consistency, HostStore, Report, StoreError};
-use tidegate_app::App;
 use tidegate_release::{Release, ReleaseId, TrustedKeys};
 use tokio::task::JoinHandle;
 

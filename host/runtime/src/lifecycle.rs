@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tidegate_ports::Deadline;
 use tidegate_event::{
     Authorization, Connection, Event, FunctionError, Request, RequestId, RouteKey, Timestamp, encode_decision,
     encode_reply,
 };
+use tidegate_ports::Deadline;
 
 use crate::bindings::exports::tidegate::route::connect_authorizer::Decision;
 use crate::bindings::tidegate::route::types as wit;

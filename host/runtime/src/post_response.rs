@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use tidegate_ports::{Deadline, registry};
 use tidegate_event::ConnectionId;
+use tidegate_ports::{Deadline, registry};
 use tidegate_release::ReleaseId;
 
 use crate::dispatch::Host;

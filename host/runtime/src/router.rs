@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use tidegate_app::toml_key;
 use tidegate_app::{Grants, Limits};
 use tidegate_event::RouteKey;
-use tidegate_app::toml_key;
 use tidegate_release::{Release, ReleaseId};
 
 use crate::component::{self, Component, Loaded};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tidegate_ports::Deadline;
 use tidegate_event::{ConnectionId, Payload, RequestId, RouteKey};
+use tidegate_ports::Deadline;
 use tidegate_release::ReleaseId;
 use wasmtime::Result;
 use wasmtime::component::ResourceTable;

@@ -2,11 +2,11 @@
 
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, ReturnValue, WriteRequest};
+use tidegate_event::{Connection, ConnectionId};
 use tidegate_ports::Deadline;
 use tidegate_ports::registry::{
     ConnectionPage, Cursor, Entry, Error, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, REAP_AGE, check_page_limit,
 };
-use tidegate_event::{Connection, ConnectionId};
 
 use super::DynamoRegistry;
 use super::row::{self, Row};

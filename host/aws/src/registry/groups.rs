@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem, Update,
 };
+use tidegate_event::ConnectionId;
 use tidegate_ports::Deadline;
 use tidegate_ports::registry::{Cursor, Error, MAX_GROUPS, MemberPage, check_group, check_page_limit};
-use tidegate_event::ConnectionId;
 
 use super::DynamoRegistry;
 use super::connections::is_registered;

@@ -16,9 +16,9 @@ use std::num::NonZeroU32;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use sha2::{Digest, Sha256};
+use tidegate_event::{Connection, ConnectionId};
 use tidegate_ports::registry::{ConnectionPage, Cursor, Entry, Error, MemberPage};
 use tidegate_ports::{Deadline, Registry};
-use tidegate_event::{Connection, ConnectionId};
 
 use crate::clock::Clock;
 use crate::tables::Tables;

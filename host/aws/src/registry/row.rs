@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_ports::registry::{Entry, Error, expiry};
 use tidegate_event::{Connection, ConnectionId, Fields, Timestamp};
+use tidegate_ports::registry::{Entry, Error, expiry};
 
 use crate::tables::TTL_ATTRIBUTE;
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 use tidegate_release::pointer::Change;
 use tidegate_release::store::{Activate, Result};
 use tidegate_release::{Digest, Pointer, ReleaseId, StoreError};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 use tidegate_release::ReleaseId;
 use tidegate_release::pointer::Halt;
 use tidegate_release::store::{Failure as LoadFailure, MAX_REASON_BYTES, Report, Reported, Result, Status, Tally};

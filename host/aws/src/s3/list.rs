@@ -7,8 +7,8 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use quick_xml::de;
 use serde::Deserialize;
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 
 use super::{Ask, Bucket};
 use crate::attempt::{self, Repeat};

@@ -1,8 +1,8 @@
 //! Conditions of writes as DynamoDB's expressions.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_ports::storage::Condition;
 use tidegate_event::Timestamp;
+use tidegate_ports::storage::Condition;
 
 use super::row::{EXPIRES, PARTITION, VERSION};
 use crate::expression::{Parts, Placeholders};

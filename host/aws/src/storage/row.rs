@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_ports::storage::{Error, Item, Key, MAX_ITEM_BYTES, Version, check_partition};
 use tidegate_event::Timestamp;
+use tidegate_ports::storage::{Error, Item, Key, MAX_ITEM_BYTES, Version, check_partition};
 
 use super::document::{self, Members};
 use crate::tables::TTL_ATTRIBUTE;

@@ -1,8 +1,8 @@
 //! Changes of an update as DynamoDB's expression, or as the document they make of nothing.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidegate_ports::storage::{Change, Condition, Error, MAX_ITEM_BYTES, WriteOptions};
 use tidegate_event::Timestamp;
+use tidegate_ports::storage::{Change, Condition, Error, MAX_ITEM_BYTES, WriteOptions};
 
 use super::condition;
 use super::document::{self, MAX_DEPTH, Members};

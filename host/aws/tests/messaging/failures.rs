@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tidegate_ports::messaging::{Error, Messaging as _};
-use tidegate_event::Timestamp;
 
 use crate::stub::{Answer, SECRET, Stub, id, soon, text};
 

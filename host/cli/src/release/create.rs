@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
+use tidegate_app::Manifest;
 use tidegate_compile::Target as Cpu;
 use tidegate_event::Timestamp;
 use tidegate_release::document::Provenance;
+use tidegate_release::keys::KeyId;
 use tidegate_release::prune::{self, By};
 use tidegate_release::publish::{Compiled, Content, Published, publish};
-use tidegate_app::Manifest;
 use tidegate_release::{Digest, Envelope, SigningKey};
 use tidegate_runtime::{engine, interface};
 

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tidegate_release::diff::{AuthorizerDifference, Changed, Difference, Step, Version};
 use tidegate_app::App;
+use tidegate_release::diff::{AuthorizerDifference, Changed, Difference, Step, Version};
 use tidegate_release::{Document, Pointer};
 
 use crate::args::{self, Name};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tidegate_release::document::Component;
+use tidegate_app::Keys;
 use tidegate_app::keys::Key;
+use tidegate_release::document::Component;
 use tidegate_release::keys::KeyId;
 use tidegate_release::publish::verify_complete;
-use tidegate_app::Keys;
-use tidegate_release::{Document, Envelope, ReleaseId};
+use tidegate_release::{Document, Envelope, ReleaseId, TrustedKeys};
 
 use crate::args;
 use crate::output::out;
@@ -67,7 +67,7 @@ pub(crate) async fn run(args: &args::Show) -> Result<()> {
 
 fn signed(target: &Target, envelope: &Envelope, id: &ReleaseId, key: KeyId) -> Signed {
     let stage = target.trusted.stage();
-    let known = target.keys.0.iter().find(|(_, known)| known.public_key.id() == key);
+    let known = target.keys.0.iter().find(|(_, known)| KeyId::of(&known.public_key) == key);
     let Some((name, known)) = known else {
         return Signed { key, name: None, trusted: false, verdict: "nothing is known of it".to_owned() };
     };

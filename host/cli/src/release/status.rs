@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use tidegate_app::App;
 use tidegate_release::pointer::{Canary, Halt};
 use tidegate_release::store::{Reported, Tally};
-use tidegate_app::App;
 use tidegate_release::{Pointer, ReleaseId};
 
 use crate::args;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use tidegate_app::{App, Keys, Manifest};
 use tidegate_aws::deployed::{Deployed, Query};
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 use tidegate_release::folder_store::FolderStore;
+use tidegate_release::keys::KeyId;
 use tidegate_release::pointer::{Action, Change, Halt};
 use tidegate_release::store::{Consistency, Store};
-use tidegate_app::{App, Keys, Manifest};
 use tidegate_release::{Envelope, Pointer, ReleaseId, StoreError, TrustedKeys};
 
 use crate::args::{Name, Place};
@@ -204,7 +205,7 @@ impl Target {
 
     /// How a signature's key is called: its name in the manifest, or its id.
     pub(crate) fn key_name(&self, key: &str) -> String {
-        let named = self.keys.0.iter().find(|(_, known)| known.public_key.id().to_string() == key);
+        let named = self.keys.0.iter().find(|(_, known)| KeyId::of(&known.public_key).to_string() == key);
         named.map_or_else(|| key.to_owned(), |(name, _)| name.clone())
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use http::Method;
 use serde_json::json;
+use tidegate_event::Payload;
 use tidegate_ports::messaging::Error;
 use tidegate_ports::{Deadline, Messaging};
-use tidegate_event::Payload;
 use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidegate_ports::{Deadline, Messaging};
 use tidegate_event::Payload;
+use tidegate_ports::{Deadline, Messaging};
 
 use crate::harness::{Action, Client, Harness, setup};
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde_json::json;
-use tidegate_ports::messaging::Error;
-use tidegate_ports::{Deadline, Messaging};
 use tidegate_event::{ConnectionId, Payload};
 use tidegate_gateway::{Limits, Rate};
+use tidegate_ports::messaging::Error;
+use tidegate_ports::{Deadline, Messaging};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 

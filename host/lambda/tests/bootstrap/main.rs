@@ -28,9 +28,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tidegate_app::grants::{Access, ConnectionsGrant, GroupPattern, MessagingGrant, Scope};
+use tidegate_app::{App, Authorizer, Route};
 use tidegate_app::{Grants, Limits};
 use tidegate_event::RouteKey;
-use tidegate_app::{App, Authorizer, Route};
 
 /// The probe on every route, and the authorizer.
 fn app() -> App {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tidegate_app::App;
 use tidegate_event::{Payload, Reply, decode_reply};
 use tidegate_lambda_emulator::{Answer, RuntimeApi};
-use tidegate_app::App;
 use tidegate_release::{Digest, ReleaseId, folder};
 use tidegate_runtime::engine;
 use tokio::io::{AsyncBufReadExt as _, BufReader};

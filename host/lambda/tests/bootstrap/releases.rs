@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tidegate_app::App;
+use tidegate_app::keys::{Key, Keys};
 use tidegate_aws::{Account, ReleaseTables, Transport};
-use tidegate_ports::Deadline;
 use tidegate_compile::Target;
 use tidegate_event::{Connection, Timestamp};
+use tidegate_ports::Deadline;
 use tidegate_release::document::Provenance;
 use tidegate_release::folder_store::FolderStore;
-use tidegate_app::keys::{Key, Keys};
 use tidegate_release::pointer::{Action, Pointer, Share};
 use tidegate_release::publish::{Compiled, Content, publish};
 use tidegate_release::store::{self, Consistency};
-use tidegate_app::App;
 use tidegate_release::{Digest, ReleaseId, SigningKey, folder};
 use tidegate_runtime::{engine, interface};
 

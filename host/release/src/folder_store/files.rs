@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 
 use crate::store::{Result, StoreError};
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 
 use super::FolderStore;
 use super::files::{self, Kind, Lock};

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use support::{app, now, soon};
 use tempfile::TempDir;
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::pointer::{Action, Change, Halt};
 use tidegate_release::store::{

@@ -10,11 +10,11 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tidegate_ports::Deadline;
-use tidegate_event::Timestamp;
-use tidegate_release::document::{ArtifactRecord, Component, Document, FORMAT, Provenance};
 use tidegate_app::keys::Key;
 use tidegate_app::{App, Keys};
+use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
+use tidegate_release::document::{ArtifactRecord, Component, Document, FORMAT, Provenance};
 use tidegate_release::{Digest, SigningKey};
 
 pub(crate) const ENGINE: &str = "wasmtime-48.0.2/3f1c";

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_ports::Deadline;
 use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
 use tidegate_release::load::load;
 use tidegate_release::store::{MAX_REASON_BYTES, Report};
 use tidegate_release::{Release, ReleaseId};

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tidegate_event::{ConnectionId, Payload};
 use tidegate_ports::messaging;
 use tidegate_ports::registry::{self, MAX_PAGE_LIMIT};
-use tidegate_event::{ConnectionId, Payload};
 
 use crate::bindings::tidegate::route::messaging::{Delivery, Error};
 use crate::state::{EventTags, State};

@@ -1,8 +1,8 @@
 //! `tidegate:route/connections`: the registry.
 
 use tidegate_app::grants::{ConnectionsGrant, Scope};
-use tidegate_ports::registry::{self, Cursor, check_group, check_page_limit};
 use tidegate_event::{Connection, ConnectionId};
+use tidegate_ports::registry::{self, Cursor, check_group, check_page_limit};
 use wasmtime::Result;
 
 use super::{connection_id, size_of_fields};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use tidegate_app::grants::{GroupPattern, MessagingGrant, Scope};
+use tidegate_event::{ConnectionId, Payload};
 use tidegate_ports::messaging::{self, MAX_EXCLUDED, MAX_TARGETS, check_payload};
 use tidegate_ports::registry::check_group;
-use tidegate_event::{ConnectionId, Payload};
 use wasmtime::Result;
 
 use super::{at_most, broadcast, connection_id};

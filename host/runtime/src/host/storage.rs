@@ -1,9 +1,7 @@
 //! `tidegate:route/storage`: documents in collections.
 
 use tidegate_app::grants::Access;
-use tidegate_ports::storage::{
-    self, MAX_TRANSACT, check_keys, check_operations, check_partition, check_query_limit,
-};
+use tidegate_ports::storage::{self, MAX_TRANSACT, check_keys, check_operations, check_partition, check_query_limit};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 

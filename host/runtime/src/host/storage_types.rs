@@ -1,7 +1,7 @@
 //! Between the types of the storage port and those of the bindings, and what they cost.
 
-use tidegate_ports::storage;
 use tidegate_event::Timestamp;
+use tidegate_ports::storage;
 
 use crate::bindings::tidegate::route::storage as wit;
 

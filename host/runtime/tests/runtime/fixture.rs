@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tidegate_app::grants::{Access, ConnectionsGrant, GroupPattern, MessagingGrant, Scope};
-use tidegate_app::{Grants, Limits};
-use tidegate_ports::Deadline;
-use tidegate_event::{FunctionError, Payload, Reply, RouteKey, decode_reply};
 use tidegate_app::{App, Authorizer, Route};
+use tidegate_app::{Grants, Limits};
+use tidegate_event::{FunctionError, Payload, Reply, RouteKey, decode_reply};
+use tidegate_ports::Deadline;
 use tidegate_release::{Artifact, Digest, Release, ReleaseId};
 use tidegate_runtime::{Engine, EngineOptions, Error, Host, Outcome, Ports, Retired, Tracks, engine};
 

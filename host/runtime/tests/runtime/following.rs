@@ -9,19 +9,19 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use tidegate_app::keys::{Key, Keys};
+use tidegate_app::{App, Route};
 use tidegate_app::{Grants, Limits};
-use tidegate_ports::Deadline;
 use tidegate_compile::Target;
 use tidegate_event::{ConnectionId, Timestamp};
+use tidegate_ports::Deadline;
 use tidegate_release::document::Provenance;
 use tidegate_release::folder_store::FolderStore;
-use tidegate_app::keys::{Key, Keys};
 use tidegate_release::pointer::{Action, Canary, MoveError, Pointer, Share};
 use tidegate_release::prune::{self, Rules};
 use tidegate_release::publish::{Compiled, Content, publish, verify_complete};
 use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases as _, Status as _};
-use tidegate_app::{App, Route};
-use tidegate_release::{Digest, Envelope, Release, ReleaseId, SigningKey};
+use tidegate_release::{Digest, Envelope, Release, ReleaseId, SigningKey, TrustedKeys};
 use tidegate_runtime::{Adopt, Engine, EngineOptions, FollowOptions, Follower, Track, engine, follow, interface};
 
 use crate::events::{self, OWN};

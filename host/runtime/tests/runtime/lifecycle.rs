@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tidegate_ports::Deadline;
 use tidegate_event::{Payload, decode_decision};
+use tidegate_ports::Deadline;
 use tidegate_runtime::instance::MARGIN;
 use tidegate_runtime::{Engine, EngineOptions, Fault, Track};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tidegate_app::{Grants, Limits};
 use tidegate_app::{App, Route};
+use tidegate_app::{Grants, Limits};
 use tidegate_runtime::{Engine, EngineOptions, Error, Retired};
 
 use crate::events;

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use tidegate_event::{Connection, ConnectionId, Payload, Timestamp};
 use tidegate_ports::Deadline;
 use tidegate_ports::messaging::{self, Messaging, Socket};
 use tidegate_ports::registry::{self, ConnectionPage, Entry, MemberPage, Registry};
 use tidegate_ports::storage::Item;
-use tidegate_event::{Connection, ConnectionId, Payload, Timestamp};
 use tokio::sync::Barrier;
 
 /// How many calls meet at a time.
