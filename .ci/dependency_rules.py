@@ -15,8 +15,9 @@ from pathlib import Path
 
 PREFIX = "tidegate-"
 COMPILER = "cranelift-codegen"
-PORTS = {"capability", "event"}
-CONTRACTS = PORTS | {"release"}
+PORTS = {"event", "ports"}
+MODEL = PORTS | {"app", "diagnostic"}
+CONTRACTS = MODEL | {"release"}
 WIRING = {"cli", "lambda"}
 
 
@@ -39,19 +40,25 @@ def rule(internal: set[str], external: set[str] | None = None, absent: tuple[str
 RULES = {
     # JSON, base64 and time, and nothing else; `serde_path_to_error` says where in the JSON an error is.
     "event": rule(set(), {"base64", "serde", "serde_json", "serde_path_to_error", "thiserror", "time"}),
-    "capability": rule({"event"}, absent=("wasmtime*", "aws-*", "hyper", COMPILER)),
-    "release": rule({"capability", "event"}, absent=("wasmtime*", COMPILER)),
+    # Every crate whose errors a user can meet names their codes, so this one depends on nothing.
+    "diagnostic": rule(set(), set()),
+    "ports": rule({"event"}, absent=("wasmtime*", "aws-*", "hyper", COMPILER)),
+    # Conformance suites: only tests depend on them.
+    "ports-testing": rule(PORTS, absent=("wasmtime*", "aws-*", "hyper", COMPILER)),
+    "app": rule(PORTS | {"diagnostic"}, absent=("wasmtime*", "aws-*", "hyper", "ring", COMPILER)),
+    "release": rule(MODEL, absent=("wasmtime*", COMPILER)),
+    "release-testing": rule(CONTRACTS, absent=("wasmtime*", COMPILER)),
     "runtime": rule(CONTRACTS, absent=("aws-sdk-*", "hyper", COMPILER)),
     "compile": rule(CONTRACTS | {"runtime"}, absent=("aws-sdk-*",)),
-    # It implements the ports of `capability` and the store of `release`.
+    # It implements the ports of `ports` and the store of `release`.
     "aws": rule(CONTRACTS, absent=("wasmtime*", "dynoxide*", COMPILER)),
     # The SDK's HTTP client interface alone: it serves whoever speaks DynamoDB, and knows none of our crates.
-    "embedded": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
+    "dynamodb-embedded": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
     "gateway": rule(PORTS, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
     # Whoever drives a function, the benchmark of peers included, builds it: it knows no database and no gateway.
-    "local-lambda": rule({"event"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
+    "lambda-emulator": rule({"event"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
     "lambda": rule(CONTRACTS | {"aws", "runtime"}, absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-dynamodb-embedded")),
-    "cli": rule(CONTRACTS | {"aws", "compile", "embedded", "gateway", "local-lambda", "runtime"}, absent=()),
+    "cli": rule(CONTRACTS | {"aws", "compile", "dynamodb-embedded", "gateway", "lambda-emulator", "runtime"}, absent=()),
 }
 
 

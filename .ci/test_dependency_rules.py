@@ -21,7 +21,7 @@ def crate(name, declared=(), closure=()):
     [
         (crate("event", ["tokio"]), "`tidegate-event` may not depend on `tokio`"),
         (crate("event", ["tidegate-ports"]), "`tidegate-event` may not depend on `tidegate-ports`"),
-        (crate("capability", ["tidegate-release"]), "`tidegate-ports` may not depend on `tidegate-release`"),
+        (crate("ports", ["tidegate-release"]), "`tidegate-ports` may not depend on `tidegate-release`"),
         (crate("release", closure=["wasmtime-environ"]), "`tidegate-release` may not end up with `wasmtime-environ`"),
         (crate("runtime", closure=["cranelift-codegen"]), "`tidegate-runtime` may not end up with `cranelift-codegen`"),
         (crate("aws", ["tidegate-dynamodb-embedded"]), "`tidegate-aws` may not depend on `tidegate-dynamodb-embedded`"),
@@ -49,10 +49,10 @@ def test_what_is_allowed_is_not_a_violation():
     ]) == []
 
 
-def workspace(folder, event_depends_on_capability):
-    dependency = 'tidegate-ports = { path = "../capability" }' if event_depends_on_capability else ""
-    manifests = {"event": dependency, "capability": ""}
-    (folder / "Cargo.toml").write_text('[workspace]\nresolver = "3"\nmembers = ["event", "capability"]\n')
+def workspace(folder, event_depends_on_ports):
+    dependency = 'tidegate-ports = { path = "../ports" }' if event_depends_on_ports else ""
+    manifests = {"event": dependency, "ports": ""}
+    (folder / "Cargo.toml").write_text('[workspace]\nresolver = "3"\nmembers = ["event", "ports"]\n')
     for name, dependencies in manifests.items():
         source = folder / name / "src"
         source.mkdir(parents=True)
@@ -70,6 +70,6 @@ def test_a_real_workspace_is_read(tmp_path, broken, status):
 
 
 def test_the_closure_holds_indirect_dependencies(tmp_path):
-    workspace(tmp_path, event_depends_on_capability=True)
+    workspace(tmp_path, event_depends_on_ports=True)
     closures = {one.name: one.closure for one in read(tmp_path)}
     assert closures["tidegate-event"] == {"tidegate-event", "tidegate-ports"}

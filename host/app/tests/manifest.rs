@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidegate_app::Error;
 use tidegate_app::grants::{Access, Scope};
 use tidegate_app::{App, Error, IdentitySource, Manifest};
 use tidegate_event::RouteKey;
