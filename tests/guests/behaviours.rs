@@ -1,5 +1,7 @@
-/// Passes the name of every behaviour of the guest `probe` to the macro `$with`. The guest makes its table of this list,
-/// and the tests of `host/runtime` name a test after each, so that a behaviour without a test does not build.
+/// Passes the names of all behaviours of the guest `probe` to the macro `$with`.
+///
+/// The guest dispatches on this list. The tests of `host/runtime` name a test after each entry, so a behaviour without
+/// a test does not compile.
 macro_rules! behaviours {
     ($with:ident) => {
         $with! {

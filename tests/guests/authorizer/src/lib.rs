@@ -1,4 +1,4 @@
-//! Decides by the query parameter `decision`, and asserts what an authorizer is given.
+//! An authorizer that returns the decision in the query parameter `decision`. It asserts the values that it receives.
 
 use exports::tidegate::route::connect_authorizer::{Connection, Decision, Error, Guest, Handshake, Identity};
 use wasi::config::store;
@@ -9,9 +9,12 @@ struct Authorizer;
 
 impl Guest for Authorizer {
     fn authorize(connection: Connection, handshake: Handshake) -> Result<Decision, Error> {
-        assert_eq!(connection.principal, None, "nobody has said yet whose the connection is");
-        assert_eq!(connection.context, [], "the context is an authorizer's to set");
-        assert!(handshake.headers.iter().all(|(name, _)| *name == name.to_ascii_lowercase()), "names in lower case");
+        assert_eq!(connection.principal, None, "the connection has no principal before the decision");
+        assert_eq!(connection.context, [], "the context is empty before the decision");
+        assert!(
+            handshake.headers.iter().all(|(name, _)| *name == name.to_ascii_lowercase()),
+            "header names are in lower case"
+        );
         let decision = handshake.query.iter().find(|(name, _)| name == "decision").map(|(_, value)| value.as_str());
         match decision {
             Some("allow") => Ok(Decision::Allow(Identity {

@@ -1,4 +1,5 @@
-//! Exports both the handler and the authorizer; as a route it sends, as an authorizer it finds that it may not.
+//! A component that exports the handler and the authorizer. Its route sends a message; its authorizer asserts that
+//! sending is forbidden.
 
 use exports::tidegate::route::{connect_authorizer, handler};
 use tidegate::route::messaging;
@@ -34,7 +35,7 @@ impl connect_authorizer::Guest for Both {
         _handshake: Handshake,
     ) -> Result<connect_authorizer::Decision, Error> {
         let sent = messaging::send(&connection.id, &Payload::Text("as the authorizer".to_owned()));
-        assert!(matches!(sent, Err(messaging::Error::Forbidden)), "an authorizer sends nothing: {sent:?}");
+        assert!(matches!(sent, Err(messaging::Error::Forbidden)), "an authorizer cannot send: {sent:?}");
         Ok(connect_authorizer::Decision::Deny)
     }
 }

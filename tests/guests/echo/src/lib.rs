@@ -1,4 +1,4 @@
-//! Answers with the message. It imports nothing, so that a benchmark measures the sandbox alone.
+//! A route that returns the message. It imports nothing, so a benchmark of it measures only the sandbox.
 
 use exports::tidegate::route::handler::Guest;
 use tidegate::route::types::{Error, Event, Reply, Request};

@@ -1,4 +1,4 @@
-//! Built against a version of the WIT package that this host does not speak.
+//! A component that was built against a version of the WIT package which the host does not support.
 
 use exports::tidegate::route::handler::Guest;
 

@@ -1,4 +1,4 @@
-//! A route that imports what no host offers.
+//! A route that imports an interface which the host does not have.
 
 use exports::tidegate::route::handler::Guest;
 use tidegate::route::types::{Error, Reply, Request};

@@ -1,13 +1,14 @@
-//! The registry. The route `any` may use the groups `lobby` and `room-*`, the route `own` next to nothing.
+//! The registry. The route `any` is granted the groups `lobby` and `room-*`, the route `own` its own attributes and the
+//! group `lobby`.
 
 use crate::Answer;
 use crate::tidegate::route::connections::{self, Error};
 use crate::tidegate::route::types::Request;
 
-/// Joins the group that it is told, looks around, and leaves the group `room-1` again.
-pub fn groups(request: &Request, told: &str) -> Answer {
+/// Joins the group in the argument and the group `room-1`, reads the registry, and leaves `room-1`.
+pub fn groups(request: &Request, argument: &str) -> Answer {
     let own = &request.connection.id;
-    connections::join(told, own).expect("a join");
+    connections::join(argument, own).expect("a join");
     connections::join("room-1", own).expect("a join");
     let page = connections::members("room-1", 10, None).expect("a page");
     assert!(page.members.contains(own), "{:?}", page.members);
@@ -20,12 +21,12 @@ pub fn groups(request: &Request, told: &str) -> Answer {
     Ok(entry.groups.join(" "))
 }
 
-/// Sets attributes, reads them back, and lists the registry.
+/// Sets and reads attributes, and lists the registry.
 pub fn attributes(request: &Request, _: &str) -> Answer {
     let own = &request.connection.id;
     let set = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     connections::set_attributes(own, &[set("name", Some("ann")), set("mood", Some("fine"))]).expect("attributes");
-    // What counts is what is left in the end.
+    // The limit of 32 attributes applies to the outcome, not to the number of changes.
     let many: Vec<_> = (0..40).map(|name| set(&name.to_string(), None)).chain([set("mood", None)]).collect();
     connections::set_attributes(own, &many).expect("attributes");
     let entry = connections::describe(own).expect("the entry");
@@ -35,7 +36,7 @@ pub fn attributes(request: &Request, _: &str) -> Answer {
     Ok("ann".to_owned())
 }
 
-/// Every refusal that does not reach the port, on a route that is granted its own attributes and the group `lobby`.
+/// All refusals that do not reach the port, on a route that is granted its own attributes and the group `lobby`.
 pub fn registry_refused(request: &Request, _: &str) -> Answer {
     let own = &request.connection.id;
     let forbidden = |error: Error| assert!(matches!(error, Error::Forbidden), "{error:?}");

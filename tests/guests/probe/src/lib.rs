@@ -1,7 +1,8 @@
-//! Behaves as its event asks, well or badly, and asserts what the host gives it.
+//! A route whose behaviour the test selects. It asserts the values and errors that the host returns.
 //!
-//! The event's text is the name of a behaviour and, after a space, what it is told: a message's body, the query parameter
-//! `do` of a handshake, the reason of a close. A wrong answer of the host is a panic, hence a trap, hence a failed test.
+//! The text of the event is the name of a behaviour and, after a space, its argument. The text is the data of a
+//! message, the query parameter `do` of a handshake, or the reason of a close. A failed assertion traps, and the trap
+//! fails the test.
 
 mod connections;
 mod messaging;
@@ -24,26 +25,26 @@ wit_bindgen::generate!({ path: "../../../wit", world: "tidegate:route/route", ge
 
 include!("../../behaviours.rs");
 
-/// What a behaviour answers with: the text of the reply, or the failure that it means.
+/// The outcome of a behaviour: the text of the reply, or an error.
 type Answer = Result<String, Error>;
 
 struct Probe;
 
 impl Guest for Probe {
     fn handle(request: Request) -> Result<Reply, Error> {
-        let told = match &request.event {
+        let command = match &request.event {
             Event::Connect(handshake) => {
-                let wanted = handshake.query.iter().find(|(name, _)| name == "do");
-                wanted.map_or("echo", |(_, value)| value).to_owned()
+                let parameter = handshake.query.iter().find(|(name, _)| name == "do");
+                parameter.map_or("echo", |(_, value)| value).to_owned()
             }
             Event::Message(message) => text(&message.data).to_owned(),
             Event::Disconnect(closing) => closing.reason.clone(),
         };
-        let (name, told) = told.split_once(' ').unwrap_or((&told, ""));
+        let (name, argument) = command.split_once(' ').unwrap_or((&command, ""));
         macro_rules! call {
             ($($behaviour:ident),* $(,)?) => {
                 match name {
-                    $(stringify!($behaviour) => $behaviour(&request, told).into_reply(),)*
+                    $(stringify!($behaviour) => $behaviour(&request, argument).into_reply(),)*
                     _ => panic!("no behaviour is called {name:?}"),
                 }
             };

@@ -1,14 +1,15 @@
-//! Messages. The route `any` may send to all, the route `own` to the event's connection only.
+//! Messages. The route `any` is granted to send to all connections, the route `own` to its own connection.
 
 use crate::tidegate::route::connections;
 use crate::tidegate::route::messaging::{self, Error};
 use crate::tidegate::route::types::{Payload, Request};
 use crate::{Answer, hello};
 
-/// Sends `hello 1` to the connection that it is told, or `hello 1` to `hello 3` to its own, in this order.
-pub fn send(request: &Request, told: &str) -> Answer {
-    if !told.is_empty() {
-        return Ok(format!("{:?}", messaging::send(told, &hello("hello 1"))));
+/// Sends `hello 1` to the connection in the argument. Without an argument, sends `hello 1`, `hello 2` and `hello 3` to
+/// its own connection, in this order.
+pub fn send(request: &Request, argument: &str) -> Answer {
+    if !argument.is_empty() {
+        return Ok(format!("{:?}", messaging::send(argument, &hello("hello 1"))));
     }
     let own = &request.connection.id;
     for message in ["hello 1", "hello 2", "hello 3"] {
@@ -18,18 +19,18 @@ pub fn send(request: &Request, told: &str) -> Answer {
     Ok("sent".to_owned())
 }
 
-/// Sends to the connections that it is told, and says how each went.
-pub fn send_many(_: &Request, told: &str) -> Answer {
-    let to: Vec<String> = told.split(' ').map(str::to_owned).collect();
+/// Sends to the connections in the argument, and returns the results.
+pub fn send_many(_: &Request, argument: &str) -> Answer {
+    let to: Vec<String> = argument.split(' ').map(str::to_owned).collect();
     let results = messaging::send_many(&to, &hello("hello all")).expect("a call within its limits");
     Ok(results.iter().map(|sent| format!("{sent:?}")).collect::<Vec<_>>().join(" "))
 }
 
-/// Sends to the group that it is told, leaving out the other connections that it is told.
-pub fn broadcast(_: &Request, told: &str) -> Answer {
-    let mut told = told.split(' ').map(str::to_owned);
-    let group = told.next().unwrap_or_default();
-    let excluding: Vec<String> = told.collect();
+/// Sends to the group in the argument. Excludes the connections after it.
+pub fn broadcast(_: &Request, argument: &str) -> Answer {
+    let mut words = argument.split(' ').map(str::to_owned);
+    let group = words.next().unwrap_or_default();
+    let excluding: Vec<String> = words.collect();
     let delivery = messaging::broadcast(&group, &hello("hello group"), &excluding);
     Ok(match delivery {
         Ok(counts) => {
@@ -39,15 +40,15 @@ pub fn broadcast(_: &Request, told: &str) -> Answer {
     })
 }
 
-/// Joins the group that it is told, and sends to all of it.
-pub fn greet(request: &Request, told: &str) -> Answer {
-    connections::join(told, &request.connection.id).expect("a join");
-    let counts = messaging::broadcast(told, &hello("welcome"), &[]).expect("a broadcast");
+/// Joins the group in the argument, and sends to all its members.
+pub fn greet(request: &Request, argument: &str) -> Answer {
+    connections::join(argument, &request.connection.id).expect("a join");
+    let counts = messaging::broadcast(argument, &hello("welcome"), &[]).expect("a broadcast");
     assert_eq!((counts.delivered, counts.gone, counts.failed, counts.not_attempted), (3, 0, 0, 0));
     Ok("greeted".to_owned())
 }
 
-/// Describes the own connection, then closes it.
+/// Describes its own connection, then closes it.
 pub fn describe_and_close(request: &Request, _: &str) -> Answer {
     let own = &request.connection.id;
     let socket = messaging::describe(own).expect("a description");
@@ -56,7 +57,7 @@ pub fn describe_and_close(request: &Request, _: &str) -> Answer {
     Ok(format!("{} {:?}", socket.source_ip, socket.user_agent))
 }
 
-/// Every refusal that does not reach the port, on a route that is granted `self`, and the group `lobby`.
+/// All refusals that do not reach the port, on a route that is granted `self` and the group `lobby`.
 pub fn messaging_refused(request: &Request, _: &str) -> Answer {
     let own = &request.connection.id;
     let forbidden = |error: Error| assert!(matches!(error, Error::Forbidden), "{error:?}");

@@ -1,4 +1,4 @@
-//! Ways to go wrong.
+//! Faults: traps, endless loops, and calls above the limits of an event.
 
 use std::hint::black_box;
 
@@ -8,7 +8,7 @@ use crate::tidegate::route::types::{Payload, Request};
 use crate::tidegate::route::{connections, messaging, storage};
 use crate::wasi::config::store;
 
-/// Traps two functions deep.
+/// Traps in a nested call, two functions deep.
 pub fn trap(_: &Request, _: &str) -> Answer {
     outer_function_of_the_trap(black_box(1));
     Ok(String::new())
@@ -27,12 +27,12 @@ fn inner_function_of_the_trap(depth: u32) {
     }
 }
 
-/// Panics, which writes to stderr first.
+/// Panics. The panic writes to stderr before it traps.
 pub fn panicking(_: &Request, _: &str) -> Answer {
     panic!("the probe was asked to panic")
 }
 
-/// Recurses without end.
+/// Recurses until the stack overflows.
 pub fn overflow(_: &Request, _: &str) -> Answer {
     Ok(dig(black_box(1)).to_string())
 }
@@ -46,7 +46,7 @@ fn dig(depth: u64) -> u64 {
     dig(depth + 1) + frame[usize::try_from(depth % 64).unwrap_or_default()]
 }
 
-/// Computes without end.
+/// Computes until the deadline.
 pub fn spin(_: &Request, _: &str) -> Answer {
     let mut turns = 0_u64;
     loop {
@@ -54,25 +54,25 @@ pub fn spin(_: &Request, _: &str) -> Answer {
     }
 }
 
-/// Allocates without end.
+/// Allocates until the memory is exhausted.
 pub fn memory(_: &Request, _: &str) -> Answer {
     loop {
         std::mem::forget(black_box(vec![1_u8; 1 << 20]));
     }
 }
 
-/// Opens a collection again and again.
+/// Opens a collection until the handle table is full.
 pub fn handles(_: &Request, _: &str) -> Answer {
     loop {
         std::mem::forget(storage::open("notes").expect("`notes` is granted"));
     }
 }
 
-/// Moves a little through each of very many host calls: puts, or ten of the calls that it is told.
-pub fn host_calls(request: &Request, told: &str) -> Answer {
+/// Makes ten of the host calls in the argument. Without an argument, puts documents until the byte limit of the event.
+pub fn host_calls(request: &Request, argument: &str) -> Answer {
     let own = &request.connection.id;
     for _ in 0..10 {
-        match told {
+        match argument {
             "" => break,
             "get" => drop(store::get("plan").expect("a value")),
             "get_all" => drop(store::get_all().expect("values")),
@@ -82,7 +82,7 @@ pub fn host_calls(request: &Request, told: &str) -> Answer {
             _ => panic!("no such call"),
         }
     }
-    if !told.is_empty() {
+    if !argument.is_empty() {
         return Ok("all of them".to_owned());
     }
     let notes = storage::open("notes").expect("`notes` is granted");
@@ -93,13 +93,13 @@ pub fn host_calls(request: &Request, told: &str) -> Answer {
     }
 }
 
-/// Moves very much through one host call.
+/// Makes one host call with 20 MiB, which is above the byte limit of the event.
 pub fn large_call(request: &Request, _: &str) -> Answer {
     let sent = messaging::send(&request.connection.id, &Payload::Binary(vec![0; 20 << 20]));
     Ok(format!("{sent:?}"))
 }
 
-/// Ends the process that it takes itself for, with the status that it is told.
-pub fn exit(_: &Request, told: &str) -> Answer {
-    std::process::exit(told.parse().expect("a status"))
+/// Calls `exit` with the status in the argument.
+pub fn exit(_: &Request, argument: &str) -> Answer {
+    std::process::exit(argument.parse().expect("a status"))
 }

@@ -1,4 +1,4 @@
-//! Replies of every kind.
+//! Replies and errors.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -7,39 +7,39 @@ use crate::{Answer, text};
 
 static EVENTS: AtomicU32 = AtomicU32::new(0);
 
-/// The whole payload of a message, with a sub-protocol and a header that no client may see.
-pub fn echo(request: &Request, told: &str) -> Result<Reply, Error> {
+/// Returns the whole payload of a message, with a sub-protocol and a header that must not reach the client.
+pub fn echo(request: &Request, argument: &str) -> Result<Reply, Error> {
     let body = match &request.event {
         Event::Message(message) => Some(message.data.clone()),
-        Event::Connect(_) | Event::Disconnect(_) => Some(Payload::Text(told.to_owned())),
+        Event::Connect(_) | Event::Disconnect(_) => Some(Payload::Text(argument.to_owned())),
     };
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let headers = vec![header("Sec-WebSocket-Protocol", "chat"), header("x-secret", "the client must not see this")];
     Ok(Reply { status: 200, headers, body })
 }
 
-/// The status that it is told.
-pub fn status(_: &Request, told: &str) -> Result<Reply, Error> {
-    let status = told.parse().expect("a status");
+/// Returns the status in the argument.
+pub fn status(_: &Request, argument: &str) -> Result<Reply, Error> {
+    let status = argument.parse().expect("a status");
     Ok(Reply { status, headers: Vec::new(), body: Some(Payload::Text("refused, with reasons".to_owned())) })
 }
 
-/// The failure that it means, with the status that it is told.
-pub fn fail(_: &Request, told: &str) -> Answer {
-    Err(Error { status: told.parse().expect("a status"), message: "no such \"room\"".to_owned() })
+/// Returns an error with the status in the argument.
+pub fn fail(_: &Request, argument: &str) -> Answer {
+    Err(Error { status: argument.parse().expect("a status"), message: "no such \"room\"".to_owned() })
 }
 
-/// A body of as many bytes as it is told.
-pub fn large_reply(_: &Request, told: &str) -> Answer {
-    Ok("x".repeat(told.parse().expect("a length")))
+/// Returns a body with the number of bytes in the argument.
+pub fn large_reply(_: &Request, argument: &str) -> Answer {
+    Ok("x".repeat(argument.parse().expect("a length")))
 }
 
-/// How many events this instance has seen.
+/// Returns the number of events that this instance has handled before.
 pub fn counter(_: &Request, _: &str) -> Answer {
     Ok(EVENTS.fetch_add(1, Ordering::Relaxed).to_string())
 }
 
-/// What the host says of the event.
+/// Returns all values of the event.
 pub fn context(request: &Request, _: &str) -> Answer {
     let connection = &request.connection;
     let event = match &request.event {

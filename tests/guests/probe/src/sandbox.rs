@@ -1,4 +1,4 @@
-//! What WASI gives: nothing but clocks, random numbers and a log.
+//! The WASI interfaces: clocks, random numbers and the log, and nothing else.
 
 use std::collections::HashMap;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
@@ -8,7 +8,7 @@ use crate::Answer;
 use crate::tidegate::route::types::Request;
 use crate::wasi::config::store;
 
-/// No environment and no arguments.
+/// Asserts that the environment, the arguments and stdin are empty.
 pub fn environment(_: &Request, _: &str) -> Answer {
     assert_eq!(std::env::vars_os().count(), 0, "the environment is empty");
     assert_eq!(std::env::args_os().count(), 0, "there are no arguments");
@@ -17,7 +17,7 @@ pub fn environment(_: &Request, _: &str) -> Answer {
     Ok("nothing".to_owned())
 }
 
-/// No files.
+/// Asserts that files cannot be listed, read or written.
 pub fn files(_: &Request, _: &str) -> Answer {
     for path in ["/", ".", "/etc", "/tmp"] {
         assert!(std::fs::read_dir(path).is_err(), "{path} cannot be listed");
@@ -27,16 +27,16 @@ pub fn files(_: &Request, _: &str) -> Answer {
     Ok("nothing".to_owned())
 }
 
-/// No sockets and no names.
-pub fn sockets(_: &Request, told: &str) -> Answer {
-    assert!(TcpStream::connect(told).is_err(), "{told} cannot be connected to");
+/// Asserts that sockets and name resolution are refused. The argument is an address that listens.
+pub fn sockets(_: &Request, argument: &str) -> Answer {
+    assert!(TcpStream::connect(argument).is_err(), "{argument} cannot be connected to");
     assert!(TcpListener::bind("127.0.0.1:0").is_err(), "no port can be listened on");
     assert!(UdpSocket::bind("127.0.0.1:0").is_err(), "no datagram can be received");
     assert!("localhost:80".to_socket_addrs().is_err(), "no name is resolved");
     Ok("nothing".to_owned())
 }
 
-/// Both clocks run, and hash maps are seeded.
+/// Asserts that both clocks run and that hash maps get a seed.
 pub fn clocks(_: &Request, _: &str) -> Answer {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after the epoch");
     assert!(since > Duration::from_secs(1_700_000_000), "the wall clock is right");
@@ -46,26 +46,26 @@ pub fn clocks(_: &Request, _: &str) -> Answer {
     Ok("two clocks".to_owned())
 }
 
-/// Sleeps as many milliseconds as it is told.
-pub fn sleep(_: &Request, told: &str) -> Answer {
-    std::thread::sleep(Duration::from_millis(told.parse().expect("milliseconds")));
+/// Sleeps for the number of milliseconds in the argument.
+pub fn sleep(_: &Request, argument: &str) -> Answer {
+    std::thread::sleep(Duration::from_millis(argument.parse().expect("milliseconds")));
     Ok("rested".to_owned())
 }
 
-/// Writes to both streams, the last line unfinished.
-pub fn lines(_: &Request, told: &str) -> Answer {
-    println!("first {told}");
-    println!("second {told}");
-    eprintln!("error {told}");
-    print!("unfinished {told}");
+/// Writes to stdout and stderr. The last line has no line feed.
+pub fn lines(_: &Request, argument: &str) -> Answer {
+    println!("first {argument}");
+    println!("second {argument}");
+    eprintln!("error {argument}");
+    print!("unfinished {argument}");
     use std::io::Write as _;
     std::io::stdout().flush().expect("stdout can be flushed");
     Ok(String::new())
 }
 
-/// Writes very much.
-pub fn chatter(_: &Request, told: &str) -> Answer {
-    if told == "emptily" {
+/// Writes 20,000 lines. The argument `emptily` puts 65,536 empty lines before them.
+pub fn chatter(_: &Request, argument: &str) -> Answer {
+    if argument == "emptily" {
         print!("{}", "\n".repeat(65_536));
     }
     for line in 0..20_000 {
@@ -74,7 +74,7 @@ pub fn chatter(_: &Request, told: &str) -> Answer {
     Ok("said it all".to_owned())
 }
 
-/// Granted names are visible, others look as if they were not set.
+/// Asserts that granted names are visible and that other names look as if they were not set.
 pub fn settings(_: &Request, _: &str) -> Answer {
     assert_eq!(store::get("plan").expect("a granted name").as_deref(), Some("gold"));
     assert_eq!(store::get("unset").expect("a granted name"), None, "a granted name without a value");

@@ -1,4 +1,5 @@
-//! Documents in granted collections. `notes` is read-write, `archive` read, `outbox` write, `vault` not granted.
+//! Documents in collections. The grant of `notes` is `read-write`, of `archive` `read`, of `outbox` `write`. The
+//! collection `vault` is not granted.
 
 use crate::Answer;
 use crate::tidegate::route::storage::{
@@ -7,14 +8,14 @@ use crate::tidegate::route::storage::{
 };
 use crate::tidegate::route::types::Request;
 
-/// Puts, reads, updates, queries and deletes.
+/// Puts, reads, updates, queries and deletes documents.
 pub fn documents(_: &Request, _: &str) -> Answer {
     let notes = open("notes").expect("`notes` is granted");
     assert!(notes.get(&key("a")).expect("a read").is_none());
     let options = WriteOptions { condition: Some(Condition::Absent), expires_at: Some(4_000_000_000_000) };
     let version = notes.put(&key("a"), r#"{"n":1}"#, &options).expect("a put");
-    let taken = notes.put(&key("a"), "{}", &options);
-    assert!(matches!(taken, Err(Error::Conflict)), "{taken:?}");
+    let repeated = notes.put(&key("a"), "{}", &options);
+    assert!(matches!(repeated, Err(Error::Conflict)), "{repeated:?}");
 
     let item = notes.get(&key("a")).expect("a read").expect("the document");
     assert_eq!((item.document.as_str(), &item.version, item.expires_at), (r#"{"n":1}"#, &version, options.expires_at));
@@ -26,8 +27,8 @@ pub fn documents(_: &Request, _: &str) -> Answer {
         Change::Append(Assignment { path: vec!["l".to_owned()], value: "[1]".to_owned() }),
         Change::Remove(vec!["gone".to_owned(), "too".to_owned()]),
     ];
-    let held = WriteOptions { condition: Some(Condition::Version(version.clone())), expires_at: None };
-    let item = notes.update(&key("a"), &changes, &held).expect("an update");
+    let conditional = WriteOptions { condition: Some(Condition::Version(version.clone())), expires_at: None };
+    let item = notes.update(&key("a"), &changes, &conditional).expect("an update");
     assert_ne!(item.version, version);
 
     notes.put(&key("b"), r#"{"n":2}"#, &plain()).expect("a put");
@@ -55,9 +56,10 @@ pub fn documents(_: &Request, _: &str) -> Answer {
     Ok("stored".to_owned())
 }
 
-/// All operations or none.
+/// Asserts that a transaction applies all operations or none.
 pub fn transactions(_: &Request, _: &str) -> Answer {
-    let (notes, outbox) = (open("notes").expect("granted"), open("outbox").expect("granted"));
+    let notes = open_granted("notes");
+    let outbox = open_granted("outbox");
     let put = |document: &str| Action::Put((document.to_owned(), plain()));
     let operation = |collection, sort: &str, action| Operation { collection, key: key(sort), action };
     transact(&[operation(&notes, "a", put("{}")), operation(&outbox, "a", put("{}"))]).expect("both are new");
@@ -82,21 +84,23 @@ pub fn transactions(_: &Request, _: &str) -> Answer {
     Ok("all or none".to_owned())
 }
 
-/// Every refusal that does not reach the port.
+/// All refusals that do not reach the port.
 pub fn storage_refused(_: &Request, _: &str) -> Answer {
     let forbidden = |error: Error| assert!(matches!(error, Error::Forbidden), "{error:?}");
     let invalid = |error: Error| assert!(matches!(error, Error::Invalid(_)), "{error:?}");
     forbidden(open("vault").map(drop).expect_err("not granted"));
     forbidden(open("").map(drop).expect_err("not granted"));
 
-    let (notes, archive, outbox) = (open_granted("notes"), open_granted("archive"), open_granted("outbox"));
+    let notes = open_granted("notes");
+    let archive = open_granted("archive");
+    let outbox = open_granted("outbox");
     forbidden(archive.put(&key("a"), "{}", &plain()).expect_err("read only"));
     forbidden(archive.delete(&key("a"), None).expect_err("read only"));
     forbidden(archive.update(&key("a"), &[], &plain()).map(drop).expect_err("read only"));
     forbidden(outbox.get(&key("a")).map(drop).expect_err("write only"));
     forbidden(outbox.get_many(&[key("a")]).map(drop).expect_err("write only"));
     forbidden(outbox.query("p", &query(None, Order::Ascending, 1, None)).map(drop).expect_err("write only"));
-    forbidden(outbox.update(&key("a"), &[], &plain()).map(drop).expect_err("an update answers with the document"));
+    forbidden(outbox.update(&key("a"), &[], &plain()).map(drop).expect_err("an update returns the document"));
 
     let long = "k".repeat(1_025);
     for sort in ["", &long] {
@@ -112,25 +116,26 @@ pub fn storage_refused(_: &Request, _: &str) -> Answer {
     Ok("refused".to_owned())
 }
 
-/// Reads more than an event may move, which is no trap, and then less.
+/// Reads more bytes than an event may transfer, which is an error and not a trap, and then fewer.
 pub fn large_answer(_: &Request, _: &str) -> Answer {
     let notes = open_granted("notes");
     notes.put(&key("a"), &format!("{{\"text\":\"{}\"}}", "x".repeat(300_000)), &plain()).expect("a put");
     let many = notes.get_many(&vec![key("a"); 100]);
     assert!(matches!(many, Err(Error::TooLarge)), "30 MB");
-    let some = notes.get_many(&vec![key("a"); 10]).expect("3 MB");
-    assert_eq!(some.iter().flatten().count(), 10);
+    let items = notes.get_many(&vec![key("a"); 10]).expect("3 MB");
+    assert_eq!(items.iter().flatten().count(), 10);
     let read = (0..100).find_map(|_| notes.get(&key("a")).err());
     assert!(matches!(read, Some(Error::TooLarge)), "{read:?}");
     let page = notes.query("p", &query(None, Order::Ascending, 1, None));
     assert!(matches!(page, Err(Error::TooLarge)), "nothing is left for a page");
-    assert!(notes.get(&key("none")).expect("what is not there has room").is_none());
+    assert!(notes.get(&key("none")).expect("an absent document needs no bytes").is_none());
     Ok("read some".to_owned())
 }
 
-/// Reads from the partition that it is told, or from one that the test's storage never answers for.
-pub fn storage_waits(_: &Request, told: &str) -> Answer {
-    let partition = if told.is_empty() { "never" } else { told };
+/// Reads from the partition in the argument. Without an argument, reads from the partition `never`, for which the
+/// storage of the test does not return.
+pub fn storage_waits(_: &Request, argument: &str) -> Answer {
+    let partition = if argument.is_empty() { "never" } else { argument };
     let item = open_granted("notes").get(&Key { partition: partition.to_owned(), sort: "s".to_owned() });
     Ok(format!("{item:?}"))
 }

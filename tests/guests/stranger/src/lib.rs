@@ -1,4 +1,4 @@
-//! Exports nothing that the host calls.
+//! A component without an export that the host calls.
 
 use exports::test::stranger::greeting::Guest;
 

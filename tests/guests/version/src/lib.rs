@@ -1,8 +1,11 @@
-//! Answers with its version: one text of this component, which tests overwrite, so that a thousand versions need one build.
+//! A route that replies with its version.
 //!
-//! A message is a sequence number and, after a space, a behaviour. Each is answered twice, by a note to the own connection
-//! and by the reply, so that an event which ran on two versions would be seen. Any version may be told to `rest` in between;
-//! one whose text begins with `BROKEN` fails as it is told, and others do not.
+//! The version is a static text of this component. Tests overwrite it in the compiled file, so a thousand versions need
+//! one build.
+//!
+//! A message is a sequence number and, after a space, a behaviour. The route answers twice, with a note to its own
+//! connection and with the reply, so a test detects an event that ran on two versions. The behaviour `rest` sleeps
+//! between the two. The other behaviours fail, but only in a version whose text begins with `BROKEN`.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -13,9 +16,9 @@ use tidegate::route::types::{Error, Event, Payload, Reply, Request};
 
 wit_bindgen::generate!({ path: "../../../wit", world: "tidegate:route/route", generate_all });
 
-/// What tests overwrite. Whoever looks for it in the component must find it there once.
+/// The text that tests overwrite. It must occur exactly once in the component.
 static VERSION: [u8; 18] = *b"VERSION-0000000000";
-/// How long an event may be made to take.
+/// The duration of the behaviour `rest`.
 const REST: Duration = Duration::from_secs(1);
 
 struct Version;
@@ -30,7 +33,7 @@ impl Guest for Version {
         };
         let (sequence, behaviour) = text.split_once(' ').unwrap_or((text, ""));
         let own = &request.connection.id;
-        let said = |kind: &str| {
+        let answer = |kind: &str| {
             let version = version();
             Payload::Text(format!(
                 r#"{{"kind":"{kind}","version":"{version}","sequence":{sequence},"connection":"{own}"}}"#
@@ -39,17 +42,17 @@ impl Guest for Version {
         if version().starts_with("BROKEN") {
             misbehave(behaviour)?;
         }
-        messaging::send(own, &said("note")).expect("a note to the own connection");
+        messaging::send(own, &answer("note")).expect("a note to the own connection");
         if behaviour == "rest" {
             std::thread::sleep(REST);
         }
-        Ok(Reply { status: 200, headers: Vec::new(), body: Some(said("reply")) })
+        Ok(Reply { status: 200, headers: Vec::new(), body: Some(answer("reply")) })
     }
 }
 
 export!(Version);
 
-/// Read from memory each time: the compiler does not know what is in it.
+/// Returns the version. `black_box` prevents the compiler from inlining the text.
 fn version() -> &'static str {
     std::str::from_utf8(black_box(&VERSION)).expect("a version is text")
 }
@@ -60,8 +63,8 @@ fn misbehave(behaviour: &str) -> Result<(), Error> {
         "spin" => loop {
             black_box(());
         },
-        "fail" => Err(Error { status: 500, message: "told to fail".to_owned() }),
-        "refuse" => Err(Error { status: 400, message: "told to refuse".to_owned() }),
+        "fail" => Err(Error { status: 500, message: "asked to fail".to_owned() }),
+        "refuse" => Err(Error { status: 400, message: "asked to refuse".to_owned() }),
         _ => Ok(()),
     }
 }
