@@ -18,7 +18,6 @@ COMPILER = "cranelift-codegen"
 PORTS = {"event", "ports"}
 MODEL = PORTS | {"app", "diagnostic"}
 CONTRACTS = MODEL | {"release"}
-WIRING = {"cli", "lambda"}
 
 
 @dataclass(frozen=True)
@@ -34,31 +33,38 @@ class Rule:
 
 
 def rule(internal: set[str], external: set[str] | None = None, absent: tuple[str, ...] = (COMPILER,)) -> Rule:
+    """Returns a rule from plain sets."""
     return Rule(frozenset(internal), None if external is None else frozenset(external), absent)
 
 
 RULES = {
-    # JSON, base64 and time, and nothing else; `serde_path_to_error` says where in the JSON an error is.
+    # JSON, base64 and time, and nothing else. `serde_path_to_error` gives the place of an error in the JSON.
     "event": rule(set(), {"base64", "serde", "serde_json", "serde_path_to_error", "thiserror", "time"}),
-    # Every crate whose errors a user can meet names their codes, so this one depends on nothing.
+    # No dependencies, because every crate whose errors a user can meet depends on it.
     "diagnostic": rule(set(), set()),
     "ports": rule({"event"}, absent=("wasmtime*", "aws-*", "hyper", COMPILER)),
-    # Conformance suites: only tests depend on them.
+    # The conformance suites. Only tests depend on them, so no rule allows them.
     "ports-testing": rule(PORTS, absent=("wasmtime*", "aws-*", "hyper", COMPILER)),
     "app": rule(PORTS | {"diagnostic"}, absent=("wasmtime*", "aws-*", "hyper", "ring", COMPILER)),
     "release": rule(MODEL, absent=("wasmtime*", COMPILER)),
     "release-testing": rule(CONTRACTS, absent=("wasmtime*", COMPILER)),
     "runtime": rule(CONTRACTS, absent=("aws-sdk-*", "hyper", COMPILER)),
     "compile": rule(CONTRACTS | {"runtime"}, absent=("aws-sdk-*",)),
-    # It implements the ports of `ports` and the store of `release`.
+    # Implements the ports of `ports` and the store of `release`.
     "aws": rule(CONTRACTS, absent=("wasmtime*", "dynoxide*", COMPILER)),
-    # The SDK's HTTP client interface alone: it serves whoever speaks DynamoDB, and knows none of our crates.
+    # Implements the HTTP client interface of the AWS SDK for any caller, and depends on none of our crates.
     "dynamodb-embedded": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
     "gateway": rule(PORTS, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
-    # Whoever drives a function, the benchmark of peers included, builds it: it knows no database and no gateway.
+    # Drives a Lambda function, also for the benchmarks of other runtimes, so it depends on no database and no gateway.
     "lambda-emulator": rule({"event"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
-    "lambda": rule(CONTRACTS | {"aws", "runtime"}, absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-dynamodb-embedded")),
-    "cli": rule(CONTRACTS | {"aws", "compile", "dynamodb-embedded", "gateway", "lambda-emulator", "runtime"}, absent=()),
+    "lambda": rule(
+        CONTRACTS | {"aws", "runtime"},
+        absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-dynamodb-embedded"),
+    ),
+    "cli": rule(
+        CONTRACTS | {"aws", "compile", "dynamodb-embedded", "gateway", "lambda-emulator", "runtime"},
+        absent=(),
+    ),
 }
 
 
@@ -78,9 +84,7 @@ def violations(crates: list[Crate], rules: dict[str, Rule] = RULES) -> list[str]
         folder = crate.name.removeprefix(PREFIX)
         known = rules.get(folder)
         if known is None:
-            found.append(
-                f"`{crate.name}` has no rule; add one to `.ci/dependency_rules.py`, and its reason to docs/ARCHITECTURE.md"
-            )
+            found.append(f"`{crate.name}` has no rule; add one to `.ci/dependency_rules.py`, and document it in docs")
             continue
         internal = {name.removeprefix(PREFIX) for name in crate.declared if name.startswith(PREFIX)}
         external = {name for name in crate.declared if not name.startswith(PREFIX)}
@@ -90,7 +94,7 @@ def violations(crates: list[Crate], rules: dict[str, Rule] = RULES) -> list[str]
         for pattern in known.absent:
             hits = sorted(name for name in crate.closure - {crate.name} if matches(name, pattern))
             found += [
-                f"`{crate.name}` may not end up with `{name}`: see `cargo tree -p {crate.name} -i {name}`"
+                f"`{crate.name}` may not be built with `{name}`: see `cargo tree -p {crate.name} -i {name}`"
                 for name in hits
             ]
     return found
