@@ -1,4 +1,17 @@
 //! `tidegate build`: runs the manifest's build commands, compiles what changed, and writes the release's folder.
+//!
+//! - `built`: built components, compared with the manifest
+//! - `cache`: compiled components by content
+//! - `shell`: build commands
+//! - `check`, `package`: the commands of these names
+//! - `bootstrap`: the binary of the Lambda function
+
+pub(crate) mod bootstrap;
+pub(crate) mod built;
+mod cache;
+pub(crate) mod check;
+pub(crate) mod package;
+mod shell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,11 +21,11 @@ use tidegate_app::Manifest;
 use tidegate_compile::{Compiler, Target};
 use tidegate_release::{Release, folder};
 
-use crate::built::{self, Built};
-use crate::cache::Cache;
-use crate::output::out;
-use crate::progress::Progress;
-use crate::{args, shell};
+use crate::args;
+use crate::build::built::Built;
+use crate::build::cache::Cache;
+use crate::ui::output::out;
+use crate::ui::progress::Progress;
 
 /// Where Tidegate keeps what it makes, in the app's folder.
 const STATE_DIR: &str = ".tidegate";

@@ -1,4 +1,26 @@
 //! `tidegate dev`: the gateway, the host and DynamoDB in one process, or the host in processes of its own.
+//!
+//! - `api`: the gateway's configuration of an app
+//! - `local`: the ports of one machine, over DynamoDB in process
+//! - `config`: the configuration values of a development run
+//! - `integration`: the function that the gateway invokes: `in_process` or `on_lambda`
+//! - `package_copy`: the release of one run of `--lambda`; `child`: a program that ends with this one
+//! - `watch`: changes of the app's files; `reload`: rebuilds after them
+//! - `follow`: follows a folder of releases
+//! - `shutdown`: the signals that end the process
+
+pub(crate) mod api;
+pub(crate) mod child;
+pub(crate) mod config;
+mod follow;
+mod in_process;
+mod integration;
+pub(crate) mod local;
+mod on_lambda;
+mod package_copy;
+mod reload;
+pub(crate) mod shutdown;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -18,15 +40,14 @@ use tidegate_release::{Release, ReleaseId};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::follow::{Following, Releases};
-use crate::integration::Integration;
-use crate::local::{Data, Local};
-use crate::on_lambda;
-use crate::output::out;
-use crate::reload::Reload;
-use crate::shutdown::Shutdown;
-use crate::watch::Watch;
-use crate::{api, args, build, config, token};
+use crate::dev::follow::{Following, Releases};
+use crate::dev::integration::Integration;
+use crate::dev::local::{Data, Local};
+use crate::dev::reload::Reload;
+use crate::dev::shutdown::Shutdown;
+use crate::dev::watch::Watch;
+use crate::ui::output::out;
+use crate::{args, build, token};
 
 /// How long the demonstration token is valid.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3_600);

@@ -12,9 +12,10 @@ use tidegate_gateway::{Clock, Connections, Limits};
 use tidegate_ports::Deadline;
 use tidegate_runtime::{Engine, EngineOptions, Host};
 
-use crate::local::{Data, Local};
-use crate::output::out;
-use crate::{args, build, config};
+use crate::dev::config;
+use crate::dev::local::{Data, Local};
+use crate::ui::output::out;
+use crate::{args, build};
 
 /// How an event of the authorizer is named, which has no route key of its own.
 const AUTHORIZER: &str = "authorizer";

@@ -12,7 +12,7 @@ use tidegate_release::SigningKey;
 use tidegate_release::keys::KeyId;
 
 use crate::args;
-use crate::output::out;
+use crate::ui::output::out;
 
 /// The folder of private keys, in that of the user's configuration.
 const KEYS_DIR: &str = "tidegate/keys";

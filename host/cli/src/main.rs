@@ -1,47 +1,20 @@
 //! Tidegate's command line for a developer's machine: bin `tidegate`, which wires every crate.
 //!
 //! - `args`: the command line, as clap parses it
-//! - `dev`, `build`, `check`, `package`, `invoke`, `token`: the commands
-//! - `release`: the commands on releases; `keys`: those that sign them
-//! - `bootstrap`: the host's binary for Lambda
-//! - `built`: components as they were built, held against the manifest
-//! - `cache`: compiled components by content
-//! - `local`: the ports of one machine, over DynamoDB in process
-//! - `api`: the gateway's configuration of an app
-//! - `integration`: what the gateway invokes; `in_process`: the host; `on_lambda`: its functions, as processes of their own
-//! - `deployed`: the release of one run; `tether`: a program that ends with this one
-//! - `reload`: a running app that follows its files, which `watch` watches; `follow`: one that follows releases
-//! - `config`: configuration values of a development run
-//! - `shell`: a build command; `progress`: what it prints meanwhile; `output`: what is data; `log`; `shutdown`
+//! - `build`: the commands `build`, `check` and `package`
+//! - `dev`: the command `dev`: the local run
+//! - `release`: the commands that publish releases and change the rollout
+//! - `invoke`, `keys`, `token`: the commands of these names
+//! - `ui`: standard output, progress and the log
 
-mod api;
 mod args;
-mod bootstrap;
 mod build;
-mod built;
-mod cache;
-mod check;
-mod config;
-mod deployed;
 mod dev;
-mod follow;
-mod in_process;
-mod integration;
 mod invoke;
 mod keys;
-mod local;
-mod log;
-mod on_lambda;
-mod output;
-mod package;
-mod progress;
 mod release;
-mod reload;
-mod shell;
-mod shutdown;
-mod tether;
 mod token;
-mod watch;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -50,7 +23,9 @@ use clap::Parser as _;
 use tidegate_runtime::Engine;
 
 use crate::args::{Cli, Command};
-use crate::shutdown::Shutdown;
+use crate::build::{check, package};
+use crate::dev::child;
+use crate::dev::shutdown::Shutdown;
 
 /// A tenth of an echo, and a quarter of reading a group's members, was spent in the system's allocator.
 #[global_allocator]
@@ -59,7 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = std::env::var("TIDEGATE_LOG").ok();
-    match log::start(filter.as_deref()).and_then(|()| run(cli)) {
+    match ui::log::start(filter.as_deref()).and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -70,7 +45,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode> {
     if let Command::Tether(args) = &cli.command {
-        return tether::run(args).map(|never| match never {});
+        return child::run(args).map(|never| match never {});
     }
     let runtime = runtime()?;
     let result = runtime.block_on(execute(cli));

@@ -10,24 +10,24 @@
 //! Each command prints text for people, or with `--json` one JSON value. Its members are named as those of a release's
 //! document, and times are milliseconds since the Unix epoch.
 
+mod backend;
 mod candidate;
 mod create;
-mod difference;
+mod diff;
 mod history;
 mod list;
-mod moves;
 mod prune;
+mod render;
 mod revision;
+mod rollout;
 mod show;
 mod status;
-mod target;
-mod text;
 
 use anyhow::Result;
 
 use crate::args::Release;
 
-pub(crate) use target::default_dir;
+pub(crate) use backend::default_dir;
 
 /// Runs one of the commands.
 ///
@@ -38,11 +38,11 @@ pub(crate) async fn run(command: &Release) -> Result<()> {
         Release::Create(args) => create::run(args).await,
         Release::List(args) => list::run(args).await,
         Release::Show(args) => show::run(args).await,
-        Release::Diff(args) => difference::run(args).await,
-        Release::Activate(args) => moves::activate(args).await,
-        Release::Canary(args) => moves::canary(args).await,
-        Release::Promote(args) => moves::promote(args).await,
-        Release::Rollback(args) => moves::rollback(args).await,
+        Release::Diff(args) => diff::run(args).await,
+        Release::Activate(args) => rollout::activate(args).await,
+        Release::Canary(args) => rollout::canary(args).await,
+        Release::Promote(args) => rollout::promote(args).await,
+        Release::Rollback(args) => rollout::rollback(args).await,
         Release::Status(args) => status::run(args).await,
         Release::History(args) => history::run(args).await,
         Release::Prune(args) => prune::run(args).await,

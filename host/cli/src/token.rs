@@ -12,8 +12,9 @@ use sha2::Sha256;
 use tidegate_app::Manifest;
 use tidegate_event::Timestamp;
 
-use crate::output::out;
-use crate::{args, config};
+use crate::args;
+use crate::dev::config;
+use crate::ui::output::out;
 
 /// The configuration value that signs tokens.
 const SECRET: &str = "jwt-secret";

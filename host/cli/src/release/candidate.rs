@@ -7,7 +7,7 @@ use tidegate_release::publish::verify_complete;
 use tidegate_release::{Document, Pointer, ReleaseId};
 use tidegate_runtime::engine;
 
-use crate::release::target::Target;
+use crate::release::backend::Target;
 
 /// A release that may run.
 pub(crate) struct Candidate {

@@ -14,11 +14,12 @@ use tidegate_release::publish::{Compiled, Content, Published, publish};
 use tidegate_release::{Digest, Envelope, SigningKey};
 use tidegate_runtime::{engine, interface};
 
-use crate::built::Built;
-use crate::output::out;
-use crate::release::target::{Missing, Target};
-use crate::release::{revision, text};
-use crate::{args, build, built, check};
+use crate::args;
+use crate::build::built::Built;
+use crate::build::{self, built, check};
+use crate::release::backend::{Missing, Target};
+use crate::release::{render as text, revision};
+use crate::ui::output::out;
 
 /// Builds, signs and publishes a release, and prints its id.
 ///

@@ -5,8 +5,8 @@ use serde_json::json;
 use tidegate_release::ReleaseId;
 
 use crate::args;
-use crate::release::target::{Target, deadline, deed};
-use crate::release::text;
+use crate::release::backend::{Target, deadline, deed};
+use crate::release::render as text;
 
 /// Prints the changes, the newest first.
 ///

@@ -7,8 +7,8 @@ use tidegate_event::Timestamp;
 use tidegate_release::{Document, Envelope, Pointer, ReleaseId};
 
 use crate::args;
-use crate::release::target::{Target, deadline};
-use crate::release::text;
+use crate::release::backend::{Target, deadline};
+use crate::release::render as text;
 
 /// How many releases are read at a time.
 const CONCURRENCY: usize = 8;

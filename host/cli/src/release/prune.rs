@@ -7,9 +7,9 @@ use tidegate_release::StoreError;
 use tidegate_release::prune::{By, PruneError, Pruned, Rules, plan, prune};
 
 use crate::args;
-use crate::output::out;
-use crate::release::target::Target;
-use crate::release::text::{self, count};
+use crate::release::backend::Target;
+use crate::release::render::{self as text, count};
+use crate::ui::output::out;
 
 /// Removes what nobody needs, and prints what that was.
 ///

@@ -12,9 +12,9 @@ use tidegate_release::publish::verify_complete;
 use tidegate_release::{Document, Envelope, ReleaseId, TrustedKeys};
 
 use crate::args;
-use crate::output::out;
-use crate::release::target::Target;
-use crate::release::text;
+use crate::release::backend::Target;
+use crate::release::render as text;
+use crate::ui::output::out;
 
 /// A signature, held against the manifest's keys.
 struct Signed {

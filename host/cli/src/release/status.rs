@@ -10,9 +10,9 @@ use tidegate_release::store::{Reported, Tally};
 use tidegate_release::{Pointer, ReleaseId};
 
 use crate::args;
-use crate::output::out;
-use crate::release::target::{Target, deadline, sentence};
-use crate::release::text;
+use crate::release::backend::{Target, deadline, sentence};
+use crate::release::render as text;
+use crate::ui::output::out;
 
 /// Prints what runs.
 ///

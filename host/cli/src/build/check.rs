@@ -5,7 +5,7 @@ use tidegate_app::Manifest;
 use tidegate_release::Release;
 use tidegate_runtime::{Engine, EngineOptions};
 
-use crate::output::out;
+use crate::ui::output::out;
 use crate::{args, build};
 
 /// Builds and checks the app, and prints a line that says so.

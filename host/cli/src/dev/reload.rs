@@ -6,9 +6,10 @@ use anyhow::{Context, Result, anyhow};
 use tidegate_app::{App, Manifest};
 use tidegate_release::ReleaseId;
 
-use crate::integration::Integration;
-use crate::watch::{Changes, Watch};
-use crate::{build, config};
+use crate::build;
+use crate::dev::config;
+use crate::dev::integration::Integration;
+use crate::dev::watch::{Changes, Watch};
 
 /// A running app that follows its files.
 pub(crate) struct Reload {

@@ -11,7 +11,8 @@ use tidegate_app::{Component, Manifest, toml_key};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 
-use crate::{build, config};
+use crate::build;
+use crate::dev::config;
 
 /// How long nothing must change before a build begins: an editor writes a file in several steps, and several files.
 const QUIET: Duration = Duration::from_millis(100);

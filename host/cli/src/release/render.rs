@@ -5,7 +5,7 @@ use tidegate_event::Timestamp;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::output::out;
+use crate::ui::output::out;
 
 /// What stands in place of a value that is not there.
 pub(crate) const NONE: &str = "-";

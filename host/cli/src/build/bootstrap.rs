@@ -7,8 +7,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use tidegate_compile::Target;
 use tokio::process::Command;
 
-use crate::progress::Progress;
-use crate::shell;
+use crate::build::shell;
+use crate::ui::progress::Progress;
 
 /// The sources that this command line was built from.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

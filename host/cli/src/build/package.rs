@@ -13,8 +13,9 @@ use tidegate_release::folder::{APP_FILE, ARTIFACT_EXTENSION, COMPONENTS_DIR, ID_
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::output::out;
-use crate::{args, bootstrap, build, built, check, keys};
+use crate::build::{self, bootstrap, built, check};
+use crate::ui::output::out;
+use crate::{args, keys};
 
 /// The host, as Lambda looks for it.
 const BOOTSTRAP: &str = "bootstrap";

@@ -12,7 +12,7 @@ use tidegate_release::Release;
 use tidegate_runtime::{Follower, Host, Retired, Tracks};
 use tokio_util::task::TaskTracker;
 
-use crate::follow;
+use crate::dev::follow;
 
 /// API Gateway's longest integration timeout, which bounds an event as Lambda's own deadline does when deployed.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(29);

@@ -18,9 +18,10 @@ use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_lambda_emulator::{Aws, Configuration, Error, access_key_id};
 use tokio_util::task::TaskTracker;
 
-use crate::api::{ACCOUNT, REGION};
-use crate::deployed::Deployed;
-use crate::{args, tether};
+use crate::args;
+use crate::dev::api::{ACCOUNT, REGION};
+use crate::dev::child;
+use crate::dev::package_copy::Deployed;
 
 /// The bootstrap's file name, beside this program.
 const BOOTSTRAP: &str = "bootstrap";
@@ -121,7 +122,7 @@ impl OnLambda {
     /// When the release cannot be copied.
     pub(crate) fn new(parts: &Parts<'_>) -> Result<Self> {
         let run =
-            Run { through: tether::command()?, access_key_id: access_key_id().context("cannot make an access key")? };
+            Run { through: child::command()?, access_key_id: access_key_id().context("cannot make an access key")? };
         let tables = Tables::default();
         let of_handler = vec![
             ("CONNECTIONS_TABLE", tables.connections),

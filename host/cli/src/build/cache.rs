@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tidegate_compile::Compiler;
 use tidegate_release::folder::ARTIFACT_EXTENSION;
 
-use crate::progress::Progress;
+use crate::ui::progress::Progress;
 
 /// A folder of artifacts, named by the digest of the component and of the compiler's configuration.
 pub(crate) struct Cache {

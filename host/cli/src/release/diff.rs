@@ -10,9 +10,9 @@ use tidegate_release::diff::{AuthorizerDifference, Changed, Difference, Step, Ve
 use tidegate_release::{Document, Pointer};
 
 use crate::args::{self, Name};
-use crate::output::out;
-use crate::release::target::Target;
-use crate::release::text;
+use crate::release::backend::Target;
+use crate::release::render as text;
+use crate::ui::output::out;
 
 /// One of the two that are compared.
 enum Side {

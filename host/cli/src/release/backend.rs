@@ -17,7 +17,7 @@ use tidegate_release::{Envelope, Pointer, ReleaseId, StoreError, TrustedKeys};
 
 use crate::args::{Name, Place};
 use crate::build;
-use crate::release::text;
+use crate::release::render as text;
 
 /// How long one call of a store may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -6,10 +6,10 @@ use tidegate_release::pointer::{Action, Change, MoveError};
 use tidegate_release::{Pointer, ReleaseId};
 
 use crate::args;
-use crate::output::out;
+use crate::release::backend::{Target, deadline};
 use crate::release::candidate::{self, Candidate};
-use crate::release::target::{Target, deadline};
-use crate::release::text;
+use crate::release::render as text;
+use crate::ui::output::out;
 
 /// How many events of a canary may fail, unless its user says otherwise.
 const ERROR_BUDGET: u64 = 10;

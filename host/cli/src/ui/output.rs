@@ -5,8 +5,8 @@ use std::io::Write as _;
 
 /// Prints a line, as `println!` does; nobody is left to be told that the reader has gone, as `head` does when it has enough.
 macro_rules! out {
-    () => { $crate::output::line(format_args!("")) };
-    ($($text:tt)*) => { $crate::output::line(format_args!($($text)*)) };
+    () => { $crate::ui::output::line(format_args!("")) };
+    ($($text:tt)*) => { $crate::ui::output::line(format_args!($($text)*)) };
 }
 pub(crate) use out;
 

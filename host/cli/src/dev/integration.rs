@@ -8,10 +8,10 @@ use tidegate_gateway::Invoke;
 use tidegate_release::Release;
 use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports};
 
-use crate::check;
-use crate::follow::Releases;
-use crate::in_process::InProcess;
-use crate::on_lambda::{self, OnLambda};
+use crate::build::check;
+use crate::dev::follow::Releases;
+use crate::dev::in_process::InProcess;
+use crate::dev::on_lambda::{self, OnLambda};
 
 /// What the gateway invokes. A clone is the same.
 #[derive(Clone)]
