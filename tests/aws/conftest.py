@@ -1,4 +1,4 @@
-"""An emulated AWS, and the chat deployed on it as `make deploy` would."""
+"""An emulated AWS, with the chat deployed on it like `make deploy` does."""
 
 import json
 import os
@@ -19,7 +19,7 @@ import pytest
 import tokens
 from deployment import Deployment
 from emulator import Emulator
-from people import Person
+from people import User
 from releases import broken, version
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -27,30 +27,30 @@ GUESTS = REPOSITORY / "tests" / "guests"
 BUILD_SECONDS = 600
 PACKAGES = REPOSITORY / "target" / "package"
 MOTD = "Deployed."
-# Where a package has the keys that its hosts trust.
+# Path of the trusted keys in a package.
 KEYS_FILE = "trusted-keys.json"
-# How old a pointer the deployed hosts may follow: less than they would otherwise, so that tests wait less.
+# Time after which deployed hosts read the pointer again. Shorter than the default, so that tests wait less.
 MAX_STALENESS = "200ms"
 
 
 def package_for(machine: str) -> Path:
-    """The chat's package for a CPU: in `TIDEGATE_PACKAGES`, or where `make packages` leaves it."""
+    """Finds the chat's package for a CPU in `TIDEGATE_PACKAGES`, or in the output folder of `make packages`."""
     path = Path(os.environ.get("TIDEGATE_PACKAGES", PACKAGES)) / f"chat-{machine}.zip"
-    assert path.is_file(), f"no `{path}`; `make packages` writes it"
+    assert path.is_file(), f"cannot find `{path}`; hint: `make packages` writes it"
     return path
 
 
 @pytest.fixture(scope="session")
 def tidegate() -> Path:
-    """The command line: `TIDEGATE_BIN`, or what `cargo build -p tidegate-cli` leaves."""
+    """The command line: `TIDEGATE_BIN`, or the build of `cargo build -p tidegate-cli`."""
     path = Path(os.environ.get("TIDEGATE_BIN", REPOSITORY / "target" / "debug" / "tidegate"))
-    assert path.is_file(), f"no `{path}`; `make packages` builds it"
+    assert path.is_file(), f"cannot find `{path}`; hint: `make packages` builds it"
     return path
 
 
 @pytest.fixture(scope="session")
 def key(tidegate, tmp_path_factory) -> Path:
-    """The private key that the deployed stage trusts, with what the manifest says of it beside it."""
+    """The private key that the deployed stage trusts. Its manifest table is in a file beside it."""
     path = tmp_path_factory.mktemp("keys") / "ci.pem"
     made = subprocess.run(
         [tidegate, "keys", "new", "ci", "--output", path], check=True, capture_output=True, text=True, timeout=60
@@ -61,7 +61,7 @@ def key(tidegate, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def package(key, tmp_path_factory) -> Path:
-    """The chat's package for this machine, as its manifest would make it with that key.
+    """The chat's package for this machine, changed to trust the key.
 
     MiniStack executes `bootstrap` as a process of this machine.
     """
@@ -79,13 +79,13 @@ def package(key, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def secret() -> str:
-    """The secret that the deployed authorizer checks tokens with."""
+    """The secret of the deployed authorizer's tokens."""
     return secrets.token_urlsafe(32)
 
 
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory, secret) -> Iterator[Emulator]:
-    """An emulated AWS whose execution roles allow what their policies say, with the chat's configuration."""
+    """An emulated AWS that enforces the policies of execution roles, with the chat's configuration."""
     with emulator.running(tmp_path_factory.mktemp("ministack"), enforce_policies=True) as started:
         deployment.configure(started, {"jwt-secret": secret, "motd": MOTD})
         yield started
@@ -96,7 +96,7 @@ def app(ministack, package, tmp_path_factory) -> Iterator[Deployment]:
     """The chat, deployed once."""
     output = tmp_path_factory.mktemp("cdk.out")
     assembly = deployment.synthesize(package, output, ministack, max_staleness=MAX_STALENESS)
-    # The command line finds it by the stack's name.
+    # The command line finds the stack by its name.
     deployed = deployment.deploy(ministack, assembly, "tidegate-chat-dev")
     yield deployed
     deployment.delete(deployed)
@@ -104,61 +104,61 @@ def app(ministack, package, tmp_path_factory) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="session")
 def chat_server(app) -> Deployment:
-    """What the scenarios of `tests/e2e` connect to."""
+    """The API that the tests of `tests/e2e` connect to."""
     return app
 
 
 @pytest.fixture(scope="session")
 def token(secret) -> Callable[[str], str]:
-    """A token for a user."""
+    """Makes a token for a user."""
     return lambda user: tokens.make(secret, user)
 
 
 @pytest.fixture
 def join(chat_server, token) -> Iterator[Callable[[str], chat.Client]]:
-    """Opens a client for a user; it is closed when the test ends."""
+    """Connects a user, and disconnects it after the test."""
     with ExitStack() as opened:
         yield lambda user: opened.enter_context(chat.Client(chat_server.url, token(user)))
 
 
 @pytest.fixture(scope="session")
 def component() -> bytes:
-    """The guest that has many versions."""
+    """The guest with many versions."""
     command = ["cargo", "build", "--locked", "--release", "--target", "wasm32-wasip2", "--target-dir", "target"]
     subprocess.run([*command, "-p", "guest-version"], cwd=GUESTS, check=True, timeout=BUILD_SECONDS)
     return (GUESTS / "target" / "wasm32-wasip2" / "release" / "guest_version.wasm").read_bytes()
 
 
 @pytest.fixture(scope="session")
-def publisher(app, tidegate, key, component, tmp_path_factory) -> Person:
-    """Who may publish, in a folder with the chat's sources as they were built."""
+def publisher(app, tidegate, key, component, tmp_path_factory) -> User:
+    """A user who may publish releases, in a folder with the chat's manifest and its built components."""
     folder = tmp_path_factory.mktemp("chat")
     (folder / "tidegate.toml").write_text(people.manifest(key))
-    return people.hire(app, tidegate, "publisher", "PublishPolicy", folder, component, [key])
+    return people.create_user(app, tidegate, "publisher", "PublishPolicy", folder, component, [key])
 
 
 @pytest.fixture(scope="session")
-def operator(app, tidegate, publisher) -> Person:
-    """Who may activate, in the same folder."""
-    return people.hire(app, tidegate, "operator", "ActivatePolicy", publisher.folder, publisher.component)
+def operator(app, tidegate, publisher) -> User:
+    """A user who may activate releases, in the same folder."""
+    return people.create_user(app, tidegate, "operator", "ActivatePolicy", publisher.folder, publisher.component)
 
 
 @pytest.fixture(scope="session")
 def ids(publisher) -> dict[str, str]:
-    """Releases that are published once, by the texts of their versions."""
+    """Ids of releases that are published once, by version text."""
     return {text: publisher.create(text) for text in (version(1), version(2), version(3), broken(1))}
 
 
-# What the scenarios of `tests/e2e` expect of API Gateway and MiniStack does otherwise; README.md has the list.
+# Tests of `tests/e2e` in which MiniStack departs from API Gateway. README.md has the list.
 DEPARTURES = {
-    "test_a_token_in_the_sub_protocol_pair": "it does not pass on the sub-protocol that `$connect` accepts",
-    "test_a_stage_that_is_not_there_403": "it opens the socket",
-    "test_without_a_token_401": "it answers an authorizer's `Unauthorized` with 500",
+    "test_token_in_the_sub_protocol_pair_is_accepted": "MiniStack drops the accepted sub-protocol",
+    "test_unknown_stage_is_refused_with_403": "MiniStack opens the socket",
+    "test_missing_token_is_refused_with_401": "MiniStack answers an authorizer's `Unauthorized` with 500",
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expects the departures to fail, so that it is noticed when MiniStack mends one."""
+    """Marks the departures as strict expected failures, so that a fix in MiniStack is noticed."""
     for item in items:
         if reason := DEPARTURES.get(item.name):
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))

@@ -1,4 +1,4 @@
-"""The CDK app's template, deployed on the emulator as `cdk deploy` would: assets to S3, then CloudFormation."""
+"""Deployment of the CDK app's template on the emulator, like `cdk deploy`: assets to S3, then CloudFormation."""
 
 import copy
 import json
@@ -15,10 +15,10 @@ from emulator import REGION, Emulator, environment
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 ACCOUNT = "000000000000"
-# Where `cdk bootstrap` would have put them.
+# Bucket and parameter that `cdk bootstrap` creates.
 ASSETS_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
-# The first run installs the command line.
+# Time limit in seconds. The first run installs the command line.
 CDK_SECONDS = 240
 ROUTE_RESPONSE = "AWS::ApiGatewayV2::RouteResponse"
 
@@ -27,33 +27,33 @@ Template = dict
 
 @dataclass(frozen=True)
 class Deployment:
-    """An app that is deployed on an emulator."""
+    """An app on an emulator."""
 
     emulator: Emulator
     name: str
     stage: str
     template: Template
     outputs: dict[str, str]
+    # Physical ids by logical ids.
     resources: dict[str, str]
-    """Physical ids by logical ids."""
 
     @property
     def api(self) -> str:
-        """The API's id."""
+        """Id of the API."""
         return self.physical_id("AWS::ApiGatewayV2::Api")
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """URL that clients connect to."""
         return self.emulator.web_socket_url(self.api, self.stage)
 
     def physical_id(self, kind: str) -> str:
-        """The physical id of the one resource of `kind`."""
+        """Returns the physical id of the only resource of this type."""
         (name,) = (name for name, resource in self.template["Resources"].items() if resource["Type"] == kind)
         return self.resources[name]
 
     def function(self, serves: str) -> str:
-        """The logical id of the handler or the authorizer."""
+        """Returns the logical id of the handler or the authorizer."""
         (name,) = (
             name
             for name, resource in self.template["Resources"].items()
@@ -63,11 +63,11 @@ class Deployment:
         return name
 
     def items(self, output: str) -> list[dict]:
-        """All items of the table that an output names."""
+        """Returns all items of the table that an output names."""
         return self.emulator.client("dynamodb").scan(TableName=self.outputs[output])["Items"]
 
     def logs(self, function: str) -> str:
-        """What the function with this logical id logged."""
+        """Returns the log of the function with this logical id."""
         group = self.template["Resources"][function]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
         events = self.emulator.client("logs").filter_log_events(logGroupName=self.resources[group])["events"]
         return "\n".join(event["message"] for event in events)
@@ -92,13 +92,13 @@ def synthesize(package: Path, output: Path, emulator: Emulator, stage: str = "de
 def deploy(
     emulator: Emulator, assembly: Path, name: str, stage: str = "dev", change: Callable[[Template], None] | None = None
 ) -> Deployment:
-    """Deploys a synthesised stack under `name`, after `change` of its template."""
+    """Deploys a synthesised stack under `name`. `change` may edit its template first."""
     (path,) = assembly.glob(f"*-{stage}.template.json")
     template = json.loads(path.read_text())
     if change:
         change(template)
     publish_assets(emulator, assembly)
-    accepted = as_ministack_takes_it(template)
+    accepted = adapt_to_ministack(template)
     cloudformation = emulator.client("cloudformation")
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(accepted), Capabilities=["CAPABILITY_IAM"])
     try:
@@ -115,19 +115,19 @@ def deploy(
 
 
 def deploy_by_command(emulator: Emulator, assembly: Path, stage: str = "dev") -> Deployment:
-    """Deploys a synthesised stack with the CDK's own command line, which must have bootstrapped the emulator.
+    """Deploys a synthesised stack with the CDK's command line. The emulator must be bootstrapped.
 
-    The template in `assembly` becomes what MiniStack takes.
+    Adapts the template in `assembly` to MiniStack.
     """
     (path,) = assembly.glob(f"*-{stage}.template.json")
-    template = as_ministack_takes_it(json.loads(path.read_text()))
+    template = adapt_to_ministack(json.loads(path.read_text()))
     path.write_text(json.dumps(template))
     cdk(emulator, "deploy", "--app", str(assembly), "--require-approval", "never")
     return describe(emulator, path.name.removesuffix(".template.json"), stage, template)
 
 
 def cdk(emulator: Emulator, *arguments: str) -> None:
-    """Runs the CDK's command line, as the Makefile of `infra/` pins it, against the emulator."""
+    """Runs the CDK's command line, in the version that `infra/Makefile` pins, against the emulator."""
     (command,) = re.findall(r"^CDK := (.+)$", (INFRA / "Makefile").read_text(), re.MULTILINE)
     run = subprocess.run(
         [*command.split(), *arguments],
@@ -143,12 +143,12 @@ def cdk(emulator: Emulator, *arguments: str) -> None:
 
 
 def with_node(variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables, with the virtual environment's `node` and `npx` first on the path."""
+    """Returns the variables with the virtual environment's `node` and `npx` first on the path."""
     return {**variables, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"}
 
 
 def describe(emulator: Emulator, name: str, stage: str, template: Template) -> Deployment:
-    """What a deployed stack has become."""
+    """Reads the outputs and resources of a deployed stack."""
     cloudformation = emulator.client("cloudformation")
     (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
@@ -172,7 +172,7 @@ def delete(deployment: Deployment) -> None:
 
 
 def configure(emulator: Emulator, values: Mapping[str, str], *, secrets: bool = False) -> None:
-    """Puts the chat's parameters, or secrets, for the stage `dev`, as the guide says."""
+    """Creates the chat's parameters, or secrets, for the stage `dev` as in the guide."""
     for value_name, value in values.items():
         name = f"/tidegate/chat/dev/{value_name}"
         if secrets:
@@ -182,13 +182,13 @@ def configure(emulator: Emulator, values: Mapping[str, str], *, secrets: bool = 
 
 
 def without_parameter(template: Template) -> None:
-    """Leaves out the parameter that another deployment of the same stage has."""
-    kept = {name: it for name, it in template["Resources"].items() if it["Type"] != "AWS::SSM::Parameter"}
-    template["Resources"] = kept
+    """Removes the parameter, which exists once a stage."""
+    resources = template["Resources"].items()
+    template["Resources"] = {name: one for name, one in resources if one["Type"] != "AWS::SSM::Parameter"}
 
 
 def publish_assets(emulator: Emulator, assembly: Path) -> None:
-    """Does what `cdk bootstrap` and the upload of `cdk deploy` leave behind."""
+    """Creates the bucket and parameter of `cdk bootstrap`, and uploads the assets."""
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket=ASSETS_BUCKET)
     emulator.client("ssm").put_parameter(Name=BOOTSTRAP_VERSION, Value="30", Type="String", Overwrite=True)
@@ -199,26 +199,28 @@ def publish_assets(emulator: Emulator, assembly: Path) -> None:
                 s3.put_object(Bucket=ASSETS_BUCKET, Key=destination["objectKey"], Body=content)
 
 
-def as_ministack_takes_it(template: Template) -> Template:
-    """The template without what MiniStack's CloudFormation rejects, and with what its IAM insists on."""
+def adapt_to_ministack(template: Template) -> Template:
+    """Returns the template without the resources that MiniStack rejects, and with the policies that it requires."""
     accepted = copy.deepcopy(template)
     accepted["Resources"] = {
         name: resource for name, resource in accepted["Resources"].items() if resource["Type"] != ROUTE_RESPONSE
     }
     for statement in statements(accepted):
-        # It checks GetParameters against `*`, where AWS checks each parameter.
+        # MiniStack checks GetParameters against `*`; AWS checks each parameter.
         if statement["Action"] == "ssm:GetParameters":
             statement["Resource"] = "*"
     for resource in accepted["Resources"].values():
         if resource["Type"] == "AWS::S3::BucketPolicy":
-            # It listens on HTTP alone.
+            # MiniStack listens on HTTP only.
             document = resource["Properties"]["PolicyDocument"]
-            document["Statement"] = [it for it in document["Statement"] if "SecureTransport" not in json.dumps(it)]
+            document["Statement"] = [
+                statement for statement in document["Statement"] if "SecureTransport" not in json.dumps(statement)
+            ]
     return accepted
 
 
 def statements(template: Template) -> list[dict]:
-    """Every statement of every role's policy."""
+    """Returns every statement of every role's policy."""
     return [
         statement
         for resource in template["Resources"].values()
@@ -228,7 +230,7 @@ def statements(template: Template) -> list[dict]:
 
 
 def add_route_responses(deployment: Deployment, template: Template) -> None:
-    """Makes the route responses through API Gateway's own API, which MiniStack has."""
+    """Creates the route responses through API Gateway's API, which MiniStack supports."""
     gateway = deployment.emulator.client("apigatewayv2")
     for resource in template["Resources"].values():
         if resource["Type"] == ROUTE_RESPONSE:

@@ -1,6 +1,6 @@
-"""MiniStack, an AWS on this machine: started on a free port of 127.0.0.1, stopped by its own process id.
+"""MiniStack, an emulated AWS. It starts on a free port of 127.0.0.1 and is stopped by its process id.
 
-What it cannot show, and where it departs from AWS, is in README.md.
+README.md lists its limits and its departures from AWS.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from pathlib import Path
 import boto3
 
 REGION = "us-east-1"
-# MiniStack's own: with these everything is allowed, even where it enforces policies.
+# MiniStack's root credentials: they allow every action, even if MiniStack enforces policies.
 ROOT_KEY = "test"
 START_SECONDS = 60
-# It waits for sockets that tests left open; nothing that it keeps is needed after them.
+# MiniStack waits for open sockets when it stops. No test needs its state after that.
 STOP_SECONDS = 2
 
-# MiniStack's Runtime API answers in two writes. With Nagle's algorithm each event would wait 40 ms for an
-# acknowledgement, which no bootstrap is to blame for.
+# MiniStack's Runtime API responds in two writes. With Nagle's algorithm, each event would wait 40 ms for an
+# acknowledgement.
 LAUNCH = """
 import socketserver
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
@@ -45,20 +45,20 @@ class Emulator:
 
     @property
     def endpoint(self) -> str:
-        """Where its APIs are."""
+        """URL of its APIs."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def callback_url(self) -> str:
-        """Where `@connections` is, as `-c callback-url=` takes it."""
+        """URL of `@connections`, as the value of `-c callback-url=`."""
         return f"{self.endpoint}/_aws/execute-api/{{api}}/{{stage}}"
 
     def web_socket_url(self, api: str, stage: str) -> str:
-        """Where clients of an API connect."""
+        """Returns the URL that clients of an API connect to."""
         return f"ws://127.0.0.1:{self.port}/_aws/execute-api/{api}/{stage}"
 
     def client(self, service: str, **options):
-        """An AWS client that may do everything."""
+        """Returns an AWS client with root credentials."""
         return boto3.client(
             service,
             region_name=REGION,
@@ -71,7 +71,7 @@ class Emulator:
 
 @contextlib.contextmanager
 def running(directory: Path, *, enforce_policies: bool = False) -> Iterator[Emulator]:
-    """Runs MiniStack, with its files in `directory`; with `enforce_policies` an execution role allows what it says."""
+    """Runs MiniStack with its files in `directory`. With `enforce_policies`, it enforces execution roles."""
     port = free_port()
     log = directory / "ministack.log"
     directory.joinpath("tmp").mkdir()
@@ -82,7 +82,7 @@ def running(directory: Path, *, enforce_policies: bool = False) -> Iterator[Emul
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Its functions are its children, and end with its process group.
+            # Its functions are child processes, and end with its process group.
             start_new_session=True,
         )
     try:
@@ -93,7 +93,7 @@ def running(directory: Path, *, enforce_policies: bool = False) -> Iterator[Emul
 
 
 def environment(port: int, temporary: Path, enforce_policies: bool) -> dict[str, str]:
-    """What MiniStack, and through it every function, finds in its environment: nothing of the caller's AWS."""
+    """Returns the environment of MiniStack and its functions, without the caller's AWS variables."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TIDEGATE_"))}
     return kept | {
         "BIND_HOST": "127.0.0.1",
@@ -109,14 +109,14 @@ def environment(port: int, temporary: Path, enforce_policies: bool) -> dict[str,
 
 
 def free_port() -> int:
-    """A port that nothing listens on. MiniStack takes no socket and no port 0."""
+    """Returns a free port. MiniStack accepts neither a socket nor port 0."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def wait_until_ready(process: subprocess.Popen, port: int, log: Path) -> None:
-    """Waits until the health page answers."""
+    """Waits until the health page responds."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -125,13 +125,13 @@ def wait_until_ready(process: subprocess.Popen, port: int, log: Path) -> None:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=1):
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
-            # Nothing tells when it listens, so it is asked again soon.
+            # MiniStack does not announce that it listens, so ask again.
             time.sleep(0.05)
     raise RuntimeError(f"MiniStack did not start\n{log.read_text(errors='replace')}")
 
 
 def stop(process: subprocess.Popen) -> None:
-    """Asks MiniStack to stop, then ends its process group, the functions included."""
+    """Terminates MiniStack, then kills its process group with the functions."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)

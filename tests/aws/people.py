@@ -1,4 +1,4 @@
-"""Who works with a deployed stage from elsewhere: users with a policy each, and the command line as them."""
+"""Users who manage a deployed stage: each has one policy, and runs the command line with its own credentials."""
 
 import os
 import subprocess
@@ -8,20 +8,20 @@ from pathlib import Path
 import boto3
 from deployment import Deployment
 from emulator import REGION
-from releases import Versions
+from releases import VersionedApp
 
 CHAT = Path(__file__).resolve().parents[2] / "guest" / "examples" / "chat"
 COMMAND_SECONDS = 120
 
 
 @dataclass
-class Person(Versions):
-    """Somebody with the sources of an app and credentials of their own."""
+class User(VersionedApp):
+    """A user with the sources of an app and AWS credentials."""
 
     credentials: dict[str, str] | None = None
 
     def client(self, service: str):
-        """An AWS client with their credentials."""
+        """Returns an AWS client with the user's credentials."""
         return boto3.client(
             service,
             region_name=REGION,
@@ -31,7 +31,7 @@ class Person(Versions):
         )
 
 
-def hire(
+def create_user(
     app: Deployment,
     tidegate: Path,
     name: str,
@@ -39,8 +39,8 @@ def hire(
     folder: Path,
     component: bytes,
     keys: list[Path] | None = None,
-) -> Person:
-    """Makes a user who may do what a policy of the stack says, and works in `folder`."""
+) -> User:
+    """Creates a user with a policy of the stack, who works in `folder`."""
     iam = app.emulator.client("iam")
     iam.create_user(UserName=name)
     iam.attach_user_policy(UserName=name, PolicyArn=app.outputs[policy])
@@ -64,11 +64,11 @@ def hire(
             timeout=COMMAND_SECONDS,
         )
 
-    return Person(folder, component, run, keys or [], ("--stage", app.stage), credentials)
+    return User(folder, component, run, keys or [], ("--stage", app.stage), credentials)
 
 
 def manifest(key: Path) -> str:
-    """The chat's manifest with the component of many versions in one place, nothing to be built, and the key."""
+    """Returns the chat's manifest without build commands, with the component of many versions and the key."""
     lines = (CHAT / "tidegate.toml").read_text().splitlines()
     text = "\n".join(line for line in lines if not line.startswith(("build =", "watch =")))
     text = text.replace('"../../target/', f'"{CHAT.parents[1] / "target"}/')

@@ -1,4 +1,4 @@
-"""The roles of a deployed app, and how to take an action from one for a while."""
+"""The roles of a deployed app, and the temporary removal of an action from a role."""
 
 import contextlib
 import json
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from deployment import Deployment
 
-# What every function may do whatever its app is granted.
+# Actions of every function, independent of the app's grants.
 OF_EVERY_FUNCTION = ("logs:", "xray:")
 
 
 @dataclass(frozen=True, order=True)
 class Permission:
-    """An action that a function's role allows."""
+    """An action in the role of a function."""
 
     serves: str
     sid: str
@@ -24,7 +24,7 @@ class Permission:
 
 
 def permissions(app: Deployment) -> set[Permission]:
-    """What the app's functions may do, logs and traces excepted."""
+    """Returns the actions of the app's functions, without those for logs and traces."""
     return {
         Permission(serves, statement["Sid"], action)
         for serves in ("handler", "authorizer")
@@ -37,7 +37,7 @@ def permissions(app: Deployment) -> set[Permission]:
 
 @contextlib.contextmanager
 def without(app: Deployment, permission: Permission) -> Iterator[None]:
-    """Takes an action from a role, and from the processes that have begun with it."""
+    """Removes an action from a role, and restarts the function's processes, within the block."""
     iam, name = app.emulator.client("iam"), role(app, permission.serves)
     before = policies(app, name)
     for policy, document in before.items():
@@ -54,33 +54,33 @@ def without(app: Deployment, permission: Permission) -> Iterator[None]:
 
 
 def less(statement: dict, permission: Permission) -> dict:
-    """The statement without the action, when it is the one that has it."""
+    """Returns the statement without the action, if the statement allows it."""
     if statement.get("Sid") != permission.sid:
         return statement
     return statement | {"Action": [action for action in actions(statement) if action != permission.action]}
 
 
 def actions(statement: dict) -> list[str]:
-    """The actions of a statement, which may be one text."""
+    """Returns the actions of a statement, which may be a single string."""
     value = statement["Action"]
     return [value] if isinstance(value, str) else value
 
 
 def role(app: Deployment, serves: str) -> str:
-    """The name of a function's role."""
+    """Returns the name of a function's role."""
     function = app.template["Resources"][app.function(serves)]
     return app.resources[function["Properties"]["Role"]["Fn::GetAtt"][0]]
 
 
 def policies(app: Deployment, role: str) -> dict[str, dict]:
-    """A role's inline policies by name."""
+    """Returns a role's inline policies by name."""
     iam = app.emulator.client("iam")
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     return {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
 
 
 def restart(app: Deployment, serves: str) -> None:
-    """Ends a function's processes, by changing what they were started with."""
+    """Ends a function's processes by an update of its configuration."""
     function = app.resources[app.function(serves)]
     client = app.emulator.client("lambda")
     environment = client.get_function_configuration(FunctionName=function)["Environment"]

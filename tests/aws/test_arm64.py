@@ -1,4 +1,4 @@
-"""The package for Lambda's arm64, whose bootstrap and artifacts run here in qemu's user mode."""
+"""The package for Lambda's arm64. Its bootstrap and artifacts run in qemu's user mode."""
 
 import zipfile
 from pathlib import Path
@@ -8,7 +8,7 @@ import deployment
 import pytest
 from conftest import MOTD, package_for
 
-# Where Debian's `libc6-arm64-cross` has the C library.
+# Folder of the C library in Debian's `libc6-arm64-cross`.
 SYSROOT = "/usr/aarch64-linux-gnu"
 SCRIPT = f"""#!/bin/sh
 exec qemu-aarch64 -L {SYSROOT} "$(dirname "$0")/aarch64/bootstrap"
@@ -17,7 +17,7 @@ exec qemu-aarch64 -L {SYSROOT} "$(dirname "$0")/aarch64/bootstrap"
 
 @pytest.fixture(scope="module")
 def url(ministack, tmp_path_factory):
-    """The arm64 package, deployed."""
+    """URL of the deployed arm64 package."""
     folder = tmp_path_factory.mktemp("arm64")
     package = under_qemu(package_for("aarch64"), folder / "chat.zip")
     assembly = deployment.synthesize(package, folder / "cdk.out", ministack)
@@ -37,7 +37,7 @@ def test_connect_and_echo(url, token):
 
 
 def under_qemu(package: Path, changed: Path) -> Path:
-    """The package with a script in the bootstrap's place, which runs it."""
+    """Replaces the bootstrap by a script that runs it in qemu."""
     with zipfile.ZipFile(package) as before, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as after:
         for entry in before.infolist():
             content = before.read(entry)

@@ -1,4 +1,4 @@
-"""Events from files, given to the packaged bootstrap by `cargo lambda invoke`."""
+"""Events from files, sent to the packaged bootstrap by `cargo lambda invoke`."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from waiting import wait_until
 CARGO_LAMBDA = Path(sys.executable).parent / "cargo-lambda"
 HOST = Path(__file__).resolve().parents[2] / "host"
 FIXTURES = HOST / "event" / "tests" / "fixtures"
-# cargo-lambda knows functions by the binaries of the workspace that it is run in.
+# cargo-lambda finds functions by the binaries of the current workspace.
 WORKSPACE = HOST / "lambda"
 FUNCTION = "bootstrap"
 SECONDS = 10
@@ -25,7 +25,7 @@ SECONDS = 10
 
 @pytest.fixture(scope="module")
 def invoke(app, package, tmp_path_factory):
-    """Gives the handler an event, and returns the answer's JSON."""
+    """Sends the handler an event, and returns the JSON response."""
     folder = tmp_path_factory.mktemp("cargo-lambda")
     port = str(emulator.free_port())
     address = ["--invoke-address", "127.0.0.1", "--invoke-port", port]
@@ -43,11 +43,11 @@ def invoke(app, package, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["connect", "message", "disconnect-1005"])
-def test_a_fixture_is_answered(invoke, name):
+def test_fixture_event_is_answered(invoke, name):
     assert invoke(FIXTURES / f"{name}.json")["statusCode"] == 200
 
 
-def test_a_route_answers_with_its_reply(invoke, tmp_path):
+def test_route_reply_is_returned(invoke, tmp_path):
     event = json.loads((FIXTURES / "message.json").read_text())
     event["requestContext"]["routeKey"] = "echo"
     event["body"] = '{"action":"echo"}'
@@ -57,7 +57,7 @@ def test_a_route_answers_with_its_reply(invoke, tmp_path):
 
 
 def unpacked(package: Path, folder: Path) -> Path:
-    """The package's bootstrap beside the rest of it."""
+    """Unpacks a package, and returns its bootstrap."""
     with zipfile.ZipFile(package) as archive:
         archive.extractall(folder)
     bootstrap = folder / "bootstrap"
@@ -66,7 +66,7 @@ def unpacked(package: Path, folder: Path) -> Path:
 
 
 def environment(app: Deployment, port: str) -> dict[str, str]:
-    """What the deployed handler has, with cargo-lambda's Runtime API."""
+    """Returns the deployed handler's environment, with cargo-lambda's Runtime API."""
     function = app.resources[app.function("handler")]
     configuration = app.emulator.client("lambda").get_function_configuration(FunctionName=function)
     return configuration["Environment"]["Variables"] | {
@@ -83,7 +83,7 @@ def environment(app: Deployment, port: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def running(command: list, log: Path, variables: dict[str, str] | None = None) -> Iterator[Path]:
-    """Runs a program, with what it says in a file."""
+    """Runs a program within the block, with its output in a file."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TIDEGATE_"))}
     with log.open("wb") as output:
         process = subprocess.Popen(

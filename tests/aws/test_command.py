@@ -1,4 +1,4 @@
-"""The CDK's own command line: bootstrap, deploy, and deploy again."""
+"""The CDK's command line: bootstrap, deploy, and deploy again."""
 
 import json
 import zipfile
@@ -12,14 +12,14 @@ import pytest
 
 @pytest.fixture
 def bootstrapped(tmp_path_factory, secret):
-    """An AWS that `cdk bootstrap` has prepared. Policies are not enforced: MiniStack denies its bucket's own roles."""
+    """An emulated AWS after `cdk bootstrap`. Policies are not enforced: MiniStack denies the bucket's own roles."""
     with emulator.running(tmp_path_factory.mktemp("bootstrapped")) as started:
         deployment.cdk(started, "bootstrap", f"aws://{deployment.ACCOUNT}/{emulator.REGION}")
         deployment.configure(started, {"jwt-secret": secret, "motd": "Deployed."})
         yield started
 
 
-def test_a_second_deployment_keeps_the_api_and_the_tables(bootstrapped, package, token, tmp_path):
+def test_second_deployment_keeps_the_api_and_the_tables(bootstrapped, package, token, tmp_path):
     first = deployment.deploy_by_command(bootstrapped, deployment.synthesize(package, tmp_path / "first", bootstrapped))
     with chat.Client(first.url, token("ann")) as ann:
         ann.say("kept")
@@ -34,12 +34,12 @@ def test_a_second_deployment_keeps_the_api_and_the_tables(bootstrapped, package,
     with chat.Client(second.url, token("ann")) as ann:
         assert [message["text"] for message in ann.history()] == ["kept"]
         ann.socket.send("hello?")
-        while (said := ann.socket.recv(timeout=chat.PATIENCE)) != "hello?":
-            assert json.loads(said)["type"]
+        while (text := ann.socket.recv(timeout=chat.TIMEOUT)) != "hello?":
+            assert json.loads(text)["type"]
 
 
 def with_routes_swapped(package: Path, changed: Path) -> Path:
-    """The package with the components of two routes exchanged, which is seen from outside."""
+    """Exchanges the components of two routes, which clients can observe."""
     with zipfile.ZipFile(package) as before, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as after:
         for entry in before.infolist():
             content = before.read(entry)

@@ -1,4 +1,4 @@
-"""What the deployed chat keeps in its tables, and what its functions say to Lambda."""
+"""The tables of the deployed chat, and the responses of its functions to Lambda."""
 
 import json
 import time
@@ -12,15 +12,15 @@ from deployment import Deployment
 from waiting import wait_until
 
 FIXTURES = Path(__file__).resolve().parents[2] / "host" / "event" / "tests" / "fixtures"
-# A connection that has been there for longer than this is believed to be gone when a post says so.
+# Age in seconds above which a connection is reaped if a post reports that it is gone.
 YOUNG_SECONDS = 60
 
 
-def test_the_greeting_has_the_deployed_configuration(join):
+def test_greeting_has_the_deployed_configuration(join):
     assert join("ann").receive(type="welcome")["motd"] == MOTD
 
 
-def test_connections_and_memberships_go_with_their_socket(app, join):
+def test_connection_and_membership_rows_end_with_their_socket(app, join):
     ann, room = join("ann"), chat.room("kept")
     connection = ann.receive(type="welcome")["connection"]
     ann.enter(room)
@@ -31,19 +31,19 @@ def test_connections_and_memberships_go_with_their_socket(app, join):
     wait_until(lambda: connection not in ids(app, "ConnectionsTable") | ids(app, "GroupsTable"))
 
 
-def test_a_message_is_stored(app, join):
+def test_message_is_stored(app, join):
     ann, text = join("ann"), chat.unique("stored")
     ann.say(text)
     assert text in [item["text"]["S"] for item in app.items("StorageTable")]
 
 
-def test_a_stale_connection_is_reaped_and_a_fresh_one_is_not(app, join):
+def test_stale_connections_are_reaped_and_fresh_ones_are_not(app, join):
     ann, room = join("ann"), chat.room("stale")
     ann.enter(room)
     register(app, "stale", room, age=2 * YOUNG_SECONDS)
-    # A post to a connection whose handshake has not ended says the same as one to a connection that is gone.
+    # A post to a connection whose handshake has not ended fails like a post to a connection that is gone.
     register(app, "fresh", room, age=0)
-    # Reaping follows the message, so it has happened by the next answer.
+    # Reaping follows the message.
     ann.say(chat.unique("anybody?"), room)
     wait_until(lambda: "stale" not in ids(app, "ConnectionsTable") | ids(app, "GroupsTable"))
     ann.say(chat.unique("still there?"), room)
@@ -51,7 +51,7 @@ def test_a_stale_connection_is_reaped_and_a_fresh_one_is_not(app, join):
     assert "fresh" in ids(app, "ConnectionsTable") & ids(app, "GroupsTable")
 
 
-def test_the_stack_says_which_routing_it_has(app, package):
+def test_stack_stores_its_routing_fingerprint(app, package):
     with zipfile.ZipFile(package) as archive:
         fingerprint = archive.read("routing-fingerprint").decode().strip()
     name = "/tidegate-stack/chat/dev/routing-fingerprint"
@@ -59,7 +59,7 @@ def test_the_stack_says_which_routing_it_has(app, package):
     assert parameter["Value"] == app.outputs["Fingerprint"] == fingerprint
 
 
-def test_a_handshake_without_a_token_is_a_function_error_that_api_gateway_knows(app):
+def test_handshake_without_a_token_is_the_unauthorized_function_error(app):
     event = json.loads((FIXTURES / "authorizer.json").read_text())
     nowhere = ("headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters")
     event |= {place: {} for place in nowhere}
@@ -67,12 +67,12 @@ def test_a_handshake_without_a_token_is_a_function_error_that_api_gateway_knows(
         FunctionName=app.resources[app.function("authorizer")], Payload=json.dumps(event)
     )
     assert answer["FunctionError"]
-    # API Gateway answers this with 401, and only this.
+    # API Gateway maps exactly this message to 401.
     assert json.loads(answer["Payload"].read())["errorMessage"] == "Unauthorized"
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": [{"eventSource": "aws:sqs"}]}], ids=["empty", "another service's"])
-def test_an_event_of_an_unknown_shape_is_a_function_error_and_the_next_is_answered(app, join, event):
+def test_unknown_event_is_a_function_error_and_the_next_event_works(app, join, event):
     answer = app.emulator.client("lambda").invoke(
         FunctionName=app.resources[app.function("handler")], Payload=json.dumps(event)
     )
@@ -82,13 +82,15 @@ def test_an_event_of_an_unknown_shape_is_a_function_error_and_the_next_is_answer
 
 
 def ids(app: Deployment, table: str) -> set[str]:
-    """The connections that a table knows."""
+    """Returns the connection ids in a table."""
     return {item["connection_id"]["S"] for item in app.items(table)}
 
 
 def register(app: Deployment, connection: str, room: str, *, age: int) -> None:
-    """Writes the rows of a connection that has no socket."""
-    now, group, dynamodb = int(time.time()), f"room-{room}", app.emulator.client("dynamodb")
+    """Writes the rows of a connection without a socket."""
+    now = int(time.time())
+    group = f"room-{room}"
+    dynamodb = app.emulator.client("dynamodb")
     end = {"N": str(now + 3_600)}
     row = {
         "connection_id": {"S": connection},

@@ -1,4 +1,4 @@
-"""The roles: what they allow is enough, which every scenario shows, and each action is needed."""
+"""The roles: every action is needed. The other tests show that the actions suffice."""
 
 import contextlib
 import dataclasses
@@ -11,7 +11,7 @@ from releases import broken, version
 from waiting import wait_until
 from websockets.exceptions import WebSocketException
 
-# Each action of each statement, with what of the chat needs it.
+# Every action of every statement, with the part of the chat that needs it.
 NEEDED = [
     Permission("authorizer", "Config", "ssm:GetParameters"),  # the secret that tokens are checked with
     Permission("handler", "Callback", "execute-api:ManageConnections"),  # every message
@@ -27,7 +27,7 @@ NEEDED = [
     Permission("handler", "StorageRead", "dynamodb:Query"),  # the history
     Permission("handler", "StorageWrite", "dynamodb:PutItem"),  # a message
 ]
-# What both functions need to follow releases, with what of it does.
+# Actions that both functions need to follow releases, with their purpose.
 FOLLOWING = [
     Permission(serves, sid, action)
     for serves in ("authorizer", "handler")
@@ -39,9 +39,9 @@ FOLLOWING = [
         ("ReleaseStatus", "dynamodb:UpdateItem"),  # counting what it did
     )
 ]
-# MiniStack says of a missing object that it is missing to whoever asks; S3 only to who may list the bucket.
-UNNOTICED = [Permission(serves, "ReleaseBucket", "s3:ListBucket") for serves in ("authorizer", "handler")]
-# What a grant of storage allows and the chat happens not to do.
+# MiniStack reports a missing object to every caller; S3 only to callers with this action.
+NOT_OBSERVABLE = [Permission(serves, "ReleaseBucket", "s3:ListBucket") for serves in ("authorizer", "handler")]
+# Actions of a storage grant that the chat does not use.
 UNUSED = [
     Permission("handler", "StorageRead", "dynamodb:BatchGetItem"),
     Permission("handler", "StorageRead", "dynamodb:ConditionCheckItem"),
@@ -50,35 +50,35 @@ UNUSED = [
 ]
 
 
-def test_every_action_is_accounted_for(app):
-    assert sorted(permissions(app)) == sorted(NEEDED + FOLLOWING + UNNOTICED + UNUSED)
+def test_roles_allow_the_listed_actions_only(app):
+    assert sorted(permissions(app)) == sorted(NEEDED + FOLLOWING + NOT_OBSERVABLE + UNUSED)
 
 
 @pytest.mark.parametrize("permission", NEEDED, ids=str)
-def test_an_action_that_is_taken_away_is_missed(app, token, permission):
-    before = misses(app, permission)
+def test_removed_action_is_denied(app, token, permission):
+    before = denials(app, permission)
     with without(app, permission):
-        live_until_missed(app, token("ann"), permission, before)
+        chat_until_denied(app, token("ann"), permission, before)
 
 
 @pytest.mark.parametrize("permission", FOLLOWING, ids=str)
-def test_an_action_on_releases_that_is_taken_away_is_missed(app, token, ids, operator, permission):
-    before = misses(app, permission)
-    operator.do("activate", ids[version(1)], "--allow-new-grants")
+def test_removed_release_action_is_denied(app, token, ids, operator, permission):
+    before = denials(app, permission)
+    operator.release("activate", ids[version(1)], "--allow-new-grants")
     try:
-        # The other function would halt it first.
+        # Otherwise the other function would halt the canary first.
         other = "authorizer" if permission.serves == "handler" else "handler"
         with without(app, permission), without(app, dataclasses.replace(permission, serves=other)):
-            operator.do("canary", ids[broken(1)], "--percent", "100", "--error-budget", "0")
-            spend(app, operator.do("status")["pointer"]["canary"]["run"])
-            live_until_missed(app, token("ann"), permission, before)
+            operator.release("canary", ids[broken(1)], "--percent", "100", "--error-budget", "0")
+            count_failure(app, operator.release("status")["pointer"]["canary"]["run"])
+            chat_until_denied(app, token("ann"), permission, before)
     finally:
-        while operator.do("status")["pointer"].keys() & {"active", "canary"}:
-            operator.do("rollback")
+        while operator.release("status")["pointer"].keys() & {"active", "canary"}:
+            operator.release("rollback")
 
 
-def spend(app: Deployment, run: int) -> None:
-    """Counts a failure of a canary, as another host would: whoever counts next finds its budget spent."""
+def count_failure(app: Deployment, run: int) -> None:
+    """Counts a failure of a canary like another host would, so that the next failure exceeds the budget."""
     key = {"pk": {"S": "canary"}, "sk": {"S": f"{run:020}"}}
     app.emulator.client("dynamodb").update_item(
         TableName=app.outputs["ReleaseStatusTable"],
@@ -88,20 +88,20 @@ def spend(app: Deployment, run: int) -> None:
     )
 
 
-def live_until_missed(app: Deployment, token: str, permission: Permission, before: int) -> None:
-    """Lives in the chat, if need be again and again, until the action was refused more often than before."""
+def chat_until_denied(app: Deployment, token: str, permission: Permission, before: int) -> None:
+    """Repeats a chat session until the action has been denied more often than before."""
 
-    def missed() -> bool:
+    def denied() -> bool:
         with contextlib.suppress(WebSocketException):
-            live(app, token)
-        return misses(app, permission) > before
+            chat_session(app, token)
+        return denials(app, permission) > before
 
-    wait_until(missed)
+    wait_until(denied)
 
 
-def live(app: Deployment, token: str) -> None:
-    """A life in the chat: everything that a client can do. MiniStack takes one message of a client at a time."""
-    room = chat.room("life")
+def chat_session(app: Deployment, token: str) -> None:
+    """Uses every action of the chat. MiniStack processes one message of a client at a time."""
+    room = chat.room("session")
     with chat.Client(app.url, token) as client:
         client.send({"action": "join", "room": room})
         client.send({"action": "chat", "room": room, "text": "hello"})
@@ -109,9 +109,9 @@ def live(app: Deployment, token: str) -> None:
         client.send({"action": "leave", "room": room})
 
 
-def misses(app: Deployment, permission: Permission) -> int:
-    """How often the action was refused, as the function's log tells or MiniStack's where it never started."""
+def denials(app: Deployment, permission: Permission) -> int:
+    """Counts denials of the action in the function's log, and in MiniStack's for functions that did not start."""
     function = app.function(permission.serves)
     lines = [line for line in app.emulator.log.read_text().splitlines() if app.resources[function] in line]
-    said = f"is not authorized to perform: {permission.action}"
-    return sum(text.count(said) for text in (app.logs(function), *lines))
+    denial = f"is not authorized to perform: {permission.action}"
+    return sum(text.count(denial) for text in (app.logs(function), *lines))

@@ -22,13 +22,13 @@ def app(ministack, package, tmp_path_factory):
     deployment.delete(deployed)
 
 
-def test_the_authorizer_and_the_greeting_have_their_secrets(app):
+def test_authorizer_and_greeting_read_their_secrets(app):
     with chat.Client(app.url, tokens.make(SECRET, "ann")) as ann:
         welcome = ann.receive(type="welcome")
         assert (welcome["user"], welcome["motd"]) == ("ann", MOTD)
 
 
-def test_no_function_may_read_parameters(app):
+def test_functions_cannot_read_parameters(app):
     actions = {permission.action for permission in permissions(app)}
     assert NEEDED.action in actions
     assert not {action for action in actions if action.startswith("ssm:")}

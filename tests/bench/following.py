@@ -1,4 +1,4 @@
-"""A release of the chat that is published and active, for a package of it that follows releases."""
+"""A published and active release of the chat, for a package that follows releases."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ CHAT = HERE.parents[1] / "guest" / "examples" / "chat"
 # The stage of the functions.
 STAGE = "bench"
 COMMAND_SECONDS = 600
-# What the release has otherwise than the package: nothing that takes time.
+# A difference between the release and the package that takes no time.
 LIMIT, OTHER_LIMIT = 'time = "1s"', 'time = "2s"'
 
 
 def publish(tidegate: Path, package: Path, folder: Path) -> Path:
-    """Publishes and activates a release that differs from the package's, and returns where; it is made in a new folder.
-    The package trusts who signed it."""
+    """Publishes and activates a release that differs from the package's, in a new folder, and returns its store.
+
+    The package is changed to trust the release's key.
+    """
     folder.mkdir()
     key, store = folder / "bench.pem", folder / "releases"
     table = run(tidegate, "keys", "new", "bench", "--output", key)
@@ -34,16 +36,18 @@ def publish(tidegate: Path, package: Path, folder: Path) -> Path:
 
 
 def manifest() -> str:
-    """The chat's manifest with another limit, for a folder from where the components are elsewhere, and are built."""
+    """Returns the chat's manifest with another limit, absolute component paths and no build commands."""
     text = CHAT.joinpath("tidegate.toml").read_text()
     lines = [line for line in text.splitlines() if not line.startswith(("build = ", "watch = "))]
-    found = re.sub(r'^(source = )"(.+)"$', lambda it: f'{it[1]}"{(CHAT / it[2]).resolve()}"', "\n".join(lines), flags=re.M)
-    assert LIMIT in found
-    return found.replace(LIMIT, OTHER_LIMIT)
+    absolute = re.sub(
+        r'^(source = )"(.+)"$', lambda match: f'{match[1]}"{(CHAT / match[2]).resolve()}"', "\n".join(lines), flags=re.M
+    )
+    assert LIMIT in absolute
+    return absolute.replace(LIMIT, OTHER_LIMIT)
 
 
 def tables(keys: dict[str, dict]) -> str:
-    """Keys as the manifest has them."""
+    """Formats keys as tables of the manifest."""
     return "\n".join(
         f"[keys.{name}]\npublic-key = {json.dumps(key['public-key'])}\nstages = {json.dumps(key['stages'])}"
         for name, key in keys.items()

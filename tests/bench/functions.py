@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs the driver of the Lambda functions, prints medians and ratios, and keeps them in a page.
+"""Runs the driver of the Lambda functions, prints medians and ratios, and writes a page.
 
-Every function does the same job behind the same stand-in Runtime API and stub of AWS, on one machine. Absolute numbers
-therefore mean little, and most targets are ratios of one run.
+Every function does the same job behind the same stand-in Runtime API and stub of AWS, on one machine. Compare the
+ratios within one run, not absolute numbers.
 
-Warm events are timed on one core: driver and function wait for each other at each call, and waking up another core
-takes much of an event or nearly nothing, as the scheduler and the hypervisor have it.
+Warm events are timed on one core. Driver and function wait for each other at each call, and the time to wake another
+core depends on the scheduler and the hypervisor.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from tables import keep, number, spread, verdict
 SECTION = "lambda"
 APP = HERE / "python"
 OWN, NATIVE, ONE_THREAD, PYTHON = "tidegate", "native", "native_one_thread", "python"
-# The functions, as the driver and as the page call them.
+# Names of the functions for the driver and on the page.
 FUNCTIONS = {OWN: "tidegate", NATIVE: "native", ONE_THREAD: "native, one thread", PYTHON: "python"}
-# Tidegate's function with releases to follow: none is active, or another than the package's.
+# Tidegate's function with a store of releases: none is active, or one that differs from the package's.
 FOLLOWING, RELEASED = "tidegate_following", "tidegate_released"
-HOSTS = {OWN: "no releases to follow", FOLLOWING: "none active", RELEASED: "another one active"}
+HOSTS = {OWN: "no store", FOLLOWING: "none active", RELEASED: "another release active"}
 DRIVER_SECONDS = 1_800
-# What is read from the runs on one core.
+# Readings of the runs on one core.
 WARM = ["echo", "chat", "memory_kib"]
-# How many of them there are, each with processes of its own: where one happens to lie in memory makes a twentieth of an echo.
+# Number of runs with fresh processes. The placement of a process in memory changes an echo by a twentieth.
 WARM_RUNS = 5
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the driver measured, and how large each function's package is."""
+    """The driver's measurements, and the size of each function's package."""
 
     measured: dict
     package_bytes: dict[str, int]
@@ -62,18 +62,18 @@ class Report:
         return self.of(function)[kind]["p50_us"]
 
     def fanout(self, function: str) -> float:
-        """How much longer a broadcast takes than its posts must."""
+        """Returns the ratio of a broadcast's time to the least time that its posts take."""
         return statistics.median(self.of(function)["fanout_ms"]) / statistics.median(self.of(function)["bound_ms"])
 
 
 @dataclass(frozen=True)
 class Target:
-    """What Tidegate promises of its function."""
+    """A target for Tidegate's function."""
 
     title: str
     reading: Callable[[Report], float]
     limit: float
-    # `least` when a larger number is better, else `most`.
+    # `least` if a larger number is better, else `most`.
     bound: str = "most"
     form: str = "{:.2f}"
 
@@ -84,7 +84,7 @@ class Target:
 
 
 def against(native: str) -> list[Target]:
-    """What Tidegate promises beside a native function."""
+    """Returns the targets relative to a native function."""
     name = FUNCTIONS[native]
     return [
         Target(f"cold start ≤ 1.10 × {name}", lambda it: it.cold(OWN) / it.cold(native), 1.10),
@@ -122,35 +122,35 @@ TARGETS = [
     ],
 ]
 
-# What is shown of each function: a title, and how a cell reads.
+# Rows of the table of functions: a title, and the text of a cell.
 ROWS: list[tuple[str, Callable[[Report, str], str]]] = [
     ("cold start, ms", lambda it, name: spread(it.of(name)["cold_ms"])),
     ("warm echo: p50, µs", lambda it, name: number(it.of(name)["echo"]["p50_us"])),
     ("warm echo: p99, µs", lambda it, name: number(it.of(name)["echo"]["p99_us"])),
     (
-        "warm echo: p50 until the next event is asked for, µs",
+        "warm echo: p50 to the request for the next event, µs",
         lambda it, name: number(it.of(name)["echo"]["round_p50_us"]),
     ),
     ("warm chat: p50, µs", lambda it, name: number(it.of(name)["chat"]["p50_us"])),
     ("warm chat: p99, µs", lambda it, name: number(it.of(name)["chat"]["p99_us"])),
     (
-        "warm chat: p50 until the next event is asked for, µs",
+        "warm chat: p50 to the request for the next event, µs",
         lambda it, name: number(it.of(name)["chat"]["round_p50_us"]),
     ),
     ("memory after the warm events, MiB", lambda it, name: number(it.of(name)["memory_kib"] / 1024)),
     ("memory after the fan-out alone, MiB", lambda it, name: number(it.of(name)["memory_after_fanout_kib"] / 1024)),
     ("fan-out to 1,000, ms", lambda it, name: spread(it.of(name)["fanout_ms"])),
-    ("fan-out: most posts under way, as the stub saw them", lambda it, name: str(it.of(name)["in_flight"])),
+    ("fan-out: max. concurrent posts, seen by the stub", lambda it, name: str(it.of(name)["in_flight"])),
     ("fan-out: the bound, ms", lambda it, name: spread(it.of(name)["bound_ms"])),
     ("fan-out: × the bound", lambda it, name: f"{it.fanout(name):.2f}"),
     ("package, MB zipped", lambda it, name: f"{it.package_bytes[name] / 1e6:.3f}"),
 ]
-# The same of Tidegate's function with releases to follow.
+# Rows of the table of Tidegate's function with and without a store of releases.
 HOST_ROWS = [(title, cell) for title, cell in ROWS if title.startswith(("cold", "warm", "memory after the warm"))]
 
 
 def unpack(package: Path, folder: Path) -> None:
-    """Unpacks a package as Lambda does, permissions included, which `extractall` leaves out."""
+    """Unpacks a package with its file permissions, which `extractall` ignores."""
     with zipfile.ZipFile(package) as archive:
         for entry in archive.infolist():
             path = Path(archive.extract(entry, folder))
@@ -159,14 +159,16 @@ def unpack(package: Path, folder: Path) -> None:
 
 
 def zipped(path: Path) -> int:
-    """How many bytes a file has as a package of its own."""
+    """Returns the size in bytes of a package that contains this file alone."""
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.write(path, path.name)
-    return package.tell()
+    return package.send_probe()
 
 
-def drive(options: argparse.Namespace, package: Path, releases: Path, *, cold: int = 0, events: int = 0, broadcasts: int = 0) -> dict:
+def drive(
+    options: argparse.Namespace, package: Path, releases: Path, *, cold: int = 0, events: int = 0, broadcasts: int = 0
+) -> dict:
     settings = {
         "tidegate": package,
         "releases": releases,
@@ -187,7 +189,7 @@ def drive(options: argparse.Namespace, package: Path, releases: Path, *, cold: i
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Keeps this process, and those that it starts meanwhile, on one core."""
+    """Pins this process and its new child processes to one core within the block."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
     try:
@@ -217,7 +219,7 @@ def measure(options: argparse.Namespace) -> Report:
 
 
 def middle(readings: list) -> dict | float:
-    """The median of numbers, or of each member of objects."""
+    """Returns the median of numbers, or of each member of objects."""
     if isinstance(readings[0], dict):
         return {name: middle([reading[name] for reading in readings]) for name in readings[0]}
     return statistics.median(readings)
@@ -227,12 +229,13 @@ def calls(counts: dict[str, int]) -> str:
     return ", ".join(f"`{operation}` {count}" for operation, count in counts.items()) or "none"
 
 
-def text(options: argparse.Namespace, report: Report) -> str:
+def text(options: argparse.Namespace, report: Report, load_before: str) -> str:
     version = subprocess.run([options.python, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     measured, events = report.measured, WARM_RUNS * int(report.of(OWN)["echo"]["events"])
     lines = [
-        f"Measured on {date.today()}: {machine.describe()}; {version}. Of each function, interleaved: {options.cold} "
-        f"cold starts, {events:,} warm events of each kind in {WARM_RUNS} processes, {options.broadcasts} broadcasts.",
+        f"Measured on {date.today()}: {machine.describe()}; {version}. {load_before} Each function, "
+        f"interleaved: {options.cold} cold starts, {events:,} warm events of each kind in {WARM_RUNS} processes, "
+        f"{options.broadcasts} broadcasts.",
         "",
         "| target | measured | |",
         "|---|---:|---|",
@@ -242,34 +245,34 @@ def text(options: argparse.Namespace, report: Report) -> str:
         "|---|" + "---:|" * len(FUNCTIONS),
         *[f"| {title} | {' | '.join(cell(report, name) for name in FUNCTIONS)} |" for title, cell in ROWS],
         "",
-        f"Every function made the same calls: at its start {calls(measured['start_calls'])}; for an echo "
+        f"Every function makes the same calls: at its start {calls(measured['start_calls'])}; for an echo "
         f"{calls(measured['echo_calls'])}; for a chat message {calls(measured['chat_calls'])}.",
         "",
-        f"| tidegate, following releases | {' | '.join(HOSTS.values())} |",
+        f"| tidegate, with a store of releases | {' | '.join(HOSTS.values())} |",
         "|---|" + "---:|" * len(HOSTS),
         *[f"| {title} | {' | '.join(cell(report, name) for name in HOSTS)} |" for title, cell in HOST_ROWS],
         "",
-        "A cold start, beside one without releases: "
+        "Ratio of a cold start to one without a store: "
         + ", ".join(f"{HOSTS[host]} {report.cold(host) / report.cold(OWN):.2f} ×" for host in (FOLLOWING, RELEASED))
         + ".",
         "",
-        f"Calls for releases, while there were {2 * events:,} warm events of each: {calls(measured['release_calls'])}.",
+        f"Calls for releases during {2 * events:,} warm events of each: {calls(measured['release_calls'])}.",
     ]
     return "\n".join(lines)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--driver", type=Path, required=True, help="the driver")
-    parser.add_argument("--package", type=Path, required=True, help="the chat's package for this machine's CPU")
-    parser.add_argument("--tidegate", type=Path, required=True, help="the command line, which publishes a release")
-    parser.add_argument("--native", type=Path, required=True, help="the native handler")
-    parser.add_argument("--native-one-thread", type=Path, required=True, help="the native handler on one thread")
-    parser.add_argument("--python", type=Path, required=True, help="the interpreter that has the runtime and the SDK")
+    parser.add_argument("--driver", type=Path, required=True, help="driver")
+    parser.add_argument("--package", type=Path, required=True, help="chat's package for this machine's CPU")
+    parser.add_argument("--tidegate", type=Path, required=True, help="command line, which publishes a release")
+    parser.add_argument("--native", type=Path, required=True, help="native handler")
+    parser.add_argument("--native-one-thread", type=Path, required=True, help="native handler on one thread")
+    parser.add_argument("--python", type=Path, required=True, help="Python interpreter with the runtime and the SDK")
     parser.add_argument("--cold", type=int, default=20, help="cold starts of each function")
     parser.add_argument("--events", type=int, default=5_000, help="warm events of each kind and function")
     parser.add_argument("--broadcasts", type=int, default=10, help="broadcasts of each function")
-    parser.add_argument("--page", type=Path, help="the page to keep the results in")
+    parser.add_argument("--page", type=Path, help="page to write the results to")
     return parser.parse_args()
 
 
@@ -277,9 +280,10 @@ def main() -> None:
     options = parse()
     for name in ("driver", "package", "tidegate", "native", "native_one_thread"):
         setattr(options, name, getattr(options, name).resolve())
-    # Not resolved: a virtual environment is found by the name of its interpreter.
+    # A virtual environment is found by the path of its interpreter, so do not resolve links.
     options.python = options.python.absolute()
-    results = text(options, measure(options))
+    load_before = machine.load()
+    results = text(options, measure(options), load_before)
     print(results)
     if options.page:
         keep(options.page, SECTION, results)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -21,6 +22,8 @@ class Server:
 
     def __init__(self) -> None:
         self.url = ""
+        # Called in the new process before it starts the program, for example to pin it to a core.
+        self.prepare: Callable[[], None] | None = None
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -42,6 +45,7 @@ class Server:
         self.process = subprocess.Popen(
             self.command(), cwd=self.directory(), env=environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors,
+            preexec_fn=self.prepare,
         )
         try:
             self.url = self.wait_until_listening()

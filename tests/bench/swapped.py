@@ -23,7 +23,7 @@ from servers import HERE, Tidegate, Workerd
 sys.path += [str(HERE.parent / "e2e"), str(HERE.parent / "aws")]
 
 from emulator import Emulator, free_port, running
-from releases import Versions, overwritten, version
+from releases import VersionedApp, overwritten, version
 
 COMMAND_SECONDS = 120
 # Seconds for the work after a swap: the old release is freed, a process is stopped.
@@ -56,7 +56,7 @@ class Peer(Protocol):
 class Released(Tidegate):
     """`tidegate dev --releases`, swapped by `tidegate release activate`, a separate process."""
 
-    def __init__(self, binary: Path, name: str, app: Versions, ids: dict[str, str], *arguments: str | Path) -> None:
+    def __init__(self, binary: Path, name: str, app: VersionedApp, ids: dict[str, str], *arguments: str | Path) -> None:
         super().__init__(binary)
         self.name, self.app, self.ids, self.arguments = name, app, ids, arguments
         self.pointer: Path | None = app.pointer
@@ -66,12 +66,12 @@ class Released(Tidegate):
         return [str(self.binary), "dev", str(self.app.folder), *options]
 
     def swap(self, text: str) -> None:
-        done = self.app.attempt("activate", self.ids[text])
+        done = self.app.run_release("activate", self.ids[text])
         if done.returncode:
             raise SystemExit(f"{self.name}: {done.stderr.strip()}")
 
     def rest(self) -> float:
-        # On Lambda, an event reads the pointer if the last reading is too old. The change comes at a random time before.
+        # On Lambda, an event reads the pointer if the last reading is too old. Change it at a random time before that.
         return REST + (random.uniform(0, STALENESS) if self.arguments else 0)
 
 
@@ -183,7 +183,7 @@ def package(program: bytes) -> bytes:
     return written.getvalue()
 
 
-def published(binary: Path, component: Path, folder: Path, texts: list[str]) -> tuple[Versions, dict[str, str]]:
+def published(binary: Path, component: Path, folder: Path, texts: list[str]) -> tuple[VersionedApp, dict[str, str]]:
     """Makes an app with a signed release for each text, in a new folder. Returns it with the releases' ids."""
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -196,12 +196,12 @@ def published(binary: Path, component: Path, folder: Path, texts: list[str]) -> 
     made = run("keys", "new", "bench", "--output", key)
     if made.returncode:
         raise SystemExit(f"cannot make a key: {made.stderr.strip()}")
-    app = Versions(folder, component.read_bytes(), run, [key])
-    app.describe(made.stdout)
+    app = VersionedApp(folder, component.read_bytes(), run, [key])
+    app.write_manifest(made.stdout)
     return app, {text: app.create(text) for text in texts}
 
 
-def copied(app: Versions, folder: Path) -> Versions:
+def copied(app: VersionedApp, folder: Path) -> VersionedApp:
     """Copies an app and its releases to a new folder."""
     shutil.copytree(app.folder, folder)
     return dataclasses.replace(app, folder=folder)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures swaps: the time from the command that deploys a new version to the first reply of that version.
 
-A prober sends messages without a pause. Every turn visits every peer, so that a slow phase of the machine affects all of
-them; the other peers are idle meanwhile. Compare the ratios within one run: absolute numbers depend on the machine.
+A prober sends messages without a pause. Every turn visits every peer, so that a slow phase of the machine affects all
+of them. The other peers are idle meanwhile. Compare the ratios within one run: absolute numbers depend on the machine.
 """
 
 from __future__ import annotations
@@ -195,14 +195,14 @@ ROWS: list[tuple[str, Callable[[Swaps], str]]] = [
 ]
 
 
-def text(options: argparse.Namespace, results: dict[str, Swaps]) -> str:
+def text(results: dict[str, Swaps], load_before: str) -> str:
     count = min(len(swaps.reply) for swaps in results.values())
     first, *others = results
     middle = {name: percentile(swaps.reply, 50) for name, swaps in results.items()}
     ratios = ", ".join(f"{name} {middle[name] / middle[first]:,.1f} ×" for name in others)
     names = [f"`{name}`" if name in (OWN, LAMBDA, FROZEN) else name for name in results]
     lines = [
-        f"Measured on {date.today()}: {machine.describe()}. {count} swaps of each peer, interleaved.",
+        f"Measured on {date.today()}: {machine.describe()}. {load_before} {count} swaps of each peer, interleaved.",
         "",
         "| target | measured | |",
         "|---|---:|---|",
@@ -235,7 +235,8 @@ def main() -> None:
     options = parse()
     for name in ("probe", "tidegate", "package", "component", "native", "work"):
         setattr(options, name, getattr(options, name).resolve())
-    results = text(options, measure(options))
+    load_before = machine.load()
+    results = text(measure(options), load_before)
     print(results)
     if options.page:
         keep(options.page, SECTION, results)

@@ -1,4 +1,4 @@
-"""What the tables of the page have in common: numbers, verdicts, and where a table is kept."""
+"""Formatting of the page's tables: numbers, verdicts, and the place of a table in the page."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ def number(value: float) -> str:
 
 
 def spread(readings: Sequence[float]) -> str:
-    """The median, and where there are several readings the least and the most of them."""
-    middle = number(statistics.median(readings))
-    return middle if len(readings) == 1 else f"{middle} ({number(min(readings))} … {number(max(readings))})"
+    """Formats the median, with the least and the greatest reading if there are several."""
+    median = number(statistics.median(readings))
+    return median if len(readings) == 1 else f"{median} ({number(min(readings))} … {number(max(readings))})"
+
+
+def median_and_worst(readings: Sequence[float], better: str) -> str:
+    """Formats the median, with the worst reading if there are several. `better` is `more` or `less`."""
+    if not readings:
+        return "–"
+    median = number(statistics.median(readings))
+    worst = min(readings) if better == "more" else max(readings)
+    return median if len(readings) == 1 else f"{median} ({number(worst)})"
 
 
 def verdict(met: bool) -> str:
@@ -22,7 +31,7 @@ def verdict(met: bool) -> str:
 
 
 def keep(path: Path, section: str, text: str) -> None:
-    """Replaces what stands between a section's markers; what people wrote around them stays."""
+    """Replaces the text between a section's markers in a page. The rest of the page stays."""
     start, end = f"<!-- {section}: start -->", f"<!-- {section}: end -->"
     before, found, rest = path.read_text().partition(start)
     _, closed, after = rest.partition(end)

@@ -1,4 +1,4 @@
-"""The chat application's protocol, as a client sees it."""
+"""A client of the chat application's protocol."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-# Long enough for a loaded machine; every wait ends as soon as what it waits for is there.
-PATIENCE = 20
+# Seconds: enough for a loaded machine. Every wait ends as soon as its condition is true.
+TIMEOUT = 20
 
 
 class Client:
-    """One connection, authorised by header unless `handshake` says otherwise."""
+    """One connection. The token goes into the header `Authorization`; `handshake` has other options."""
 
     def __init__(self, url: str, token: str | None = None, **handshake: Any) -> None:
         if token is not None:
             handshake.setdefault("additional_headers", {"Authorization": f"Bearer {token}"})
         self.closing = ExitStack()
-        # Without `max_queue`, a client that does not read its messages cannot read the answer to its close either.
+        # With a limited queue, a client with unread messages could not read the reply to its close frame.
         opening = connect(
-            url, open_timeout=PATIENCE, close_timeout=PATIENCE, compression=None, max_queue=None, **handshake
+            url, open_timeout=TIMEOUT, close_timeout=TIMEOUT, compression=None, max_queue=None, **handshake
         )
         self.socket: ClientConnection = self.closing.enter_context(opening)
 
@@ -40,20 +40,20 @@ class Client:
         self.socket.send(json.dumps(message))
 
     def receive(self, **wanted: Any) -> dict[str, Any]:
-        """The next message that has all the `wanted` members; others are passed over."""
-        deadline = time.monotonic() + PATIENCE
+        """Returns the next message that has all the `wanted` members, and skips others."""
+        deadline = time.monotonic() + TIMEOUT
         while True:
             message = json.loads(self.socket.recv(timeout=max(0.0, deadline - time.monotonic())))
             if all(message.get(name) == value for name, value in wanted.items()):
                 return message
 
     def say(self, text: str, room: str = "lobby") -> dict[str, Any]:
-        """Says something and waits for its own copy: the message is stored then."""
+        """Sends a chat message and waits for its own copy. The message is stored when the copy arrives."""
         self.send({"action": "chat", "room": room, "text": text})
         return self.receive(type="message", room=room, text=text)
 
     def receive_error(self) -> str:
-        """The text of the next error frame, which has a `message` and no `type`."""
+        """Returns the text of the next error frame. Error frames have a `message` and no `type`."""
         while "type" in (message := self.receive()):
             pass
         return message["message"]
@@ -67,16 +67,16 @@ class Client:
         self.receive(type="left", room=room)
 
     def history(self, room: str = "lobby", limit: int = 100) -> list[dict[str, Any]]:
-        """The last messages of a room, oldest first."""
+        """Returns the last messages of a room, oldest first."""
         self.send({"action": "history", "room": room, "limit": limit})
         return self.receive(type="history", room=room)["messages"]
 
 
 def room(name: str) -> str:
-    """A room that no other test is in."""
+    """Returns a name for a room that no other test uses."""
     return f"{name}-{uuid.uuid4().hex[:8]}"
 
 
 def unique(name: str) -> str:
-    """A text that no other test sends."""
+    """Returns a text that no other test sends."""
     return f"{name} {uuid.uuid4()}"

@@ -1,4 +1,4 @@
-"""What the scenarios share: the program, the chat application, and servers that do not outlive their test."""
+"""Fixtures of the end-to-end tests: the program, the chat application, its releases, and running servers."""
 
 from __future__ import annotations
 
@@ -16,35 +16,54 @@ from typing import Any
 import pytest
 
 import chat
+import once
 import releases
 import server
-from releases import Client, Versions
+from releases import Client, VersionedApp
 from server import Api, Backend, Server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHAT_APP = REPOSITORY / "guest" / "examples" / "chat"
 BUILD_SECONDS = 900
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps the tests that share a chat server on one worker of pytest-xdist, so that the server starts once."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec and "chat_server" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(f"chat-{callspec.params['backend'].name}"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints the figures that tests recorded. The output of a worker itself is not shown."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            if name == "figures" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid}\n{value}")
+
 
 @pytest.fixture(scope="session", params=server.BACKENDS, ids=lambda backend: backend.name)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """How the host runs behind the gateway."""
+    """The way in which the host runs behind the gateway."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def tidegate() -> Path:
-    """The command line under test: `TIDEGATE_BIN`, or what `cargo build -p tidegate-cli` leaves. The function's bootstrap
-    lies beside it."""
+    """The command line under test: `TIDEGATE_BIN`, or the build of `cargo build -p tidegate-cli`. The function's
+    bootstrap is in the same folder."""
     path = Path(os.environ.get("TIDEGATE_BIN", REPOSITORY / "target" / "debug" / "tidegate"))
     for program in (path, path.with_name("bootstrap")):
-        assert program.is_file(), f"`{program}` is not there; `make test-e2e` builds it"
+        assert program.is_file(), f"cannot find `{program}`; hint: `make test-e2e` builds it"
     return path
 
 
 @pytest.fixture(scope="session")
-def run(tidegate: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a subcommand to its end."""
+def run(tidegate: Path) -> Run:
+    """Runs a subcommand and waits for its exit."""
 
     def run(*arguments: str | Path, seconds: int = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -56,87 +75,117 @@ def run(tidegate: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def chat_app(run: Callable[..., subprocess.CompletedProcess[str]]) -> Path:
-    """The chat application's folder, built."""
-    done = run("build", CHAT_APP, seconds=BUILD_SECONDS)
-    assert done.returncode == 0, done.stderr
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> once.Shared:
+    """Work that is done once in a test run, whichever worker needs it first."""
+    folder = tmp_path_factory.getbasetemp()
+    return once.Shared(folder if worker_id == "master" else folder.parent)
+
+
+@pytest.fixture(scope="session")
+def chat_app(run: Run, shared: once.Shared) -> Path:
+    """Folder of the chat application, built."""
+
+    def build(_folder: Path) -> None:
+        built = run("build", CHAT_APP, seconds=BUILD_SECONDS)
+        assert built.returncode == 0, built.stderr
+
+    shared.once("chat", build)
     return CHAT_APP
 
 
 @pytest.fixture(scope="session")
-def guests(chat_app: Path) -> Callable[[str], Path]:
-    """A component by its crate's name: a guest of `tests/guests`, or one of the chat's."""
-    folder = REPOSITORY / "tests" / "guests"
-    command = ["cargo", "build", "--locked", "--release", "--target", "wasm32-wasip2", "--target-dir", "target", "--workspace"]
-    subprocess.run(command, cwd=folder, check=True, timeout=BUILD_SECONDS, stdin=subprocess.DEVNULL)
+def guests(chat_app: Path, shared: once.Shared) -> Callable[[str], Path]:
+    """Finds a component by its crate's name: a guest of `tests/guests`, or a component of the chat."""
+    workspace = REPOSITORY / "tests" / "guests"
+
+    def build(_folder: Path) -> None:
+        command = ["cargo", "build", "--locked", "--release", "--target", "wasm32-wasip2", "--target-dir", "target"]
+        subprocess.run(
+            [*command, "--workspace"], cwd=workspace, check=True, timeout=BUILD_SECONDS, stdin=subprocess.DEVNULL
+        )
+
+    shared.once("guests", build)
 
     def find(crate: str) -> Path:
-        workspace = folder if crate.startswith("guest_") else chat_app.parents[1]
-        return workspace / "target" / "wasm32-wasip2" / "release" / f"{crate}.wasm"
+        root = workspace if crate.startswith("guest_") else chat_app.parents[1]
+        return root / "target" / "wasm32-wasip2" / "release" / f"{crate}.wasm"
 
     return find
 
 
 @pytest.fixture(scope="session")
-def published(
-    run: Callable[..., subprocess.CompletedProcess[str]], guests: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Versions, dict[str, str]]:
-    """The app of many versions, with releases that are published once, by the texts of their versions."""
-    folder = tmp_path_factory.mktemp("versions")
-    key = folder / "ci.pem"
-    made = run("keys", "new", "ci", "--output", key)
-    assert made.returncode == 0, made.stderr
-    app = Versions(folder, guests("guest_version").read_bytes(), run, [key])
-    app.describe(made.stdout)
-    texts = [*map(releases.version, range(1, 5)), releases.broken(1), releases.broken(2)]
-    ids = {text: app.create(text) for text in texts}
-    app.build(releases.UNCHANGED)
-    return app, ids
+def published(run: Run, guests: Callable[[str], Path], shared: once.Shared) -> tuple[VersionedApp, dict[str, str]]:
+    """The app with many versions, its published releases, and their ids by version text."""
+
+    def app_in(folder: Path) -> VersionedApp:
+        return VersionedApp(folder, guests("guest_version").read_bytes(), run, [folder / "ci.pem"])
+
+    def publish(folder: Path) -> dict[str, str]:
+        made = run("keys", "new", "ci", "--output", folder / "ci.pem")
+        assert made.returncode == 0, made.stderr
+        app = app_in(folder)
+        app.write_manifest(made.stdout)
+        texts = [*map(releases.version, range(1, 5)), releases.broken(1), releases.broken(2)]
+        ids = {text: app.create(text) for text in texts}
+        app.set_version(releases.UNCHANGED)
+        return ids
+
+    folder, ids = shared.once("versions", publish)
+    return app_in(folder), ids
 
 
 @pytest.fixture
-def app(published: tuple[Versions, dict[str, str]], tmp_path: Path) -> Versions:
-    """The app of many versions, in a folder of the test's own. Nothing is active."""
+def app(published: tuple[VersionedApp, dict[str, str]], tmp_path: Path) -> VersionedApp:
+    """The app with many versions, in a folder of the test's own. No release is active."""
     folder = tmp_path / "app"
     shutil.copytree(published[0].folder, folder)
     return dataclasses.replace(published[0], folder=folder, keys=[folder / "ci.pem"])
 
 
 @pytest.fixture
-def ids(published: tuple[Versions, dict[str, str]]) -> dict[str, str]:
-    """The ids of the releases that `app` has, by the texts of their versions."""
+def ids(published: tuple[VersionedApp, dict[str, str]]) -> dict[str, str]:
+    """Ids of the releases of `app`, by version text."""
     return published[1]
 
 
 @pytest.fixture
-def follow(serve: Callable[..., Server], app: Versions) -> Callable[..., Server]:
-    """Starts `tidegate dev --releases` on the app of many versions."""
+def follow(
+    serve: Callable[..., Server], app: VersionedApp, backend: Backend, tidegate: Path, tmp_path: Path
+) -> Callable[..., Server]:
+    """Starts `tidegate dev --releases` on the app with many versions.
 
-    def follow(store: Path | None = None) -> Server:
-        return serve("--memory", f"--releases={store}" if store else "--releases", app=app.folder)
+    On Lambda, hosts read the pointer again after `MAX_STALENESS`, which is less than the default of two seconds, so
+    that tests wait less. `max_staleness=None` keeps the default.
+    """
+
+    def follow(store: Path | None = None, max_staleness: float | None = server.MAX_STALENESS) -> Server:
+        arguments: list[str | Path] = ["--memory", f"--releases={store}" if store else "--releases"]
+        if max_staleness and backend != server.IN_PROCESS:
+            bootstrap = tmp_path / "bootstrap-with-max-staleness"
+            bootstrap.write_text(server.bootstrap_script(tidegate.with_name("bootstrap"), max_staleness))
+            bootstrap.chmod(0o755)
+            arguments += ["--bootstrap", bootstrap]
+        return serve(*arguments, app=app.folder)
 
     return follow
 
 
 @pytest.fixture
 def clients() -> Iterator[Callable[..., list[Client]]]:
-    """Connects clients to the app of many versions; they are closed when the test ends."""
+    """Connects clients to the app with many versions, and closes them after the test."""
     with ExitStack() as opened:
         yield lambda running, count=1: [opened.enter_context(Client(running.url)) for _ in range(count)]
 
 
 @pytest.fixture(scope="session")
 def secret(chat_app: Path) -> str:
-    """The secret that the chat application's authorizer checks tokens with."""
+    """The secret of the chat application's tokens."""
     return tomllib.loads((chat_app / "tidegate.toml").read_text())["config"]["jwt-secret"]
 
 
 @pytest.fixture(scope="session")
-def token(
-    run: Callable[..., subprocess.CompletedProcess[str]], chat_app: Path
-) -> Callable[[str], str]:
-    """A token for a user, from `tidegate token`, which prints it alone."""
+def token(run: Run, chat_app: Path) -> Callable[[str], str]:
+    """Makes a token for a user with `tidegate token`."""
 
     def token(user: str) -> str:
         done = run("token", user, "--app", chat_app)
@@ -149,26 +198,26 @@ def token(
 
 @pytest.fixture
 def serve(tidegate: Path, chat_app: Path, backend: Backend, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts `tidegate dev`, as often as a test asks; what is still running at its end is killed."""
+    """Starts `tidegate dev`, any number of times. Servers that are still running after the test are killed."""
     started: list[Server] = []
 
     def serve(*arguments: str | Path, app: Path = chat_app, port: int = 0, **options: Any) -> Server:
         command = [tidegate, "dev", app, "--port", str(port), *backend.arguments, *arguments]
-        one = server.start(command, tmp_path / f"errors-{len(started)}.txt", **options)
-        started.append(one)
-        return one
+        running = server.start(command, tmp_path / f"errors-{len(started)}.txt", **options)
+        started.append(running)
+        return running
 
     yield serve
-    for one in started:
-        if one.process.poll() is None:
-            one.kill()
+    for running in started:
+        if running.process.poll() is None:
+            running.kill()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chat_server(
     tidegate: Path, chat_app: Path, backend: Backend, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Api]:
-    """A chat that a module's tests share; each test uses rooms and texts of its own."""
+    """A chat server that many tests share. Each test uses rooms and texts of its own."""
     command = [tidegate, "dev", chat_app, "--port", "0", "--memory", *backend.arguments]
     errors = tmp_path_factory.mktemp("chat") / "errors.txt"
     running = server.start(command, errors)
@@ -179,7 +228,7 @@ def chat_server(
 
 @pytest.fixture
 def join(chat_server: Api, token: Callable[[str], str]) -> Iterator[Callable[..., chat.Client]]:
-    """Opens a client for a user on the shared chat; it is closed when the test ends."""
+    """Connects a user to the shared chat server, and disconnects it after the test."""
     opened: list[chat.Client] = []
 
     def join(user: str) -> chat.Client:
@@ -194,9 +243,9 @@ def join(chat_server: Api, token: Callable[[str], str]) -> Iterator[Callable[...
 
 @pytest.fixture(scope="session")
 def wscat() -> list[str]:
-    """The npm client `wscat`, with the Node.js of the virtual environment where there is one."""
+    """The command that starts npm's client `wscat`, with the virtual environment's Node.js if there is one."""
     script = REPOSITORY / "tests" / "node_modules" / "wscat" / "bin" / "wscat"
-    assert script.is_file(), "`wscat` is not installed; `make setup` installs it"
+    assert script.is_file(), "`wscat` is not installed; hint: `make setup` installs it"
     node = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert node, "there is no `node`"
     return [node, str(script)]

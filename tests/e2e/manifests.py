@@ -1,6 +1,6 @@
 """Manifests of small apps."""
 
-# One route, whose component answers with what it is told.
+# One route with an echo component.
 ECHO = """
 [app]
 name = "small"
@@ -14,7 +14,7 @@ component = "echo"
 response = true
 """
 
-# One route, whose component is one of many versions; `{keys}` are those that releases are signed with.
+# One route whose component has many versions. `{keys}` has the tables of the public keys.
 VERSIONS = """
 [app]
 name = "versions"

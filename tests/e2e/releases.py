@@ -1,4 +1,4 @@
-"""An app of many versions and its releases. All versions are one component, in which one text is overwritten."""
+"""An app with many versions, and its releases. All versions are one component in which one text is overwritten."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ from typing import Any
 import chat
 import manifests
 
-# What the guest `version` has to be overwritten.
+# Text in the guest `version` that is overwritten.
 UNCHANGED = "VERSION-0000000000"
 
 
 def version(number: int) -> str:
-    """The text of a version that always answers."""
+    """Returns the text of a version that always answers."""
     return f"VERSION-{number:010}"
 
 
 def broken(number: int) -> str:
-    """The text of a version that fails when a message tells it to."""
+    """Returns the text of a version that fails if a message asks for a failure."""
     return f"BROKEN--{number:010}"
 
 
 def overwritten(component: bytes, text: str) -> bytes:
-    """The component as the version of this text."""
+    """Returns the component with its version text replaced."""
     assert component.count(UNCHANGED.encode()) == 1 and len(text) == len(UNCHANGED)
     return component.replace(UNCHANGED.encode(), text.encode())
 
 
 def remainder(release: str, connection: str) -> int:
-    """The number of a connection, from 0 to 9,999, that decides whether a canary takes it."""
+    """Returns a connection's bucket, 0 to 9,999. A canary serves those below its share in 0.01 %."""
     return int.from_bytes(hashlib.sha256((release + connection).encode()).digest()) % 10_000
 
 
 def percent(hundredths: int) -> str:
-    """A percentage as the command line takes it."""
+    """Formats hundredths of a percent for the command line."""
     return f"{hundredths // 100}.{hundredths % 100:02}"
 
 
 @dataclass
-class Versions:
-    """The app's folder, and the commands on its releases."""
+class VersionedApp:
+    """An app's folder, and the commands that manage its releases."""
 
     folder: Path
     component: bytes
     run: Callable[..., subprocess.CompletedProcess[str]]
-    # The private keys that releases are signed with.
+    # Files of the private keys that sign releases.
     keys: list[Path] = field(default_factory=list)
-    # Where releases are, when that is not in the app's folder.
-    place: tuple[str | Path, ...] = ()
+    # Command-line arguments for a store other than the one in the app's folder.
+    store_arguments: tuple[str | Path, ...] = ()
 
     @property
     def store(self) -> Path:
-        """The folder of the releases."""
+        """Folder of the releases."""
         return self.folder / ".tidegate" / "releases"
 
     @property
@@ -69,52 +69,52 @@ class Versions:
     def envelope(self, release: str) -> Path:
         return self.store / "releases" / f"{release}.json"
 
-    def describe(self, *tables: str, more: str = "") -> None:
-        """Writes the manifest, with these tables of keys, and `more` of the route and after it."""
+    def write_manifest(self, *tables: str, more: str = "") -> None:
+        """Writes the manifest with these tables of keys. `more` is added to the route's table."""
         manifest = manifests.VERSIONS.format(keys="\n".join(tables), more=more)
         (self.folder / "tidegate.toml").write_text(manifest)
 
-    def build(self, text: str) -> None:
-        """Makes the app's component the version of this text."""
+    def set_version(self, text: str) -> None:
+        """Replaces the app's component by the version with this text."""
         new = self.folder / "new.wasm"
         new.write_bytes(overwritten(self.component, text))
         new.replace(self.folder / "version.wasm")
 
     def create(self, text: str) -> str:
-        """Publishes the version of this text, and returns the release's id."""
-        self.build(text)
-        return self.do("create")["id"]
+        """Publishes the version with this text, and returns the release's id."""
+        self.set_version(text)
+        return self.release("create")["id"]
 
-    def do(self, command: str, *arguments: str | Path) -> Any:
-        """Runs a command on releases, and returns the JSON that it prints."""
-        done = self.attempt(command, *arguments)
+    def release(self, command: str, *arguments: str | Path) -> Any:
+        """Runs `tidegate release COMMAND`, and returns the JSON that it prints."""
+        done = self.run_release(command, *arguments)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def refuse(self, command: str, *arguments: str | Path) -> str:
-        """Runs a command that must be refused, and returns what it says."""
-        done = self.attempt(command, *arguments)
+        """Runs a command that must fail, and returns its standard error."""
+        done = self.run_release(command, *arguments)
         assert done.returncode == 1 and done.stdout == "", (done.returncode, done.stdout, done.stderr)
         return done.stderr
 
-    def attempt(self, command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return self.run(*self.line(command, *arguments))
+    def run_release(self, command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return self.run(*self.arguments(command, *arguments))
 
-    def line(self, command: str, *arguments: str | Path) -> list[str | Path]:
-        """The arguments of a command on releases."""
+    def arguments(self, command: str, *arguments: str | Path) -> list[str | Path]:
+        """Returns the arguments of `tidegate release COMMAND`."""
         if command == "create":
             of = [self.folder, *(part for key in self.keys for part in ("--key", key))]
         else:
             of = ["--app", self.folder]
-        return ["release", command, *arguments, *of, *self.place, "--json"]
+        return ["release", command, *arguments, *of, *self.store_arguments, "--json"]
 
     def active(self) -> str | None:
-        """The release that is to run for every connection."""
-        return self.do("status")["pointer"].get("active")
+        """Returns the id of the active release."""
+        return self.release("status")["pointer"].get("active")
 
     def artifacts(self, *releases: str) -> set[str]:
-        """The digests of what these releases have hosts load."""
-        documents = [self.do("show", release)["document"] for release in releases]
+        """Returns the digests of the artifacts of these releases."""
+        documents = [self.release("show", release)["document"] for release in releases]
         return {
             artifact["digest"]
             for document in documents
@@ -124,20 +124,20 @@ class Versions:
 
 
 class Client(chat.Client):
-    """A connection to the app. It numbers its messages, and holds that each is answered once, by one version."""
+    """A connection to the app. It numbers its messages, and asserts that one version answers each message once."""
 
     def __init__(self, url: str, *token: str) -> None:
         super().__init__(url, *token)
         self.sequence = 0
         self.connection = ""
 
-    def ask(self, behaviour: str = "") -> str:
-        """The version that answers a message, in the note that it sends as in its reply."""
-        self.tell(behaviour)
-        return self.hear()
+    def probe(self, behaviour: str = "") -> str:
+        """Sends a message, and returns the version in its note and its reply."""
+        self.send_probe(behaviour)
+        return self.receive_version()
 
-    def hear(self) -> str:
-        """The version that answers the last message."""
+    def receive_version(self) -> str:
+        """Returns the version in the note and the reply to the last message."""
         note, reply = self.receive(), self.receive()
         assert (note["kind"], reply["kind"]) == ("note", "reply"), (note, reply)
         assert note["sequence"] == reply["sequence"] == self.sequence
@@ -145,31 +145,31 @@ class Client(chat.Client):
         self.connection = reply["connection"]
         return reply["version"]
 
-    def fail(self, behaviour: str) -> str:
-        """What the client is told when a version fails as it is told to.
+    def trigger_failure(self, behaviour: str) -> str:
+        """Makes a version fail, and returns the text of the error frame.
 
-        Before it, processes that have slept may answer with a version that does not fail.
+        A process with an old pointer may answer first, with a version that does not fail.
         """
-        end = time.monotonic() + chat.PATIENCE
+        end = time.monotonic() + chat.TIMEOUT
         while True:
-            self.tell(behaviour)
-            said = self.receive()
-            if "kind" not in said:
-                # MiniStack sends what the function reported.
-                return said.get("message") or said["errorMessage"]
+            self.send_probe(behaviour)
+            frame = self.receive()
+            if "kind" not in frame:
+                # MiniStack sends the function error itself.
+                return frame.get("message") or frame["errorMessage"]
             self.receive(kind="reply", sequence=self.sequence)
-            assert time.monotonic() < end, f"no version failed when it was told to `{behaviour}`"
+            assert time.monotonic() < end, f"no version failed on `{behaviour}`"
 
-    def tell(self, behaviour: str) -> None:
+    def send_probe(self, behaviour: str) -> None:
         self.sequence += 1
         self.socket.send(f"{self.sequence} {behaviour}".strip())
 
 
-def answers(clients: Iterable[Client]) -> list[str]:
-    """The version that answers each client."""
-    return [client.ask() for client in clients]
+def versions(clients: Iterable[Client]) -> list[str]:
+    """Returns the version that answers each client."""
+    return [client.probe() for client in clients]
 
 
 def table(printed: str) -> dict[str, Any]:
-    """What `tidegate keys new` prints for the manifest."""
+    """Parses the manifest's table that `tidegate keys new` prints."""
     return tomllib.loads(printed)["keys"]

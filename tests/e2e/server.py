@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-# The one place that knows how the start is announced on standard output.
+# URL in the line of standard output that announces the start.
 ANNOUNCED = re.compile(r"(ws://127\.0\.0\.1:(\d+)/\w+)")
 START_SECONDS = 240
 STOP_SECONDS = 30
+# Seconds after which a host on Lambda reads the pointer again in these tests.
+MAX_STALENESS = 0.2
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A way of running the host behind the gateway. Every scenario runs with each of them, unless it says why not."""
+    """A way of running the host behind the gateway. Every scenario runs with each, unless a comment gives a reason."""
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -34,7 +36,7 @@ BACKENDS = [IN_PROCESS, LAMBDA, FROZEN]
 
 
 class NotStarted(Exception):
-    """The process ended before it listened."""
+    """Raised when the process exits before it listens."""
 
     def __init__(self, status: int, output: str, errors: str) -> None:
         super().__init__(f"exit status {status}\n{errors}")
@@ -43,13 +45,13 @@ class NotStarted(Exception):
 
 @dataclass
 class Api:
-    """What clients reach, wherever it runs: where they connect."""
+    """An API, local or deployed, by the URL that clients connect to."""
 
     url: str
 
     @property
     def endpoint(self) -> str:
-        """Where `@connections` answers."""
+        """URL of the `@connections` endpoint."""
         return self.url.replace("ws://", "http://")
 
 
@@ -70,7 +72,7 @@ class Server(Api):
         return self.errors_file.read_text(errors="replace")
 
     def read(self, output: IO[str]) -> None:
-        """Keeps standard output flowing for as long as the process lives."""
+        """Reads standard output until it ends, so that the pipe never fills up."""
         with output:
             for line in output:
                 with self.changed:
@@ -100,15 +102,15 @@ class Server(Api):
 
     def wait(self) -> int:
         status = self.process.wait(STOP_SECONDS)
-        self.read_to_the_end()
+        self.join_reader()
         return status
 
-    def read_to_the_end(self) -> None:
+    def join_reader(self) -> None:
         if self.reader:
             self.reader.join(STOP_SECONDS)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Asks it to stop, and returns its exit status."""
+        """Sends a signal, waits for the exit, and returns the exit status."""
         if self.process.poll() is None:
             self.send_signal(number)
         return self.wait()
@@ -118,17 +120,17 @@ class Server(Api):
         self.wait()
 
     def bootstraps(self) -> dict[int, str]:
-        """The function's processes by their ids, each with its state: `T` is stopped, `R` computes."""
+        """States of the function's processes by process id: `T` is stopped, `R` is running."""
         return {one.id: one.state for one in processes() if one.parent == self.process.pid and one.name == "bootstrap"}
 
     def has_orphans(self) -> bool:
-        """Whether anything of its session is left. What has ended and is only not waited for does not count."""
+        """Returns true if a process of its session is left. Zombies do not count."""
         return any(one.session == self.process.pid and one.state != "Z" for one in processes())
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process, as the kernel describes it."""
+    """A process of this machine, as `/proc` describes it."""
 
     id: int
     name: str
@@ -138,7 +140,7 @@ class Process:
 
 
 def processes() -> Iterator[Process]:
-    """Every process of this machine."""
+    """Yields every process of this machine."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             named, _, rest = path.read_text().rpartition(")")
@@ -151,7 +153,7 @@ def processes() -> Iterator[Process]:
 def start(
     command: list[str | os.PathLike[str]], errors_file: Path, *, limits: dict[int, int] | None = None
 ) -> Server:
-    """Starts a process and waits until it listens. `limits` are resource limits by number."""
+    """Starts `tidegate dev` and waits until it listens. `limits` are resource limits by number (`RLIMIT_…`)."""
 
     def restrict() -> None:
         for number, limit in (limits or {}).items():
@@ -170,6 +172,11 @@ def start(
     return server
 
 
+def bootstrap_script(bootstrap: Path, max_staleness: float) -> str:
+    """Returns a script that replaces itself by the bootstrap, with a `MAX_STALENESS` in seconds."""
+    return f"#!/bin/sh\nMAX_STALENESS={max_staleness * 1_000:.0f}ms exec '{bootstrap.absolute()}'\n"
+
+
 def environment() -> dict[str, str]:
-    """This environment, without what would send the guests' builds elsewhere than the manifests say."""
+    """Returns this environment without the variables that change where guests are built and what is logged."""
     return {name: value for name, value in os.environ.items() if name not in {"CARGO_TARGET_DIR", "RUST_LOG"}}

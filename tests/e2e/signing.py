@@ -1,6 +1,6 @@
-"""Releases as nobody but a forger or another version of `tidegate` would write them.
+"""Releases that `tidegate` itself does not write: those of a forger or of another version.
 
-A signed release is a DSSE envelope: the signature is over the lengths and bytes of the payload's type and the payload.
+A signed release is a DSSE envelope. The signature covers the lengths and bytes of the payload's type and the payload.
 
 https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
 """
@@ -29,33 +29,33 @@ def private_key(path: Path) -> Ed25519PrivateKey:
 
 
 def public_key(key: Ed25519PrivateKey) -> bytes:
-    """The SubjectPublicKeyInfo of a key."""
+    """Returns the public half of a key as SubjectPublicKeyInfo (DER)."""
     return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def document(envelope: Path) -> Document:
-    """The release in an envelope."""
+    """Reads the release in an envelope."""
     return json.loads(base64.b64decode(json.loads(envelope.read_text())["payload"]))
 
 
 def release_id(of: Document) -> str:
-    """The id of a release: of its app, its components and its engine."""
+    """Returns the id of a release: a hash of its app, components and engine."""
     components = {name: component["digest"] for name, component in of["components"].items()}
     content = {"app": of["app"], "components": components, "engine": of["engine"]}
     return hashlib.sha256(compact(content)).hexdigest()[:16]
 
 
 def forge(store: Path, release: str, key: Path, change: Callable[[Document], None]) -> str:
-    """Stores a changed release, signed by `key`, and returns its id."""
+    """Stores a changed copy of a release, signed by `key`, and returns its id."""
     forged = document(store / "releases" / f"{release}.json")
     change(forged)
-    found = release_id(forged)
-    (store / "releases" / f"{found}.json").write_text(json.dumps(sign(forged, private_key(key))))
-    return found
+    forged_id = release_id(forged)
+    (store / "releases" / f"{forged_id}.json").write_text(json.dumps(sign(forged, private_key(key))))
+    return forged_id
 
 
 def sign(of: Document, *keys: Ed25519PrivateKey) -> dict[str, Any]:
-    """An envelope around a release."""
+    """Returns a signed envelope around a release."""
     payload = compact(of)
     message = b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
     signatures = [

@@ -1,4 +1,4 @@
-"""Builds that are interrupted, and events that are not the route's."""
+"""Interrupted builds, and events that do not match the route."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def is_alive(group: int) -> bool:
     return True
 
 
-def test_an_interrupted_build_leaves_no_command_behind(tidegate, tmp_path):
+def test_interrupted_build_leaves_no_process_behind(tidegate, tmp_path):
     (tmp_path / "tidegate.toml").write_text(MANIFEST)
     process = subprocess.Popen(
         [tidegate, "dev", tmp_path, "--port", "0", "--memory"],
@@ -51,9 +51,10 @@ def test_an_interrupted_build_leaves_no_command_behind(tidegate, tmp_path):
             process.communicate()
 
 
-def test_an_event_of_another_kind_is_refused(run, chat_app, tmp_path):
+def test_event_of_another_kind_is_refused(run, chat_app, tmp_path):
     context = {
-        "routeKey": "chat", "eventType": "MESSAGE", "extendedRequestId": "e", "requestTime": "23/Nov/2026:14:00:00 +0000",
+        "routeKey": "chat", "eventType": "MESSAGE", "extendedRequestId": "e",
+        "requestTime": "23/Nov/2026:14:00:00 +0000",
         "messageDirection": "IN", "stage": "dev", "connectedAt": 1, "requestTimeEpoch": 2,
         "identity": {"sourceIp": "127.0.0.1"}, "requestId": "r", "domainName": "localhost", "connectionId": "c=",
         "apiId": "local", "messageId": "m",

@@ -1,16 +1,16 @@
-"""The chat over real sockets: a newcomer is greeted, rooms talk, the past can be read."""
+"""The chat over real sockets: greetings, rooms and history."""
 
 import chat
 
 
-def test_a_newcomer_is_greeted_first(join):
+def test_newcomer_receives_a_greeting_first(join):
     greeting = join("ann").receive()
     assert greeting["type"] == "welcome"
     assert greeting["user"] == "ann"
     assert greeting["rooms"] == ["lobby"]
 
 
-def test_a_message_reaches_the_room_and_its_sender(join):
+def test_message_reaches_the_room_and_its_sender(join):
     ann, bob = join("ann"), join("bob")
     text = chat.unique("hello")
     own = ann.say(text)
@@ -20,17 +20,17 @@ def test_a_message_reaches_the_room_and_its_sender(join):
     assert ann.receive(type="message", text=answer["text"]) == answer
 
 
-def test_history_reads_back_the_last_messages_oldest_first(join):
+def test_history_returns_the_last_messages_oldest_first(join):
     ann, room = join("ann"), chat.room("history")
     ann.enter(room)
-    said = [ann.say(chat.unique(f"number {number}"), room) for number in range(5)]
+    sent = [ann.say(chat.unique(f"number {number}"), room) for number in range(5)]
     late = join("late")
-    wanted = [{name: message[name] for name in ("from", "text", "at")} for message in said]
+    wanted = [{name: message[name] for name in ("from", "text", "at")} for message in sent]
     assert late.history(room) == wanted
     assert late.history(room, limit=2) == wanted[-2:]
 
 
-def test_rooms_hear_their_members_only(join):
+def test_rooms_deliver_to_their_members_only(join):
     ann, bob, room = join("ann"), join("bob"), chat.room("quiet")
     ann.enter(room)
     bob.enter(room)
@@ -38,18 +38,18 @@ def test_rooms_hear_their_members_only(join):
     bob.leave(room)
     assert ann.receive(type="left", room=room)["user"] == "bob"
     ann.say(chat.unique("bob is gone"), room)
-    # What is delivered to one client is in order: the room's message would have come before this one.
+    # Deliveries to one client are in order, so the room's message would have arrived before this one.
     in_lobby = ann.say(chat.unique("to the lobby"))
     assert bob.receive(type="message") == in_lobby
 
 
-def test_only_members_may_speak(join):
+def test_only_members_may_send_to_a_room(join):
     ann, room = join("ann"), chat.room("closed")
     ann.send({"action": "chat", "room": room, "text": "let me in"})
     assert room in ann.receive_error()
 
 
-def test_a_disconnect_is_told_to_the_room(join):
+def test_disconnect_is_announced_to_the_room(join):
     ann, bob, room = join("ann"), join("bob"), chat.room("leaving")
     ann.enter(room)
     bob.enter(room)
@@ -57,19 +57,19 @@ def test_a_disconnect_is_told_to_the_room(join):
     assert ann.receive(type="left", room=room)["user"] == "bob"
 
 
-def test_echo_answers_through_the_route_response(join):
+def test_echo_replies_through_the_route_response(join):
     ann = join("ann")
     message = {"action": "echo", "text": chat.unique("echo"), "nested": {"list": [1, 2.5, None, "ü"]}}
     ann.send(message)
     assert ann.receive(action="echo", text=message["text"]) == message
 
 
-def test_an_unknown_action_gets_the_known_ones(join):
+def test_unknown_action_error_lists_the_known_actions(join):
     ann = join("ann")
     ann.send({"action": "fly"})
-    said = ann.receive_error()
-    assert "`fly`" in said
-    assert all(f"`{action}`" in said for action in ("chat", "echo", "history", "join", "leave"))
+    error = ann.receive_error()
+    assert "`fly`" in error
+    assert all(f"`{action}`" in error for action in ("chat", "echo", "history", "join", "leave"))
 
 
 def test_text_that_is_not_json_goes_to_the_default_route(join):
@@ -78,7 +78,7 @@ def test_text_that_is_not_json_goes_to_the_default_route(join):
     assert "no JSON" in ann.receive_error()
 
 
-def test_a_request_that_the_route_refuses_says_why(join):
+def test_refused_request_names_the_invalid_member(join):
     ann = join("ann")
     ann.send({"action": "history", "room": "lobby", "limit": 0})
     assert "limit" in ann.receive_error()

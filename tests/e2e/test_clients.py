@@ -1,4 +1,4 @@
-"""A second client, not written here: npm's `wscat`."""
+"""A third-party client: npm's `wscat`."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import chat
 
 
 class Wscat:
-    """`wscat` with its output read line by line."""
+    """A running `wscat`, whose output is read line by line."""
 
     def __init__(self, command, url, *arguments):
         self.process = subprocess.Popen(
@@ -33,7 +33,7 @@ class Wscat:
 
     def wait_for(self, text):
         with self.changed:
-            found = self.changed.wait_for(lambda: text in "".join(self.lines), chat.PATIENCE)
+            found = self.changed.wait_for(lambda: text in "".join(self.lines), chat.TIMEOUT)
             assert found, f"no `{text}` in {self.lines}"
 
     def __enter__(self):
@@ -43,15 +43,15 @@ class Wscat:
         self.process.kill()
         self.process.wait()
         self.process.stdin.close()
-        self.reader.join(chat.PATIENCE)
+        self.reader.join(chat.TIMEOUT)
 
 
-def test_wscat_is_greeted_and_chats(chat_server, wscat, token, join):
+def test_wscat_receives_the_greeting_and_chats(chat_server, wscat, token, join):
     ann = join("ann")
     with Wscat(wscat, chat_server.url, "--header", f"Authorization: Bearer {token('carl')}") as carl:
         carl.wait_for('"type":"welcome"')
-        said = ann.say(chat.unique("hello carl"))
-        carl.wait_for(said["text"])
+        message = ann.say(chat.unique("hello carl"))
+        carl.wait_for(message["text"])
         answer = chat.unique("hello ann")
         carl.send({"action": "chat", "room": "lobby", "text": answer})
         assert ann.receive(type="message", text=answer)["from"] == "carl"

@@ -1,4 +1,4 @@
-"""Guests that trap, loop or eat memory: their own client is told, the others chat on."""
+"""Guests that trap, loop or exhaust memory: their client gets an error frame, and other clients keep working."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 APP = Path(__file__).parent / "apps" / "hostile"
 BEHAVIOURS = ["trap", "panicking", "overflow", "spin", "memory", "handles", "host_calls", "exit 0"]
-# Enough to occupy every core at once.
+# Clients for each behaviour: enough to occupy every core at once.
 LOOPS, LINES = 4, 20
 
 
@@ -17,7 +17,7 @@ def hostile(serve, guests):
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_the_client_is_told_and_its_connection_stays(hostile, behaviour):
+def test_client_gets_an_error_frame_and_its_connection_stays_open(hostile, behaviour):
     with chat.Client(hostile.url) as mallory:
         mallory.receive(type="welcome")
         mallory.socket.send(behaviour)
@@ -26,15 +26,15 @@ def test_the_client_is_told_and_its_connection_stays(hostile, behaviour):
         mallory.say(chat.unique("and I can still chat"))
 
 
-def test_others_chat_on_undisturbed(hostile):
+def test_other_clients_are_not_disturbed(hostile):
     with chat.Client(hostile.url) as ann, chat.Client(hostile.url) as bob:
         attackers = [chat.Client(hostile.url) for _ in range(LOOPS * len(BEHAVIOURS))]
         try:
             for attacker, behaviour in zip(attackers, BEHAVIOURS * LOOPS, strict=True):
                 attacker.socket.send(behaviour)
             for number in range(LINES):
-                said = ann.say(chat.unique(f"line {number}"))
-                assert bob.receive(type="message", text=said["text"]) == said
+                message = ann.say(chat.unique(f"line {number}"))
+                assert bob.receive(type="message", text=message["text"]) == message
             for attacker in attackers:
                 assert attacker.receive_error() == "Internal server error"
         finally:
@@ -43,7 +43,7 @@ def test_others_chat_on_undisturbed(hostile):
     assert hostile.process.poll() is None
 
 
-def test_a_trap_is_logged_with_the_names_of_its_functions(hostile):
+def test_trap_log_has_a_backtrace_with_function_names(hostile):
     with chat.Client(hostile.url) as mallory:
         mallory.socket.send("trap")
         mallory.receive_error()

@@ -7,7 +7,8 @@ import pytest
 EVENT = {
     "requestContext": {
         "routeKey": "echo", "eventType": "MESSAGE", "messageDirection": "IN", "messageId": "L3Zr0cfDoAMCJ5w=",
-        "extendedRequestId": "L3Zr0G1fDoAFV7w=", "requestId": "L3Zr0G1fDoAFV7w=", "requestTime": "23/Nov/2026:14:21:00 +0000",
+        "extendedRequestId": "L3Zr0G1fDoAFV7w=", "requestId": "L3Zr0G1fDoAFV7w=",
+        "requestTime": "23/Nov/2026:14:21:00 +0000",
         "requestTimeEpoch": 1795443660000, "connectedAt": 1795443650000, "stage": "dev", "apiId": "local",
         "domainName": "localhost", "connectionId": "L3ZrycfDoAMCJ5w=", "identity": {"sourceIp": "127.0.0.1"},
     },
@@ -25,7 +26,7 @@ def invoke(run, chat_app, tmp_path):
     return invoke
 
 
-def test_a_route_answers_with_its_response_as_json(invoke):
+def test_route_response_is_printed_as_json(invoke):
     body = '{"action":"echo","text":"ü"}'
     done = invoke("echo", {**EVENT, "body": body})
     assert done.returncode == 0, done.stderr
@@ -33,7 +34,7 @@ def test_a_route_answers_with_its_response_as_json(invoke):
     assert (response["statusCode"], response["body"]) == (200, body)
 
 
-def test_a_failure_that_the_route_means_is_a_response_too(invoke):
+def test_route_error_is_a_response(invoke):
     done = invoke("$default", {**EVENT, "body": "hello?"})
     response = json.loads(done.stdout)
     assert response["statusCode"] == 400
@@ -41,14 +42,14 @@ def test_a_failure_that_the_route_means_is_a_response_too(invoke):
 
 
 @pytest.mark.parametrize("event", ["", "{", "[]", "{}", '{"requestContext":{}}'])
-def test_an_event_that_is_none_is_refused(invoke, event):
+def test_invalid_event_is_refused(invoke, event):
     done = invoke("echo", event)
     assert done.returncode != 0
     assert done.stdout == ""
     assert "event.json" in done.stderr
 
 
-def test_a_route_that_is_not_there_is_named(invoke):
+def test_unknown_route_is_refused(invoke):
     done = invoke("fly", {**EVENT, "body": "{}"})
     assert done.returncode != 0
     assert "`fly`" in done.stderr

@@ -1,4 +1,4 @@
-"""How the process starts and ends: signals, a taken port, a locked store, no descriptors left."""
+"""Start and end of the process: signals, a port in use, a locked store, no descriptors left."""
 
 import re
 import resource
@@ -15,10 +15,10 @@ DESCRIPTORS = 96
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_drains_and_leaves_no_orphan(serve, token, number):
+def test_signal_drains_and_leaves_no_orphan(serve, token, number):
     running = serve("--memory")
     with chat.Client(running.url, token("ann")) as ann:
-        # A greeting that waits for its socket may come after an answer.
+        # The greeting is sent after the socket opened, so it may follow a reply.
         ann.receive(type="welcome")
         ann.say(chat.unique("before the end"))
         assert running.stop(number) == 0
@@ -30,17 +30,17 @@ def test_a_signal_drains_and_leaves_no_orphan(serve, token, number):
         pass
 
 
-def test_standard_output_says_how_to_try_it(serve):
+def test_standard_output_has_a_command_to_try_the_app(serve):
     running = serve("--memory")
     running.wait_for_output("Bearer ")
-    said = "".join(running.lines)
-    command = re.search(r'npx wscat -c (\S+) -H "Authorization: Bearer ([\w.-]+)"', said)
-    assert command, said
+    output = "".join(running.lines)
+    command = re.search(r'npx wscat -c (\S+) -H "Authorization: Bearer ([\w.-]+)"', output)
+    assert command, output
     with chat.Client(*command.groups()) as demo:
         assert demo.receive()["user"] == "demo"
 
 
-def test_a_port_in_use_is_named(serve):
+def test_port_in_use_is_refused(serve):
     first = serve("--memory")
     with pytest.raises(NotStarted) as failed:
         serve("--memory", port=first.port)
@@ -50,7 +50,7 @@ def test_a_port_in_use_is_named(serve):
     assert "--port" in failed.value.errors
 
 
-def test_a_store_that_another_process_has_open_is_named(serve, token, tmp_path):
+def test_data_folder_of_another_process_is_refused(serve, token, tmp_path):
     data = tmp_path / "data"
     first = serve("--data", data)
     with pytest.raises(NotStarted) as failed:
@@ -62,9 +62,9 @@ def test_a_store_that_another_process_has_open_is_named(serve, token, tmp_path):
         ann.say(chat.unique("unharmed"))
 
 
-# With `--lambda` what the function's processes connect to are sockets of this process too, which no deployed API shares.
+# With `--lambda`, this process has the other ends of the function's sockets too, unlike a deployed API.
 @pytest.mark.parametrize("backend", [server.IN_PROCESS], indirect=True, ids=lambda backend: backend.name)
-def test_out_of_descriptors_new_connections_are_refused_and_old_ones_chat_on(serve, token):
+def test_new_connections_are_refused_without_descriptors_and_old_ones_keep_working(serve, token):
     running = serve("--memory", limits={resource.RLIMIT_NOFILE: DESCRIPTORS})
     allowed = token("bob")
     with chat.Client(running.url, token("ann")) as ann:

@@ -1,4 +1,4 @@
-"""The `@connections` endpoint, as boto3 uses it."""
+"""The `@connections` endpoint, called with boto3."""
 
 import json
 from contextlib import contextmanager
@@ -37,21 +37,21 @@ def test_post_reaches_the_client(join, management):
     assert ann.receive(type="posted")["text"] == "ü"
 
 
-def test_bytes_that_are_not_text_arrive_as_bytes(join, management):
+def test_binary_data_arrives_as_a_binary_message(join, management):
     ann = join("ann")
     connection = ann.receive(type="welcome")["connection"]
     management.post_to_connection(ConnectionId=connection, Data=b"\xff\x00")
-    assert ann.socket.recv(timeout=chat.PATIENCE) == b"\xff\x00"
+    assert ann.socket.recv(timeout=chat.TIMEOUT) == b"\xff\x00"
 
 
 def test_get_describes_the_connection(join, management):
     ann = join("ann")
     connection = ann.receive(type="welcome")["connection"]
-    said = management.get_connection(ConnectionId=connection)
-    assert said["Identity"]["SourceIp"] == "127.0.0.1"
-    assert "websockets" in said["Identity"]["UserAgent"]
-    assert said["ConnectedAt"] <= said["LastActiveAt"]
-    assert abs(datetime.now(UTC) - said["ConnectedAt"]) < timedelta(hours=1)
+    description = management.get_connection(ConnectionId=connection)
+    assert description["Identity"]["SourceIp"] == "127.0.0.1"
+    assert "websockets" in description["Identity"]["UserAgent"]
+    assert description["ConnectedAt"] <= description["LastActiveAt"]
+    assert abs(datetime.now(UTC) - description["ConnectedAt"]) < timedelta(hours=1)
 
 
 def test_delete_closes_the_socket_and_the_connection_is_gone(join, management):
@@ -68,22 +68,22 @@ def test_delete_closes_the_socket_and_the_connection_is_gone(join, management):
         management.post_to_connection(ConnectionId=connection, Data=b"too late")
 
 
-def test_a_client_that_left_is_gone(join, management):
+def test_closed_connection_is_gone(join, management):
     ann, bob, room = join("ann"), join("bob"), chat.room("gone")
     connection = ann.receive(type="welcome")["connection"]
     ann.enter(room)
     bob.enter(room)
     ann.close()
-    # The room hears of it from `$disconnect`, which runs after the connection is gone.
+    # `$disconnect` announces it to the room, and runs after the connection is gone.
     bob.receive(type="left", room=room)
     with refused(410, "GoneException"):
         management.post_to_connection(ConnectionId=connection, Data=b"anyone?")
 
 
-def test_a_message_above_128_kib_is_refused_and_the_connection_stays(join, management):
+def test_post_above_128_kib_is_refused_and_the_connection_stays(join, management):
     ann = join("ann")
     connection = ann.receive(type="welcome")["connection"]
     with refused(413, "PayloadTooLargeException"):
         management.post_to_connection(ConnectionId=connection, Data=b"x" * (128 * 1024 + 1))
     management.post_to_connection(ConnectionId=connection, Data=b'"' + b"x" * (128 * 1024 - 2) + b'"')
-    assert len(ann.socket.recv(timeout=chat.PATIENCE)) == 128 * 1024
+    assert len(ann.socket.recv(timeout=chat.TIMEOUT)) == 128 * 1024

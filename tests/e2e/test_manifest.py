@@ -1,4 +1,4 @@
-"""What is wrong with an app is said with its file, its key, and what to do; the exit status is not zero."""
+"""Errors in an app name the file, the key and a remedy, and the exit status is not zero."""
 
 import shutil
 
@@ -8,7 +8,7 @@ from manifests import ECHO
 
 @pytest.fixture
 def app(tmp_path, guests):
-    """An app folder with a manifest and components, named as their crates without `guest_` or `chat_`."""
+    """Creates an app folder with a manifest and components, given as `name=crate`."""
 
     def app(manifest, **components):
         folder = tmp_path / "app"
@@ -22,7 +22,7 @@ def app(tmp_path, guests):
 
 
 def refusal(run, folder, command="check"):
-    """What the command says on standard error, having failed with nothing on standard output."""
+    """Runs a command that must fail without standard output, and returns its standard error."""
     arguments = {"check": [], "dev": ["--port", "0", "--memory"], "build": []}[command]
     done = run(command, folder, *arguments)
     assert done.returncode != 0, done.stdout
@@ -32,35 +32,35 @@ def refusal(run, folder, command="check"):
     return done.stderr
 
 
-def test_a_small_app_is_fine(run, app):
+def test_minimal_app_is_valid(run, app):
     done = run("check", app(ECHO, echo="guest_echo"))
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "build", "dev"])
-def test_an_unknown_key(run, app, command):
+def test_unknown_key_is_refused(run, app, command):
     said = refusal(run, app(ECHO.replace("response", "respnse"), echo="guest_echo"), command)
     assert "routes.echo.respnse" in said
     assert "hint: did you mean `response`?" in said
 
 
-def test_a_value_of_the_wrong_type(run, app):
+def test_value_of_the_wrong_type_is_refused(run, app):
     said = refusal(run, app(ECHO.replace("response = true", 'response = "yes"'), echo="guest_echo"))
     assert "routes.echo.response" in said
     assert "boolean" in said
 
 
-def test_text_that_is_not_toml(run, app):
+def test_invalid_toml_is_refused(run, app):
     assert ":2" in refusal(run, app("\n[app\n"))
 
 
-def test_a_route_without_its_component(run, app):
+def test_route_with_an_unknown_component_is_refused(run, app):
     said = refusal(run, app(ECHO.replace('component = "echo"', 'component = "ehco"'), echo="guest_echo"))
     assert "routes.echo.component" in said
     assert "hint: did you mean `echo`?" in said
 
 
-def test_a_component_that_was_not_built(run, app):
+def test_missing_component_file_is_refused(run, app):
     folder = app(ECHO)
     said = refusal(run, folder)
     assert "components.echo.source" in said
@@ -75,25 +75,25 @@ def test_a_component_that_was_not_built(run, app):
         ("guest_newer", "tidegate:route@0.1.0"),
     ],
 )
-def test_a_component_of_another_world_or_version(run, app, crate, wanted):
+def test_component_of_another_world_or_version_is_refused(run, app, crate, wanted):
     said = refusal(run, app(ECHO, echo=crate))
     assert "components.echo.source" in said
     assert wanted in said
     assert "hint:" in said
 
 
-def test_a_component_with_the_authorizers_world_as_a_route(run, app):
+def test_authorizer_component_on_a_route_is_refused(run, app):
     said = refusal(run, app(ECHO, echo="guest_authorizer"))
     assert "routes.echo" in said
     assert "tidegate:route/handler" in said
 
 
-def test_an_import_that_no_host_offers(run, app):
+def test_unknown_import_is_refused(run, app):
     said = refusal(run, app(ECHO, echo="guest_outsider"))
     assert "test:outsider/moon" in said
 
 
-def test_an_import_that_is_not_granted(run, app):
+def test_ungranted_import_is_refused(run, app):
     said = refusal(run, app(ECHO, echo="chat_chat"))
     assert "routes.echo" in said
     for grant in ("storage", "connections", "messaging"):
@@ -101,7 +101,7 @@ def test_an_import_that_is_not_granted(run, app):
 
 
 @pytest.mark.parametrize("content", [b"", b"not wasm at all", b"\0asm\1\0\0\0"], ids=["empty", "text", "core module"])
-def test_a_file_that_is_no_component(run, app, content):
+def test_file_that_is_not_a_component_is_refused(run, app, content):
     folder = app(ECHO)
     (folder / "echo.wasm").write_bytes(content)
     said = refusal(run, folder)
@@ -109,20 +109,20 @@ def test_a_file_that_is_no_component(run, app, content):
     assert "not a WebAssembly component" in said
 
 
-def test_a_component_that_is_cut_off(run, app):
+def test_truncated_component_is_refused(run, app):
     folder = app(ECHO, echo="guest_echo")
     path = folder / "echo.wasm"
     path.write_bytes(path.read_bytes()[:-100])
     assert "components.echo.source" in refusal(run, folder)
 
 
-def test_a_build_command_that_fails(run, app):
+def test_failed_build_command_is_reported(run, app):
     folder = app(ECHO.replace('source = "echo.wasm"', 'source = "echo.wasm"\nbuild = "exit 7"'))
     said = refusal(run, folder)
     assert "components.echo.build" in said
     assert "exit 7" in said
 
 
-def test_a_folder_without_a_manifest(run, tmp_path):
+def test_folder_without_a_manifest_is_refused(run, tmp_path):
     said = refusal(run, tmp_path)
     assert "hint:" in said

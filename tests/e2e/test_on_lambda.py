@@ -1,4 +1,4 @@
-"""The host in the real bootstrap: processes that Lambda would start, freeze, replace and end."""
+"""The host in the real bootstrap: its processes are started, frozen, replaced and ended as on Lambda."""
 
 import os
 import signal
@@ -14,32 +14,35 @@ from waiting import wait_until
 from websockets.exceptions import InvalidStatus
 
 HOSTILE = Path(__file__).parent / "apps" / "hostile"
-# Seconds: longer than a token lives here, and as long as an event of the hostile app may take.
+# Seconds that a short-lived token is valid, and the time limit of an event of the hostile app.
 SHORT = 2
 
 
 def behind(*backends):
-    """Runs a test with these backends alone."""
+    """Runs a test with these backends only."""
     return pytest.mark.parametrize("backend", backends, indirect=True, ids=lambda backend: backend.name)
 
 
-on_lambda, frozen = behind(server.LAMBDA, server.FROZEN), behind(server.FROZEN)
+on_lambda = behind(server.LAMBDA, server.FROZEN)
+# Tests that kill processes run once: a busy process is not frozen, and an idle one is.
+busy_kill = behind(server.LAMBDA)
+frozen = idle_kill = behind(server.FROZEN)
 
 
 def busy(running):
-    """The processes that compute."""
+    """Returns the processes that are running on a CPU."""
     return [process for process, state in running.bootstraps().items() if state == "R"]
 
 
 def kill(running, processes):
-    """Kills processes, and waits until they have ended: until then, an event may still be given to them."""
+    """Kills processes and waits until they have ended, because they may receive an event until then."""
     for process in processes:
         os.kill(process, signal.SIGKILL)
     wait_until(lambda: all(has_ended(process) for process in processes))
 
 
 def has_ended(process):
-    """Whether a process has ended, and each of its threads, which may take longer than the first."""
+    """Returns true if a process and all its threads have ended."""
     try:
         threads = list(Path(f"/proc/{process}/task").iterdir())
         return len(threads) == 1 and ") Z " in (threads[0] / "stat").read_text()
@@ -48,15 +51,15 @@ def has_ended(process):
 
 
 @on_lambda
-def test_standard_output_says_how_the_routes_run(serve, backend, tidegate):
+def test_standard_output_names_the_bootstrap(serve, backend, tidegate):
     running = serve("--memory")
     running.wait_for_output("Try it")
     frozen = ", frozen between events" if backend == server.FROZEN else ""
     assert f"routes run in `{tidegate.with_name('bootstrap')}`{frozen}\n" in running.lines
 
 
-@on_lambda
-def test_a_process_that_is_killed_under_an_event_fails_it_and_the_next_event_works(serve, guests):
+@busy_kill
+def test_process_killed_during_an_event_fails_that_event_alone(serve, guests):
     running = serve("--memory", app=HOSTILE)
     with chat.Client(running.url) as mallory, chat.Client(running.url) as ann:
         ann.receive(type="welcome")
@@ -70,8 +73,8 @@ def test_a_process_that_is_killed_under_an_event_fails_it_and_the_next_event_wor
     assert "Runtime exited with error: signal: killed" in running.errors
 
 
-@on_lambda
-def test_processes_that_are_killed_while_idle_are_replaced_unseen(serve, token):
+@idle_kill
+def test_killed_idle_processes_are_replaced(serve, token):
     running = serve("--memory")
     with chat.Client(running.url, token("ann")) as ann:
         ann.receive(type="welcome")
@@ -83,7 +86,7 @@ def test_processes_that_are_killed_while_idle_are_replaced_unseen(serve, token):
 
 
 @on_lambda
-def test_a_process_that_does_not_start_is_logged_and_refuses_the_connection(serve, guests, tmp_path):
+def test_process_that_does_not_start_refuses_the_connection(serve, guests, tmp_path):
     bootstrap = tmp_path / "bootstrap"
     bootstrap.write_text("#!/bin/sh\necho what it says >&2\nexit 3\n")
     bootstrap.chmod(0o755)
@@ -113,13 +116,13 @@ def test_processes_are_stopped_between_events(serve, token):
 
 
 @frozen
-def test_a_frozen_process_wakes_up_to_the_right_time(serve, token, secret):
+def test_frozen_process_uses_the_current_time_after_it_thaws(serve, token, secret):
     running = serve("--memory")
     short_lived = tokens.make(secret, lives=SHORT)
     expires = time.time() + SHORT
     with chat.Client(running.url, short_lived) as ann:
         ann.say(chat.unique("before"))
-        # Both functions have run, and stay frozen until then.
+        # Both functions have run, and stay frozen during this time.
         time.sleep(max(0.0, expires - time.time()))
         now = int(time.time() * 1_000)
         assert ann.say(chat.unique("after"))["at"] >= now
@@ -131,22 +134,22 @@ def test_a_frozen_process_wakes_up_to_the_right_time(serve, token, secret):
 
 
 @frozen
-def test_time_that_a_process_was_frozen_is_not_the_next_events(serve, guests):
+def test_frozen_time_does_not_count_against_the_next_event(serve, guests):
     running = serve("--memory", app=HOSTILE)
     with chat.Client(running.url) as mallory:
         mallory.receive(type="welcome")
         mallory.socket.send("clocks")
-        assert mallory.socket.recv(timeout=chat.PATIENCE) == "two clocks"
-        # As long as the route may take: the instance of its next event was made before.
+        assert mallory.socket.recv(timeout=chat.TIMEOUT) == "two clocks"
+        # Wait for the route's time limit: the instance of its next event exists already.
         time.sleep(SHORT)
         mallory.socket.send("clocks")
-        assert mallory.socket.recv(timeout=chat.PATIENCE) == "two clocks"
+        assert mallory.socket.recv(timeout=chat.TIMEOUT) == "two clocks"
         mallory.socket.send("sleep 500")
-        assert mallory.socket.recv(timeout=chat.PATIENCE) == "rested"
+        assert mallory.socket.recv(timeout=chat.TIMEOUT) == "rested"
 
 
-@on_lambda
-def test_nothing_outlives_a_command_that_is_killed(serve, token):
+@idle_kill
+def test_processes_end_with_a_killed_command(serve, token):
     running = serve("--memory")
     with chat.Client(running.url, token("ann")) as ann:
         ann.say(chat.unique("before the end"))
@@ -155,8 +158,8 @@ def test_nothing_outlives_a_command_that_is_killed(serve, token):
     wait_until(lambda: not running.has_orphans())
 
 
-@on_lambda
-def test_not_even_a_process_that_has_an_event(serve, guests):
+@busy_kill
+def test_busy_process_ends_with_a_killed_command(serve, guests):
     running = serve("--memory", app=HOSTILE)
     with chat.Client(running.url) as mallory:
         mallory.receive(type="welcome")
@@ -167,7 +170,7 @@ def test_not_even_a_process_that_has_an_event(serve, guests):
 
 
 @behind(server.LAMBDA)
-def test_a_bootstrap_that_is_not_there_is_named(serve, tmp_path):
+def test_missing_bootstrap_is_refused(serve, tmp_path):
     with pytest.raises(NotStarted) as failed:
         serve("--memory", "--bootstrap", tmp_path / "none")
     assert f"cannot find the bootstrap `{tmp_path / 'none'}`" in failed.value.errors
@@ -176,7 +179,7 @@ def test_a_bootstrap_that_is_not_there_is_named(serve, tmp_path):
 
 @behind(server.IN_PROCESS)
 @pytest.mark.parametrize("option", [["--freeze"], ["--bootstrap", "file"]], ids=lambda option: option[0])
-def test_options_of_a_function_need_one(serve, option):
+def test_freeze_and_bootstrap_options_need_lambda(serve, option):
     with pytest.raises(NotStarted) as failed:
         serve("--memory", *option)
     assert failed.value.status == 2

@@ -1,4 +1,4 @@
-"""What the command line's options and files change."""
+"""Options of the command line, and the files that it reads."""
 
 import textwrap
 
@@ -20,7 +20,7 @@ component = "probe"
 """
 
 
-def test_another_stage_is_another_path(serve, token):
+def test_stage_option_changes_the_path(serve, token):
     running = serve("--memory", "--stage", "prod")
     assert running.url.endswith("/prod")
     with chat.Client(running.url, token("ann")) as ann:
@@ -30,13 +30,13 @@ def test_another_stage_is_another_path(serve, token):
     assert refused.value.response.status_code == 403
 
 
-def test_throttled_as_an_account_is_a_chat_still_chats(serve, token):
+def test_chat_works_within_the_account_throttle(serve, token):
     running = serve("--memory", "--throttle")
     with chat.Client(running.url, token("ann")) as ann:
         ann.say(chat.unique("within the rates"))
 
 
-def test_a_connect_route_that_traps_refuses_with_500(serve, guests, tmp_path):
+def test_trap_on_connect_refuses_with_500(serve, guests, tmp_path):
     source = guests("guest_probe")
     manifest = REFUSES.format(source=source) + textwrap.dedent("""
         grants.storage = { notes = "read-write" }
@@ -53,7 +53,7 @@ def test_a_connect_route_that_traps_refuses_with_500(serve, guests, tmp_path):
         pass
 
 
-def test_an_env_file_sets_the_secret(run, chat_app, guests, tmp_path):
+def test_env_file_overrides_the_manifest_configuration(run, chat_app, guests, tmp_path):
     (tmp_path / "probe.wasm").write_bytes(guests("guest_probe").read_bytes())
     manifest = REFUSES.format(source="probe.wasm") + '\n[config]\njwt-secret = "in the manifest"\n'
     (tmp_path / "tidegate.toml").write_text(manifest)
@@ -67,7 +67,7 @@ def test_an_env_file_sets_the_secret(run, chat_app, guests, tmp_path):
     assert ".env" in refused.stderr and "hidden" not in refused.stderr
 
 
-def test_a_token_needs_a_secret(run, guests, tmp_path):
+def test_token_command_needs_a_secret(run, guests, tmp_path):
     (tmp_path / "tidegate.toml").write_text(REFUSES.format(source=guests("guest_probe")))
     refused = run("token", "ann", "--app", tmp_path)
     assert refused.returncode == 1 and refused.stdout == ""

@@ -1,4 +1,4 @@
-"""The zip of a Lambda function: what is in it, that it can be made again, and what is said when it cannot be made."""
+"""The zip of a Lambda function: its contents, reproducibility, and errors."""
 
 import json
 import os
@@ -20,7 +20,7 @@ MACHINES = {"aarch64": 183, "x86_64": 62}
 
 @pytest.fixture
 def small_app(tmp_path, guests):
-    """Makes an app folder with one route."""
+    """Creates an app folder with one route."""
 
     def small_app(name="app"):
         folder = tmp_path / name
@@ -34,7 +34,7 @@ def small_app(tmp_path, guests):
 
 @pytest.fixture
 def bootstrap(tmp_path):
-    """A file that begins as an executable for a target does; a package only carries it."""
+    """Creates a file with the ELF header of an executable for a target. A package does not run it."""
 
     def bootstrap(target):
         path = tmp_path / f"bootstrap-{target}"
@@ -45,7 +45,7 @@ def bootstrap(tmp_path):
 
 
 @pytest.mark.parametrize("target", MACHINES)
-def test_a_package_has_what_lambda_and_the_stack_need(run, small_app, bootstrap, tmp_path, target):
+def test_package_contains_the_files_for_lambda_and_the_stack(run, small_app, bootstrap, tmp_path, target):
     output = tmp_path / "out" / "small.zip"
     done = run("package", small_app(), "--target", target, "--bootstrap", bootstrap(target), "--output", output)
     assert done.returncode == 0, done.stderr
@@ -61,13 +61,13 @@ def test_a_package_has_what_lambda_and_the_stack_need(run, small_app, bootstrap,
         assert modes.pop("bootstrap") == 0o755
         assert set(modes.values()) == {0o644}
         assert json.loads(package.read("app.json"))["routes"].keys() == {"echo"}
-        # An artifact is an ELF file of its own.
+        # An artifact is an ELF file too.
         assert struct.unpack_from("<H", package.read("components/echo.cwasm"), 18) == (MACHINES[target],)
         assert len(package.read("routing-fingerprint").strip()) == 64
         assert len(package.read("release-id").strip()) == 16
 
 
-def test_without_output_it_is_kept_with_the_app(run, small_app, bootstrap):
+def test_package_is_written_to_the_app_folder_by_default(run, small_app, bootstrap):
     folder = small_app()
     done = run("package", folder, "--bootstrap", bootstrap("aarch64"))
     assert done.returncode == 0, done.stderr
@@ -75,7 +75,7 @@ def test_without_output_it_is_kept_with_the_app(run, small_app, bootstrap):
     assert zipfile.is_zipfile(done.stdout.strip())
 
 
-def test_two_folders_make_the_same_bytes(run, small_app, bootstrap, tmp_path):
+def test_packages_of_two_folders_are_identical(run, small_app, bootstrap, tmp_path):
     made = []
     for name in ("one", "two"):
         output = tmp_path / f"{name}.zip"
@@ -85,7 +85,7 @@ def test_two_folders_make_the_same_bytes(run, small_app, bootstrap, tmp_path):
     assert made[0] == made[1]
 
 
-def test_guests_built_in_two_folders_make_the_same_bytes(run, bootstrap, tmp_path):
+def test_packages_of_guests_built_in_two_folders_are_identical(run, bootstrap, tmp_path):
     made = []
     for name in ("one", "two"):
         workspace = tmp_path / name / "repository"
@@ -100,7 +100,7 @@ def test_guests_built_in_two_folders_make_the_same_bytes(run, bootstrap, tmp_pat
     assert made[0] == made[1]
 
 
-def test_a_bootstrap_for_another_cpu_is_refused_and_the_package_stays(run, small_app, bootstrap, tmp_path):
+def test_bootstrap_for_another_cpu_is_refused_and_the_old_package_stays(run, small_app, bootstrap, tmp_path):
     output = tmp_path / "small.zip"
     output.write_text("an earlier package")
     done = run("package", small_app(), "--target", "x86_64", "--bootstrap", bootstrap("aarch64"), "--output", output)
@@ -109,7 +109,7 @@ def test_a_bootstrap_for_another_cpu_is_refused_and_the_package_stays(run, small
     assert output.read_text() == "an earlier package"
 
 
-def test_what_is_no_executable_is_refused(run, small_app, tmp_path):
+def test_bootstrap_that_is_not_an_executable_is_refused(run, small_app, tmp_path):
     script = tmp_path / "bootstrap.py"
     script.write_text("#!/usr/bin/env python3\n")
     done = run("package", small_app(), "--bootstrap", script)
@@ -117,8 +117,8 @@ def test_what_is_no_executable_is_refused(run, small_app, tmp_path):
     assert "is no executable for Linux" in done.stderr and "hint: " in done.stderr
 
 
-def test_a_missing_cross_compiler_is_named(tidegate, small_app, tmp_path):
-    # Only what the app itself needs is on the path, which is nothing.
+def test_missing_cross_compiler_is_reported(tidegate, small_app, tmp_path):
+    # The app needs no program on the path.
     environment = server.environment() | {"PATH": str(tmp_path / "empty")}
     done = subprocess.run(
         [tidegate, "package", small_app()], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
@@ -134,7 +134,7 @@ def test_a_missing_cross_compiler_is_named(tidegate, small_app, tmp_path):
     [("chat_chat", "", "grants"), ("chat_echo", 'limits = { memory = "1MiB" }', "memory")],
     ids=["an import without a grant", "more memory than the limit"],
 )
-def test_what_dev_refuses_is_not_packaged(run, small_app, guests, bootstrap, tmp_path, guest, limits, said):
+def test_invalid_component_is_not_packaged(run, small_app, guests, bootstrap, tmp_path, guest, limits, said):
     folder = small_app()
     shutil.copy(guests(guest), folder / "echo.wasm")
     (folder / "tidegate.toml").write_text(f"{ECHO}{limits}\n")

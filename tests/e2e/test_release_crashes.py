@@ -1,4 +1,4 @@
-"""Releases in a folder, whatever becomes of the commands that write them: killed, two at once, on a full disk."""
+"""A folder of releases stays consistent when commands are killed, run at the same time, or meet a full disk."""
 
 import contextlib
 import fcntl
@@ -14,25 +14,25 @@ from waiting import wait_until
 
 ONE, TWO, THREE, FOUR = map(version, range(1, 5))
 KILLS = 25
-# Longer than the commands take on a quiet machine, so that some of them get to their end.
+# Longer than the commands take on an idle machine, so that some of them complete.
 CREATE_SECONDS, ACTIVATE_SECONDS = 0.5, 0.04
 
 
 def start(tidegate, app, command, *arguments):
     return subprocess.Popen(
-        [tidegate, *app.line(command, *arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        [tidegate, *app.arguments(command, *arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True, env=server.environment(),
     )
 
 
 def finish(process):
-    """The status of a command and what it said, once it has ended."""
+    """Waits for a command, and returns its exit status and its standard error."""
     _, errors = process.communicate(timeout=60)
     return process.returncode, errors
 
 
-def killed(process, seconds):
-    """Kills a command after a time; whether it had ended before."""
+def kill_after(process, seconds):
+    """Kills a command after some seconds. Returns true if it had completed before."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
     process.kill()
@@ -41,74 +41,74 @@ def killed(process, seconds):
     return status == 0
 
 
-def holds(app):
-    """What must be true whatever was broken off; answers the pointer."""
-    pointer = app.do("status")["pointer"]
-    changes = app.do("history", "--limit", "1000")["changes"]
+def check_store(app):
+    """Asserts that the pointer, the history and every listed release are consistent, and returns the pointer."""
+    pointer = app.release("status")["pointer"]
+    changes = app.release("history", "--limit", "1000")["changes"]
     assert [one["generation"] for one in changes] == list(range(pointer["generation"], 0, -1))
     assert changes == [] or changes[0].get("to") == pointer.get("active")
-    for listed in app.do("list")["releases"]:
-        shown = app.do("show", listed["id"])
+    for listed in app.release("list")["releases"]:
+        shown = app.release("show", listed["id"])
         assert shown["complete"] and shown["trusted"], shown["problems"]
     return pointer
 
 
-def test_a_publication_that_is_killed_is_none_or_whole(tidegate, app, ids):
+def test_killed_create_publishes_all_or_nothing(tidegate, app, ids):
     ended = []
     for number in range(KILLS):
-        app.build(version(100 + number))
-        ended.append(killed(start(tidegate, app, "create"), random.uniform(0, CREATE_SECONDS)))
-        assert len(app.do("list")["releases"]) >= len(ids) + sum(ended)
-    holds(app)
-    created = app.do("create")["id"]
-    app.do("activate", created)
-    assert holds(app)["active"] == created
+        app.set_version(version(100 + number))
+        ended.append(kill_after(start(tidegate, app, "create"), random.uniform(0, CREATE_SECONDS)))
+        assert len(app.release("list")["releases"]) >= len(ids) + sum(ended)
+    check_store(app)
+    created = app.release("create")["id"]
+    app.release("activate", created)
+    assert check_store(app)["active"] == created
 
 
-def test_a_move_of_the_pointer_that_is_killed_is_none_or_whole(tidegate, app, ids):
-    app.do("activate", ids[ONE])
+def test_killed_activate_changes_the_pointer_or_nothing(tidegate, app, ids):
+    app.release("activate", ids[ONE])
     for number in range(KILLS):
-        before = holds(app)
+        before = check_store(app)
         wanted = ids[TWO] if before["active"] == ids[ONE] else ids[ONE]
-        ended = killed(start(tidegate, app, "activate", wanted), random.uniform(0, ACTIVATE_SECONDS))
-        after = holds(app)
+        ended = kill_after(start(tidegate, app, "activate", wanted), random.uniform(0, ACTIVATE_SECONDS))
+        after = check_store(app)
         moved = after == {"generation": before["generation"] + 1, "active": wanted}
         assert moved or (after == before and not ended), number
-    app.do("activate", ids[THREE])
-    assert holds(app)["active"] == ids[THREE]
+    app.release("activate", ids[THREE])
+    assert check_store(app)["active"] == ids[THREE]
 
 
-def test_a_prune_that_is_killed_is_ended_by_the_next(tidegate, app, ids):
+def test_killed_prune_is_completed_by_the_next(tidegate, app, ids):
     rules = ["--keep", "1", "--min-age", "0s"]
-    app.do("activate", ids[ONE])
+    app.release("activate", ids[ONE])
     gone = set(ids.values()) - {ids[ONE]}
     for _ in range(KILLS):
-        killed(start(tidegate, app, "prune", *rules), random.uniform(0, ACTIVATE_SECONDS))
+        kill_after(start(tidegate, app, "prune", *rules), random.uniform(0, ACTIVATE_SECONDS))
         assert app.active() == ids[ONE]
-        # What is being removed cannot be activated, and what is gone is published again.
-        if pruning := app.do("status")["pointer"].get("pruning"):
+        # A release that is being removed cannot be activated.
+        if pruning := app.release("status")["pointer"].get("pruning"):
             assert set(pruning) <= gone
-            left = {one["id"] for one in app.do("list")["releases"]} & set(pruning)
+            left = {one["id"] for one in app.release("list")["releases"]} & set(pruning)
             assert all("is about to be pruned" in app.refuse("activate", release) for release in left)
-    app.do("prune", *rules)
-    assert [one["id"] for one in app.do("list")["releases"]] == [ids[ONE]]
+    app.release("prune", *rules)
+    assert [one["id"] for one in app.release("list")["releases"]] == [ids[ONE]]
     assert {path.stem for path in (app.store / "artifacts").glob("*.cwasm")} == app.artifacts(ids[ONE])
-    assert "pruning" not in holds(app)
+    assert "pruning" not in check_store(app)
     assert app.create(TWO) == ids[TWO]
-    app.do("activate", ids[TWO])
+    app.release("activate", ids[TWO])
 
 
-def test_of_two_activations_at_once_one_is_made_and_the_other_says_so(tidegate, app, ids):
-    app.do("activate", ids[THREE])
+def test_one_of_two_concurrent_activations_is_refused(tidegate, app, ids):
+    app.release("activate", ids[THREE])
     with (app.store / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         processes = [start(tidegate, app, "activate", ids[text]) for text in (ONE, TWO)]
-        # Each has read the pointer, and waits for its turn.
+        # Each has read the pointer, and waits for the lock.
         wait_until(lambda: all(has_open(process, app.store / "lock") for process in processes))
     (won, lost) = sorted(map(finish, processes))
     assert (won[0], lost[0]) == (0, 1)
     assert "was first" in lost[1] and "hint: look at `tidegate release status`" in lost[1]
-    pointer = holds(app)
+    pointer = check_store(app)
     assert pointer["generation"] == 2 and pointer["active"] in (ids[ONE], ids[TWO])
 
 
@@ -118,30 +118,30 @@ def has_open(process, path):
     return False
 
 
-def test_of_many_activations_at_once_each_is_made_or_says_why_not(tidegate, app, ids):
-    app.do("activate", ids[FOUR])
+def test_concurrent_activations_succeed_or_report_a_conflict(tidegate, app, ids):
+    app.release("activate", ids[FOUR])
     for _ in range(10):
-        before = holds(app)["generation"]
+        before = check_store(app)["generation"]
         processes = [start(tidegate, app, "activate", ids[text]) for text in (ONE, TWO, THREE) for _ in range(2)]
         statuses = [finish(process) for process in processes]
         refusals = [errors for status, errors in statuses if status != 0]
-        assert all("was first" in said or "is active already" in said for said in refusals), refusals
+        assert all("was first" in error or "is active already" in error for error in refusals), refusals
         moves = len(statuses) - len(refusals)
-        assert moves >= 1 and holds(app)["generation"] == before + moves
+        assert moves >= 1 and check_store(app)["generation"] == before + moves
 
 
-def test_two_publications_of_the_same_at_once_are_one(tidegate, app, ids):
+def test_concurrent_creates_of_the_same_release_publish_it_once(tidegate, app, ids):
     for number in range(5):
-        app.build(version(200 + number))
+        app.set_version(version(200 + number))
         statuses = [finish(process) for process in [start(tidegate, app, "create") for _ in range(3)]]
         assert [status for status, _ in statuses] == [0, 0, 0], statuses
-        assert len(app.do("list")["releases"]) == len(ids) + number + 1
-    holds(app)
+        assert len(app.release("list")["releases"]) == len(ids) + number + 1
+    check_store(app)
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system with room for little, and what gives it more."""
+    """A file system of 1 MiB, and a function that enlarges it."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -150,27 +150,27 @@ def small_disk(tmp_path):
         return done.returncode == 0 or done.stderr
 
     if os.geteuid() != 0:
-        pytest.skip("only root mounts a file system of a size")
+        pytest.skip("only root can mount a file system")
     if (mounted := mount("size=1m")) is not True:
-        pytest.skip(f"this machine lets nobody mount a file system: {mounted}")
+        pytest.skip(f"cannot mount a file system: {mounted}")
     yield folder, lambda: mount("remount,size=64m")
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_on_a_full_disk_nothing_half_written_is_believed(app, small_disk):
-    folder, make_room = small_disk
-    app.place = ("--store", folder / "releases")
+def test_full_disk_leaves_the_store_consistent(app, small_disk):
+    folder, enlarge = small_disk
+    app.store_arguments = ("--store", folder / "releases")
     created = app.create(ONE)
-    app.do("activate", created)
-    app.build(TWO)
-    said = app.refuse("create")
-    assert "No space left on device" in said and "hint: make room there" in said
-    assert [one["id"] for one in app.do("list")["releases"]] == [created]
+    app.release("activate", created)
+    app.set_version(TWO)
+    error = app.refuse("create")
+    assert "No space left on device" in error and "hint: make room there" in error
+    assert [one["id"] for one in app.release("list")["releases"]] == [created]
     (folder / "ballast").write_bytes(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_bsize))
-    said = app.refuse("rollback")
-    assert "No space left on device" in said
-    assert app.do("status")["pointer"] == {"generation": 1, "active": created}
-    assert make_room() is True
-    other = app.do("create")["id"]
-    app.do("activate", other)
-    assert holds(app) == {"generation": 2, "active": other}
+    error = app.refuse("rollback")
+    assert "No space left on device" in error
+    assert app.release("status")["pointer"] == {"generation": 1, "active": created}
+    assert enlarge() is True
+    other = app.release("create")["id"]
+    app.release("activate", other)
+    assert check_store(app) == {"generation": 2, "active": other}

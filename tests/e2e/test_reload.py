@@ -1,4 +1,4 @@
-"""An app that is edited while it runs: what changed takes the place of what ran, and no socket notices."""
+"""An app that is edited while it runs: changes are swapped in, and sockets stay open."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ watch = ["src/**"]
 component = "guest"
 response = true
 """
-# What stands for a compiler: it refuses a source that says so, and its output is the component that the source names.
+# A stand-in for a compiler: it fails on the source `broken`, and else copies the component that the source names.
 BUILD = """
 if grep -q broken src/name; then echo 'src/name:1: error: this is broken' >&2; exit 1; fi
 cp "$(cat src/name)" guest.new && mv guest.new guest.wasm
@@ -49,7 +49,7 @@ motd = "of the manifest"
 
 @pytest.fixture
 def edited(tmp_path, guests):
-    """An app with one component, and what makes its source another."""
+    """An app with one component, and a function that changes its source."""
     folder = tmp_path / "app"
     (folder / "src").mkdir(parents=True)
     (folder / "tidegate.toml").write_text(MANIFEST)
@@ -62,27 +62,27 @@ def edited(tmp_path, guests):
     return folder, edit
 
 
-def answer(client):
-    """What the route answers to a text: the same from the echo, and something else from the chat's `default`."""
+def reply(client):
+    """Sends a text, and returns the reply: the same text from the echo, an error from the chat's `default`."""
     client.socket.send('{"action":"fly"}')
-    return client.socket.recv(timeout=chat.PATIENCE)
+    return client.socket.recv(timeout=chat.TIMEOUT)
 
 
-def test_an_edited_component_takes_over_and_the_socket_stays(serve, edited, guests):
+def test_edited_component_is_swapped_in_and_sockets_stay_open(serve, edited, guests):
     folder, edit = edited
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
-        assert answer(client) == '{"action":"fly"}'
+        assert reply(client) == '{"action":"fly"}'
         edit(str(guests("chat_default")))
-        wait_until(lambda: "`fly`" in answer(client))
+        wait_until(lambda: "`fly`" in reply(client))
         edit(str(guests("chat_echo")))
-        wait_until(lambda: answer(client) == '{"action":"fly"}')
+        wait_until(lambda: reply(client) == '{"action":"fly"}')
     wait_until(lambda: running.errors.count("has taken the place of") == 2)
     assert running.stop() == 0
     assert not running.has_orphans()
 
 
-def test_a_build_that_fails_shows_why_and_what_ran_goes_on(serve, edited, guests):
+def test_failed_build_is_shown_and_the_old_release_keeps_running(serve, edited, guests):
     folder, edit = edited
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
@@ -90,48 +90,49 @@ def test_a_build_that_fails_shows_why_and_what_ran_goes_on(serve, edited, guests
         wait_until(lambda: "goes on" in running.errors)
         assert "src/name:1: error: this is broken" in running.errors
         assert "components.guest.build" in running.errors
-        assert answer(client) == '{"action":"fly"}'
+        assert reply(client) == '{"action":"fly"}'
         edit(str(guests("chat_default")))
-        wait_until(lambda: "`fly`" in answer(client))
+        wait_until(lambda: "`fly`" in reply(client))
 
 
-def test_a_component_that_asks_for_what_it_is_not_granted_is_refused(serve, edited, guests):
+def test_edited_component_with_an_ungranted_import_is_refused(serve, edited, guests):
     folder, edit = edited
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
         edit(str(guests("chat_chat")))
         wait_until(lambda: "goes on" in running.errors)
         assert "grants" in running.errors
-        assert answer(client) == '{"action":"fly"}'
+        assert reply(client) == '{"action":"fly"}'
 
 
-def test_a_release_that_would_not_load_is_refused(serve, edited, guests):
+def test_edited_manifest_with_too_small_a_memory_limit_is_refused(serve, edited, guests):
     folder, _ = edited
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
-        # Linking says so, not the manifest: the component's memory begins with more.
+        # Linking detects this: the component's initial memory is larger than the limit.
         (folder / "tidegate.toml").write_text(MANIFEST + 'limits = { memory = "1MiB" }\n')
         wait_until(lambda: "goes on" in running.errors)
         assert "memory" in running.errors
-        assert answer(client) == '{"action":"fly"}'
+        assert reply(client) == '{"action":"fly"}'
 
 
-def test_a_manifest_that_is_mended_is_followed_again(serve, edited, guests):
+def test_repaired_manifest_is_followed_again(serve, edited, guests):
     folder, edit = edited
     running = serve("--memory", app=folder)
     manifest = folder / "tidegate.toml"
-    for broken, said in (("[app", "tidegate.toml:"), (MANIFEST.replace("src/**", "src/[**"), "is no pattern of files")):
-        told = running.errors.count("goes on")
+    invalid_pattern = MANIFEST.replace("src/**", "src/[**")
+    for broken, error in (("[app", "tidegate.toml:"), (invalid_pattern, "is no pattern of files")):
+        before = running.errors.count("goes on")
         manifest.write_text(broken)
-        wait_until(lambda: running.errors.count("goes on") > told)  # noqa: B023
-        assert said in running.errors
+        wait_until(lambda: running.errors.count("goes on") > before)  # noqa: B023
+        assert error in running.errors
     manifest.write_text(MANIFEST.replace("src/**", "./src/**"))
     edit(str(guests("chat_default")))
     with chat.Client(running.url) as client:
-        wait_until(lambda: "`fly`" in answer(client))
+        wait_until(lambda: "`fly`" in reply(client))
 
 
-def test_a_component_that_is_built_elsewhere_is_followed(serve, tmp_path, guests):
+def test_component_without_a_build_command_is_watched(serve, tmp_path, guests):
     folder = tmp_path / "app"
     folder.mkdir()
     manifest = MANIFEST.replace('"guest.wasm"', '"./guest.wasm"')
@@ -140,13 +141,13 @@ def test_a_component_that_is_built_elsewhere_is_followed(serve, tmp_path, guests
     shutil.copy(guests("chat_echo"), folder / "guest.wasm")
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
-        assert answer(client) == '{"action":"fly"}'
+        assert reply(client) == '{"action":"fly"}'
         shutil.copy(guests("chat_default"), folder / "new.wasm")
         (folder / "new.wasm").replace(folder / "guest.wasm")
-        wait_until(lambda: "`fly`" in answer(client))
+        wait_until(lambda: "`fly`" in reply(client))
 
 
-def test_a_change_of_the_routing_needs_a_new_start_and_says_so(serve, edited, guests):
+def test_changed_routing_needs_a_restart(serve, edited, guests):
     folder, _ = edited
     running = serve("--memory", app=folder)
     manifest = folder / "tidegate.toml"
@@ -155,14 +156,14 @@ def test_a_change_of_the_routing_needs_a_new_start_and_says_so(serve, edited, gu
     assert "routes or their responses (`fly`) have changed" in running.errors
     assert "hint: start `tidegate dev` again" in running.errors
     with chat.Client(running.url) as client:
-        assert answer(client) == '{"action":"fly"}'
-        # Back to the routes that it serves, with a component's limits changed: another release.
+        assert reply(client) == '{"action":"fly"}'
+        # The original routes with another limit are a release that can be swapped in.
         manifest.write_text(MANIFEST + 'limits = { time = "3s" }\n')
         wait_until(lambda: "has taken the place of" in running.errors)
-        assert answer(client) == '{"action":"fly"}'
+        assert reply(client) == '{"action":"fly"}'
 
 
-def test_messages_under_way_lose_nothing_while_releases_change(serve, edited, guests):
+def test_no_reply_is_lost_while_releases_change(serve, edited, guests):
     folder, edit = edited
     running = serve("--memory", app=folder)
     sources = [str(guests("chat_default")), str(guests("chat_echo"))]
@@ -172,13 +173,13 @@ def test_messages_under_way_lose_nothing_while_releases_change(serve, edited, gu
             edit(sources[number % 2])
             while running.errors.count("has taken the place of") <= number:
                 client.socket.send(json.dumps({"action": "fly", "number": sent}))
-                # One reply for each message, whichever release answered.
-                assert "fly" in client.socket.recv(timeout=chat.PATIENCE)
+                # Each message has one reply, from either release.
+                assert "fly" in client.socket.recv(timeout=chat.TIMEOUT)
                 sent += 1
         assert sent > 6
 
 
-def test_a_configuration_value_that_is_edited_is_the_next_events(serve, tmp_path, guests):
+def test_edited_configuration_value_reaches_the_next_event(serve, tmp_path, guests):
     (tmp_path / "tidegate.toml").write_text(GREETING)
     shutil.copy(guests("chat_connect"), tmp_path / "connect.wasm")
     running = serve("--memory", app=tmp_path)

@@ -1,4 +1,4 @@
-"""JSON Web Tokens (RFC 7519) as a client would forge them: made here, not by the program under test."""
+"""JSON Web Tokens (RFC 7519) that the program under test did not make: valid, expired and forged ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def encode(data: bytes) -> str:
 
 
 def make(secret: str, user: str = "ann", *, algorithm: str = "HS256", lives: int = HOUR) -> str:
-    """A token that lives for `lives` seconds; a negative number makes an expired one."""
+    """Makes a token that is valid for `lives` seconds. A negative number makes an expired one."""
     now = int(time.time())
     header = {"alg": algorithm, "typ": "JWT"}
     claims = {"sub": user, "iat": now - HOUR, "exp": now + lives}
@@ -27,5 +27,5 @@ def make(secret: str, user: str = "ann", *, algorithm: str = "HS256", lives: int
 
 
 def sign(signed: str, secret: str) -> str:
-    """The HS256 signature of a token's header and claims."""
+    """Returns the HS256 signature of a token's header and claims."""
     return encode(hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest())

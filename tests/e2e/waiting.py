@@ -1,4 +1,4 @@
-"""Waiting for what nothing announces."""
+"""Waiting for a condition that nothing announces."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from chat import PATIENCE
+from chat import TIMEOUT
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
-def wait_until(condition: Callable[[], Found]) -> Found:
-    """Waits until `condition` answers something that holds, and returns that."""
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end, "what the test waits for did not happen"
+def wait_until(condition: Callable[[], Value]) -> Value:
+    """Calls `condition` until its result is true, and returns that result."""
+    end = time.monotonic() + TIMEOUT
+    while not (value := condition()):
+        assert time.monotonic() < end, "timed out: the condition did not become true"
         time.sleep(0.01)
-    return found
+    return value

@@ -1,4 +1,4 @@
-"""A steady load on the app of many versions. It holds what must be true of every answer while releases change."""
+"""A steady load on the app with many versions. It checks every reply while releases change."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from typing import Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedOK
 
-# Long enough for a loaded machine; every wait ends as soon as what it waits for is there.
-PATIENCE = 60
+# Seconds: enough for a loaded machine. Every wait ends as soon as its condition is true.
+TIMEOUT = 60
 
 
 class Connection:
-    """One socket, which sends its next message a moment after the answer to the last one."""
+    """One socket. It sends its next message a moment after the reply to the last one."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
         self.id = ""
         self.sequence = 0
-        # The version that answered last, and how often another one did than before.
+        # Version of the last reply, and the number of changes of the version.
         self.version = ""
         self.changes = 0
 
     async def run(self) -> None:
         async with connect(
-            self.load.url, open_timeout=PATIENCE, close_timeout=PATIENCE, compression=None, max_queue=None
+            self.load.url, open_timeout=TIMEOUT, close_timeout=TIMEOUT, compression=None, max_queue=None
         ) as socket:
             while not self.load.stopping:
                 await self.exchange(socket)
                 await asyncio.sleep(random.uniform(0, 2 * self.load.pause))
-            # An answer that was given twice would come now.
+            # A duplicate reply would arrive now.
             await socket.close()
             try:
-                raise AssertionError(f"an answer that nobody asked for: {await socket.recv()}")
+                raise AssertionError(f"an unexpected reply: {await socket.recv()}")
             except ConnectionClosedOK:
                 pass
 
     async def exchange(self, socket: ClientConnection) -> None:
-        """Sends the next message, and holds that one version answers it, once."""
+        """Sends the next message, and asserts that one version answers it once."""
         self.sequence += 1
         await socket.send(str(self.sequence))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             note, reply = json.loads(await socket.recv()), json.loads(await socket.recv())
         assert (note.get("kind"), reply.get("kind")) == ("note", "reply"), (note, reply)
         assert note["sequence"] == reply["sequence"] == self.sequence, (note, reply, self.sequence)
@@ -56,7 +56,7 @@ class Connection:
 
 
 class Load:
-    """Connections that send messages until the block ends. What goes wrong on one of them is raised in the block."""
+    """Connections that send messages until the `async with` block ends. Their errors are raised in the block."""
 
     def __init__(self, url: str, connections: int, pause: float) -> None:
         self.url, self.pause, self.stopping = url, pause, False
@@ -79,19 +79,19 @@ class Load:
         return sum(connection.sequence for connection in self.connections)
 
     async def wait_for(self, expected: Mapping[str, str]) -> None:
-        """Waits until each connection was answered by the version that is expected for its id."""
+        """Waits until the last reply of each connection is from the version that is expected for its id."""
         await self.wait_until(lambda connection: connection.version == expected[connection.id], all)
 
     async def wait_for_one(self, versions: Mapping[str, str]) -> None:
-        """Waits until one of these connections was answered by its version."""
+        """Waits until the last reply of one of these connections is from its expected version."""
         await self.wait_until(lambda connection: connection.version == versions.get(connection.id), any)
 
     async def wait_until(self, holds, quantity) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while not quantity(map(holds, self.connections)):
                 self.progress.clear()
                 await self.progress.wait()
 
     async def wait_for_all(self) -> None:
-        """Waits until every connection has had an answer."""
+        """Waits until every connection has received a reply."""
         await self.wait_until(lambda connection: connection.id != "", all)

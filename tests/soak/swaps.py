@@ -1,4 +1,4 @@
-"""Moves of the pointer one after the other, each of which changes what answers somebody, and what is expected then."""
+"""Rollout commands, one after the other, and the version that each connection must reach after each of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from load import Load
-from releases import Versions, percent, remainder
+from releases import VersionedApp, percent, remainder
 
 
 @dataclass(frozen=True)
 class Move:
-    """A command on releases, and what runs after it: the texts of versions, and the canary's share."""
+    """A rollout command and the state after it: version texts, and the canary's share in hundredths of a percent."""
 
     command: tuple[str, ...]
     stable: str
@@ -23,19 +23,19 @@ class Move:
     share: int = 0
 
     def version(self, ids: dict[str, str], connection: str) -> str:
-        """What answers a connection."""
+        """Returns the version that must answer a connection."""
         if self.canary and remainder(ids[self.canary], connection) < self.share:
             return self.canary
         return self.stable
 
 
 def moves(ids: dict[str, str], connections: list[str]) -> Iterator[Move]:
-    """Activations, canaries, promotions and rollbacks without end. Each is a change for some of the connections."""
+    """Yields activations, canaries, promotions and rollbacks without end. Each changes some connections' version."""
     texts = itertools.cycle(ids)
 
     def canary(stable: str, text: str, part: float) -> Move:
         remainders = sorted(remainder(ids[text], connection) for connection in connections)
-        # It takes the connection at the edge, and no other above it.
+        # The smallest share that includes this part of the connections.
         share = remainders[int(len(remainders) * part)] + 1
         return Move(("canary", ids[text], "--percent", percent(share)), stable, text, share)
 
@@ -52,56 +52,56 @@ def moves(ids: dict[str, str], connections: list[str]) -> Iterator[Move]:
 
 @dataclass
 class Figures:
-    """What was measured."""
+    """The measurements of a run."""
 
     swaps: int = 0
     events: int = 0
     seconds: float = 0.0
-    # From the command's start to the first answer of a version that it brought, and to everybody's.
+    # Seconds from the start of the command to the first reply of a new version, and until every connection has it.
     first: list[float] = field(default_factory=list)
-    everybody: list[float] = field(default_factory=list)
-    # What the samples told after each swap.
+    every: list[float] = field(default_factory=list)
+    # Samples after each swap.
     samples: list[dict[str, float]] = field(default_factory=list)
 
     def around(self, swap: int, name: str) -> float:
-        """The median of the samples up to a swap: single ones have the buffers of whatever was under way."""
+        """Returns the median of the last samples up to a swap, because single samples include temporary buffers."""
         near = self.samples[: swap][-max(1, self.swaps // 20) :]
         return statistics.median(sample[name] for sample in near)
 
     def __str__(self) -> str:
-        first, everybody = (statistics.quantiles(it, n=100) for it in (self.first, self.everybody))
+        first, every = (statistics.quantiles(times, n=100) for times in (self.first, self.every))
         rate = self.events / self.seconds
         lines = [
             f"{self.swaps} swaps and {self.events} events in {self.seconds:.0f} s ({rate:.0f} a second)",
-            f"from the command to the first new answer: p50 {first[49] * 1_000:.0f} ms, p99 {first[98] * 1_000:.0f} ms",
-            f"from the command to everybody's: p50 {everybody[49] * 1_000:.0f} ms, p99 {everybody[98] * 1_000:.0f} ms",
+            f"from the command to the first new reply: p50 {first[49] * 1_000:.0f} ms, p99 {first[98] * 1_000:.0f} ms",
+            f"from the command to all new replies: p50 {every[49] * 1_000:.0f} ms, p99 {every[98] * 1_000:.0f} ms",
         ]
         tenth = max(1, self.swaps // 10)
         for name in self.samples[0]:
-            told = ", ".join(f"{self.around(swap, name):.1f}" for swap in range(tenth, self.swaps + 1, tenth))
-            lines.append(f"{name}, each {tenth} swaps: {told}")
+            medians = ", ".join(f"{self.around(swap, name):.1f}" for swap in range(tenth, self.swaps + 1, tenth))
+            lines.append(f"{name}, every {tenth} swaps: {medians}")
         return "\n".join(lines)
 
 
 async def swap(
-    app: Versions, ids: dict[str, str], load: Load, count: int, sample: Callable[[], dict[str, float]]
+    app: VersionedApp, ids: dict[str, str], load: Load, count: int, sample: Callable[[], dict[str, float]]
 ) -> Figures:
-    """Makes `count` swaps. Each is over when every connection was answered as it must be after it."""
+    """Makes `count` swaps. Each ends when every connection has a reply from its expected version."""
     figures = Figures()
     await load.wait_for_all()
     began = time.monotonic()
     connections = [connection.id for connection in load.connections]
     for move in itertools.islice(moves(ids, connections), count):
-        expected = {it.id: move.version(ids, it.id) for it in load.connections}
-        changed = {it.id: expected[it.id] for it in load.connections if it.version != expected[it.id]}
-        assert changed, f"{move} changes nothing for anybody"
+        expected = {one.id: move.version(ids, one.id) for one in load.connections}
+        changed = {one.id: expected[one.id] for one in load.connections if one.version != expected[one.id]}
+        assert changed, f"{move} changes no connection"
         moved = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(asyncio.to_thread(app.do, *move.command))
+            tasks.create_task(asyncio.to_thread(app.release, *move.command))
             await load.wait_for_one(changed)
             figures.first.append(time.monotonic() - moved)
             await load.wait_for(expected)
-            figures.everybody.append(time.monotonic() - moved)
+            figures.every.append(time.monotonic() - moved)
         figures.swaps += 1
         figures.samples.append(sample())
     figures.seconds, figures.events = time.monotonic() - began, load.events

@@ -1,7 +1,7 @@
-"""The chat's measured routes as a Python function: boto3 clients made once, a handler that looks at the route key.
+"""The chat's measured routes as a Python function with boto3 clients and a handler.
 
-It makes the calls that Tidegate's host makes for the same event, in the same order, on tables of the same shape. What
-is not measured is not here: other routes, and the registration of connections.
+It makes the same calls as Tidegate's host for the same event, in the same order, on tables of the same shape. Other
+routes and the registration of connections are left out, because they are not measured.
 """
 
 import json
@@ -13,10 +13,10 @@ from contextlib import suppress
 import boto3
 from botocore.config import Config
 
-# How many posts are under way at once: with how many Tidegate begins. boto3 blocks, so each needs a thread, and a
-# connection of its own, of which botocore would keep ten.
+# Number of concurrent posts: Tidegate's initial number. boto3 blocks, so each post needs a thread, and a connection of
+# its own. botocore keeps ten by default.
 POSTS = 64
-# Members read at a time, as Tidegate does.
+# Page size for members: Tidegate's.
 PAGE = 1_000
 
 CONNECTIONS_TABLE = os.environ["CONNECTIONS_TABLE"]
@@ -30,7 +30,7 @@ connections = boto3.client(
     config=Config(max_pool_connections=POSTS),
 )
 posts = ThreadPoolExecutor(max_workers=POSTS)
-# What the greeting of a connection shows; read at the start, as Tidegate's host reads its configuration.
+# Configuration of the greeting. Tidegate's host reads it at the start too.
 parameters = boto3.client("ssm").get_parameters(Names=[f"{os.environ['CONFIG_PREFIX']}motd"], WithDecryption=True)
 MOTD = next((parameter["Value"] for parameter in parameters["Parameters"]), None)
 
@@ -97,7 +97,7 @@ def members(group):
 
 
 def post(connection, frame):
-    """Posts to one connection. One that is gone is no failure: its row ends by itself."""
+    """Posts to one connection. A connection that is gone is ignored: its row expires."""
     with suppress(connections.exceptions.GoneException):
         connections.post_to_connection(ConnectionId=connection, Data=frame)
 

@@ -1,4 +1,4 @@
-//! Closed-loop echo: each connection sends its next message when the last one came back.
+//! Closed-loop echo: each connection sends its next message when the last one has come back.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use crate::latency::Latencies;
 use crate::socket::{Socket, connect_many};
 
-/// What was measured.
+/// Measurements of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Connections.
+    /// Number of connections.
     pub connections: usize,
-    /// Replies a second, all connections together.
+    /// Replies in a second, all connections together.
     pub rate: f64,
     /// Median latency in microseconds.
     pub p50_us: f64,
@@ -24,10 +24,10 @@ pub struct Report {
     pub p99_us: f64,
 }
 
-/// Runs `connections` loops for `warm_up` and then for `time`; only the latter is counted.
+/// Runs `connections` loops for `warm_up` and then for `time`. Only the latter is measured.
 ///
 /// # Errors
-/// A connection failed, or an answer was not the message that was sent.
+/// A connection failed, or a reply differs from its message.
 pub async fn run(url: &str, connections: usize, message: &str, warm_up: Duration, time: Duration) -> Result<Report> {
     let sockets = connect_many(url, connections).await?;
     let start = Instant::now() + warm_up;

@@ -1,4 +1,4 @@
-//! Connections held open, and what they cost the server.
+//! Connections held open, and the server's memory for them.
 
 use std::fs;
 use std::time::Duration;
@@ -10,28 +10,28 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::socket::connect_many;
 
-/// Readings of the server's memory have settled when two that are this far apart agree within a hundredth.
+/// Time between two readings of the server's memory. Readings have settled if they differ by less than a hundredth.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// What was measured.
+/// Measurements of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Connections that were open at the reading.
+    /// Number of connections at the reading.
     pub connections: usize,
-    /// Resident memory of the server before, in KiB.
+    /// Resident memory of the server before the connections, in KiB.
     pub before_kib: u64,
     /// Resident memory of the server with the connections open, in KiB.
     pub held_kib: u64,
-    /// KiB a connection.
+    /// Memory of the server for a connection, in KiB.
     pub kib_per_connection: f64,
 }
 
-/// Opens `connections` to the server with process id `pid`, reads its memory, then checks that they are alive.
+/// Opens `connections` to the server with process id `pid`, reads its memory, and checks that the connections work.
 ///
 /// # Errors
 /// A connection failed or was closed, or the process cannot be read.
 pub async fn run(url: &str, connections: usize, pid: u32, message: &str) -> Result<Report> {
-    // The first few connections also pay for what the server makes once.
+    // The first connections include memory that the server allocates once.
     let warm = connect_many(url, 16).await?;
     let before_kib = settled(pid).await?;
     let mut sockets = connect_many(url, connections).await?;
@@ -61,7 +61,7 @@ async fn settled(pid: u32) -> Result<u64> {
     }
 }
 
-/// `VmRSS` of a process in KiB.
+/// Returns the `VmRSS` of a process in KiB.
 fn resident(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;

@@ -1,4 +1,4 @@
-//! Latencies, and their percentiles.
+//! Latencies and their percentiles.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use std::time::Duration;
 pub struct Latencies(Vec<u32>);
 
 impl Latencies {
-    /// Adds one.
+    /// Adds a latency.
     pub fn record(&mut self, latency: Duration) {
         self.0.push(u32::try_from(latency.as_nanos()).unwrap_or(u32::MAX));
     }
 
-    /// Adds those of another connection.
+    /// Adds the latencies of another connection.
     pub fn merge(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// How many there are.
+    /// Returns the number of latencies.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Sorts, and reads the given percentiles (0 to 100) in microseconds; zero where there are none.
+    /// Returns the given percentiles (0 to 100) in microseconds, or zeros if there is no latency.
     pub fn percentiles<const N: usize>(mut self, wanted: [f64; N]) -> [f64; N] {
         self.0.sort_unstable();
         wanted.map(|percent| {
             let last = self.0.len().saturating_sub(1);
-            // Nearest rank: both casts stay far below what an f64 holds exactly.
+            // Nearest rank. An `f64` represents numbers of this size exactly.
             let rank = (last as f64 * percent / 100.0).round() as usize;
             self.0.get(rank).map_or(0.0, |&nanos| f64::from(nanos) / 1000.0)
         })
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn no_latencies_have_percentile_zero() {
+    fn percentiles_of_nothing_are_zero() {
         assert_eq!(Latencies::default().percentiles([50.0]), [0.0]);
     }
 }

@@ -7,14 +7,14 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite::
 /// A WebSocket over plain TCP.
 pub type Socket = WebSocketStream<TcpStream>;
 
-/// Bytes of each buffer. Tungstenite clears its read buffer at every read, so the default of 128 KiB
-/// would measure `memset`.
+/// Bytes of each buffer. Tungstenite clears its read buffer at every read, so its default of 128 KiB would measure
+/// `memset`.
 pub const BUFFER: usize = 4096;
 
-/// How many handshakes of one batch are under way at once.
+/// Number of concurrent handshakes.
 const HANDSHAKES: usize = 32;
 
-/// The configuration of every socket here.
+/// Returns the configuration of every socket of the benchmarks.
 pub fn config() -> WebSocketConfig {
     WebSocketConfig::default().read_buffer_size(BUFFER).write_buffer_size(BUFFER)
 }
@@ -22,7 +22,7 @@ pub fn config() -> WebSocketConfig {
 /// Opens one connection to a `ws://host:port/path` URL.
 ///
 /// # Errors
-/// The URL is not of that form, or the server refused.
+/// The URL has another form, or the server refused the connection.
 pub async fn connect(url: &str) -> Result<Socket> {
     let Some(rest) = url.strip_prefix("ws://") else { bail!("`{url}` does not start with `ws://`") };
     let address = rest.split('/').next().unwrap_or(rest);
@@ -33,10 +33,10 @@ pub async fn connect(url: &str) -> Result<Socket> {
     Ok(socket)
 }
 
-/// Opens `count` connections, a bounded number at a time.
+/// Opens `count` connections, with a bounded number of concurrent handshakes.
 ///
 /// # Errors
-/// The first connection that fails.
+/// A connection failed.
 pub async fn connect_many(url: &str, count: usize) -> Result<Vec<Socket>> {
     let mut sockets = Vec::with_capacity(count);
     while sockets.len() < count {

@@ -1,4 +1,4 @@
-# The peer: one Durable Object that holds every connection with WebSocket hibernation.
+# One Durable Object holds every connection with WebSocket hibernation.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (

@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 
-// What is overwritten, as in the other peers. It answers as the guest `version` of the tests does.
+// Text that is overwritten, as in the other peers. Replies have the form of the tests' guest `version`.
 const VERSION = "VERSION-0000000000";
 
 export class Room extends DurableObject {
@@ -15,7 +15,7 @@ export class Room extends DurableObject {
   }
 
   webSocketClose(socket, code) {
-    // 1005 and 1006 say that no code was received; they may not be sent.
+    // 1005 and 1006 mean that no code was received; they must not be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code);
   }
 }

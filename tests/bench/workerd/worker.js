@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 
-// The same job as the Tidegate routes: choose by `action`, then echo the message or send it to every connection.
+// The job of the Tidegate routes: choose by `action`, then echo the message or send it to every connection.
 export class Room extends DurableObject {
   async fetch() {
     const { 0: client, 1: server } = new WebSocketPair();
@@ -19,7 +19,7 @@ export class Room extends DurableObject {
   }
 
   webSocketClose(socket, code) {
-    // 1005 and 1006 say that no code was received; they may not be sent.
+    // 1005 and 1006 mean that no code was received; they must not be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code);
   }
 }

@@ -1,4 +1,4 @@
-//! Joins a group on connect, and sends each message to the whole group, its sender included.
+//! A route that joins a group on connect, and sends each message to the whole group, its sender included.
 
 use tidegate_guest::{Event, Request, Result, connections, messaging, route};
 

@@ -1,4 +1,4 @@
-//! What the stub of AWS says, made once: constant answers, so that all functions wait equally long for them.
+//! The responses of the stub of AWS. They are constant, so that all functions wait equally long for them.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::events::OWN;
 
-/// When rows end: in the year 2100.
+/// Expiry of rows, in Unix seconds: the year 2100.
 const EXPIRES_AT: &str = "4102444800";
-/// What the SDKs look for, and keep for their logs.
+/// Header that the SDKs read for their logs.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// The answers of DynamoDB and Parameter Store, by operation.
+/// Responses of DynamoDB and Parameter Store, by operation.
 #[derive(Debug, Clone)]
 pub struct Answers {
     get_item: Bytes,
@@ -22,7 +22,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Answers for a group of `members`, the connection of the events among them.
+    /// Makes the responses for a group of `members`, the connection of the events among them.
     #[must_use]
     pub fn new(members: usize) -> Self {
         let rows: Vec<Value> = (0..members).map(|number| json!({ "connection_id": { "S": member(number) } })).collect();
@@ -40,7 +40,7 @@ impl Answers {
         }
     }
 
-    /// The answer to an operation; none for one that the chat does not need.
+    /// Returns the response to an operation, or `None` if the chat does not need the operation.
     #[must_use]
     pub fn of(&self, operation: &str) -> Option<Bytes> {
         Some(match operation {
@@ -53,13 +53,13 @@ impl Answers {
     }
 }
 
-/// A member of the group, by its number; the first is the connection of the events.
+/// Returns a member of the group by its number. Number 0 is the connection of the events.
 #[must_use]
 pub fn member(number: usize) -> String {
     if number == 0 { OWN.to_owned() } else { format!("L0SM9cOFvHc{number:04}=") }
 }
 
-/// An answer of DynamoDB or Parameter Store.
+/// Makes a response of DynamoDB or Parameter Store.
 #[must_use]
 pub fn json_answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     let mut answer = empty_answer(status);
@@ -69,7 +69,7 @@ pub fn json_answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     answer
 }
 
-/// An answer of S3.
+/// Makes a response of S3.
 #[must_use]
 pub fn object_answer(body: Bytes) -> Response<Full<Bytes>> {
     let mut answer = empty_answer(StatusCode::OK);
@@ -77,7 +77,7 @@ pub fn object_answer(body: Bytes) -> Response<Full<Bytes>> {
     answer
 }
 
-/// An answer of `@connections`.
+/// Makes a response of `@connections`.
 #[must_use]
 pub fn empty_answer(status: StatusCode) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::default());
@@ -86,7 +86,7 @@ pub fn empty_answer(status: StatusCode) -> Response<Full<Bytes>> {
     answer
 }
 
-/// A connection's row, as Tidegate's registry writes it.
+/// Returns a connection's row in the form of Tidegate's registry.
 fn connection() -> Value {
     json!({
         "connection_id": { "S": OWN },

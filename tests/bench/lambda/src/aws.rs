@@ -1,6 +1,6 @@
 //! The stub of AWS: DynamoDB, Parameter Store, S3 and `@connections` on one port, over HTTP/1.1.
 //!
-//! It checks nothing and remembers nothing but which calls came: its own time is part of every measurement.
+//! The stub checks nothing and records the calls alone, because its own time is part of every measurement.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,31 +18,31 @@ use crate::answers::{Answers, empty_answer, json_answer, object_answer};
 use crate::delay::Delay;
 use crate::published::{BUCKET, Published};
 
-/// The largest request; those of the chat have less than a kilobyte.
+/// Maximum size of a request in bytes. Requests of the chat have less than a kilobyte.
 const MAX_REQUEST_BYTES: usize = 1 << 20;
-/// Between the callback URL and a connection's id, as it is and as some SDKs write it.
+/// Path between the callback URL and a connection's id: plain, and in the encoding of some SDKs.
 const CONNECTIONS: [&str; 2] = ["/@connections/", "/%40connections/"];
 
-/// How often each operation was called.
+/// Number of calls, by operation.
 pub type Calls = BTreeMap<String, usize>;
 
-/// The stub. Dropping it ends its server.
+/// The stub of AWS. Dropping it ends its server.
 #[derive(Debug)]
 pub struct Aws {
     server: Server,
     shared: Arc<Shared>,
 }
 
-/// What came since it was last asked.
+/// Record of the requests since the last call of [`Aws::take`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The calls.
+    /// Calls by operation, without those for releases.
     pub calls: Calls,
-    /// Those that were for a release: each with its table, or with what was read of the bucket.
+    /// Calls for releases, by operation and table or bucket.
     pub of_releases: Calls,
-    /// For each post, in the order in which they came, the most that had been under way at once by then.
+    /// For each post, in order of arrival: the maximum number of concurrent posts so far.
     pub in_flight: Vec<usize>,
-    /// What was posted, by connection; empty unless messages are kept.
+    /// Posted messages by connection. Empty unless messages are kept.
     pub messages: BTreeMap<String, Vec<Bytes>>,
 }
 
@@ -58,12 +58,12 @@ struct State {
     published: Option<Published>,
     post_time: Duration,
     keeps_messages: bool,
-    under_way: usize,
+    concurrent: usize,
     seen: Seen,
 }
 
 impl Aws {
-    /// Starts the stub with an empty group, and posts that take no time; and with a release, if one is published.
+    /// Starts the stub with an empty group, posts that take no time, and a release if there is one.
     ///
     /// # Errors
     /// The system has no port or no thread.
@@ -73,7 +73,7 @@ impl Aws {
             published,
             post_time: Duration::ZERO,
             keeps_messages: false,
-            under_way: 0,
+            concurrent: 0,
             seen: Seen::default(),
         };
         let shared = Arc::new(Shared { delay: Delay::start()?, state: Mutex::new(state) });
@@ -85,25 +85,25 @@ impl Aws {
         Ok(Self { server: server.await.context("cannot start the stub of AWS")?, shared })
     }
 
-    /// Its address, which is the endpoint of every service.
+    /// Returns its URL, the endpoint of every service.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address())
     }
 
-    /// Says how many the group has, and how long a post takes.
+    /// Sets the number of the group's members, and the duration of a post.
     pub fn set(&self, members: usize, post_time: Duration) {
         let mut state = self.shared.state();
         state.answers = Answers::new(members);
         state.post_time = post_time;
     }
 
-    /// Says whether messages are kept; they are not while time is measured.
+    /// Sets whether messages are kept. They are not kept during measurements.
     pub fn keep_messages(&self, keep: bool) {
         self.shared.state().keeps_messages = keep;
     }
 
-    /// Lets the next process find nothing of the release on this machine, as in a new environment.
+    /// Removes cached artifacts of the release, so that the next process starts as in a new environment.
     ///
     /// # Errors
     /// The file system refuses.
@@ -111,7 +111,7 @@ impl Aws {
         self.shared.state().published.as_ref().map_or(Ok(()), Published::forget)
     }
 
-    /// What came since the last time.
+    /// Returns the record of the requests since the last call.
     #[must_use]
     pub fn take(&self) -> Seen {
         std::mem::take(&mut self.shared.state().seen)
@@ -133,7 +133,7 @@ impl Shared {
         }
     }
 
-    /// An object of the bucket of releases.
+    /// Returns an object of the bucket of releases.
     fn object(&self, parts: &Parts) -> Option<Bytes> {
         let mut state = self.state();
         let object = state.published.as_ref()?.object(parts.uri.path())?;
@@ -165,7 +165,7 @@ impl Shared {
         };
         let post_time = self.state().begin(id, body);
         let waited = self.delay.wait(post_time).await;
-        self.state().under_way -= 1;
+        self.state().concurrent -= 1;
         empty_answer(if waited { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE })
     }
 
@@ -175,18 +175,18 @@ impl Shared {
 }
 
 impl State {
-    /// The answer to an operation on a table of releases.
+    /// Returns the response to an operation on a table of releases.
     fn of_releases(&mut self, operation: &str, body: &[u8]) -> Option<Bytes> {
         let (table, answer) = self.published.as_ref()?.operation(operation, body)?;
         count(&mut self.seen.of_releases, &format!("{operation} {table}"));
         Some(answer)
     }
 
-    /// Counts a post, and says how long it takes.
+    /// Counts a post, and returns its duration.
     fn begin(&mut self, id: String, body: Bytes) -> Duration {
         count(&mut self.seen.calls, "PostToConnection");
-        self.under_way += 1;
-        let most = self.seen.in_flight.last().copied().unwrap_or_default().max(self.under_way);
+        self.concurrent += 1;
+        let most = self.seen.in_flight.last().copied().unwrap_or_default().max(self.concurrent);
         self.seen.in_flight.push(most);
         if self.keeps_messages {
             self.seen.messages.entry(id).or_default().push(body);

@@ -1,6 +1,6 @@
-//! That the functions do the same: the same answer, the same calls and the same messages for the same event.
+//! A check that all functions have the same response, the same calls and the same messages for the same event.
 //!
-//! It is checked before anything is timed. A function that does less would only look faster.
+//! The check precedes every measurement, because a function that does less would look faster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,34 +14,34 @@ use crate::events;
 use crate::function::Function;
 use crate::process::Process;
 
-/// What a function did at its start and for each event.
+/// Behaviour of a function at its start and for each event.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Behaviour {
-    /// The calls of its start.
+    /// Calls at its start.
     pub start: Calls,
-    /// What it did for an echo.
+    /// Behaviour for an echo.
     pub echo: Done,
-    /// What it did for a chat message.
+    /// Behaviour for a chat message.
     pub chat: Done,
 }
 
-/// What a function did for an event.
+/// Behaviour of a function for an event.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Done {
-    /// The status of its answer.
+    /// Status of the response.
     pub status: u16,
-    /// The text of its answer.
+    /// Text of the response.
     pub text: Option<String>,
-    /// Its calls.
+    /// Calls by operation.
     pub calls: Calls,
-    /// What it posted to each connection, as JSON: the order of members and the spaces between them are its own affair.
+    /// Posted messages by connection, parsed, because the order of members and white space do not matter.
     pub messages: BTreeMap<String, Vec<Value>>,
 }
 
-/// Starts a function and watches what it does. The stub's group stays as it is.
+/// Starts a function and records its behaviour. The stub's group does not change.
 ///
 /// # Errors
-/// It does not start or does not answer, or what it says makes no sense.
+/// The function does not start or does not respond, or a response or message is invalid.
 pub async fn watch(function: &Function, aws: &Aws) -> Result<Behaviour> {
     drop(aws.take());
     aws.keep_messages(true);
@@ -57,38 +57,39 @@ pub async fn watch(function: &Function, aws: &Aws) -> Result<Behaviour> {
 
 async fn one(process: &mut Process, event: Vec<u8>, aws: &Aws) -> Result<Done> {
     let answer = process.invoke(event).await?;
-    // What it does after the answer counts too.
+    // Calls after the response count too.
     process.idle().await?;
     done(&answer, aws.take())
 }
 
 fn done(answer: &[u8], seen: Seen) -> Result<Done> {
-    let said = || format!("an answer that makes no sense: {}", String::from_utf8_lossy(answer));
-    let reply = decode_reply(answer).with_context(said)?;
+    let context = || format!("invalid response: {}", String::from_utf8_lossy(answer));
+    let reply = decode_reply(answer).with_context(context)?;
     let text = match reply.body {
         Some(Payload::Text(text)) => Some(text),
         None => None,
-        Some(_) => bail!("an answer of bytes where text was sent"),
+        Some(_) => bail!("a binary response to a text message"),
     };
-    let json = |body: &Bytes| serde_json::from_slice(body).context("a message that is no JSON was posted");
+    let json = |body: &Bytes| serde_json::from_slice(body).context("a posted message is not JSON");
     let messages =
         seen.messages.into_iter().map(|(id, bodies)| Ok((id, bodies.iter().map(json).collect::<Result<_>>()?)));
     Ok(Done { status: reply.status, text, calls: seen.calls, messages: messages.collect::<Result<_>>()? })
 }
 
 impl Behaviour {
-    /// What `other` does differently, each a sentence; nothing when they do the same.
+    /// Returns the differences of `other`, each as a sentence.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = calls("at the start", &self.start, &other.start);
         for (event, one, other) in [("an echo", &self.echo, &other.echo), ("a chat message", &self.chat, &other.chat)] {
             if (one.status, &one.text) != (other.status, &other.text) {
-                let (old, new) = ((one.status, &one.text), (other.status, &other.text));
-                found.push(format!("for {event} the answer is {new:?} instead of {old:?}"));
+                let old = (one.status, &one.text);
+                let new = (other.status, &other.text);
+                found.push(format!("for {event} the response is {new:?} instead of {old:?}"));
             }
             found.extend(calls(&format!("for {event}"), &one.calls, &other.calls));
             if one.messages != other.messages {
-                found.push(format!("for {event} other messages are posted"));
+                found.push(format!("for {event} the posted messages differ"));
             }
         }
         found
@@ -99,7 +100,8 @@ fn calls(when: &str, one: &Calls, other: &Calls) -> Vec<String> {
     let operations: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let count = |calls: &Calls, operation: &str| calls.get(operation).copied().unwrap_or_default();
     let differing = operations.into_iter().filter_map(|operation| {
-        let (old, new) = (count(one, operation), count(other, operation));
+        let old = count(one, operation);
+        let new = count(other, operation);
         (old != new).then(|| format!("{when} `{operation}` is called {new} times instead of {old}"))
     });
     differing.collect()
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn spaces_and_the_order_of_members_make_no_difference() {
+    fn white_space_and_member_order_do_not_matter() {
         let calls = [("Query", 1), ("PostToConnection", 2)];
         let one = chat(br#"{"statusCode":200,"isBase64Encoded":false}"#, &calls, r#"{"a":1,"b":2}"#);
         let other = chat(br#"{ "statusCode": 200 }"#, &calls, r#"{ "b": 2, "a": 1 }"#);
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_more_or_less_is_named_with_its_event() {
+    fn different_calls_are_named_with_their_event() {
         let one = chat(br#"{"statusCode":200}"#, &[("Query", 1), ("GetItem", 1)], "{}");
         let other = chat(br#"{"statusCode":200}"#, &[("Query", 2)], "{}");
         assert_eq!(
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn another_answer_and_another_message_are_differences() {
+    fn different_responses_and_messages_are_named() {
         let one = chat(br#"{"statusCode":200}"#, &[], r#"{"a":1}"#);
         let refused = chat(br#"{"statusCode":403,"body":"no"}"#, &[], r#"{"a":2}"#);
         let found = one.differences(&refused);
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_makes_no_sense_is_no_behaviour() {
+    fn invalid_responses_are_refused() {
         assert!(done(b"null", Seen::default()).is_err());
         assert!(done(br#"{"statusCode":200,"body":"AAAA","isBase64Encoded":true}"#, Seen::default()).is_err());
     }

@@ -1,4 +1,4 @@
-//! Cold starts: from the start of the process to its first answer.
+//! Cold starts: the time from the start of the process to its first response.
 
 use anyhow::Result;
 
@@ -7,10 +7,10 @@ use crate::events;
 use crate::function::Function;
 use crate::process::Process;
 
-/// One cold start, in milliseconds: an echo waits for the function, as the event that causes a cold start does.
+/// Measures one cold start in milliseconds. The event is an echo, and waits for the function as on Lambda.
 ///
 /// # Errors
-/// It does not start or does not answer.
+/// The function does not start or does not respond.
 pub async fn run(function: &Function, aws: &Aws) -> Result<f64> {
     let event = events::echo();
     let mut process = Process::start(function, &aws.url()).await?;

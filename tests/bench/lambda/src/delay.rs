@@ -1,7 +1,7 @@
-//! How long a post takes: every one equally long.
+//! The duration of posts, which is the same for all.
 //!
-//! A thread waits, because it sleeps to within a tenth of a millisecond, and a timer of the executor about a millisecond
-//! longer than it was told to. As all wait equally long, they end in the order in which they began.
+//! A thread waits for the end of each post, because it sleeps with an error of a tenth of a millisecond; a Tokio timer
+//! has an error of a millisecond. Posts end in the order in which they began.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tokio::sync::oneshot;
 
-/// The most posts that wait at once; no function has so many under way.
+/// Maximum number of waiting posts. No function has so many concurrent posts.
 const MAX_WAITING: usize = 1_024;
-/// The longest wait.
+/// Maximum duration.
 const LONGEST: Duration = Duration::from_secs(1);
 
 type Waiting = (Instant, oneshot::Sender<()>);
 
-/// Waits of one length at a time.
+/// A timer whose waits have the same length.
 #[derive(Debug)]
 pub struct Delay {
     waiting: SyncSender<Waiting>,
 }
 
 impl Delay {
-    /// Starts its thread, which ends when this is dropped.
+    /// Starts the timer's thread, which ends when the timer is dropped.
     ///
     /// # Errors
     /// The system has no thread.
@@ -34,7 +34,7 @@ impl Delay {
         Ok(Self { waiting })
     }
 
-    /// Waits for `time`, at most a second; false, at once, when too many wait already.
+    /// Waits for `time`, at most a second. Returns false at once if too many posts wait already.
     pub async fn wait(&self, time: Duration) -> bool {
         if time.is_zero() {
             return true;
@@ -47,7 +47,7 @@ impl Delay {
 fn run(begun: &Receiver<Waiting>) {
     for (due, end) in begun {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        // A function that was ended does not wait for its answer.
+        // A function that has ended does not wait for its response.
         let _ = end.send(());
     }
 }

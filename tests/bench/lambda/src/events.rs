@@ -1,18 +1,18 @@
-//! What the functions are given: messages, as API Gateway sends them.
+//! Events for the functions: messages in API Gateway's form.
 
 use serde_json::json;
 
-/// The connection of every event.
+/// Connection id of every event.
 pub const OWN: &str = "L0SM9cOFvHcCIhw=";
 const TEXT: &str = "the quick brown fox jumps over the lazy dog";
 
-/// A message that comes back as it is.
+/// Makes the event of a message for the echo route.
 #[must_use]
 pub fn echo() -> Vec<u8> {
     message("echo", &json!({ "action": "echo", "text": TEXT }).to_string())
 }
 
-/// A message for everybody in the lobby.
+/// Makes the event of a chat message to the lobby.
 #[must_use]
 pub fn chat() -> Vec<u8> {
     message("chat", &json!({ "action": "chat", "room": "lobby", "text": TEXT }).to_string())
@@ -51,7 +51,7 @@ mod tests {
     use tidegate_event::{Event, decode_request};
 
     #[test]
-    fn the_events_are_what_tidegates_codec_takes_for_messages() {
+    fn events_decode_as_messages() {
         for (event, route) in [(super::echo(), "echo"), (super::chat(), "chat")] {
             let request = decode_request(&event).unwrap();
             assert_eq!(request.route_key.as_str(), route);

@@ -1,4 +1,4 @@
-//! One message to many connections, whose endpoint takes its time.
+//! One message to many connections, through an endpoint with a delay.
 
 use std::time::{Duration, Instant};
 
@@ -8,26 +8,26 @@ use crate::aws::Aws;
 use crate::events;
 use crate::process::Process;
 
-/// How many connections there are.
+/// Number of connections.
 pub const MEMBERS: usize = 1_000;
-/// How long a post takes.
+/// Duration of a post.
 pub const POST: Duration = Duration::from_millis(10);
 
-/// One broadcast.
+/// Measurements of a broadcast.
 #[derive(Debug, Clone)]
 pub struct Broadcast {
-    /// From the event to its answer.
+    /// Time from the event to its response.
     pub took: Duration,
-    /// The most posts that were under way at once.
+    /// Maximum number of concurrent posts.
     pub in_flight: usize,
-    /// What it takes at least with so many under way.
+    /// Least possible time with this number of concurrent posts.
     pub bound: Duration,
 }
 
-/// Gives a function one chat message. The stub's group has [`MEMBERS`], and a post takes [`POST`].
+/// Sends a function one chat message. The stub's group must have [`MEMBERS`], and a post must take [`POST`].
 ///
 /// # Errors
-/// It ended, did not answer, or did not post to everybody.
+/// The function ended, did not respond, or did not post to every connection.
 pub async fn run(process: &mut Process, aws: &Aws) -> Result<Broadcast> {
     process.idle().await?;
     drop(aws.take());
@@ -43,11 +43,11 @@ pub async fn run(process: &mut Process, aws: &Aws) -> Result<Broadcast> {
     Ok(Broadcast { took, in_flight, bound: bound(&seen.in_flight) })
 }
 
-/// How long the posts take if nothing but the endpoint took time. `in_flight` says for each post how many were under way
-/// at most by then: one more begins when as many before it have ended.
+/// Returns the time of the posts if only the endpoint took time. `in_flight` has, for each post, the maximum number of
+/// concurrent posts so far. A post begins when that many posts before it have ended.
 #[must_use]
 pub fn bound(in_flight: &[usize]) -> Duration {
-    // By post, in how many waits it ends.
+    // For each post, the number of durations after which it ends.
     let mut ends: Vec<u32> = Vec::with_capacity(in_flight.len());
     for (post, most) in in_flight.iter().enumerate() {
         let before = post.checked_sub(*most).and_then(|before| ends.get(before)).copied();
@@ -66,8 +66,8 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_number_makes_whole_waits() {
-        // All begin at once, and are seen one after the other.
+    fn constant_concurrency_takes_whole_durations() {
+        // All posts begin at once, and arrive one after the other.
         assert_eq!(waits((1..=64).chain([64; 936])), 16);
         assert_eq!(waits(1..=1_000), 1);
         assert_eq!(waits([1; 1_000].into_iter()), 1_000);
@@ -75,15 +75,15 @@ mod tests {
     }
 
     #[test]
-    fn a_growing_number_shortens_only_what_comes_after() {
+    fn growing_concurrency_shortens_later_posts_only() {
         // 10, then waves of 10, 20 and 20.
         let growing = (1..=10).chain([10; 10]).chain(11..=20).chain([20; 30]);
         assert_eq!(waits(growing), 4);
     }
 
     #[test]
-    fn a_sender_that_is_slow_gets_no_longer_bound() {
-        // Fewer were under way in between: the most so far counts.
+    fn lower_concurrency_later_does_not_raise_the_bound() {
+        // The maximum so far counts, even if fewer posts were concurrent later.
         assert_eq!(waits((1..=50).chain([50; 50])), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! The functions, and how each is started.
+//! The functions and their commands.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use crate::published::{BUCKET, STATUS};
 /// A function: a program that asks the Runtime API for events.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// What it is called in the report.
+    /// Name in the report.
     pub name: &'static str,
     program: PathBuf,
     arguments: Vec<OsString>,
-    /// What it has in its environment beside the others.
+    /// Variables that the other functions do not have.
     variables: Vec<(&'static str, &'static str)>,
-    /// `LAMBDA_TASK_ROOT`, and where it is started.
+    /// Value of `LAMBDA_TASK_ROOT`, and the working directory.
     root: PathBuf,
 }
 
-/// What Lambda sets for every function, as the stack of the app has it, less what is an address.
+/// Environment of every function: Lambda's variables and the stack's, without addresses.
 const ENVIRONMENT: [(&str, &str); 18] = [
     ("AWS_LAMBDA_FUNCTION_NAME", "chat"),
     ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
@@ -35,7 +35,7 @@ const ENVIRONMENT: [(&str, &str); 18] = [
     ("AWS_SESSION_TOKEN", "token"),
     ("LANG", "en_US.UTF-8"),
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-    // The app's own.
+    // The app's variables.
     ("STAGE", "bench"),
     ("CONNECTIONS_TABLE", "connections"),
     ("GROUPS_TABLE", "groups"),
@@ -43,12 +43,12 @@ const ENVIRONMENT: [(&str, &str); 18] = [
     ("CONFIG_PREFIX", "/tidegate/chat/bench/"),
 ];
 
-/// Where root certificates are in one file: in Lambda's image, in Debian, and elsewhere.
+/// Files of root certificates in Lambda's image, in Debian, and in other systems.
 const CERTIFICATES: [&str; 3] =
     ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
 
 impl Function {
-    /// Tidegate's host in a folder where its package is unpacked.
+    /// Returns Tidegate's host in the folder of its unpacked package.
     #[must_use]
     pub fn tidegate(package: &Path) -> Self {
         let program = package.join("bootstrap");
@@ -56,21 +56,21 @@ impl Function {
         Self { name: "tidegate", program, arguments: Vec::new(), variables: Vec::new(), root }
     }
 
-    /// The same, following the releases whose pointer is in this table.
+    /// Returns Tidegate's host with a store of releases, whose pointer is in this table.
     #[must_use]
     pub fn following(name: &'static str, package: &Path, table: &'static str) -> Self {
         let variables = vec![("RELEASES_TABLE", table), ("RELEASE_STATUS_TABLE", STATUS), ("RELEASES_BUCKET", BUCKET)];
         Self { name, variables, ..Self::tidegate(package) }
     }
 
-    /// A native handler.
+    /// Returns a native handler.
     #[must_use]
     pub fn native(name: &'static str, program: &Path) -> Self {
         let root = program.parent().unwrap_or(Path::new("/")).to_owned();
         Self { name, program: program.to_owned(), arguments: Vec::new(), variables: Vec::new(), root }
     }
 
-    /// The Python handler in `app.py` of a folder, as Lambda's Python image starts it.
+    /// Returns the Python handler in `app.py` of a folder, with the command of Lambda's Python image.
     #[must_use]
     pub fn python(interpreter: &Path, folder: &Path) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Function {
         }
     }
 
-    /// The command that starts it, with the addresses of the Runtime API and of AWS.
+    /// Returns the command with the addresses of the Runtime API and of AWS.
     #[must_use]
     pub fn command(&self, runtime_api: &str, aws: &str) -> Command {
         let mut command = Command::new(&self.program);
@@ -98,7 +98,7 @@ impl Function {
             .env("AWS_ENDPOINT_URL", aws)
             .env("API_GATEWAY_URL", format!("{aws}/bench"))
             .kill_on_drop(true);
-        // A machine may have them a second time, as hundreds of files, which Lambda's image has not: reading those would be
+        // Some machines have the certificates as hundreds of files too, unlike Lambda's image. Reading those would take
         // most of the native handler's start.
         if let Some(file) = CERTIFICATES.into_iter().find(|file| Path::new(file).exists()) {
             command.env("SSL_CERT_FILE", file);

@@ -1,16 +1,15 @@
-//! Drives Lambda functions that do one job, in turn, and measures them side by side.
+//! A driver for Lambda functions that do the same job, which measures them side by side.
 //!
-//! Each function runs as Lambda runs it: a process that asks the Runtime API for events. AWS is a stub, so that what differs
-//! between the functions is their own work.
+//! Each function is a process that asks a Runtime API for events, as on Lambda. AWS is a stub, so the functions differ
+//! in their own work alone.
 //!
-//! - [`function`]: the functions, and how each is started
-//! - [`process`]: one of them, running
-//! - [`events`]: what they are given
-//! - [`aws`]: the stub of AWS; [`answers`]: what it says; [`published`]: what it has of a release; [`delay`]: how long a post
-//!   takes
-//! - [`behaviour`]: that they do the same, which is checked before anything is timed
-//! - [`cold`], [`warm`], [`fanout`]: what is measured
-//! - [`report`]: the measurements
+//! - [`function`]: the functions and their commands
+//! - [`process`]: a running function
+//! - [`events`]: events for the functions
+//! - [`aws`]: the stub of AWS; [`answers`]: its responses; [`published`]: its release; [`delay`]: the duration of posts
+//! - [`behaviour`]: a check that all functions do the same, made before any measurement
+//! - [`cold`], [`warm`], [`fanout`]: the measurements
+//! - [`report`]: the report
 
 pub mod answers;
 pub mod aws;

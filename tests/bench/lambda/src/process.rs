@@ -12,9 +12,9 @@ use tokio::process::Child;
 use crate::function::Function;
 
 const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:chat";
-/// The time that Lambda gives to an event, and that a function may take to start.
-const PATIENCE: Duration = Duration::from_secs(29);
-/// How much of its log is shown when it fails.
+/// Time limit of an event, as on Lambda, and of a function's start.
+const TIMEOUT: Duration = Duration::from_secs(29);
+/// Number of bytes at the end of the log that an error shows.
 const LOG_TAIL: u64 = 4_000;
 
 /// A process and its Runtime API. Dropping it ends the process.
@@ -24,12 +24,12 @@ pub struct Process {
     api: RuntimeApi,
     child: Child,
     log: File,
-    /// When its start began.
+    /// Time of its start.
     pub began: Instant,
 }
 
 impl Process {
-    /// Starts a function; it is ready when it asks for an event.
+    /// Starts a function. It is ready when it asks for an event.
     ///
     /// # Errors
     /// The system refuses a port or the program.
@@ -43,36 +43,36 @@ impl Process {
         Ok(Self { name: function.name, api, child, log, began })
     }
 
-    /// Gives it an event, and waits for its answer.
+    /// Sends an event, and waits for the response.
     ///
     /// # Errors
-    /// It ended, answered with an error, or did not answer in time.
+    /// The function ended, responded with an error, or did not respond in time.
     pub async fn invoke(&mut self, event: Vec<u8>) -> Result<Vec<u8>> {
         let failure = tokio::select! {
-            answer = self.api.invoke(event, PATIENCE) => match answer {
+            answer = self.api.invoke(event, TIMEOUT) => match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => format!("{}: {}", error.error_type, error.error_message),
             },
-            ended = self.child.wait() => format!("it ended with {}", ended?),
-            () = tokio::time::sleep(PATIENCE) => "no answer in time".to_owned(),
+            ended = self.child.wait() => format!("the function ended with {}", ended?),
+            () = tokio::time::sleep(TIMEOUT) => "timed out waiting for the response".to_owned(),
         };
         Err(self.failed(&failure))
     }
 
-    /// Waits until it asks for the next event.
+    /// Waits until the function asks for the next event.
     ///
     /// # Errors
-    /// It ended, or did not ask in time.
+    /// The function ended, or did not ask in time.
     pub async fn idle(&mut self) -> Result<()> {
         let failure = tokio::select! {
             () = self.api.idle() => return Ok(()),
-            ended = self.child.wait() => format!("it ended with {}", ended?),
-            () = tokio::time::sleep(PATIENCE) => "it does not ask for an event".to_owned(),
+            ended = self.child.wait() => format!("the function ended with {}", ended?),
+            () = tokio::time::sleep(TIMEOUT) => "timed out waiting for the request for an event".to_owned(),
         };
         Err(self.failed(&failure))
     }
 
-    /// What it holds in memory, in KiB: the kernel's `VmRSS`, pages that it shares with others included.
+    /// Returns its resident memory in KiB: the kernel's `VmRSS`, which includes shared pages.
     ///
     /// # Errors
     /// The process has ended.
@@ -83,10 +83,10 @@ impl Process {
         let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmRSS:")) else {
             bail!("the process's status has no `VmRSS`")
         };
-        line.trim_end_matches("kB").trim().parse().context("`VmRSS` is no number")
+        line.trim_end_matches("kB").trim().parse().context("`VmRSS` is not a number")
     }
 
-    /// Ends it.
+    /// Kills the process.
     ///
     /// # Errors
     /// The system refuses.
@@ -99,7 +99,7 @@ impl Process {
         let mut tail = Vec::new();
         let length = log.metadata().map_or(0, |metadata| metadata.len());
         if log.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL))).is_ok() {
-            // What cannot be read is not shown.
+            // A log that cannot be read is not shown.
             let _ = log.take(LOG_TAIL).read_to_end(&mut tail);
         }
         anyhow!("`{}`: {reason}\n{}", self.name, String::from_utf8_lossy(&tail))

@@ -1,4 +1,4 @@
-//! A published release, as the stub of AWS has it: read from a folder of releases, answered as DynamoDB and S3 do.
+//! A published release in the stub of AWS: read from a folder of releases, returned in the form of DynamoDB and S3.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,24 +9,24 @@ use anyhow::{Context as _, Result, anyhow};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// The table whose pointer names the release.
+/// Name of the table whose pointer names the release.
 pub const ACTIVE: &str = "releases-active";
-/// The table that has no pointer, as long as nothing was activated.
+/// Name of the table without a pointer, as before the first activation.
 pub const EMPTY: &str = "releases-empty";
-/// The table of what hosts report.
+/// Name of the table of host reports.
 pub const STATUS: &str = "releases-status";
-/// The bucket.
+/// Name of the bucket of releases.
 pub const BUCKET: &str = "releases-bucket";
 
-/// That there is no such item.
+/// Response without an item.
 const NOTHING: &[u8] = b"{}";
-/// That an item was changed, for who does not look at what it is now.
+/// Response to an update. Hosts do not read its attributes.
 const UPDATED: &[u8] = br#"{"Attributes":{}}"#;
 
-/// Where Tidegate's host keeps artifacts for processes that start again in the same environment.
+/// Folder of the artifacts that Tidegate's host caches for later processes of the same environment.
 const CACHE: &str = "/tmp/tidegate-artifacts";
 
-/// What is published.
+/// Files of a published release.
 #[derive(Debug, Clone)]
 pub struct Published {
     pointer: Bytes,
@@ -35,14 +35,15 @@ pub struct Published {
 }
 
 impl Published {
-    /// Reads a folder of releases, one of which is active.
+    /// Reads a folder of releases with an active one.
     ///
     /// # Errors
-    /// It is not there, or has no pointer.
+    /// The folder does not exist, or has no pointer.
     pub fn read(dir: &Path) -> Result<Self> {
         let pointer = fs::read_to_string(dir.join("pointer.json"));
         let pointer = pointer.with_context(|| format!("cannot read the pointer in `{}`", dir.display()))?;
-        let (mut objects, mut cached) = (BTreeMap::new(), Vec::new());
+        let mut objects = BTreeMap::new();
+        let mut cached = Vec::new();
         for (name, bytes) in files(&dir.join("releases"))? {
             objects.insert(format!("releases/{name}"), bytes);
         }
@@ -54,7 +55,7 @@ impl Published {
         Ok(Self { pointer: item(&pointer)?.to_string().into(), objects, cached })
     }
 
-    /// The answer to an operation on one of the tables of releases, and the table.
+    /// Returns the response to an operation on a table of releases, with the table.
     #[must_use]
     pub fn operation(&self, operation: &str, body: &[u8]) -> Option<(&'static str, Bytes)> {
         let table = [ACTIVE, EMPTY, STATUS].into_iter().find(|table| names(body, table))?;
@@ -66,14 +67,14 @@ impl Published {
         Some((table, answer))
     }
 
-    /// An object of the bucket, by the path of the request for it.
+    /// Returns an object of the bucket by the request's path.
     #[must_use]
     pub fn object(&self, path: &str) -> Option<Bytes> {
         let key = path.strip_prefix('/')?.strip_prefix(BUCKET)?.strip_prefix('/')?;
         self.objects.get(key).cloned()
     }
 
-    /// Lets the next process find nothing of it on this machine, as in a new environment.
+    /// Removes the cached artifacts from this machine, so that the next process starts as in a new environment.
     ///
     /// # Errors
     /// The file system refuses.
@@ -101,9 +102,9 @@ fn files(dir: &Path) -> Result<Vec<(String, Bytes)>> {
     Ok(files)
 }
 
-/// The answer with a pointer, as Tidegate writes it.
+/// Returns the response with a pointer in Tidegate's form.
 fn item(pointer: &str) -> Result<Value> {
-    let read: Value = serde_json::from_str(pointer).context("the pointer is no JSON")?;
+    let read: Value = serde_json::from_str(pointer).context("the pointer is not JSON")?;
     let generation = read.get("generation").and_then(Value::as_u64);
     let generation = generation.ok_or_else(|| anyhow!("the pointer has no generation"))?;
     Ok(json!({ "Item": {
@@ -114,7 +115,7 @@ fn item(pointer: &str) -> Result<Value> {
     }}))
 }
 
-/// Whether a request names a table. That it is looked for, and not read, keeps the stub's own time short.
+/// Returns true if a request names a table. It searches the text instead of parsing it, to keep the stub fast.
 fn names(body: &[u8], table: &str) -> bool {
     body.windows(table.len()).any(|part| part == table.as_bytes())
 }
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_releases_is_answered_as_aws_does() {
+    fn releases_are_returned_in_the_form_of_aws() {
         let dir = tempfile::tempdir().unwrap();
         for folder in ["releases", "artifacts"] {
             fs::create_dir(dir.path().join(folder)).unwrap();

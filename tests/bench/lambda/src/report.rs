@@ -1,4 +1,4 @@
-//! The measurements, as one object of JSON. Medians and ratios are made where they are shown.
+//! The report: all measurements as one JSON object. The reader computes medians and ratios.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use crate::aws::Calls;
 use crate::fanout::Broadcast;
 use crate::warm::Times;
 
-/// What was measured.
+/// Measurements of all functions.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// The calls at the start, of every function.
+    /// Calls at the start, the same for every function.
     pub start_calls: Calls,
-    /// The calls for an echo, of every function.
+    /// Calls for an echo, the same for every function.
     pub echo_calls: Calls,
-    /// The calls for a chat message, of every function.
+    /// Calls for a chat message, the same for every function.
     pub chat_calls: Calls,
-    /// The calls for releases while warm events ran, of those that follow them.
+    /// Calls for releases during warm events, of the functions with a store of releases.
     pub release_calls: Calls,
-    /// The functions, by name.
+    /// Measurements by function.
     pub functions: BTreeMap<&'static str, Measured>,
 }
 
-/// What was measured of one function.
+/// Measurements of one function.
 #[derive(Debug, Default, Serialize)]
 pub struct Measured {
     /// Milliseconds of each cold start.
     pub cold_ms: Vec<f64>,
-    /// Warm echoes.
+    /// Warm echo events.
     pub echo: Warm,
-    /// Warm chat messages.
+    /// Warm chat events.
     pub chat: Warm,
     /// Resident memory after the warm events, in KiB.
     pub memory_kib: u64,
@@ -38,22 +38,22 @@ pub struct Measured {
     pub memory_after_fanout_kib: u64,
     /// Milliseconds of each broadcast.
     pub fanout_ms: Vec<f64>,
-    /// The most posts of a broadcast that were under way at once.
+    /// Maximum number of concurrent posts of a broadcast.
     pub in_flight: usize,
-    /// Milliseconds that each broadcast takes at least with so many under way.
+    /// Least possible milliseconds of each broadcast with its number of concurrent posts.
     pub bound_ms: Vec<f64>,
 }
 
 /// Warm events of one kind, in microseconds.
 #[derive(Debug, Default, Serialize)]
 pub struct Warm {
-    /// How many there were.
+    /// Number of events.
     pub events: usize,
-    /// The median until the answer.
+    /// Median time to the response.
     pub p50_us: f64,
-    /// The 99th percentile until the answer.
+    /// 99th percentile of the time to the response.
     pub p99_us: f64,
-    /// The median until the next event is asked for.
+    /// Median time to the request for the next event.
     pub round_p50_us: f64,
 }
 

@@ -1,7 +1,7 @@
 //! Warm events, one after the other.
 //!
-//! The next event comes once the function has asked for it, so that what a function does after its answer delays nobody,
-//! as where events come further apart than that takes. How long it takes is measured beside the answer.
+//! The next event is sent when the function asks for it, so that work after a response does not delay the next event.
+//! This is the case of events that are further apart than that work takes. The time of that work is measured apart.
 
 use std::time::Instant;
 
@@ -10,19 +10,19 @@ use tidegate_bench::latency::Latencies;
 
 use crate::process::Process;
 
-/// How long the events of one kind took.
+/// Times of the events of one kind.
 #[derive(Default)]
 pub struct Times {
-    /// From the event to its answer.
+    /// Times from the event to its response.
     pub answers: Latencies,
-    /// From the event to the request for the next.
+    /// Times from the event to the request for the next event.
     pub rounds: Latencies,
 }
 
-/// Gives a function `count` events like this one.
+/// Sends a function `count` events like this one.
 ///
 /// # Errors
-/// It ended, or did not answer.
+/// The function ended, or did not respond.
 pub async fn run(process: &mut Process, event: &[u8], count: usize, times: &mut Times) -> Result<()> {
     process.idle().await?;
     for _ in 0..count {

@@ -1,4 +1,4 @@
-//! The clients, and the two routes.
+//! The AWS clients and the two routes.
 
 use aws_config::BehaviorVersion;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Context, Event, Reply};
 
-/// How many posts are under way at once: with how many Tidegate begins.
+/// Number of concurrent posts: Tidegate's initial number.
 const POSTS: usize = 64;
-/// Members read at a time, as Tidegate does.
+/// Page size for members: Tidegate's.
 const PAGE: i32 = 1_000;
-/// The group of the room that everybody is in.
+/// Group of the room that every connection joins.
 const LOBBY: &str = "lobby";
-/// The parameter that the greeting shows; it is read at the start, as Tidegate's host reads its configuration.
+/// Parameter of the greeting. Tidegate's host reads its configuration at the start too.
 const PARAMETER: &str = "motd";
 
-/// The clients, made once.
+/// The AWS clients and the configuration.
 pub(crate) struct Chat {
     dynamodb: aws_sdk_dynamodb::Client,
     connections: aws_sdk_apigatewaymanagement::Client,
     connections_table: String,
     groups_table: String,
     storage_table: String,
-    /// The message of the day, which the greeting of a connection shows.
+    /// Message of the day for the greeting.
     _motd: Option<String>,
 }
 
@@ -149,7 +149,7 @@ impl Chat {
         Ok(members)
     }
 
-    /// Posts to one connection. One that is gone is no failure: its row ends by itself.
+    /// Posts to one connection. A connection that is gone is ignored: its row expires.
     async fn post(&self, id: &str, data: Blob) -> Result<(), Error> {
         match self.connections.post_to_connection().connection_id(id).data(data).send().await {
             Err(error) if error.as_service_error().is_some_and(|error| error.is_gone_exception()) => Ok(()),

@@ -1,8 +1,8 @@
-//! The events and answers of API Gateway, as far as they are used.
+//! The used parts of API Gateway's events and responses.
 
 use serde::{Deserialize, Serialize};
 
-/// A message.
+/// Event of a message.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Event {
@@ -11,7 +11,7 @@ pub(crate) struct Event {
     pub(crate) body: String,
 }
 
-/// What API Gateway says of it.
+/// Request context of an event.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Context {
@@ -23,14 +23,14 @@ pub(crate) struct Context {
     pub(crate) authorizer: Option<Authorizer>,
 }
 
-/// Who is on the connection.
+/// Authorizer context of a connection.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Authorizer {
     pub(crate) principal_id: Option<String>,
 }
 
-/// The integration's answer.
+/// Response of the integration.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Reply {
@@ -40,12 +40,12 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// A success, with a body or without.
+    /// Makes a successful response, with or without a body.
     pub(crate) fn ok(body: Option<String>) -> Self {
         Self { status_code: 200, body }
     }
 
-    /// A refusal, as the client reads it.
+    /// Makes a refusal with a message for the client.
     pub(crate) fn refusal(status_code: u16, message: &str) -> Self {
         Self { status_code, body: Some(serde_json::json!({ "message": message }).to_string()) }
     }

@@ -1,10 +1,11 @@
-//! The chat's measured routes without Tidegate: `lambda_runtime` and the AWS SDK, used as their documentation says.
+//! The chat's measured routes without Tidegate, on `lambda_runtime` and the AWS SDK as their documentation shows.
 //!
-//! It makes the calls that Tidegate's host makes for the same event, in the same order and with as many posts under way,
-//! on tables of the same shape. What is not measured is not here: other routes, and the registration of connections.
+//! The function makes the same calls as Tidegate's host for the same event, in the same order and with the same number
+//! of concurrent posts, on tables of the same shape. Other routes and the registration of connections are left out,
+//! because they are not measured.
 //!
-//! - `event`: the events and answers of API Gateway, as far as they are used
-//! - `chat`: the clients, and the two routes
+//! - `event`: the used parts of API Gateway's events and responses
+//! - `chat`: the AWS clients and the two routes
 
 mod chat;
 mod event;
@@ -17,7 +18,7 @@ use event::Event;
 /// Answers events until Lambda ends the process.
 ///
 /// # Errors
-/// The environment is not a function's, or Parameter Store or the Runtime API fails.
+/// A variable of the environment is missing, or Parameter Store or the Runtime API fails.
 pub async fn run() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let chat = Chat::new().await?;

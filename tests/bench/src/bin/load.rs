@@ -1,4 +1,4 @@
-//! The load generator: one scenario a run, its report as one line of JSON on standard output.
+//! The load generator. It runs one scenario, and prints its report as one line of JSON.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use tidegate_bench::{echo, fanout, idle};
 
 #[derive(Parser)]
 struct Arguments {
-    /// The server, `ws://host:port/path`.
+    /// URL of the server, `ws://host:port/path`
     #[arg(long)]
     url: String,
-    /// The text message to send.
+    /// Text message to send
     #[arg(long)]
     message: String,
-    /// Seconds that are counted.
+    /// Measured seconds
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Seconds that are not counted, before them.
+    /// Seconds of load before the measurement
     #[arg(long, default_value_t = 0.5)]
     warm_up: f64,
     #[command(subcommand)]
@@ -26,21 +26,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Scenario {
-    /// Closed-loop echo.
+    /// Closed-loop echo
     Echo {
         #[arg(long)]
         connections: usize,
     },
-    /// One sender, many receivers.
+    /// One sender and many receivers
     Fanout {
         #[arg(long)]
         receivers: usize,
     },
-    /// Connections held open; the server's memory a connection.
+    /// Connections held open, and the server's memory for each
     Idle {
         #[arg(long)]
         connections: usize,
-        /// The server's process id.
+        /// Process id of the server
         #[arg(long)]
         pid: u32,
     },

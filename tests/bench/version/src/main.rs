@@ -1,5 +1,5 @@
-//! A native function that answers with its version: one text of this program, which is overwritten, so that many versions need
-//! one build. It answers as the guest `version` of the tests does.
+//! A native function that replies with its version. The version is a text in this program that is overwritten, so that
+//! many versions need one build. Its replies have the form of the tests' guest `version`.
 
 use std::hint::black_box;
 
@@ -7,10 +7,10 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What is overwritten. Whoever looks for it in the program must find it there once.
+/// Text that is overwritten. It must occur once in the program.
 static VERSION: [u8; 18] = *b"VERSION-0000000000";
 
-/// A message: the number of a question. MiniStack gives the other events to the only route too, with none.
+/// Event of a message, whose body is the number of a probe. MiniStack sends other events, without a number, too.
 #[derive(Deserialize)]
 struct Event {
     #[serde(default)]
@@ -24,9 +24,9 @@ async fn main() -> Result<(), Error> {
 
 fn answer(event: &Event) -> Result<Value, Error> {
     let Ok(sequence) = event.body.parse::<u64>() else { return Ok(json!({ "statusCode": 200 })) };
-    // Read from memory each time: the compiler does not know what is in it.
+    // The compiler must not assume the original value.
     let version = std::str::from_utf8(black_box(&VERSION))?;
-    // MiniStack waits 50 ms for a line of the log where there is none.
+    // MiniStack waits 50 ms for a log line if there is none.
     eprintln!("{sequence}");
     let reply = json!({ "kind": "reply", "version": version, "sequence": sequence });
     Ok(json!({ "statusCode": 200, "body": reply.to_string() }))

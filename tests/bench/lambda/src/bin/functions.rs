@@ -1,6 +1,6 @@
-//! Measures Lambda functions that do one job, in turn; the report is one line of JSON on standard output.
+//! Measures Lambda functions that do the same job. The report is one line of JSON on standard output.
 //!
-//! Every round visits every function, so that a machine that slows down slows all of them.
+//! Every round visits every function, so that a slow phase of the machine affects all of them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,45 +16,45 @@ use tidegate_bench_lambda::report::Report;
 use tidegate_bench_lambda::warm::{self, Times};
 use tidegate_bench_lambda::{cold, events, fanout};
 
-/// How many a chat message reaches, its sender included.
+/// Number of receivers of a chat message, its sender included.
 const ROOM: usize = 2;
-/// In how many turns the warm events of a function come.
+/// Number of turns over which the warm events of a function are spread.
 const TURNS: usize = 10;
-/// Warm events that are not counted, before the first turn.
+/// Number of unmeasured warm events before the first turn.
 const WARM_UP: usize = 50;
 
 #[derive(Parser)]
 struct Arguments {
-    /// The folder where Tidegate's package is unpacked.
+    /// Folder of Tidegate's unpacked package
     #[arg(long)]
     tidegate: PathBuf,
-    /// The folder of the releases that are published, one of which is active: then it runs following them too.
+    /// Folder of published releases with an active one, for measurements with a store of releases
     #[arg(long)]
     releases: Option<PathBuf>,
-    /// The native handler, as its runtime's documentation starts it.
+    /// Native handler, started as in its runtime's documentation
     #[arg(long)]
     native: Option<PathBuf>,
-    /// The native handler on one thread.
+    /// Native handler on one thread
     #[arg(long)]
     native_one_thread: Option<PathBuf>,
-    /// The Python interpreter that has the runtime and the SDK.
+    /// Python interpreter with the runtime and the SDK
     #[arg(long, requires = "app")]
     python: Option<PathBuf>,
-    /// The folder of the Python handler.
+    /// Folder of the Python handler
     #[arg(long)]
     app: Option<PathBuf>,
-    /// Cold starts of each function.
+    /// Number of cold starts of each function
     #[arg(long)]
     cold: usize,
-    /// Warm events of each kind and function.
+    /// Number of warm events of each kind and function
     #[arg(long)]
     events: usize,
-    /// Broadcasts of each function.
+    /// Number of broadcasts of each function
     #[arg(long)]
     broadcasts: usize,
 }
 
-/// A function, and what is kept of it while all take their turns.
+/// A running function and its measurements so far.
 struct Running {
     function: Function,
     process: Process,
@@ -62,7 +62,7 @@ struct Running {
     chat: Times,
 }
 
-// One thread for the Runtime API, the stub and this: the other cores are the function's.
+// The driver, the Runtime API and the stub share one thread, which leaves the other cores to the function.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -87,7 +87,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Paths become absolute: each function is started in its own folder.
+/// Returns the functions. Paths become absolute, because each function starts in a folder of its own.
 fn functions(arguments: &Arguments) -> Result<Vec<Function>> {
     let package = absolute(&arguments.tidegate)?;
     let mut functions = vec![Function::tidegate(&package)];
@@ -110,8 +110,8 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("cannot find `{}`", path.display()))
 }
 
-/// Refuses to go on when the functions do not do the same, with a group of `members`. Starts each once, so that its files
-/// are in memory.
+/// Returns the common behaviour of the functions with a group of `members`, or an error if their behaviour differs. It
+/// starts each once, which also loads its files into the page cache.
 async fn agree(functions: &[Function], aws: &Aws, members: usize) -> Result<Behaviour> {
     aws.set(members, Duration::ZERO);
     let mut agreed: Option<Behaviour> = None;
@@ -138,14 +138,15 @@ async fn cold_starts(functions: &[Function], aws: &Aws, rounds: usize, report: &
     Ok(())
 }
 
-/// The order of a round: there and back again, so that no function always comes after the same one.
+/// Returns the order of a round. Every other round is reversed, so that no function always follows the same one.
 fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |index| if round.is_multiple_of(2) { index } else { count - 1 - index })
 }
 
 async fn warm_events(running: &mut [Running], aws: &Aws, count: usize, report: &mut Report) -> Result<()> {
     aws.set(ROOM, Duration::ZERO);
-    let (echo, chat) = (events::echo(), events::chat());
+    let echo = events::echo();
+    let chat = events::chat();
     for one in &mut *running {
         warm::run(&mut one.process, &echo, WARM_UP, &mut Times::default()).await?;
         warm::run(&mut one.process, &chat, WARM_UP, &mut Times::default()).await?;
@@ -162,7 +163,7 @@ async fn warm_events(running: &mut [Running], aws: &Aws, count: usize, report: &
             warm::run(&mut one.process, &chat, turn, &mut one.chat).await?;
         }
     }
-    // As many as were seen before the clock ran, for every event.
+    // Each event must have had the calls of the check before the measurements.
     let expected = running.len() * turn * TURNS;
     let Seen { calls, of_releases, .. } = aws.take();
     report.release_calls = of_releases;
@@ -182,7 +183,7 @@ async fn warm_events(running: &mut [Running], aws: &Aws, count: usize, report: &
 async fn broadcasts(running: &mut [Running], aws: &Aws, rounds: usize, report: &mut Report) -> Result<()> {
     aws.set(fanout::MEMBERS, fanout::POST);
     for one in &mut *running {
-        // Opens the connections.
+        // The first broadcast opens the connections.
         fanout::run(&mut one.process, aws).await?;
     }
     for _ in 0..rounds {

@@ -1,4 +1,4 @@
-//! The native function on one thread, as Tidegate's host is: nothing has to wake another thread up.
+//! The native function on one thread, like Tidegate's host.
 
 use lambda_runtime::Error;
 

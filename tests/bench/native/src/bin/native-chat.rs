@@ -1,4 +1,4 @@
-//! The native function as the documentation of `lambda_runtime` starts one.
+//! The native function, started as in the documentation of `lambda_runtime`.
 
 use lambda_runtime::Error;
 
