@@ -9,7 +9,7 @@
 //! }
 //! ```
 
-use serde::Serialize;
+mod payload;
 
 /// The answer of a route: a status, headers and a body. [`IntoReply`] makes it from simpler values.
 ///
@@ -21,7 +21,7 @@ use serde::Serialize;
 /// ```
 pub use crate::bindings::route::tidegate::route::types::Reply;
 use crate::error::Error;
-use crate::request::Payload;
+pub use payload::IntoPayload;
 
 /// A value in JSON. As an argument it reads the message; as a message or a return value it is written.
 ///
@@ -42,39 +42,6 @@ use crate::request::Payload;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Json<T>(pub T);
-
-/// A value that can be sent: text (`&str`, `String`), bytes (`Vec<u8>`), [`Json`] or a [`Payload`].
-///
-/// Implement it for a type that is always sent in the same form:
-///
-/// ```
-/// use tidegate_guest::{Error, IntoPayload, Json, Payload, json};
-///
-/// struct Ping(u32);
-///
-/// impl IntoPayload for Ping {
-///     fn into_payload(self) -> Result<Payload, Error> {
-///         Json(json!({ "type": "ping", "n": self.0 })).into_payload()
-///     }
-/// }
-///
-/// assert_eq!(Ping(1).into_payload().unwrap(), Payload::Text(r#"{"n":1,"type":"ping"}"#.into()));
-/// ```
-pub trait IntoPayload {
-    /// Makes the payload.
-    ///
-    /// ```
-    /// use tidegate_guest::{IntoPayload, Payload};
-    ///
-    /// assert_eq!("hello".into_payload().unwrap(), Payload::Text("hello".into()));
-    /// assert_eq!(vec![1, 2].into_payload().unwrap(), Payload::Binary(vec![1, 2]));
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Status 500 if the value cannot be written as JSON.
-    fn into_payload(self) -> Result<Payload, Error>;
-}
 
 /// A value that a route can return: nothing (`()`), a value that can be sent ([`IntoPayload`]), a [`Reply`], or a
 /// `Result` of one of them.
@@ -159,43 +126,6 @@ impl Reply {
 impl Default for Reply {
     fn default() -> Self {
         Self::status(200)
-    }
-}
-
-impl IntoPayload for Payload {
-    fn into_payload(self) -> Result<Payload, Error> {
-        Ok(self)
-    }
-}
-
-impl IntoPayload for &Payload {
-    fn into_payload(self) -> Result<Payload, Error> {
-        Ok(self.clone())
-    }
-}
-
-impl IntoPayload for String {
-    fn into_payload(self) -> Result<Payload, Error> {
-        Ok(Payload::Text(self))
-    }
-}
-
-impl IntoPayload for &str {
-    fn into_payload(self) -> Result<Payload, Error> {
-        Ok(Payload::Text(self.to_owned()))
-    }
-}
-
-impl IntoPayload for Vec<u8> {
-    fn into_payload(self) -> Result<Payload, Error> {
-        Ok(Payload::Binary(self))
-    }
-}
-
-impl<T: Serialize> IntoPayload for Json<T> {
-    fn into_payload(self) -> Result<Payload, Error> {
-        let text = serde_json::to_string(&self.0);
-        text.map(Payload::Text).map_err(|error| Error::internal(format!("cannot write the value as JSON: {error}")))
     }
 }
 

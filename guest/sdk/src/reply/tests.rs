@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::storage;
+use crate::{Payload, storage};
 
 #[test]
 fn return_types_become_replies() {
