@@ -1,6 +1,6 @@
-//! Why tables cannot be made, values not read, a stage not found, or AWS not be reached.
+//! Errors of setting up the ports on AWS.
 
-/// Why tables cannot be made, values not read, a stage not found, or AWS not be reached.
+/// A table, a configuration value or the transport that cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -31,18 +31,6 @@ pub enum Error {
         store: &'static str,
         /// The service's error code and message, or why there is none.
         reason: String,
-    },
-    /// What was deployed could not be found out.
-    #[error("cannot {attempted} {place}: {reason}; hint: {hint}")]
-    Deployed {
-        /// What was attempted, such as ``read the stack `tidegate-chat-dev` ``.
-        attempted: String,
-        /// In which Region, and with which profile.
-        place: String,
-        /// Why it failed.
-        reason: String,
-        /// What to do.
-        hint: String,
     },
     /// The TLS library refuses its configuration.
     #[error("cannot set up TLS: {0}")]

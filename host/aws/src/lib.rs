@@ -12,7 +12,7 @@
 //! - [`releases`]: published releases, and which of them runs; [`s3`]: the bucket that they are in
 //! - [`config`]: configuration values by name
 //! - [`account`]: what the clients of one account have in common, with the feature `https`
-//! - `deployed`: a stage that was deployed, with the feature `deployed`
+//! - `stack`: the CloudFormation stack of a deployed stage, with the feature `stack`
 //! - [`transport`]: the SDK's HTTP client over TLS, with the feature `https`
 //! - [`error`]: why tables cannot be made, values not read, a stage not found, or AWS not be reached
 //! - `failure`: what an SDK error means
@@ -27,8 +27,6 @@ mod attempt;
 pub mod client;
 pub mod clock;
 pub mod config;
-#[cfg(feature = "deployed")]
-pub mod deployed;
 pub mod error;
 mod expression;
 mod failure;
@@ -37,6 +35,8 @@ pub mod registry;
 pub mod releases;
 pub mod s3;
 mod signer;
+#[cfg(feature = "stack")]
+pub mod stack;
 pub mod storage;
 pub mod tables;
 mod token;

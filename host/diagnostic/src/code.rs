@@ -61,6 +61,24 @@ codes! {
     // The runtime: loading and linking a release.
 
     // AWS: credentials, stacks, services.
+    /// AWS denied an operation to the caller's identity.
+    AwsAccessDenied = "aws-access-denied",
+    /// An answer is not of the protocol of the AWS service.
+    AwsAnswerInvalid = "aws-answer-invalid",
+    /// The credentials have expired or belong to no identity.
+    AwsCredentialsExpired = "aws-credentials-expired",
+    /// Neither the environment nor a profile has credentials.
+    AwsCredentialsMissing = "aws-credentials-missing",
+    /// An AWS service refused a request.
+    AwsRefused = "aws-refused",
+    /// No AWS Region is configured.
+    AwsRegionMissing = "aws-region-missing",
+    /// The stage has no CloudFormation stack.
+    AwsStackNotFound = "aws-stack-not-found",
+    /// The stack was deployed by a version of Tidegate without releases.
+    AwsStackOutdated = "aws-stack-outdated",
+    /// An AWS service did not answer.
+    AwsUnreachable = "aws-unreachable",
 
     // The local run: gateway, database, Lambda emulator.
 

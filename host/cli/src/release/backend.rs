@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use tidegate_app::{App, Keys, Manifest};
-use tidegate_aws::deployed::{Deployed, Query};
+use tidegate_aws::stack::{Query, Stack};
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tidegate_release::folder_store::FolderStore;
@@ -105,7 +105,7 @@ impl Target {
     async fn stage(manifest: &Manifest, stage: &str, place: &Place) -> Result<Self> {
         let (profile, region) = (place.profile.as_deref(), place.region.as_deref());
         let query = Query { app: manifest.name(), stage, profile, region };
-        let found = Deployed::find(&query, deadline()).await?;
+        let found = Stack::find(&query, deadline()).await?;
         Ok(Self {
             store: Arc::new(found.store),
             deployed: Some(found.app),

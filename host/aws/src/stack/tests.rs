@@ -2,18 +2,17 @@ use std::convert::Infallible;
 use std::process::Command;
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+
+use tidegate_diagnostic::Code;
 
 use super::*;
 
@@ -23,13 +22,13 @@ const APP: &str = r#"{
     "routes": {"$default": {"component": "chat"}}
 }"#;
 
-/// What AWS says to each question: a status and a body.
+/// The answers of a fake AWS: a status and a body for each request.
 #[derive(Debug, Clone)]
 struct Aws {
     stacks: (u16, String),
     template: (u16, String),
     identity: (u16, String),
-    /// No answer at all, and why.
+    /// True if no request gets an answer.
     broken: bool,
 }
 
@@ -50,7 +49,7 @@ impl Default for Aws {
     }
 }
 
-/// A template that says what was deployed.
+/// Returns a template with the metadata of a deployed app.
 fn deployed_with(app: &str) -> (u16, String) {
     template(&serde_json::json!({ "Metadata": { "Tidegate": { "App": app } }, "Resources": {} }).to_string())
 }
@@ -76,12 +75,6 @@ impl HttpConnector for Aws {
         }
         let (status, body) = self.answer(request.body().bytes().unwrap());
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))))
-    }
-}
-
-impl HttpClient for Aws {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
     }
 }
 
@@ -117,26 +110,27 @@ fn error(status: u16, code: &str, message: &str) -> (u16, String) {
 
 const QUERY: Query<'static> = Query { app: "chat", stage: "dev", profile: None, region: None };
 
-fn config_of(aws: Aws) -> aws_types::sdk_config::Builder {
+fn config() -> aws_types::sdk_config::Builder {
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(aws_config::retry::RetryConfig::disabled())
-        .http_client(aws)
 }
 
-async fn find(aws: Aws) -> Result<Deployed, Error> {
-    find_in(&config_of(aws).build()).await
+async fn find(aws: Aws) -> Result<Stack, Diagnostic> {
+    find_in(aws, &config().build()).await
 }
 
-async fn find_in(config: &SdkConfig) -> Result<Deployed, Error> {
-    Deployed::find_with(&QUERY, config, &Transport::new().unwrap(), &Failures::of(&QUERY)).await
+async fn find_in(aws: Aws, config: &SdkConfig) -> Result<Stack, Diagnostic> {
+    let connector = SharedHttpConnector::new(aws);
+    let deadline = Deadline::after(Duration::from_secs(20));
+    let transport = Transport::new().unwrap();
+    Lookup { query: &QUERY, config, transport: &transport, connector, deadline }.run(&Failures::of(&QUERY)).await
 }
 
 #[tokio::test]
-async fn a_stage_is_found_by_its_stack() {
+async fn stages_are_found_by_their_stack() {
     let deployed = find(Aws::default()).await.unwrap();
     assert_eq!((deployed.stack.as_str(), deployed.region.as_str()), ("tidegate-chat-dev", "eu-west-1"));
     assert_eq!(deployed.outputs["Url"], "u");
@@ -148,72 +142,74 @@ async fn a_stage_is_found_by_its_stack() {
 }
 
 #[tokio::test]
-async fn an_endpoint_elsewhere_is_that_of_the_store_too() {
-    let config = config_of(Aws::default()).endpoint_url("http://127.0.0.1:1").build();
-    let store = format!("{:?}", find_in(&config).await.unwrap().store);
+async fn a_configured_endpoint_applies_to_the_store() {
+    let config = config().endpoint_url("http://127.0.0.1:1").build();
+    let store = format!("{:?}", find_in(Aws::default(), &config).await.unwrap().store);
     assert!(store.contains("http://127.0.0.1:1/b/"), "{store}");
 }
 
 #[tokio::test]
-async fn what_is_not_found_is_told_with_what_to_do() {
-    let deploy = "hint: `make deploy STAGE=dev`";
-    let the_app = "cannot find the app that the stack `tidegate-chat-dev` was deployed with in `eu-west-1`: ";
-    for (aws, said) in [
+async fn failures_have_codes_and_hints() {
+    let deploy = "`make deploy STAGE=dev`";
+    for (aws, code, why, hint) in [
         (
             Aws { stacks: error(400, "ValidationError", "Stack with id x does not exist"), ..Aws::default() },
-            format!(
-                "cannot read the stack `tidegate-chat-dev` in `eu-west-1`: there is none; {deploy}, or name another \
-                 `--region` or `--profile`"
-            ),
+            Code::AwsStackNotFound,
+            "the stack does not exist",
+            deploy,
         ),
         (
             Aws { stacks: stacks(&[(RELEASES_TABLE, "r")]), ..Aws::default() },
-            format!(
-                "cannot find the releases of the stack `tidegate-chat-dev` in `eu-west-1`: the stack has no output \
-                 `ReleaseStatusTable`; {deploy}"
-            ),
+            Code::AwsStackOutdated,
+            "`ReleaseStatusTable`",
+            deploy,
         ),
-        (
-            Aws { template: template(r#"{"Resources": {}}"#), ..Aws::default() },
-            format!("{the_app}its template does not say which; {deploy}"),
-        ),
-        (
-            Aws { template: template("Resources: {}"), ..Aws::default() },
-            format!("{the_app}its template does not say which; {deploy}"),
-        ),
+        (Aws { template: template(r#"{"Resources": {}}"#), ..Aws::default() }, Code::AwsStackOutdated, "", deploy),
+        (Aws { template: template("Resources: {}"), ..Aws::default() }, Code::AwsStackOutdated, "", deploy),
         (
             Aws { template: deployed_with(r#"{"name": 1}"#), ..Aws::default() },
-            format!("{the_app}Metadata.Tidegate.App:1: `name`: "),
+            Code::AwsStackOutdated,
+            "Metadata.Tidegate.App:1: `name`: ",
+            deploy,
         ),
         (
             Aws { template: error(403, "AccessDenied", "not for you"), ..Aws::default() },
-            "cannot read the template of the stack `tidegate-chat-dev` in `eu-west-1`: AccessDenied: not for you; hint: \
-             the stack's outputs `PublishPolicy` and `ActivatePolicy` name what allows it"
-                .to_owned(),
+            Code::AwsAccessDenied,
+            "AccessDenied: not for you",
+            "`PublishPolicy`",
         ),
         (
             Aws { identity: error(403, "ExpiredToken", "too late"), ..Aws::default() },
-            "cannot ask whose credentials these are in `eu-west-1`: ExpiredToken: too late; hint: `aws sso login`".to_owned(),
+            Code::AwsCredentialsExpired,
+            "ExpiredToken: too late",
+            "`aws sso login`",
         ),
-        (Aws { broken: true, ..Aws::default() }, "the cable is cut; hint: is there a network?".to_owned()),
+        (Aws { broken: true, ..Aws::default() }, Code::AwsUnreachable, "the cable is cut", "network"),
+        (Aws { stacks: (200, "<html>".to_owned()), ..Aws::default() }, Code::AwsAnswerInvalid, "status 200", "proxy"),
         (
-            Aws { stacks: (200, "<html>".to_owned()), ..Aws::default() },
-            "the answer makes no sense: status 200; hint: is something else answering in AWS's place?".to_owned(),
+            Aws { stacks: error(503, "ServiceUnavailable", "later"), ..Aws::default() },
+            Code::AwsRefused,
+            "ServiceUnavailable: later",
+            "--region",
         ),
     ] {
-        let error = find(aws).await.unwrap_err().to_string();
-        assert!(error.contains(&said), "{error}\n{said}");
+        let error = find(aws).await.unwrap_err();
+        assert_eq!(error.code, code, "{error}");
+        assert!(error.what.contains("`tidegate-chat-dev`") || error.what.contains("identity"), "{error}");
+        assert!(error.what.ends_with(" in `eu-west-1`"), "{error}");
+        assert!(error.why.contains(why), "{error}");
+        assert!(error.hint.as_ref().is_some_and(|text| text.contains(hint)), "{}", error.report());
     }
 }
 
 #[tokio::test]
-async fn without_a_region_or_credentials_there_is_nobody_to_ask() {
-    let error = find_in(&SdkConfig::builder().build()).await.unwrap_err().to_string();
-    let expected =
-        "cannot read the stack `tidegate-chat-dev` with what the environment says: no Region is known; hint: ";
-    assert!(error.starts_with(expected), "{error}");
-    let error = find_in(&SdkConfig::builder().region(Region::new("eu-west-1")).build()).await.unwrap_err().to_string();
-    assert!(error.contains("in `eu-west-1`: there are no credentials: "), "{error}");
+async fn a_region_and_credentials_are_required() {
+    let error = find_in(Aws::default(), &SdkConfig::builder().build()).await.unwrap_err();
+    assert_eq!(error.code, Code::AwsRegionMissing, "{error}");
+    let config = SdkConfig::builder().region(Region::new("eu-west-1")).build();
+    let error = find_in(Aws::default(), &config).await.unwrap_err();
+    assert_eq!(error.code, Code::AwsCredentialsMissing, "{error}");
+    assert!(error.what.contains("in `eu-west-1`"), "{error}");
 }
 
 const PROFILES: &str = "\
@@ -231,11 +227,11 @@ sso_region = eu-north-1
 sso_start_url = https://example.awsapps.com/start
 ";
 
-/// Set in the process that the tests below start, which reads its environment as the command line does.
+/// Set in the child process of the test below, which reads its environment as the command line does.
 const CHILD: &str = "TIDEGATE_TEST_PROFILE";
 
-/// Runs the test `name` again in a process with this environment, whose profile is that of the variable [`CHILD`].
-async fn in_a_process(name: &str, profile: &str, variables: &[(&str, &str)]) -> String {
+/// Runs the test `name` in a child process with this environment; the variable [`CHILD`] names the profile.
+async fn in_child_process(name: &str, profile: &str, variables: &[(&str, &str)]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let serving = tokio::spawn(serve(listener));
@@ -259,7 +255,7 @@ async fn serve(listener: TcpListener) {
     }
 }
 
-/// Answers as AWS does to whom has the key of the profile `work`.
+/// Answers as AWS does, to requests signed with the key of the profile `work` only.
 async fn answer(request: http::Request<Incoming>) -> Result<http::Response<Full<Bytes>>, Infallible> {
     let signed = request.headers()["authorization"].to_str().unwrap().to_owned();
     let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -271,31 +267,32 @@ async fn answer(request: http::Request<Incoming>) -> Result<http::Response<Full<
 }
 
 #[tokio::test]
-async fn a_profile_and_endpoints_are_those_of_the_environment() {
+async fn profiles_and_endpoints_come_from_the_environment() {
     if let Ok(profile) = std::env::var(CHILD) {
         let profile = Some(profile.as_str()).filter(|profile| !profile.is_empty());
-        let found = Deployed::find(&Query { profile, ..QUERY }, Deadline::after(Duration::from_secs(20))).await;
+        let found = Stack::find(&Query { profile, ..QUERY }, Deadline::after(Duration::from_secs(20))).await;
         return match found {
             Ok(found) => println!("found in {} by {}: {:?}", found.region, found.who, found.store),
-            Err(error) => println!("{error}"),
+            Err(error) => println!("{}", error.report()),
         };
     }
-    let name = "deployed::tests::a_profile_and_endpoints_are_those_of_the_environment";
+    let name = "stack::tests::profiles_and_endpoints_come_from_the_environment";
     let others = [("AWS_ACCESS_KEY_ID", "AKIDOTHER"), ("AWS_SECRET_ACCESS_KEY", "secret")];
-    let said = in_a_process(name, "work", &others).await;
-    assert!(said.contains(&format!("found in eu-north-1 by {ARN}")), "{said}");
-    assert!(said.contains("/s3/b/"), "{said}");
-    let said = in_a_process(name, "", &[("AWS_PROFILE", "work")]).await;
-    assert!(said.contains(&format!("found in eu-north-1 by {ARN}")), "{said}");
-    let said = in_a_process(name, "", &[&others[..], &[("AWS_REGION", "eu-west-1")]].concat()).await;
-    assert!(said.contains("in `eu-west-1`: InvalidClientTokenId: who?; hint: `aws sso login`"), "{said}");
+    let output = in_child_process(name, "work", &others).await;
+    assert!(output.contains(&format!("found in eu-north-1 by {ARN}")), "{output}");
+    assert!(output.contains("/s3/b/"), "{output}");
+    let output = in_child_process(name, "", &[("AWS_PROFILE", "work")]).await;
+    assert!(output.contains(&format!("found in eu-north-1 by {ARN}")), "{output}");
+    let output = in_child_process(name, "", &[&others[..], &[("AWS_REGION", "eu-west-1")]].concat()).await;
+    assert!(output.contains("error[aws-credentials-expired]: "), "{output}");
+    assert!(output.contains("in `eu-west-1`: InvalidClientTokenId: who?\nhint: run `aws sso login`"), "{output}");
     for (profile, expected) in [
         ("play", "in `eu-west-1` with the profile `play`: there are no credentials: profile `play` was not defined"),
-        ("play", "hint: `aws sso login --profile play`"),
-        ("sso", "failed to load the cached SSO token; hint: `aws sso login --profile sso`"),
-        ("", "there are no credentials: neither the environment nor a profile has any; hint: "),
+        ("play", "hint: run `aws sso login --profile play`"),
+        ("sso", "failed to load the cached SSO token\nhint: run `aws sso login --profile sso`"),
+        ("", "there are no credentials: neither the environment nor a profile has any\nhint: "),
     ] {
-        let said = in_a_process(name, profile, &[("AWS_REGION", "eu-west-1")]).await;
-        assert!(said.contains(expected), "{said}");
+        let output = in_child_process(name, profile, &[("AWS_REGION", "eu-west-1")]).await;
+        assert!(output.contains(expected), "{output}");
     }
 }

@@ -1,0 +1,145 @@
+//! Requests of the AWS Query protocol: a signed form, answered in XML.
+//!
+//! The SDK's client for CloudFormation takes minutes to compile, and a lookup needs three requests. See
+//! `docs/adr/0014-the-stack-is-read-without-the-cloudformation-client.md`.
+//!
+//! <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SigningSettings};
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use quick_xml::de;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tidegate_ports::Deadline;
+
+use super::failure::chain;
+use crate::attempt::Backoff;
+use crate::signer::{Signer, Unsigned};
+
+/// The time limit of one attempt.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The number of attempts for a request that may succeed when repeated, as in the SDK's standard retry mode.
+const ATTEMPTS: usize = 3;
+/// Error codes of throttled requests.
+const THROTTLES: [&str; 3] = ["Throttling", "ThrottlingException", "RequestLimitExceeded"];
+
+/// One service at its endpoint.
+pub(super) struct QueryService {
+    version: &'static str,
+    connector: SharedHttpConnector,
+    signer: Signer,
+    url: String,
+    deadline: Deadline,
+}
+
+/// A request that did not succeed.
+pub(super) enum QueryError {
+    /// No answer, for this reason.
+    Unreachable(String),
+    /// An answer that is not of this protocol.
+    Invalid { status: u16 },
+    /// An error response of the service.
+    Refused { status: u16, code: String, message: String },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorResponse {
+    error: ErrorDetail,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorDetail {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl QueryService {
+    /// Creates a client that signs for the service `name` and sends to `url` until `deadline`.
+    pub(super) fn new(
+        name: &'static str,
+        version: &'static str,
+        connector: SharedHttpConnector,
+        credentials: Credentials,
+        region: &str,
+        url: &str,
+        deadline: Deadline,
+    ) -> Self {
+        let signer = Signer::new(name, credentials, region, SigningSettings::default());
+        let url = format!("{}/", url.trim_end_matches('/'));
+        Self { version, connector, signer, url, deadline }
+    }
+
+    /// Sends a request that changes nothing; repeats it after failures that may pass.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<T, QueryError> {
+        // Names of actions, versions and stacks need no encoding in a form.
+        let mut form = format!("Action={action}&Version={}", self.version);
+        for (name, value) in parameters {
+            form.push_str(&format!("&{name}={value}"));
+        }
+        let mut backoff = Backoff::default();
+        let mut attempt = 1;
+        loop {
+            let time = self.deadline.remaining().min(ATTEMPT_TIMEOUT);
+            let answer = tokio::time::timeout(time, self.attempt(&form)).await;
+            let error = match answer.unwrap_or_else(|_| Err(QueryError::Unreachable("no answer in time".to_owned()))) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if attempt == ATTEMPTS || !error.may_pass() || !backoff.pause(self.deadline).await {
+                return Err(error);
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn attempt<T: DeserializeOwned>(&self, form: &str) -> Result<T, QueryError> {
+        let request = self.signer.sign(Unsigned {
+            method: "POST",
+            url: &self.url,
+            headers: &[("content-type", "application/x-www-form-urlencoded")],
+            body: SdkBody::from(form),
+            hashed: SignableBody::Bytes(form.as_bytes()),
+        });
+        let request = request.map_err(QueryError::Unreachable)?;
+        let answer = self.connector.call(request).await;
+        let answer = answer.map_err(|error| QueryError::Unreachable(chain(&error)))?;
+        let status = answer.status().as_u16();
+        let body = ByteStream::new(answer.into_body()).collect().await;
+        let body = body.map_err(|error| QueryError::Unreachable(chain(&error)))?.into_bytes();
+        let text = String::from_utf8_lossy(&body);
+        if status == 200 {
+            return de::from_str(&text).map_err(|_| QueryError::Invalid { status });
+        }
+        match de::from_str::<ErrorResponse>(&text) {
+            Ok(ErrorResponse { error }) => {
+                Err(QueryError::Refused { status, code: error.code, message: error.message })
+            }
+            Err(_) => Err(QueryError::Invalid { status }),
+        }
+    }
+}
+
+impl QueryError {
+    /// Returns true if a later attempt may succeed.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Invalid { status } => *status >= 500,
+            Self::Refused { status, code, .. } => {
+                *status >= 500 || *status == 429 || THROTTLES.contains(&code.as_str())
+            }
+        }
+    }
+}
