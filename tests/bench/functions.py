@@ -87,34 +87,43 @@ def against(native: str) -> list[Target]:
     """Returns the targets relative to a native function."""
     name = FUNCTIONS[native]
     return [
-        Target(f"cold start ≤ 1.10 × {name}", lambda it: it.cold(OWN) / it.cold(native), 1.10),
+        Target(f"cold start ≤ 1.10 × {name}", lambda report: report.cold(OWN) / report.cold(native), 1.10),
         Target(
             f"warm echo: p50 ≤ {name} + 20 µs",
-            lambda it: it.p50(OWN, "echo") - it.p50(native, "echo"),
+            lambda report: report.p50(OWN, "echo") - report.p50(native, "echo"),
             20,
             form="{:+.1f} µs",
         ),
-        Target(f"warm chat: p50 ≤ 1.05 × {name}", lambda it: it.p50(OWN, "chat") / it.p50(native, "chat"), 1.05),
+        Target(
+            f"warm chat: p50 ≤ 1.05 × {name}",
+            lambda report: report.p50(OWN, "chat") / report.p50(native, "chat"),
+            1.05,
+        ),
     ]
 
 
 TARGETS = [
     *against(NATIVE),
     *against(ONE_THREAD),
-    Target("cold start at least 30 × faster than python", lambda it: it.cold(PYTHON) / it.cold(OWN), 30, "least"),
+    Target(
+        "cold start at least 30 × faster than python",
+        lambda report: report.cold(PYTHON) / report.cold(OWN),
+        30,
+        "least",
+    ),
     Target(
         "warm chat: p50 at least 4 × faster than python",
-        lambda it: it.p50(PYTHON, "chat") / it.p50(OWN, "chat"),
+        lambda report: report.p50(PYTHON, "chat") / report.p50(OWN, "chat"),
         4,
         "least",
     ),
-    Target("resident memory ≤ 16 MiB", lambda it: it.of(OWN)["memory_kib"] / 1024, 16, form="{:.1f} MiB"),
-    Target("package ≤ 6 MB, zipped", lambda it: it.package_bytes[OWN] / 1e6, 6, form="{:.2f} MB"),
-    Target("fan-out to 1,000 ≤ 1.2 × its bound", lambda it: it.fanout(OWN), 1.2),
+    Target("resident memory ≤ 16 MiB", lambda report: report.of(OWN)["memory_kib"] / 1024, 16, form="{:.1f} MiB"),
+    Target("package ≤ 6 MB, zipped", lambda report: report.package_bytes[OWN] / 1e6, 6, form="{:.2f} MB"),
+    Target("fan-out to 1,000 ≤ 1.2 × its bound", lambda report: report.fanout(OWN), 1.2),
     *[
         Target(
             f"warm {kind}: p50 following releases, {HOSTS[host]} ≤ 1.03 × without",
-            lambda it, kind=kind, host=host: it.p50(host, kind) / it.p50(OWN, kind),
+            lambda report, kind=kind, host=host: report.p50(host, kind) / report.p50(OWN, kind),
             1.03,
         )
         for kind in ("echo", "chat")
@@ -124,26 +133,29 @@ TARGETS = [
 
 # Rows of the table of functions: a title, and the text of a cell.
 ROWS: list[tuple[str, Callable[[Report, str], str]]] = [
-    ("cold start, ms", lambda it, name: spread(it.of(name)["cold_ms"])),
-    ("warm echo: p50, µs", lambda it, name: number(it.of(name)["echo"]["p50_us"])),
-    ("warm echo: p99, µs", lambda it, name: number(it.of(name)["echo"]["p99_us"])),
+    ("cold start, ms", lambda report, name: spread(report.of(name)["cold_ms"])),
+    ("warm echo: p50, µs", lambda report, name: number(report.of(name)["echo"]["p50_us"])),
+    ("warm echo: p99, µs", lambda report, name: number(report.of(name)["echo"]["p99_us"])),
     (
         "warm echo: p50 to the request for the next event, µs",
-        lambda it, name: number(it.of(name)["echo"]["round_p50_us"]),
+        lambda report, name: number(report.of(name)["echo"]["round_p50_us"]),
     ),
-    ("warm chat: p50, µs", lambda it, name: number(it.of(name)["chat"]["p50_us"])),
-    ("warm chat: p99, µs", lambda it, name: number(it.of(name)["chat"]["p99_us"])),
+    ("warm chat: p50, µs", lambda report, name: number(report.of(name)["chat"]["p50_us"])),
+    ("warm chat: p99, µs", lambda report, name: number(report.of(name)["chat"]["p99_us"])),
     (
         "warm chat: p50 to the request for the next event, µs",
-        lambda it, name: number(it.of(name)["chat"]["round_p50_us"]),
+        lambda report, name: number(report.of(name)["chat"]["round_p50_us"]),
     ),
-    ("memory after the warm events, MiB", lambda it, name: number(it.of(name)["memory_kib"] / 1024)),
-    ("memory after the fan-out alone, MiB", lambda it, name: number(it.of(name)["memory_after_fanout_kib"] / 1024)),
-    ("fan-out to 1,000, ms", lambda it, name: spread(it.of(name)["fanout_ms"])),
-    ("fan-out: max. concurrent posts, seen by the stub", lambda it, name: str(it.of(name)["in_flight"])),
-    ("fan-out: the bound, ms", lambda it, name: spread(it.of(name)["bound_ms"])),
-    ("fan-out: × the bound", lambda it, name: f"{it.fanout(name):.2f}"),
-    ("package, MB zipped", lambda it, name: f"{it.package_bytes[name] / 1e6:.3f}"),
+    ("memory after the warm events, MiB", lambda report, name: number(report.of(name)["memory_kib"] / 1024)),
+    (
+        "memory after the fan-out alone, MiB",
+        lambda report, name: number(report.of(name)["memory_after_fanout_kib"] / 1024),
+    ),
+    ("fan-out to 1,000, ms", lambda report, name: spread(report.of(name)["fanout_ms"])),
+    ("fan-out: max. concurrent posts, seen by the stub", lambda report, name: str(report.of(name)["in_flight"])),
+    ("fan-out: the bound, ms", lambda report, name: spread(report.of(name)["bound_ms"])),
+    ("fan-out: × the bound", lambda report, name: f"{report.fanout(name):.2f}"),
+    ("package, MB zipped", lambda report, name: f"{report.package_bytes[name] / 1e6:.3f}"),
 ]
 # Rows of the table of Tidegate's function with and without a store of releases.
 HOST_ROWS = [(title, cell) for title, cell in ROWS if title.startswith(("cold", "warm", "memory after the warm"))]

@@ -164,7 +164,7 @@ TARGETS = [
     Target(
         "the three: disconnects, versions without a reply, probes without exactly one reply",
         (OWN, LAMBDA, FROZEN),
-        lambda swaps: sum(it.faults.total() for it in swaps),
+        lambda swaps: sum(one.faults.total() for one in swaps),
         lambda _: 0,
         "{:g}",
     ),
@@ -172,26 +172,26 @@ TARGETS = [
 
 
 def of_pointer(reading: Callable[[list[float]], float]) -> Callable[[Swaps], str]:
-    return lambda it: number(reading(it.pointer)) if it.pointer else "–"
+    return lambda swaps: number(reading(swaps.pointer)) if swaps.pointer else "–"
 
 
 # Rows of the table of peers: a title, and the text of a cell.
 ROWS: list[tuple[str, Callable[[Swaps], str]]] = [
-    ("to the first reply: p50, ms", lambda it: number(percentile(it.reply, 50))),
-    ("to the first reply: p99, ms", lambda it: number(percentile(it.reply, 99))),
-    ("to the end of the command or call: p50, ms", lambda it: number(percentile(it.command, 50))),
+    ("to the first reply: p50, ms", lambda swaps: number(percentile(swaps.reply, 50))),
+    ("to the first reply: p99, ms", lambda swaps: number(percentile(swaps.reply, 99))),
+    ("to the end of the command or call: p50, ms", lambda swaps: number(percentile(swaps.command, 50))),
     ("from the pointer to the first reply: p50, ms", of_pointer(lambda readings: percentile(readings, 50))),
     ("from the pointer to the first reply: p99, ms", of_pointer(lambda readings: percentile(readings, 99))),
     ("from the pointer to the first reply: max, ms", of_pointer(max)),
-    ("disconnects", lambda it: f"{it.faults['disconnected']:,}"),
-    ("versions without a reply", lambda it: f"{it.faults['never']:,}"),
+    ("disconnects", lambda swaps: f"{swaps.faults['disconnected']:,}"),
+    ("versions without a reply", lambda swaps: f"{swaps.faults['never']:,}"),
     (
         "probes without exactly one reply",
-        lambda it: f"{it.faults.total() - it.faults['disconnected'] - it.faults['never']:,}",
+        lambda swaps: f"{swaps.faults.total() - swaps.faults['disconnected'] - swaps.faults['never']:,}",
     ),
-    ("probes with a reply", lambda it: f"{it.answers:,}"),
-    ("latency of a probe: p50, ms", lambda it: f"{statistics.median(it.p50):.2f}"),
-    ("latency of a probe: max, ms", lambda it: number(it.max)),
+    ("probes with a reply", lambda swaps: f"{swaps.answers:,}"),
+    ("latency of a probe: p50, ms", lambda swaps: f"{statistics.median(swaps.p50):.2f}"),
+    ("latency of a probe: max, ms", lambda swaps: number(swaps.max)),
 ]
 
 

@@ -67,7 +67,7 @@ def test_process_killed_during_an_event_fails_that_event_alone(serve, guests):
         mallory.socket.send("spin")
         kill(running, wait_until(lambda: busy(running)))
         assert mallory.receive_error() == "Internal server error"
-        ann.say(chat.unique("undisturbed"))
+        ann.say(chat.unique("still here"))
         mallory.say(chat.unique("and I can still chat"))
     running.stop()
     assert "Runtime exited with error: signal: killed" in running.errors
@@ -88,7 +88,7 @@ def test_killed_idle_processes_are_replaced(serve, token):
 @on_lambda
 def test_process_that_does_not_start_refuses_the_connection(serve, guests, tmp_path):
     bootstrap = tmp_path / "bootstrap"
-    bootstrap.write_text("#!/bin/sh\necho what it says >&2\nexit 3\n")
+    bootstrap.write_text("#!/bin/sh\necho a log line of the bootstrap >&2\nexit 3\n")
     bootstrap.chmod(0o755)
     running = serve("--memory", "--bootstrap", bootstrap, app=HOSTILE)
     with pytest.raises(InvalidStatus) as refused:
@@ -96,7 +96,7 @@ def test_process_that_does_not_start_refuses_the_connection(serve, guests, tmp_p
     assert refused.value.response.status_code == 502
     running.stop()
     assert "`hostile-dev-handler` does not start: Error: Runtime exited with error: exit status 3" in running.errors
-    assert "what it says" in running.errors
+    assert "a log line of the bootstrap" in running.errors
 
 
 @frozen

@@ -192,8 +192,11 @@ def test_refused_release_is_reported_and_the_old_one_keeps_running(served, case)
     reported = wait_until(lambda: reported_failure(served, bad))
     assert case.reason in reported["reason"]
     assert served.runs_good_release()
-    lines = wait_until(lambda: [it for it in served.running.errors.splitlines() if "cannot run the release" in it])
-    assert all(bad in line for line in lines)
+
+    def log_lines():
+        return [line for line in served.running.errors.splitlines() if "cannot run the release" in line]
+
+    assert all(bad in line for line in wait_until(log_lines))
 
 
 @pytest.mark.parametrize("case", COMMAND_CASES, ids=lambda case: case.name)
