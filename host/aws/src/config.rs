@@ -40,7 +40,7 @@ pub struct ConfigStore {
 
 /// What was found.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Values {
+pub struct FetchedConfig {
     /// The values by name, without the prefix.
     pub found: BTreeMap<String, String>,
     /// The names, with the prefix, that do not exist.
@@ -92,15 +92,15 @@ impl ConfigStore {
     ///
     /// # Errors
     /// [`Error::Config`] when the role may not read one, a name is not allowed, a secret has no text, or the service does
-    /// not answer in time. A value that does not exist is no error: it is among [`Values::missing`].
-    pub async fn fetch(&self, names: &BTreeSet<String>, deadline: Deadline) -> Result<Values, Error> {
+    /// not answer in time. A value that does not exist is no error: it is among [`FetchedConfig::missing`].
+    pub async fn fetch(&self, names: &BTreeSet<String>, deadline: Deadline) -> Result<FetchedConfig, Error> {
         let names: Vec<String> = names.iter().map(|name| format!("{}{name}", self.prefix)).collect();
         let read = match self.source {
             ConfigSource::ParameterStore => parameter_store::read(&self.service, &names, deadline).await,
             ConfigSource::SecretsManager => secrets_manager::read(&self.service, &names, deadline).await,
         };
         let read = read.map_err(|(names, reason)| Error::Config { names, store: self.source.name(), reason })?;
-        let mut values = Values::default();
+        let mut values = FetchedConfig::default();
         for (name, value) in read {
             match value {
                 Some(value) => {
@@ -117,9 +117,9 @@ impl ConfigStore {
 /// Each name with its value, if it has one; or the names that could not be read, and why.
 type Read = Result<Vec<(String, Option<String>)>, (String, String)>;
 
-impl std::fmt::Debug for Values {
+impl std::fmt::Debug for FetchedConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Values may be secrets.
-        f.debug_struct("Values").field("missing", &self.missing).finish_non_exhaustive()
+        f.debug_struct("FetchedConfig").field("missing", &self.missing).finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@
 )]
 
 use tidegate_compile::{Compiler, Error, Target, inspect};
-use tidegate_runtime::{Problem, Role, engine};
+use tidegate_runtime::{Incompatibility, Role, engine};
 
 #[path = "../../runtime/tests/runtime/guests.rs"]
 #[allow(dead_code, reason = "shared with the tests of `runtime`, which use all of it")]
@@ -87,11 +87,11 @@ fn interfaces_are_read_with_their_versions() {
     assert!(both.exports(Role::Route) && both.exports(Role::Authorizer));
 
     let newer = inspect(&guests::wasm("newer")).unwrap().check_world().unwrap_err();
-    assert_eq!(newer, Problem::WrongVersion { interface: "tidegate:route/handler@0.2.0".to_owned() });
+    assert_eq!(newer, Incompatibility::WrongVersion { interface: "tidegate:route/handler@0.2.0".to_owned() });
     let stranger = inspect(&guests::wasm("stranger")).unwrap().check_world().unwrap_err();
-    assert!(matches!(stranger, Problem::WrongWorld { .. }), "{stranger}");
+    assert!(matches!(stranger, Incompatibility::WrongWorld { .. }), "{stranger}");
     let empty = inspect(EMPTY_COMPONENT).unwrap().check_world().unwrap_err();
-    assert_eq!(empty, Problem::WrongWorld { exports: "nothing".to_owned() });
+    assert_eq!(empty, Incompatibility::WrongWorld { exports: "nothing".to_owned() });
 }
 
 /// Releases name their engine, so that a host refuses those of another before it loads anything of them.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate_app::limits::duration;
 use tidegate_aws::{ConfigSource, ReleaseTables, Tables};
-use tidegate_runtime::follow;
+use tidegate_runtime::rollout;
 
 /// The environment of one function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Environment {
     /// Where releases are published; none when only the package's runs.
     pub(crate) releases: Option<Published>,
     /// `MAX_STALENESS`: how old the reading of the pointer may be before an event renews it, such as `2s`.
-    pub(crate) max_staleness: Duration,
+    pub(crate) poll_interval: Duration,
     /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`: how this process is found in the logs.
     pub(crate) name: String,
     /// `AWS_XRAY_DAEMON_ADDRESS`: where traces are sent.
@@ -169,7 +169,7 @@ impl Environment {
             config_prefix: variables.config_prefix()?,
             config_source: variables.config_source()?,
             releases: variables.releases()?,
-            max_staleness: variables.max_staleness()?,
+            poll_interval: variables.poll_interval()?,
             name: variables.name()?,
             xray_daemon: variables.get("AWS_XRAY_DAEMON_ADDRESS"),
             concurrency: variables.concurrency()?,
@@ -281,9 +281,9 @@ impl Variables<'_> {
         }
     }
 
-    fn max_staleness(&self) -> Result<Duration, Error> {
-        let Some(text) = self.get(MAX_STALENESS.0) else { return Ok(follow::MAX_STALENESS) };
-        let allowed = Duration::from_millis(100)..=follow::HARD_BOUND;
+    fn poll_interval(&self) -> Result<Duration, Error> {
+        let Some(text) = self.get(MAX_STALENESS.0) else { return Ok(rollout::POLL_INTERVAL) };
+        let allowed = Duration::from_millis(100)..=rollout::MAX_AGE_BEFORE_EVENT;
         let staleness = duration(&text).filter(|staleness| allowed.contains(staleness));
         staleness.ok_or_else(|| malformed(MAX_STALENESS, &text))
     }

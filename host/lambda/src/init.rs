@@ -14,10 +14,10 @@ use tidegate_release::{Release, folder};
 use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports};
 
 use crate::closed::Closed;
+use crate::config_cache::ConfigCache;
 use crate::environment::{Environment, Function};
 use crate::metrics::Metrics;
 use crate::trace::Tracer;
-use crate::values::Values;
 use crate::{log, releases};
 
 /// How long reading the configuration may take: half of the ten seconds that Lambda gives to a start.
@@ -33,7 +33,7 @@ const ERROR_TYPE: &str = "Tidegate.Init";
 pub(crate) struct App {
     pub(crate) host: Arc<Host>,
     /// The configuration values that routes are granted.
-    pub(crate) values: Arc<Values>,
+    pub(crate) values: Arc<ConfigCache>,
     pub(crate) metrics: Arc<Metrics>,
     /// Where traces are sent, where Lambda says where.
     pub(crate) tracer: Option<Tracer>,
@@ -47,7 +47,7 @@ impl App {
     pub(crate) async fn new(environment: Environment) -> anyhow::Result<Self> {
         let release = folder::load(&environment.package).context("cannot load the release of the package")?;
         let package = release.app.clone();
-        let release = serve(release, &environment)?;
+        let release = retain_served(release, &environment)?;
         log::set_release(release.id.clone());
         let metrics = Arc::new(Metrics::new(&environment, &release));
         let account = account(&environment)?;
@@ -55,13 +55,13 @@ impl App {
         let host =
             Host::new(engine, ports(&environment, &account), release.clone()).context("cannot run the release")?;
         let host = Arc::new(host);
-        let values = Arc::new(Values::new(config(&environment, &account)));
+        let values = Arc::new(ConfigCache::new(config(&environment, &account)));
         let names = releases::config_names(&release.app);
         let follower = releases::follower(&environment, &account, &host, (&package, release), (&values, &metrics))?;
         let read = values.add(names, &host, Deadline::after(CONFIG_TIMEOUT));
         let follow = async {
             if let Some(follower) = &follower {
-                follower.check(Deadline::after(RELEASE_TIMEOUT)).await;
+                follower.poll(Deadline::after(RELEASE_TIMEOUT)).await;
             }
         };
         let (read, ()) = tokio::join!(read, follow);
@@ -107,7 +107,7 @@ fn engine_options(concurrency: u32) -> EngineOptions {
 }
 
 /// Keeps what this function serves.
-fn serve(mut release: Release, environment: &Environment) -> anyhow::Result<Release> {
+fn retain_served(mut release: Release, environment: &Environment) -> anyhow::Result<Release> {
     let app = &mut release.app;
     if environment.function == Function::Authorizer && app.authorizer.is_none() {
         let package = environment.package.display();

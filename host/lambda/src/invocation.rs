@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use lambda_runtime::LambdaInvocation;
 use tidegate_ports::Deadline;
-use tidegate_runtime::{Fault, PostResponse, Running};
+use tidegate_runtime::{ActiveRelease, Fault, PostResponse};
 
 /// The longest that API Gateway waits for an integration.
 ///
@@ -34,7 +34,7 @@ pub(crate) struct Invocation {
     /// The event, as JSON.
     pub(crate) event: Bytes,
     /// What the event ran on, once that is known.
-    pub(crate) running: OnceLock<Running>,
+    pub(crate) active: OnceLock<ActiveRelease>,
     done: Mutex<Option<Done>>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Done {
     /// The route that ran.
     pub(crate) route: Option<String>,
     /// What it ran on.
-    pub(crate) running: Option<Running>,
+    pub(crate) active: Option<ActiveRelease>,
     /// What the release is to blame for.
     pub(crate) fault: Option<Fault>,
     /// Whether the answer is a function error other than a refusal.
@@ -70,7 +70,7 @@ impl Invocation {
             cold_start,
             began: Instant::now(),
             event,
-            running: OnceLock::new(),
+            active: OnceLock::new(),
             done: Mutex::new(None),
         }
     }

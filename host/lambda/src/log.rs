@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use tidegate_release::ReleaseId;
-use tidegate_runtime::tracks::RUNNING;
+use tidegate_runtime::rollout::ACTIVE_RELEASE;
 use time::OffsetDateTime;
 use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
@@ -126,9 +126,9 @@ fn line(event: &Event<'_>) -> Map<String, Value> {
 
 /// The release that a line is about which does not say so: that of the event, else the stable one.
 fn release() -> Option<ReleaseId> {
-    let running = RUNNING.try_with(|running| running.release.clone()).ok();
-    let of_event = || CURRENT.try_with(|invocation| Some(invocation.running.get()?.release.clone())).ok().flatten();
-    running.or_else(of_event).or_else(|| RELEASE.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    let active = ACTIVE_RELEASE.try_with(|active| active.release.clone()).ok();
+    let of_event = || CURRENT.try_with(|invocation| Some(invocation.active.get()?.release.clone())).ok().flatten();
+    active.or_else(of_event).or_else(|| RELEASE.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
 /// The fields of an event, as members of its line.

@@ -9,12 +9,13 @@
 //! - [`invocation`]: one event that Lambda gave
 //! - [`service`]: the answer to it
 //! - [`post_response`]: what is done once the answer is posted
-//! - [`values`]: configuration values, read at the start and refreshed
+//! - [`config_cache`]: configuration values, read at the start and refreshed
 //! - [`releases`]: releases that are published to the running function
 //! - [`trace`]: subsegments of X-Ray
 //! - [`log`]: lines of JSON; [`metrics`]: CloudWatch's embedded metrics
 
 mod closed;
+mod config_cache;
 mod environment;
 mod init;
 mod invocation;
@@ -24,7 +25,6 @@ mod post_response;
 mod releases;
 mod service;
 mod trace;
-mod values;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -67,10 +67,10 @@ fn start(lookup: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
         _ => Builder::new_multi_thread(),
     };
     let executor = executor.enable_all().thread_keep_alive(THREAD_KEEP_ALIVE).build();
-    executor.context("cannot start the executor")?.block_on(serve(environment))
+    executor.context("cannot start the executor")?.block_on(run(environment))
 }
 
-async fn serve(environment: Environment) -> anyhow::Result<()> {
+async fn run(environment: Environment) -> anyhow::Result<()> {
     let app = Arc::new(App::new(environment).await?);
     let handler = service::Handler::new(Arc::clone(&app));
     let runtime = Runtime::new(handler).layer(post_response::Layer::new(app));

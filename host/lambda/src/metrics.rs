@@ -77,11 +77,11 @@ impl Metrics {
             Some(route) => route,
             None => NO_ROUTE,
         };
-        let running = done.running.as_ref();
+        let active = done.active.as_ref();
         let group = Group {
             route: route.to_owned(),
-            track: running.map_or(Track::Stable, |running| running.track),
-            release: running.map_or(&self.release, |running| &running.release).clone(),
+            track: active.map_or(Track::Stable, |active| active.track),
+            release: active.map_or(&self.release, |active| &active.release).clone(),
         };
         let trapped = matches!(done.fault, Some(Fault::Trap | Fault::Timeout));
         let counts = state.groups.entry(group).or_default();

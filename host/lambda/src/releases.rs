@@ -7,34 +7,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use async_trait::async_trait;
 use tidegate_app::{App, Keys};
 use tidegate_aws::Account;
-use tidegate_ports::Deadline;
 use tidegate_release::cache::Cached;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::store::HostStore;
 use tidegate_release::{Release, TrustedKeys, folder};
-use tidegate_runtime::follow::{self, News};
-use tidegate_runtime::{Adopt, FollowOptions, Follower, Host};
+use tidegate_runtime::rollout::{self, RolloutEvent};
+use tidegate_runtime::{FollowOptions, Follower, Host, RolloutHooks};
 
+use crate::config_cache::ConfigCache;
 use crate::environment::{Environment, Function, Published};
 use crate::log;
 use crate::metrics::Metrics;
-use crate::values::Values;
 
 /// Where artifacts are kept for processes that start again in the same environment, and for a way back.
 const CACHE_DIR: &str = "/tmp/tidegate-artifacts";
 /// How much of Lambda's 512 MB of `/tmp` they may take.
 const CACHE_BYTES: u64 = 128 << 20;
-
-/// What is particular to this function.
-struct Adoption {
-    function: Function,
-    host: Arc<Host>,
-    values: Arc<Values>,
-    metrics: Arc<Metrics>,
-}
 
 /// Follows the releases that are published, where the environment says where they are. `package` is the package's own release,
 /// whole; `serves` what this function serves of it.
@@ -43,20 +33,15 @@ pub(crate) fn follower(
     account: &Account,
     host: &Arc<Host>,
     (package, serves): (&App, Release),
-    (values, metrics): (&Arc<Values>, &Arc<Metrics>),
+    (values, metrics): (&Arc<ConfigCache>, &Arc<Metrics>),
 ) -> anyhow::Result<Option<Arc<Follower>>> {
     let Some(published) = &environment.releases else { return Ok(None) };
     let keys = TrustedKeys::of_stage(&keys(&environment.package)?, &environment.stage);
-    let terms = follow::terms(keys, package.clone()).context("no release is compiled for this machine")?;
-    let options = FollowOptions { terms, host: environment.name.clone(), max_staleness: environment.max_staleness };
-    let adoption = Adoption {
-        function: environment.function.clone(),
-        host: Arc::clone(host),
-        values: Arc::clone(values),
-        metrics: Arc::clone(metrics),
-    };
+    let terms = rollout::host_profile(keys, package.clone()).context("no release is compiled for this machine")?;
+    let options = FollowOptions { terms, host: environment.name.clone(), poll_interval: environment.poll_interval };
+    let hooks = hooks(environment.function.clone(), Arc::clone(host), Arc::clone(values), Arc::clone(metrics));
     let store = store(environment, account, published)?;
-    Ok(Some(Follower::new(Arc::clone(host), serves, store, options, Arc::new(adoption))))
+    Ok(Some(Follower::new(Arc::clone(host), serves, store, options, hooks)))
 }
 
 fn store(environment: &Environment, account: &Account, published: &Published) -> anyhow::Result<Arc<dyn HostStore>> {
@@ -96,26 +81,26 @@ pub(crate) fn config_names(app: &App) -> BTreeSet<String> {
     grants.flat_map(|grants| grants.config.iter().cloned()).collect()
 }
 
-#[async_trait]
-impl Adopt for Adoption {
-    fn select(&self, app: &mut App) {
-        select(app, &self.function);
-    }
-
-    async fn prepare(&self, release: &Release, deadline: Deadline) -> Result<(), String> {
-        let names = config_names(&release.app);
-        let added = self.values.add(names, &self.host, deadline).await;
-        added.map_err(|error| {
-            format!("{error:#}; hint: the role may read those of the app that was deployed: make deploy")
-        })
-    }
-
-    fn note(&self, news: &News) {
-        match news {
-            News::Swapped { stable, .. } => log::set_release(stable.clone()),
-            News::Refused(release) => self.metrics.happened("ReleaseFailures", release),
-            News::Halted(release) => self.metrics.happened("CanaryHalts", release),
+/// Reduces releases to what this function serves, reads their configuration, and counts what happens to them.
+fn hooks(function: Function, host: Arc<Host>, config: Arc<ConfigCache>, metrics: Arc<Metrics>) -> RolloutHooks {
+    RolloutHooks {
+        select: Box::new(move |app| select(app, &function)),
+        prepare: Box::new(move |release, deadline| {
+            let names = config_names(&release.app);
+            let host = Arc::clone(&host);
+            let config = Arc::clone(&config);
+            Box::pin(async move {
+                let added = config.add(names, &host, deadline).await;
+                added.map_err(|error| {
+                    format!("{error:#}; hint: the role may read those of the app that was deployed: make deploy")
+                })
+            })
+        }),
+        on_event: Box::new(move |event| match event {
+            RolloutEvent::Swapped { stable, .. } => log::set_release(stable.clone()),
+            RolloutEvent::Refused(release) => metrics.happened("ReleaseFailures", release),
+            RolloutEvent::Halted(release) => metrics.happened("CanaryHalts", release),
             _ => {}
-        }
+        }),
     }
 }

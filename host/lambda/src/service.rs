@@ -59,9 +59,9 @@ async fn answer(app: &App, invocation: &Invocation) -> Result<Box<RawValue>, Fai
         follower.before_event().await;
     }
     let outcome = app.host.dispatch(&invocation.event, deadline).await;
-    if let Some(running) = &outcome.running {
+    if let Some(active) = &outcome.active {
         // An event runs once.
-        let _ = invocation.running.set(running.clone());
+        let _ = invocation.active.set(active.clone());
     }
     if let Some(follower) = &app.follower {
         // What is counted is written after each event.
@@ -69,7 +69,7 @@ async fn answer(app: &App, invocation: &Invocation) -> Result<Box<RawValue>, Fai
     }
     invocation.finish(Done {
         route: outcome.route.map(Into::into),
-        running: outcome.running,
+        active: outcome.active,
         fault: outcome.fault,
         failed: outcome.response.as_ref().is_err_and(|error| !error.is_unauthorized()),
         took: invocation.began.elapsed(),

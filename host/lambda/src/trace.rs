@@ -42,7 +42,7 @@ impl Tracer {
     /// Sends the subsegment of an event that has ended, where its trace is sampled.
     pub(crate) fn send(&self, invocation: &Invocation, done: &Done) {
         let Some(trace) = invocation.trace_id.as_deref().and_then(Trace::sampled) else { return };
-        let Some(running) = &done.running else { return };
+        let Some(active) = &done.active else { return };
         let (end, took) = (SystemTime::now(), done.took);
         let start = end.checked_sub(invocation.began.elapsed()).unwrap_or(end);
         let document = json!({
@@ -55,8 +55,8 @@ impl Tracer {
             "end_time": seconds(start + took),
             "fault": done.failed || done.fault.is_some(),
             "annotations": {
-                "release": running.release.as_str(),
-                "track": running.track.to_string(),
+                "release": active.release.as_str(),
+                "track": active.track.to_string(),
                 "route": done.route.as_deref().unwrap_or("none"),
             },
         });

@@ -8,7 +8,7 @@ use crate::bindings::Sandbox;
 use crate::bindings::exports::tidegate::route::{connect_authorizer, handler};
 use crate::engine::{Engine, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 use crate::error::Error;
-use crate::interface::{Interfaces, Problem};
+use crate::interface::{Incompatibility, Interfaces};
 use crate::state::State;
 
 /// A page of linear memory, in bytes.
@@ -49,29 +49,29 @@ impl Loaded {
     }
 
     /// What of the component does not fit a slot or the route's limits.
-    pub(crate) fn check_limits(&self, limits: &Limits) -> Vec<Problem> {
+    pub(crate) fn check_limits(&self, limits: &Limits) -> Vec<Incompatibility> {
         let Some(needs) = self.component.resources_required() else {
-            return vec![Problem::UnknownImport { interface: "a core module".to_owned() }];
+            return vec![Incompatibility::UnknownImport { interface: "a core module".to_owned() }];
         };
         let memory = needs.max_initial_memory_size.unwrap_or_default().saturating_mul(PAGE);
         let mut problems = Vec::new();
         let mut fits = |what, needed: u64, limit: u64| {
             if needed > limit {
-                problems.push(Problem::TooLarge { what, needed, limit });
+                problems.push(Incompatibility::TooLarge { what, needed, limit });
             }
         };
         fits("linear memories", u64::from(needs.num_memories), u64::from(MAX_MEMORIES));
         fits("tables", u64::from(needs.num_tables), u64::from(MAX_TABLES));
         fits("table elements", needs.max_initial_table_size.unwrap_or_default(), to_u64(MAX_TABLE_ELEMENTS));
         if memory > to_u64(limits.memory) {
-            problems.push(Problem::MemoryLimit { needed: memory, limit: to_u64(limits.memory) });
+            problems.push(Incompatibility::MemoryLimit { needed: memory, limit: to_u64(limits.memory) });
         }
         problems
     }
 
     /// Links the component and resolves its exports, once for all its instances.
-    pub(crate) fn link(&self, linker: &Linker<State>) -> Result<Component, Problem> {
-        let problem = |error: wasmtime::Error| Problem::Link(format!("{error:#}"));
+    pub(crate) fn link(&self, linker: &Linker<State>) -> Result<Component, Incompatibility> {
+        let problem = |error: wasmtime::Error| Incompatibility::Link(format!("{error:#}"));
         let pre = linker.instantiate_pre(&self.component).map_err(problem)?;
         let handler = match self.interfaces.exports(crate::interface::Role::Route) {
             true => Some(handler::GuestIndices::new(&pre).map_err(problem)?),

@@ -11,11 +11,11 @@ use tracing::Instrument as _;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::lifecycle;
+use crate::handlers;
 use crate::ports::Ports;
 use crate::post_response::PostResponse;
-use crate::router::Router;
-use crate::tracks::{Linked, RUNNING, Retired, Running, Track, Tracks};
+use crate::rollout::{ACTIVE_RELEASE, ActiveRelease, LinkedRelease, Retired, Track, Tracks};
+use crate::routes::Routes;
 
 /// Runs the events of one API on a release, or on two: a canary takes some of the connections.
 pub struct Host {
@@ -34,7 +34,7 @@ pub struct Outcome {
     /// The key of the route that ran, as the release names it; none when none did.
     pub route: Option<RouteKey>,
     /// What the event ran on; none when it could not be decoded.
-    pub running: Option<Running>,
+    pub active: Option<ActiveRelease>,
     /// What the release is to blame for. The response does not say so on `$connect`, where it is a status, nor on
     /// `$disconnect`, where it is ignored.
     pub fault: Option<Fault>,
@@ -54,7 +54,7 @@ pub enum Fault {
 impl Outcome {
     /// An event that no guest ran for.
     pub(crate) fn without_guest(response: Result<Vec<u8>, FunctionError>) -> Self {
-        Self { response, after: PostResponse::nothing(), route: None, running: None, fault: None }
+        Self { response, after: PostResponse::nothing(), route: None, active: None, fault: None }
     }
 }
 
@@ -65,7 +65,7 @@ impl Host {
     /// [`Error::Refused`] with everything that is wrong when a component imports what its route is not granted, is of
     /// another world or version, or does not fit its limits; [`Error::Artifact`] when an artifact does not load.
     pub fn new(engine: Engine, ports: Ports, release: Release) -> Result<Self, Error> {
-        let stable = Linked(Arc::new(Router::new(&engine, &release)?));
+        let stable = LinkedRelease(Arc::new(Routes::new(&engine, &release)?));
         Ok(Self { engine, ports: RwLock::new(Arc::new(ports)), tracks: RwLock::new(Tracks::stable(stable)) })
     }
 
@@ -85,13 +85,13 @@ impl Host {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn link(&self, release: &Release) -> Result<Linked, Error> {
-        Ok(Linked(Arc::new(Router::new(&self.engine, release)?)))
+    pub fn link(&self, release: &Release) -> Result<LinkedRelease, Error> {
+        Ok(LinkedRelease(Arc::new(Routes::new(&self.engine, release)?)))
     }
 
     /// Runs later events on these releases, in one step; an event under way ends on the one that it began on. Answers those
     /// that no event begins on any more.
-    pub fn serve(&self, tracks: Tracks) -> Vec<Retired> {
+    pub fn swap_tracks(&self, tracks: Tracks) -> Vec<Retired> {
         let mut serving = self.tracks.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *serving, tracks.clone());
         drop(serving);
@@ -105,7 +105,7 @@ impl Host {
     }
 
     /// The routes for one event of a connection.
-    pub(crate) fn choose(&self, connection: &ConnectionId) -> (Arc<Router>, Track) {
+    pub(crate) fn choose(&self, connection: &ConnectionId) -> (Arc<Routes>, Track) {
         let tracks = self.read_tracks();
         let (router, track) = tracks.choose(connection);
         (Arc::clone(router), track)
@@ -134,7 +134,7 @@ impl Host {
             Err(error) => {
                 tracing::error!("cannot decode the event: {error}");
                 let error =
-                    lifecycle::function_error("Tidegate.InvalidEvent", format!("cannot decode the event: {error}"));
+                    handlers::function_error("Tidegate.InvalidEvent", format!("cannot decode the event: {error}"));
                 return Outcome::without_guest(Err(error));
             }
         };
@@ -144,9 +144,9 @@ impl Host {
     /// Whether the next instance of a route waits for its event, for tests.
     #[doc(hidden)]
     #[must_use]
-    pub fn is_prepared(&self, route_key: &str) -> bool {
+    pub fn is_warm(&self, route_key: &str) -> bool {
         let router = Arc::clone(&self.read_tracks().stable.0);
-        router.exact(route_key).is_some_and(|entry| entry.shelf.holds(&entry.route))
+        router.exact(route_key).is_some_and(|entry| entry.warm_pool.holds(&entry.route))
     }
 
     /// What [`dispatch`](Self::dispatch) does once the event is decoded, for the benchmarks of each stage.
@@ -154,15 +154,15 @@ impl Host {
     pub async fn run(&self, request: Request, deadline: Deadline) -> Outcome {
         // Held until the event has ended.
         let (router, track) = self.choose(&request.connection.id);
-        let running = Running { release: router.release().clone(), track };
+        let active = ActiveRelease { release: router.release().clone(), track };
         // Off at the level `info`, where it would cost as much as decoding: lines that matter carry these fields themselves.
         let span = tracing::debug_span!(
             "event", requestId = %request.request_id, connectionId = %request.connection.id, route = %request.route_key,
-            release = %running.release, track = %track
+            release = %active.release, track = %track
         );
-        let event = lifecycle::run(self, &router, request, deadline).instrument(span);
-        let mut outcome = RUNNING.scope(running.clone(), event).await;
-        outcome.running = Some(running);
+        let event = handlers::run(self, &router, request, deadline).instrument(span);
+        let mut outcome = ACTIVE_RELEASE.scope(active.clone(), event).await;
+        outcome.active = Some(active);
         outcome
     }
 }

@@ -10,7 +10,7 @@ use wasmtime::{
 };
 
 use crate::error::Error;
-use crate::ticker::{Running, Ticker};
+use crate::ticker::{TickGuard, Ticker};
 
 /// The most instances at a time of a local host: what a pool reserves address space for, 4 GiB a memory.
 pub const LOCAL_SLOTS: u32 = 128;
@@ -96,7 +96,7 @@ pub struct EngineOptions {
     /// The most instances at a time; an event beyond them waits.
     pub slots: u32,
     /// The most instances beyond those that are made before their event comes, one a route.
-    pub spares: u32,
+    pub warm_instances: u32,
 }
 
 impl EngineOptions {
@@ -107,14 +107,14 @@ impl EngineOptions {
             allocation: Allocation::Pooling { keep_resident: PoolingAllocationConfig::is_pagemap_scan_available() },
             slots: LOCAL_SLOTS,
             // The work is the same and its cores are busy; measured, it took a tenth of the rate and gave no latency back.
-            spares: 0,
+            warm_instances: 0,
         }
     }
 
     /// Options for a host that runs `slots` events at a time and starts often, as on Lambda.
     #[must_use]
     pub fn on_demand(slots: u32) -> Self {
-        Self { allocation: Allocation::OnDemand, slots: slots.max(1), spares: 1 }
+        Self { allocation: Allocation::OnDemand, slots: slots.max(1), warm_instances: 1 }
     }
 
     /// Options for a pool of `slots`, kept resident where that is faster.
@@ -131,7 +131,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     ticker: Ticker,
     slots: Arc<Semaphore>,
-    spares: Arc<Semaphore>,
+    warm_instances: Arc<Semaphore>,
     options: EngineOptions,
     wasmtime: wasmtime::Engine,
 }
@@ -145,18 +145,18 @@ impl Engine {
         let mut config = config();
         if let Allocation::Pooling { keep_resident } = options.allocation {
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
-                options.slots.saturating_add(options.spares),
+                options.slots.saturating_add(options.warm_instances),
                 keep_resident,
             )));
         }
         let wasmtime = wasmtime::Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let ticker = Ticker::start(wasmtime.clone()).map_err(Error::Ticker)?;
         let slots = usize::try_from(options.slots).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
-        let spares = usize::try_from(options.spares).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let warm_instances = usize::try_from(options.warm_instances).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Ok(Self(Arc::new(Inner {
             ticker,
             slots: Arc::new(Semaphore::new(slots)),
-            spares: Arc::new(Semaphore::new(spares)),
+            warm_instances: Arc::new(Semaphore::new(warm_instances)),
             options,
             wasmtime,
         })))
@@ -188,17 +188,17 @@ impl Engine {
     }
 
     /// Whether instances are made before their event at all.
-    pub(crate) fn prepares(&self) -> bool {
-        self.0.options.spares > 0
+    pub(crate) fn keeps_warm(&self) -> bool {
+        self.0.options.warm_instances > 0
     }
 
     /// Room for an instance that waits for its event, if there is any.
     pub(crate) fn spare(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0.spares).try_acquire_owned().ok()
+        Arc::clone(&self.0.warm_instances).try_acquire_owned().ok()
     }
 
     /// Keeps the epochs coming while a guest runs.
-    pub(crate) fn running(&self) -> Running<'_> {
+    pub(crate) fn tick_guard(&self) -> TickGuard<'_> {
         self.0.ticker.run()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::interface::Problem;
+use crate::interface::Incompatibility;
 
 /// Why a host does not start, or refuses a release.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub struct Refusal {
     /// The component's name.
     pub component: String,
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: Incompatibility,
 }
 
 struct Lines<'a>(&'a [Refusal]);

@@ -12,11 +12,11 @@ use crate::bindings::tidegate::route::types::{Connection, Error, Handshake, Repl
 use crate::component::Component;
 use crate::engine::Engine;
 use crate::ports::Ports;
-use crate::prepared::{Prepared, Shelf};
-use crate::router::Route;
+use crate::routes::Route;
 use crate::state::{Effects, EventTags, State};
-use crate::ticker::Running;
+use crate::ticker::TickGuard;
 use crate::trap::Failure;
+use crate::warm::{WarmInstance, WarmPool};
 
 /// What is kept of an event's time for the work around the guest: the registry's clean-up, encoding and posting a reply.
 pub const MARGIN: Duration = Duration::from_millis(100);
@@ -30,7 +30,7 @@ pub(crate) struct Instance<'e> {
     component: Arc<Component>,
     deadline: Instant,
     time: Duration,
-    _running: Running<'e>,
+    _running: TickGuard<'e>,
 }
 
 /// A store that an event has used, with what it occupies: dropping it takes time that no client need wait for.
@@ -60,7 +60,7 @@ impl<'e> Instance<'e> {
     pub(crate) async fn new(
         engine: &'e Engine,
         route: &Arc<Route>,
-        shelf: Option<&Shelf>,
+        warm_pool: Option<&WarmPool>,
         ports: &Arc<Ports>,
         event: Event,
     ) -> Result<Self, Failure> {
@@ -70,8 +70,8 @@ impl<'e> Instance<'e> {
         let _slot = engine.slot(Deadline::at(deadline)).await.ok_or(Failure::Busy)?;
         let ports_deadline = Deadline::at(deadline).earlier(PORT_MARGIN.min(time / 10));
         let end = Deadline::at(deadline);
-        let (store, prepared, _spare) = match shelf.and_then(|shelf| shelf.take(route)) {
-            Some(Prepared { mut store, instance, spare }) => {
+        let (store, prepared, _spare) = match warm_pool.and_then(|warm_pool| warm_pool.take(route)) {
+            Some(WarmInstance { mut store, instance, spare }) => {
                 let state = store.data_mut();
                 (state.tags, state.ports, state.connecting) = (event.tags, Arc::clone(ports), event.connecting);
                 (state.end, state.deadline) = (end, ports_deadline);
@@ -87,7 +87,7 @@ impl<'e> Instance<'e> {
         };
         let used = Used { store, _slot, _spare };
         let component = Arc::clone(&route.component);
-        Ok(Self { used, prepared, component, deadline, time, _running: engine.running() })
+        Ok(Self { used, prepared, component, deadline, time, _running: engine.tick_guard() })
     }
 
     /// Calls `handle` of a route.

@@ -54,7 +54,7 @@ impl fmt::Display for Role {
 /// Why a component cannot serve as it was asked to. The text completes "component `chat` …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum Incompatibility {
     /// It exports nothing that the host could call.
     #[error(
         "exports neither `tidegate:route/handler` nor `tidegate:route/connect-authorizer`, but {exports}; hint: build it \
@@ -144,18 +144,18 @@ impl Interfaces {
     ///
     /// # Errors
     /// The first problem found.
-    pub fn check_world(&self) -> Result<(), Problem> {
+    pub fn check_world(&self) -> Result<(), Incompatibility> {
         let ours = self.exports.iter().chain(&self.imports).filter(|name| package(name) == WIT_PACKAGE);
         for name in ours {
             if !speaks(name) {
-                return Err(Problem::WrongVersion { interface: name.clone() });
+                return Err(Incompatibility::WrongVersion { interface: name.clone() });
             }
         }
         if !self.exports(Role::Route) && !self.exports(Role::Authorizer) {
-            return Err(Problem::WrongWorld { exports: list(&self.exports) });
+            return Err(Incompatibility::WrongWorld { exports: list(&self.exports) });
         }
         match self.imports.iter().find(|name| !offered(name)) {
-            Some(name) => Err(Problem::UnknownImport { interface: name.clone() }),
+            Some(name) => Err(Incompatibility::UnknownImport { interface: name.clone() }),
             None => Ok(()),
         }
     }
@@ -168,12 +168,12 @@ impl Interfaces {
 
     /// What keeps the component from serving as `role` with these grants; empty when nothing does.
     #[must_use]
-    pub fn check_role(&self, role: Role, grants: &Grants) -> Vec<Problem> {
+    pub fn check_role(&self, role: Role, grants: &Grants) -> Vec<Incompatibility> {
         if let Err(problem) = self.check_world() {
             return vec![problem];
         }
         if !self.exports(role) {
-            return vec![Problem::WrongRole { role }];
+            return vec![Incompatibility::WrongRole { role }];
         }
         // A component that is also a route keeps the imports of its routes: as the authorizer it is granted none of
         // them, and each call answers `forbidden`.
@@ -182,9 +182,9 @@ impl Interfaces {
             (_, Need::Granted) => None,
             (Role::Authorizer, Need::Missing(_)) if name != CONFIG && also_a_route => None,
             (Role::Authorizer, Need::Missing(_)) if name != CONFIG => {
-                Some(Problem::NotForAuthorizer { interface: name.clone() })
+                Some(Incompatibility::NotForAuthorizer { interface: name.clone() })
             }
-            (_, Need::Missing(hint)) => Some(Problem::MissingGrant { interface: name.clone(), role, hint }),
+            (_, Need::Missing(hint)) => Some(Incompatibility::MissingGrant { interface: name.clone(), role, hint }),
         };
         self.imports.iter().filter_map(missing).collect()
     }

@@ -11,9 +11,9 @@ use crate::dispatch::Host;
 use crate::engine::Engine;
 use crate::instance::Used;
 use crate::ports::Ports;
-use crate::prepared::Shelf;
-use crate::router::{Entry, Route};
+use crate::routes::{Entry, Route};
 use crate::state::{Effects, Gone};
+use crate::warm::WarmPool;
 
 /// How many gone connections are reaped at a time.
 const REAP_CONCURRENCY: usize = 16;
@@ -30,7 +30,7 @@ struct Next {
     used: Used,
     engine: Engine,
     route: Arc<Route>,
-    shelf: Arc<Shelf>,
+    warm_pool: Arc<WarmPool>,
     ports: Arc<Ports>,
 }
 
@@ -60,11 +60,11 @@ impl PostResponse {
     /// Drops what the event used, and prepares the route's next instance: later where the engine prepares instances at
     /// all, now where it does not.
     pub(crate) fn then_prepare(mut self, host: &Host, entry: &Entry, used: Option<Used>) -> Self {
-        self.next = used.filter(|_| host.engine.prepares()).map(|used| Next {
+        self.next = used.filter(|_| host.engine.keeps_warm()).map(|used| Next {
             used,
             engine: host.engine.clone(),
             route: Arc::clone(&entry.route),
-            shelf: Arc::clone(&entry.shelf),
+            warm_pool: Arc::clone(&entry.warm_pool),
             ports: host.ports(),
         });
         self
@@ -94,12 +94,12 @@ impl PostResponse {
 }
 
 impl Next {
-    /// Drops the store at once, and fills the shelf when awaited.
+    /// Drops the store at once, and fills the warm_pool when awaited.
     fn clean(self) -> impl Future<Output = ()> {
-        let Self { used, engine, route, shelf, ports } = self;
+        let Self { used, engine, route, warm_pool, ports } = self;
         let tags = used.tags().clone();
         drop(used);
-        async move { shelf.fill(&engine, &route, &ports, tags).await }
+        async move { warm_pool.fill(&engine, &route, &ports, tags).await }
     }
 }
 

@@ -6,8 +6,8 @@ use tidegate_event::{FunctionError, MAX_PAYLOAD_BYTES, Payload, Reply};
 
 use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
-use crate::lifecycle::function_error;
-use crate::log::excerpt;
+use crate::guest_log::excerpt;
+use crate::handlers::function_error;
 use crate::state::EventTags;
 use crate::trap::Failure;
 

@@ -10,7 +10,7 @@ use wasmtime::component::ResourceTable;
 
 use crate::limiter::Limiter;
 use crate::ports::Ports;
-use crate::router::Route;
+use crate::routes::Route;
 use crate::wasi::Wasi;
 
 /// The most connections that one event's messages find gone and that are reaped after it.

@@ -25,7 +25,7 @@ struct Shared {
 }
 
 /// Keeps the epochs coming until it is dropped.
-pub(crate) struct Running<'a>(&'a Shared);
+pub(crate) struct TickGuard<'a>(&'a Shared);
 
 impl Ticker {
     pub(crate) fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
@@ -36,14 +36,14 @@ impl Ticker {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    pub(crate) fn run(&self) -> Running<'_> {
+    pub(crate) fn run(&self) -> TickGuard<'_> {
         // Both sides write their own flag before they read the other's, in one total order: either the thread sees this
         // guest before it sleeps, or this guest sees it asleep and wakes it.
         self.shared.running.fetch_add(1, Ordering::SeqCst);
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.wake();
         }
-        Running(&self.shared)
+        TickGuard(&self.shared)
     }
 
     fn wake(&self) {
@@ -53,7 +53,7 @@ impl Ticker {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for TickGuard<'_> {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::SeqCst);
     }

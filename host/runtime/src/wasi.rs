@@ -10,7 +10,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::log::{GuestLog, Stream};
+use crate::guest_log::{GuestLog, Stream};
 use crate::state::State;
 
 /// The most random bytes of one call; a seed is 16 to 32.

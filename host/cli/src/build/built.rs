@@ -7,7 +7,7 @@ use tidegate_app::Grants;
 use tidegate_app::{App, Component, Manifest, toml_key};
 use tidegate_compile::inspect;
 use tidegate_release::{Digest, ReleaseId};
-use tidegate_runtime::{Interfaces, Problem, Role, engine};
+use tidegate_runtime::{Interfaces, Incompatibility, Role, engine};
 
 /// A component as it was built: its bytes and what they import and export.
 #[derive(Clone)]
@@ -76,6 +76,6 @@ fn uses<'a>(app: &'a App, component: &str) -> Vec<(String, Role, &'a Grants)> {
     routes.chain(authorizer.map(|it| ("authorizer".to_owned(), Role::Authorizer, &it.grants))).collect()
 }
 
-fn line(manifest: &Manifest, place: &str, component: &str, problem: &Problem) -> String {
+fn line(manifest: &Manifest, place: &str, component: &str, problem: &Incompatibility) -> String {
     format!("{}: {place}: component `{component}` {problem}", manifest.file.display())
 }

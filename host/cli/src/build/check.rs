@@ -35,5 +35,5 @@ pub(crate) async fn checked(manifest: &Manifest) -> Result<Release> {
 /// # Errors
 /// With everything for which a host would refuse it.
 pub(crate) fn loads(release: &Release) -> Result<(), tidegate_runtime::Error> {
-    tidegate_runtime::check(&Engine::new(EngineOptions::local())?, release)
+    tidegate_runtime::dry_run_link(&Engine::new(EngineOptions::local())?, release)
 }

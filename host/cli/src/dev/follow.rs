@@ -10,8 +10,8 @@ use tidegate_app::{App, Manifest};
 use tidegate_ports::Deadline;
 use tidegate_release::folder_store::FolderStore;
 use tidegate_release::{Release, TrustedKeys};
-use tidegate_runtime::follow::{self, MAX_STALENESS};
-use tidegate_runtime::{Adopt, FollowOptions, Follower, Host};
+use tidegate_runtime::rollout::{self, POLL_INTERVAL};
+use tidegate_runtime::{FollowOptions, Follower, Host, RolloutHooks};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -38,11 +38,6 @@ pub(crate) struct Following {
     /// None where the system does not watch files. It ends when this is dropped.
     _watcher: Option<RecommendedWatcher>,
 }
-
-/// This host serves all of an app, with the configuration values of the run.
-struct Whole;
-
-impl Adopt for Whole {}
 
 impl Releases {
     /// The releases that the arguments name; none when they name none.
@@ -90,12 +85,12 @@ impl Releases {
     /// # Errors
     /// When no release is compiled for this machine.
     pub(crate) fn follower(&self, host: Arc<Host>, deployed: Release) -> Result<Arc<Follower>> {
-        let terms = follow::terms(self.keys.clone(), deployed.app.clone());
+        let terms = rollout::host_profile(self.keys.clone(), deployed.app.clone());
         let terms = terms.context("no release is compiled for this machine")?;
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let name = format!("tidegate dev on {machine}, process {}", std::process::id());
-        let options = FollowOptions { terms, host: name, max_staleness: MAX_STALENESS };
-        Ok(Follower::new(host, deployed, Arc::new(self.store.clone()), options, Arc::new(Whole)))
+        let options = FollowOptions { terms, host: name, poll_interval: POLL_INTERVAL };
+        Ok(Follower::new(host, deployed, Arc::new(self.store.clone()), options, RolloutHooks::default()))
     }
 
     /// Begins to watch the folder for `follower`, and makes run what is to run now.
@@ -150,7 +145,7 @@ impl Following {
     async fn check(&self) {
         let follower = Arc::clone(&self.follower);
         off_the_executor(async move {
-            follower.check(Deadline::after(CHECK_TIMEOUT)).await;
+            follower.poll(Deadline::after(CHECK_TIMEOUT)).await;
             follower.flush(Deadline::after(FLUSH_TIMEOUT)).await;
         })
         .await;

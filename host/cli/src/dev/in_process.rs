@@ -48,7 +48,7 @@ impl InProcess {
     pub(crate) async fn activate(&self, release: Release) -> Result<()> {
         let host = Arc::clone(&self.host);
         let linked = tokio::task::spawn_blocking(move || host.link(&release)).await??;
-        let retired = self.host.serve(Tracks::stable(linked));
+        let retired = self.host.swap_tracks(Tracks::stable(linked));
         tokio::spawn(async move {
             while !retired.iter().all(Retired::is_idle) {
                 tokio::time::sleep(RETIRED_PERIOD).await;

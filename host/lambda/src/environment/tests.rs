@@ -109,7 +109,7 @@ fn releases_are_in_aws_or_in_a_folder_or_nowhere() {
 #[test]
 fn a_reading_is_stale_after_two_seconds_unless_said_otherwise() {
     for (said, millis) in [(None, 2_000), (Some("500ms"), 500), (Some("30s"), 30_000)] {
-        assert_eq!(read(&[("MAX_STALENESS", said)]).unwrap().max_staleness, Duration::from_millis(millis));
+        assert_eq!(read(&[("MAX_STALENESS", said)]).unwrap().poll_interval, Duration::from_millis(millis));
     }
 }
 

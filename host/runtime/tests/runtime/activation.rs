@@ -1,7 +1,7 @@
 //! What is refused before any event runs.
 
 use tidegate_app::Grants;
-use tidegate_runtime::{Engine, EngineOptions, Error, Interfaces, Problem, Role};
+use tidegate_runtime::{Engine, EngineOptions, Error, Incompatibility, Interfaces, Role};
 
 use crate::fixture::{Fixture, any, app_of, authorized_by, release_of, route};
 use crate::guests;
@@ -89,7 +89,7 @@ fn an_authorizer_is_granted_configuration_or_nothing() {
     let problems = interfaces.check_role(Role::Authorizer, &any());
     assert!(matches!(problems[..], []), "granted, though a manifest cannot say so: {problems:?}");
     let problems = interfaces.check_role(Role::Authorizer, &Grants::default());
-    assert!(matches!(problems[..], [Problem::NotForAuthorizer { .. }]), "{problems:?}");
+    assert!(matches!(problems[..], [Incompatibility::NotForAuthorizer { .. }]), "{problems:?}");
     assert!(problems[0].to_string().contains("; hint: build it for the world `authorizer`"), "{}", problems[0]);
 }
 
@@ -124,7 +124,7 @@ fn an_artifact_for_another_machine_is_refused() {
     let app = app_of([("chat", route("echo", Grants::default(), false))]);
     let release = release_of(app, artifacts.into());
     let engine = Engine::new(EngineOptions::on_demand(1)).unwrap();
-    let error = tidegate_runtime::check(&engine, &release).unwrap_err();
+    let error = tidegate_runtime::dry_run_link(&engine, &release).unwrap_err();
     assert!(matches!(error, Error::Artifact { .. }), "{error}");
 }
 
@@ -137,6 +137,6 @@ fn a_patch_of_the_same_version_is_accepted_and_wasi_of_another_is_not() {
     assert_eq!(interfaces("wasi:cli/stdout@0.2.6").check_world(), Ok(()));
     for import in ["wasi:cli/stdout@0.3.0", "wasi:http/outgoing-handler@0.2.6", "wasi:config/store@0.2.0"] {
         let refused = interfaces(import).check_world();
-        assert_eq!(refused, Err(Problem::UnknownImport { interface: import.to_owned() }));
+        assert_eq!(refused, Err(Incompatibility::UnknownImport { interface: import.to_owned() }));
     }
 }

@@ -5,7 +5,7 @@ use tidegate_event::{FunctionError, Payload};
 use crate::events::{self, OWN};
 use crate::fixture::{self, Fixture};
 use crate::logs::Logs;
-use tidegate_runtime::log::{GUEST_LINE_BYTES, MAX_GUEST_LOG_BYTES};
+use tidegate_runtime::guest_log::{GUEST_LINE_BYTES, MAX_GUEST_LOG_BYTES};
 use tidegate_runtime::{Engine, EngineOptions};
 
 include!("../../../../tests/guests/behaviours.rs");

@@ -36,7 +36,7 @@ impl Fixture {
 
     /// Runs later events on another release, and answers the one that it took the place of.
     pub(crate) fn activate(&self, release: &Release) -> Result<Retired, Error> {
-        let mut retired = self.host.serve(Tracks::stable(self.host.link(release)?));
+        let mut retired = self.host.swap_tracks(Tracks::stable(self.host.link(release)?));
         Ok(retired.pop().expect("another release ran"))
     }
 

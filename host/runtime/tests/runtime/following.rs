@@ -22,7 +22,9 @@ use tidegate_release::prune::{self, Rules};
 use tidegate_release::publish::{Compiled, Content, publish, verify_complete};
 use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases as _, Status as _};
 use tidegate_release::{Digest, Envelope, Release, ReleaseId, SigningKey, TrustedKeys};
-use tidegate_runtime::{Adopt, Engine, EngineOptions, FollowOptions, Follower, Track, engine, follow, interface};
+use tidegate_runtime::{
+    Engine, EngineOptions, FollowOptions, Follower, RolloutHooks, Track, engine, interface, rollout,
+};
 
 use crate::events::{self, OWN};
 use crate::fixture::{Fixture, any, app_of, release, route};
@@ -134,10 +136,6 @@ struct World {
     model: Model,
 }
 
-struct Nothing;
-
-impl Adopt for Nothing {}
-
 /// The probe, by another limit for each release.
 fn version(number: usize) -> App {
     let time = Duration::from_secs(u64::try_from(number).unwrap() + 3);
@@ -176,7 +174,7 @@ impl World {
         let ids = contents.iter().map(|content| content.document().id()).collect();
         let deployed = release(deployed());
         let (fixture, follower) = start(&engine, &store, &key, &deployed);
-        follower.check(soon()).await;
+        follower.poll(soon()).await;
         let model = Model::default();
         Self { folder, store, key, contents, ids, engine, deployed, fixture, follower, frozen: false, model }
     }
@@ -210,7 +208,7 @@ impl World {
             Step::Thaw => self.frozen = false,
             Step::Crash => {
                 let (fixture, follower) = start(&self.engine, &self.store, &self.key, &self.deployed);
-                follower.check(soon()).await;
+                follower.poll(soon()).await;
                 (self.fixture, self.follower, self.frozen) = (fixture, follower, false);
             }
             Step::BrokenMove(number) => {
@@ -331,7 +329,7 @@ impl World {
         let before = self.store.tally(run, soon()).await.unwrap().failures();
         for _ in before..=BUDGET {
             let outcome = self.fixture.dispatch(&events::message("chat", "trap")).await;
-            if outcome.running.as_ref().unwrap().track != Track::Canary {
+            if outcome.active.as_ref().unwrap().track != Track::Canary {
                 return;
             }
             if self.follower.record(&outcome) {
@@ -373,7 +371,7 @@ impl World {
         let connection = ConnectionId::new(OWN).unwrap();
         let outcome = self.fixture.dispatch(&events::message("chat", "echo")).await;
         assert!(outcome.response.is_ok());
-        let running = outcome.running.unwrap();
+        let running = outcome.active.unwrap();
         let canary = self.model.serving(&self.ids, &connection);
         let stable = self.model.active.map_or(&self.deployed.id, |active| &self.ids[active]);
         let expected = canary.map_or((stable, Track::Stable), |canary| (&self.ids[canary], Track::Canary));
@@ -392,11 +390,11 @@ fn start(engine: &Engine, store: &Arc<FolderStore>, key: &SigningKey, deployed: 
     let fixture = Fixture::with(engine.clone(), self::deployed()).unwrap();
     let key = Key { public_key: key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
     let keys = TrustedKeys::of_stage(&Keys([("test".to_owned(), key)].into()), "dev");
-    let terms = follow::terms(keys, self::deployed()).unwrap();
+    let terms = rollout::host_profile(keys, self::deployed()).unwrap();
     // Every event looks.
-    let options = FollowOptions { terms, host: "test".to_owned(), max_staleness: Duration::ZERO };
+    let options = FollowOptions { terms, host: "test".to_owned(), poll_interval: Duration::ZERO };
     let host = Arc::clone(&fixture.host);
-    let follower = Follower::new(host, deployed.clone(), Arc::clone(store) as _, options, Arc::new(Nothing));
+    let follower = Follower::new(host, deployed.clone(), Arc::clone(store) as _, options, RolloutHooks::default());
     (fixture, follower)
 }
 

@@ -74,15 +74,15 @@ async fn events_beyond_the_slots_wait_their_turn() {
 async fn the_next_instance_is_prepared_and_serves_one_event() {
     let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(4)).unwrap(), app()).unwrap();
     let deadline = Deadline::after(Duration::from_secs(29));
-    assert!(!fixture.host.is_prepared("any"));
+    assert!(!fixture.host.is_warm("any"));
     for _ in 0..3 {
         // A static counter of the guest starts anew in each instance.
         let outcome = fixture.host.dispatch(&events::message("any", "counter"), deadline).await;
-        assert!(!fixture.host.is_prepared("any"), "an instance that waited is used up");
+        assert!(!fixture.host.is_warm("any"), "an instance that waited is used up");
         let reply = outcome.response.unwrap();
         assert!(String::from_utf8(reply).unwrap().contains(r#""body":"0""#));
         outcome.after.run(deadline).await;
-        assert!(fixture.host.is_prepared("any"));
+        assert!(fixture.host.is_warm("any"));
     }
 }
 
@@ -91,8 +91,8 @@ async fn the_route_that_was_asked_for_last_has_its_next_instance() {
     let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(1)).unwrap(), app()).unwrap();
     for [route, other] in [["any", "echo"], ["echo", "any"], ["any", "echo"]] {
         fixture.reply(&events::message(route, "echo")).await.unwrap();
-        assert!(fixture.host.is_prepared(route));
-        assert!(!fixture.host.is_prepared(other), "there is room for one");
+        assert!(fixture.host.is_warm(route));
+        assert!(!fixture.host.is_warm(other), "there is room for one");
     }
 }
 

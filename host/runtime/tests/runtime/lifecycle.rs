@@ -197,7 +197,7 @@ async fn an_outcome_says_which_route_ran_and_what_it_is_to_blame_for() {
     ] {
         let outcome = fixture.dispatch(&event).await;
         assert_eq!((outcome.route.as_ref().map(|key| key.as_str()), outcome.fault), (route, fault));
-        let running = outcome.running.unwrap();
+        let running = outcome.active.unwrap();
         assert_eq!((running.release, running.track), (fixture.host.release(), Track::Stable));
     }
 }

@@ -10,8 +10,8 @@ use tidegate_release::load::load;
 use tidegate_release::store::{MAX_REASON_BYTES, Report};
 use tidegate_release::{Release, ReleaseId};
 
-use super::Follower;
-use crate::tracks::Linked;
+use super::LinkedRelease;
+use super::follower::Follower;
 
 /// How long a release that was refused is let be; twice as long each time it is refused again.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -64,16 +64,16 @@ impl Candidates {
 }
 
 /// Loads, verifies and links a release, or the one that the host was deployed with.
-pub(super) async fn link(follower: &Follower, id: &ReleaseId, deadline: Deadline) -> Result<Linked, String> {
-    let Follower { host, deployed, store, options, adopt, .. } = follower;
+pub(super) async fn link(follower: &Follower, id: &ReleaseId, deadline: Deadline) -> Result<LinkedRelease, String> {
+    let Follower { host, deployed, store, options, hooks, .. } = follower;
     let release = match *id == deployed.id {
         true => deployed.clone(),
         false => {
-            let loading = load(&**store, id, &options.terms, |app| adopt.select(app), deadline);
+            let loading = load(&**store, id, &options.terms, |app| (hooks.select)(app), deadline);
             loading.await.map_err(|error| error.to_string())?
         }
     };
-    adopt.prepare(&release, deadline).await?;
+    (hooks.prepare)(&release, deadline).await?;
     let linked = link_off_the_executor(Arc::clone(host), release);
     match tokio::time::timeout_at(deadline.instant().into(), linked).await {
         Ok(linked) => linked,
@@ -82,7 +82,7 @@ pub(super) async fn link(follower: &Follower, id: &ReleaseId, deadline: Deadline
 }
 
 /// Linking computes for milliseconds, for which no event is to wait.
-async fn link_off_the_executor(host: Arc<crate::Host>, release: Release) -> Result<Linked, String> {
+async fn link_off_the_executor(host: Arc<crate::Host>, release: Release) -> Result<LinkedRelease, String> {
     let linking = tokio::task::spawn_blocking(move || host.link(&release));
     match linking.await {
         Ok(linked) => linked.map_err(|error| error.to_string()),

@@ -16,7 +16,7 @@ use crate::instance::{self, Instance, MARGIN, Used};
 use crate::ports::Ports;
 use crate::post_response::PostResponse;
 use crate::reply;
-use crate::router::{Entry, Router};
+use crate::routes::{Entry, Routes};
 use crate::state::{Effects, EventTags};
 use crate::trap::Failure;
 
@@ -27,7 +27,7 @@ type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
 struct Meta<'h> {
     host: &'h Host,
     /// The release that the event began on.
-    router: &'h Router,
+    router: &'h Routes,
     ports: Arc<Ports>,
     request_id: RequestId,
     route_key: RouteKey,
@@ -37,7 +37,7 @@ struct Meta<'h> {
 }
 
 /// Runs one decoded event.
-pub(crate) async fn run(host: &Host, router: &Router, request: Request, deadline: Deadline) -> Outcome {
+pub(crate) async fn run(host: &Host, router: &Routes, request: Request, deadline: Deadline) -> Outcome {
     let Request { request_id, route_key, received_at, connection, event, .. } = request;
     let meta = Meta { host, router, ports: host.ports(), request_id, route_key, received_at, connection, deadline };
     match event {
@@ -72,7 +72,7 @@ async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
         unregister(&ports, router, &id, deadline).await;
     }
     let after = PostResponse::new(&id, router.release(), effects, &ports).then_prepare(host, entry, used);
-    Outcome { response: Ok(encode_reply(&reply)), after, route: Some(entry.key.clone()), running: None, fault }
+    Outcome { response: Ok(encode_reply(&reply)), after, route: Some(entry.key.clone()), active: None, fault }
 }
 
 async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
@@ -97,7 +97,7 @@ async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
         );
     }
     let after = PostResponse::new(&id, router.release(), effects, &ports).then_prepare(host, entry, used);
-    Outcome { response, after, route: Some(entry.key.clone()), running: None, fault }
+    Outcome { response, after, route: Some(entry.key.clone()), active: None, fault }
 }
 
 /// Cleans up, also when the guest fails and when there is none.
@@ -153,7 +153,7 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
             requestId = %tags.request_id, connectionId = %id, release = %tags.release, "{}", error.error_message
         );
     }
-    Outcome { response, after: PostResponse::nothing(), route: Some(meta.route_key), running: None, fault }
+    Outcome { response, after: PostResponse::nothing(), route: Some(meta.route_key), active: None, fault }
 }
 
 impl Meta<'_> {
@@ -178,7 +178,7 @@ impl Meta<'_> {
             event,
         };
         let event = instance::Event { tags: tags.clone(), connecting, deadline };
-        match Instance::new(&host.engine, &entry.route, Some(&entry.shelf), &ports, event).await {
+        match Instance::new(&host.engine, &entry.route, Some(&entry.warm_pool), &ports, event).await {
             Ok(mut instance) => {
                 let called = instance.handle(&request).await;
                 match &called {
@@ -197,7 +197,7 @@ impl Meta<'_> {
     }
 }
 
-async fn unregister(ports: &Ports, router: &Router, id: &tidegate_event::ConnectionId, deadline: Deadline) {
+async fn unregister(ports: &Ports, router: &Routes, id: &tidegate_event::ConnectionId, deadline: Deadline) {
     if let Err(error) = ports.registry.unregister(id, deadline).await {
         // The row expires by itself; until then the connection looks open, and messages to it find it gone.
         tracing::warn!(connectionId = %id, release = %router.release(), "cannot unregister the connection: {error}");

@@ -7,8 +7,8 @@ use tidegate_ports::Deadline;
 use tidegate_release::pointer::Canary;
 use tidegate_release::store::{HostStore, Tally};
 
+use super::Track;
 use crate::dispatch::{Fault, Outcome};
-use crate::tracks::Track;
 
 /// How long events that did not fail are kept back before they are added to the sum. A failure is added at once.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ impl Budget {
     /// Counts an event of the canary; whether it should be added to the sum at once.
     pub(super) fn record(&self, canary: &Canary, outcome: &Outcome) -> bool {
         let of_canary =
-            outcome.running.as_ref().is_some_and(|it| it.track == Track::Canary && it.release == canary.release);
+            outcome.active.as_ref().is_some_and(|it| it.track == Track::Canary && it.release == canary.release);
         if !of_canary {
             return false;
         }

@@ -9,11 +9,11 @@ use wasmtime::Store;
 use crate::engine::Engine;
 use crate::instance;
 use crate::ports::Ports;
-use crate::router::Route;
+use crate::routes::Route;
 use crate::state::{EventTags, State};
 
 /// An instance that has seen no event. It is used by one event, as any other.
-pub(crate) struct Prepared {
+pub(crate) struct WarmInstance {
     pub(crate) store: Store<State>,
     pub(crate) instance: wasmtime::component::Instance,
     /// Its share of the pool; returned after the store is dropped.
@@ -23,11 +23,11 @@ pub(crate) struct Prepared {
 /// Where the next instances of a release's routes wait, the latest last. Beside the routes rather than in them: an instance
 /// refers to its route.
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<Vec<Prepared>>);
+pub(crate) struct WarmPool(Mutex<Vec<WarmInstance>>);
 
-impl Shelf {
+impl WarmPool {
     /// The instance that waits for an event of this route, if one does.
-    pub(crate) fn take(&self, route: &Arc<Route>) -> Option<Prepared> {
+    pub(crate) fn take(&self, route: &Arc<Route>) -> Option<WarmInstance> {
         let mut waiting = self.waiting();
         let index = waiting.iter().position(|prepared| prepared.is_of(route))?;
         Some(waiting.remove(index))
@@ -58,12 +58,12 @@ impl Shelf {
         engine.spare()
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Prepared>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<WarmInstance>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Prepared {
+impl WarmInstance {
     fn is_of(&self, route: &Arc<Route>) -> bool {
         Arc::ptr_eq(&self.store.data().route, route)
     }
@@ -76,13 +76,13 @@ async fn prepare(
     ports: &Arc<Ports>,
     tags: EventTags,
     spare: OwnedSemaphorePermit,
-) -> Option<Prepared> {
-    let _running = engine.running();
+) -> Option<WarmInstance> {
+    let _running = engine.tick_guard();
     let deadline = Deadline::after(route.limits.time);
     let state = State::new(tags, Arc::clone(route), Arc::clone(ports), false, deadline, deadline);
     let mut store = instance::store(engine, state);
     let instantiating = route.component.pre.instantiate_async(&mut store);
     let instance = tokio::time::timeout_at(deadline.instant().into(), instantiating).await.ok()?.ok()?;
     // A guest that has logged while it started would go on logging under the tags of the event before.
-    store.data().wasi.is_none().then_some(Prepared { store, instance, spare })
+    store.data().wasi.is_none().then_some(WarmInstance { store, instance, spare })
 }

@@ -7,16 +7,16 @@ use tidegate_event::ConnectionId;
 use tidegate_release::ReleaseId;
 use tidegate_release::pointer::Canary;
 
-use crate::router::Router;
+use crate::routes::Routes;
 
 tokio::task_local! {
     /// What the event that this task works on runs on: for the log lines of ports, which know of no event.
-    pub static RUNNING: Running;
+    pub static ACTIVE_RELEASE: ActiveRelease;
 }
 
 /// What an event runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
+pub struct ActiveRelease {
     /// The release.
     pub release: ReleaseId,
     /// The track that led there.
@@ -43,9 +43,9 @@ impl fmt::Display for Track {
 
 /// A release that was loaded, checked and linked for one engine. A clone is the same.
 #[derive(Debug, Clone)]
-pub struct Linked(pub(crate) Arc<Router>);
+pub struct LinkedRelease(pub(crate) Arc<Routes>);
 
-impl Linked {
+impl LinkedRelease {
     /// The release.
     #[must_use]
     pub fn release(&self) -> &ReleaseId {
@@ -57,20 +57,20 @@ impl Linked {
 #[derive(Debug, Clone)]
 pub struct Tracks {
     /// The stable one.
-    pub stable: Linked,
+    pub stable: LinkedRelease,
     /// The canary, and which connections it takes.
-    pub canary: Option<(Canary, Linked)>,
+    pub canary: Option<(Canary, LinkedRelease)>,
 }
 
 impl Tracks {
     /// One release for every connection.
     #[must_use]
-    pub fn stable(stable: Linked) -> Self {
+    pub fn stable(stable: LinkedRelease) -> Self {
         Self { stable, canary: None }
     }
 
     /// The release of one connection's events.
-    pub(crate) fn choose(&self, connection: &ConnectionId) -> (&Arc<Router>, Track) {
+    pub(crate) fn choose(&self, connection: &ConnectionId) -> (&Arc<Routes>, Track) {
         match &self.canary {
             Some((rule, canary)) if rule.takes(connection) => (&canary.0, Track::Canary),
             _ => (&self.stable.0, Track::Stable),
@@ -79,7 +79,7 @@ impl Tracks {
 
     /// The release of this id, where it is one of the two.
     #[must_use]
-    pub fn find(&self, id: &ReleaseId) -> Option<&Linked> {
+    pub fn find(&self, id: &ReleaseId) -> Option<&LinkedRelease> {
         let canary = self.canary.as_ref().map(|(_, canary)| canary);
         [Some(&self.stable), canary].into_iter().flatten().find(|linked| linked.release() == id)
     }
@@ -88,15 +88,15 @@ impl Tracks {
     pub(crate) fn retire(self, next: &Self) -> Vec<Retired> {
         let canary = self.canary.map(|(_, canary)| canary);
         let old = [Some(self.stable), canary].into_iter().flatten();
-        let kept = |old: &Linked| next.find(old.release()).is_some_and(|new| Arc::ptr_eq(&new.0, &old.0));
-        old.filter(|old| !kept(old)).map(|Linked(router)| Retired(router)).collect()
+        let kept = |old: &LinkedRelease| next.find(old.release()).is_some_and(|new| Arc::ptr_eq(&new.0, &old.0));
+        old.filter(|old| !kept(old)).map(|LinkedRelease(router)| Retired(router)).collect()
     }
 }
 
 /// A release that was replaced. It is freed once this is dropped and the last event that began on it has ended.
 #[derive(Debug)]
 #[must_use = "dropped while events are under way, it is freed by the last of them"]
-pub struct Retired(Arc<Router>);
+pub struct Retired(Arc<Routes>);
 
 impl Retired {
     /// The release.

@@ -17,7 +17,7 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The values that routes were granted, where they come from, and when they were last asked for.
-pub(crate) struct Values {
+pub(crate) struct ConfigCache {
     /// None when the environment does not say where values are.
     store: Option<ConfigStore>,
     state: Mutex<State>,
@@ -31,7 +31,7 @@ struct State {
     asked: (Instant, SystemTime),
 }
 
-impl Values {
+impl ConfigCache {
     pub(crate) fn new(store: Option<ConfigStore>) -> Self {
         let state =
             State { names: BTreeSet::new(), values: BTreeMap::new(), asked: (Instant::now(), SystemTime::now()) };

@@ -11,8 +11,8 @@ use tidegate_release::{Release, ReleaseId};
 use crate::component::{self, Component, Loaded};
 use crate::engine::Engine;
 use crate::error::{Error, Refusal};
-use crate::interface::{Problem, Role};
-use crate::prepared::Shelf;
+use crate::interface::{Incompatibility, Role};
+use crate::warm::WarmPool;
 
 /// A route, or the authorizer: a component with what it may do.
 pub(crate) struct Route {
@@ -27,11 +27,11 @@ pub(crate) struct Route {
 pub(crate) struct Entry {
     pub(crate) key: RouteKey,
     pub(crate) route: Arc<Route>,
-    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) warm_pool: Arc<WarmPool>,
 }
 
 /// The routes of one release. An event holds on to it from its beginning to its end.
-pub(crate) struct Router {
+pub(crate) struct Routes {
     release: ReleaseId,
     routes: HashMap<String, Entry>,
     authorizer: Option<Arc<Route>>,
@@ -46,7 +46,7 @@ struct Use<'a> {
     limits: &'a Limits,
 }
 
-impl Router {
+impl Routes {
     /// Loads, checks and links what the release names.
     pub(crate) fn new(engine: &Engine, release: &Release) -> Result<Self, Error> {
         let loaded = load(engine, release)?;
@@ -64,12 +64,12 @@ impl Router {
             }
         }
         let mut routes = HashMap::new();
-        let shelf: Arc<Shelf> = Arc::default();
+        let warm_pool: Arc<WarmPool> = Arc::default();
         for (key, route) in &release.app.routes {
             if let Some(component) = linked.get(route.component.as_str()) {
                 let (grants, limits) = (route.grants.clone(), route.limits);
                 let route = Route { component: Arc::clone(component), response: route.response, grants, limits };
-                let entry = Entry { key: key.clone(), route: Arc::new(route), shelf: Arc::clone(&shelf) };
+                let entry = Entry { key: key.clone(), route: Arc::new(route), warm_pool: Arc::clone(&warm_pool) };
                 routes.insert(key.as_str().to_owned(), entry);
             }
         }
@@ -110,8 +110,8 @@ impl Router {
 ///
 /// # Errors
 /// As [`Host::new`](crate::Host::new).
-pub fn check(engine: &Engine, release: &Release) -> Result<(), Error> {
-    Router::new(engine, release).map(drop)
+pub fn dry_run_link(engine: &Engine, release: &Release) -> Result<(), Error> {
+    Routes::new(engine, release).map(drop)
 }
 
 /// Loads the components of a release and holds each of their uses against grants and limits.
@@ -128,7 +128,7 @@ fn load<'a>(engine: &Engine, release: &'a Release) -> Result<BTreeMap<&'a str, L
                 problems.extend(loaded.check_limits(at.limits));
                 problems
             }
-            None => vec![Problem::NoArtifact],
+            None => vec![Incompatibility::NoArtifact],
         };
         let component = at.component;
         refusals.extend(problems.into_iter().map(|problem| Refusal {
@@ -158,8 +158,8 @@ fn uses(release: &Release) -> impl Iterator<Item = Use<'_>> {
     routes.chain(authorizer)
 }
 
-impl std::fmt::Debug for Router {
+impl std::fmt::Debug for Routes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Router").field("release", &self.release).finish_non_exhaustive()
+        f.debug_struct("Routes").field("release", &self.release).finish_non_exhaustive()
     }
 }

@@ -3,22 +3,13 @@
 //! A host on Lambda is stopped between events, so it looks when events come: an event whose reading is older than the
 //! maximum staleness reads the pointer while it runs, and what is new is loaded after its response. A reading above the hard
 //! bound, as after a thaw, is renewed before the event, for a moment at most. A host that is never stopped
-//! [checks](Follower::check) when it is told to.
+//! [polls](Follower::poll).
 //!
 //! Whatever is wrong with a release, its store or its status, the last good release goes on.
-//!
-//! - `reading`: what was read of the store, and how old that is
-//! - `candidate`: from a release's id to one that is linked, and what became of those that are not
-//! - `budget`: what a canary's events count for
-
-mod budget;
-mod candidate;
-mod reading;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tidegate_app::App;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
@@ -28,20 +19,21 @@ use tidegate_release::store::{Consistency, HostStore, Report, StoreError};
 use tidegate_release::{Release, ReleaseId, TrustedKeys};
 use tokio::task::JoinHandle;
 
+use super::error_budget::Budget;
+use super::loader::{self, Candidates};
+use super::snapshot::{Age, Ages, Reading};
+use super::tracks::{LinkedRelease, Retired, Tracks};
+use super::{RolloutEvent, RolloutHooks};
 use crate::dispatch::{Host, Outcome};
 use crate::engine;
 use crate::interface::WIT_VERSION;
-use crate::tracks::{Linked, Retired, Tracks};
-use budget::Budget;
-use candidate::Candidates;
-use reading::{Age, Ages, Reading};
 
 /// How old a reading may be before the next event renews it, unless the host is told otherwise.
-pub const MAX_STALENESS: Duration = Duration::from_secs(2);
+pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How old a reading may be for an event to begin on it: more is the age of one from before the process was stopped.
-pub const HARD_BOUND: Duration = Duration::from_secs(30);
+pub const MAX_AGE_BEFORE_EVENT: Duration = Duration::from_secs(30);
 /// How long an event waits for such a reading to be renewed.
-pub const RENEWAL: Duration = Duration::from_millis(50);
+pub const REFRESH_BUDGET: Duration = Duration::from_millis(50);
 /// How long reading the pointer may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long loading a release may take that was begun before an event: it goes on after it.
@@ -52,7 +44,7 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a host of this binary believes and runs: releases that one of these `keys` signed, of the app that it was deployed
 /// with, for its own engine and CPU. None on a machine that no release is compiled for.
 #[must_use]
-pub fn terms(keys: TrustedKeys, app: App) -> Option<Terms> {
+pub fn host_profile(keys: TrustedKeys, app: App) -> Option<Terms> {
     let target = engine::target()?;
     Some(Terms {
         keys,
@@ -75,42 +67,7 @@ pub struct FollowOptions {
     /// How it calls itself in the status.
     pub host: String,
     /// How old a reading may be before the next event renews it.
-    pub max_staleness: Duration,
-}
-
-/// What is particular to one kind of host.
-#[async_trait]
-pub trait Adopt: Send + Sync {
-    /// Leaves of a release's app what this host serves.
-    fn select(&self, _app: &mut App) {}
-
-    /// Reads what a release needs besides its artifacts, before it runs.
-    ///
-    /// # Errors
-    /// With why it must not run.
-    async fn prepare(&self, _release: &Release, _deadline: Deadline) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Hears what happened, which is in the log already.
-    fn note(&self, _news: &News) {}
-}
-
-/// What happened while a host followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum News {
-    /// Other releases run.
-    Swapped {
-        /// The stable one.
-        stable: ReleaseId,
-        /// The canary.
-        canary: Option<ReleaseId>,
-    },
-    /// A release does not run.
-    Refused(ReleaseId),
-    /// This host halted a canary.
-    Halted(ReleaseId),
+    pub poll_interval: Duration,
 }
 
 /// What a host does not keep itself: its store's word on which releases run.
@@ -120,7 +77,7 @@ pub struct Follower {
     deployed: Release,
     store: Arc<dyn HostStore>,
     options: FollowOptions,
-    adopt: Arc<dyn Adopt>,
+    hooks: RolloutHooks,
     /// When the pointer was read last, and when that was last tried.
     ages: Mutex<Ages>,
     /// What is left to be done after an event.
@@ -131,7 +88,7 @@ pub struct Follower {
     candidates: tokio::sync::Mutex<Candidates>,
     budget: Budget,
     /// A halt that the store does not know yet.
-    untold: Mutex<Option<Halt>>,
+    pending_halt: Mutex<Option<Halt>>,
     retired: Mutex<Vec<Retired>>,
 }
 
@@ -151,29 +108,29 @@ impl Follower {
         deployed: Release,
         store: Arc<dyn HostStore>,
         options: FollowOptions,
-        adopt: Arc<dyn Adopt>,
+        hooks: RolloutHooks,
     ) -> Arc<Self> {
         Arc::new(Self {
             host,
             deployed,
             store,
             options,
-            adopt,
+            hooks,
             ages: Mutex::default(),
             pending: Mutex::default(),
             reports: Mutex::default(),
             candidates: tokio::sync::Mutex::default(),
             budget: Budget::default(),
-            untold: Mutex::default(),
+            pending_halt: Mutex::default(),
             retired: Mutex::default(),
         })
     }
 
     /// Reads the pointer, and makes what it names run. What is wrong is logged and reported; the last good release goes on.
-    pub async fn check(&self, deadline: Deadline) {
+    pub async fn poll(&self, deadline: Deadline) {
         match self.read(deadline).await {
             Ok(reading) => self.apply(&reading, deadline).await,
-            Err(error) => self.unread(&error),
+            Err(error) => self.log_read_error(&error),
         }
         self.send_reports().await;
         self.free();
@@ -184,12 +141,12 @@ impl Follower {
         if !self.is_due() {
             return;
         }
-        if self.ages().read.of().is_none_or(|age| age >= HARD_BOUND) {
-            let until = Deadline::after(RENEWAL).instant();
+        if self.ages().read.of().is_none_or(|age| age >= MAX_AGE_BEFORE_EVENT) {
+            let until = Deadline::after(REFRESH_BUDGET).instant();
             if tokio::time::timeout_at(until.into(), self.renew()).await.is_err() {
                 tracing::warn!(
                     release = %self.host.release(),
-                    "what is to run was not ready within {} ms, so the event runs on the last good release", RENEWAL.as_millis()
+                    "what is to run was not ready within {} ms, so the event runs on the last good release", REFRESH_BUDGET.as_millis()
                 );
             }
             return;
@@ -210,7 +167,7 @@ impl Follower {
                 self.apply(&reading, Deadline::after(LOAD_TIMEOUT)).await;
                 self.pending().take();
             }
-            Err(error) => self.unread(&error),
+            Err(error) => self.log_read_error(&error),
         }
     }
 
@@ -230,7 +187,7 @@ impl Follower {
             Some(Pending::Reading(mut reading)) => {
                 match tokio::time::timeout_at(deadline.instant().into(), &mut reading).await {
                     Ok(Ok(Ok(reading))) => self.apply(&reading, deadline).await,
-                    Ok(Ok(Err(error))) => self.unread(&error),
+                    Ok(Ok(Err(error))) => self.log_read_error(&error),
                     // It panicked; the next event reads again.
                     Ok(Err(_)) => {}
                     Err(_) => *self.pending() = Some(Pending::Reading(reading)),
@@ -251,7 +208,7 @@ impl Follower {
                 self.halt(canary, spent).await;
             }
         }
-        self.tell(deadline).await;
+        self.publish_halt(deadline).await;
     }
 
     /// Halts a canary here, and keeps in mind to tell the others.
@@ -265,19 +222,19 @@ impl Follower {
         };
         // Here, because the canary may have ended by now: whoever reads the pointer meanwhile finds its budget spent.
         halted(&halt);
-        self.adopt.note(&News::Halted(halt.release.clone()));
+        (self.hooks.on_event)(&RolloutEvent::Halted(halt.release.clone()));
         self.stop(&halt).await;
-        *self.untold() = Some(halt);
+        *self.pending_halt() = Some(halt);
     }
 
     /// Tells the others of a halt, again until it is known or the deadline comes; then it is tried after the next event.
-    async fn tell(&self, deadline: Deadline) {
+    async fn publish_halt(&self, deadline: Deadline) {
         loop {
-            let Some(halt) = self.untold().take() else { return };
+            let Some(halt) = self.pending_halt().take() else { return };
             let told = self.store.halt(&halt, deadline.min(Deadline::after(STATUS_TIMEOUT))).await;
             let Err(error) = told else { return };
             tracing::error!(release = %halt.release, "cannot tell the others that the canary is halted: {error}");
-            *self.untold() = Some(halt);
+            *self.pending_halt() = Some(halt);
             if deadline.remaining() <= RETRY_PAUSE {
                 return;
             }
@@ -306,7 +263,7 @@ impl Follower {
         Ok(Reading { pointer, halt })
     }
 
-    fn unread(&self, error: &StoreError) {
+    fn log_read_error(&self, error: &StoreError) {
         // Once in a while: the next try is a maximum staleness away.
         tracing::warn!(release = %self.host.release(), "cannot read the pointer, so the release goes on: {error}");
     }
@@ -344,14 +301,14 @@ impl Follower {
         id: &ReleaseId,
         reading: &Reading,
         deadline: Deadline,
-    ) -> Option<Linked> {
+    ) -> Option<LinkedRelease> {
         if let Some(linked) = tracks.find(id) {
             return Some(linked.clone());
         }
         if !candidates.may_try(id, reading.pointer.generation) {
             return None;
         }
-        match candidate::link(self, id, deadline).await {
+        match loader::link(self, id, deadline).await {
             Ok(linked) => {
                 candidates.loaded(id);
                 self.report(id, None);
@@ -360,7 +317,7 @@ impl Follower {
             Err(reason) => {
                 candidates.refused(id, reading.pointer.generation);
                 tracing::error!(release = %id, "cannot run the release, so `{}` goes on: {reason}", self.host.release());
-                self.adopt.note(&News::Refused(id.clone()));
+                (self.hooks.on_event)(&RolloutEvent::Refused(id.clone()));
                 self.report(id, Some(reason));
                 None
             }
@@ -378,7 +335,7 @@ impl Follower {
         if before == (stable.clone(), canary.clone()) {
             return;
         }
-        let retired = self.host.serve(new);
+        let retired = self.host.swap_tracks(new);
         self.retired.lock().unwrap_or_else(PoisonError::into_inner).extend(retired);
         if before.0 != stable {
             tracing::info!(release = %stable, "the release has taken the place of `{}`", before.0);
@@ -390,7 +347,7 @@ impl Follower {
             None if before.1.is_some() => tracing::info!(release = %stable, "the canary has ended"),
             _ => {}
         }
-        self.adopt.note(&News::Swapped { stable, canary: canary.map(|canary| canary.release) });
+        (self.hooks.on_event)(&RolloutEvent::Swapped { stable, canary: canary.map(|canary| canary.release) });
     }
 
     /// Takes the canary of a halt out of service.
@@ -404,7 +361,7 @@ impl Follower {
     }
 
     fn report(&self, release: &ReleaseId, failure: Option<String>) {
-        let report = candidate::report(&self.options.host, failure);
+        let report = loader::report(&self.options.host, failure);
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).push((release.clone(), report));
     }
 
@@ -424,11 +381,11 @@ impl Follower {
 
     /// Whether it is time to read the pointer: neither was it read nor has that failed a moment ago.
     fn is_due(&self) -> bool {
-        self.ages().tried.of().is_none_or(|age| age >= self.options.max_staleness)
+        self.ages().tried.of().is_none_or(|age| age >= self.options.poll_interval)
     }
 
-    fn untold(&self) -> MutexGuard<'_, Option<Halt>> {
-        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending_halt(&self) -> MutexGuard<'_, Option<Halt>> {
+        self.pending_halt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pending(&self) -> MutexGuard<'_, Option<Pending>> {
