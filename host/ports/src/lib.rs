@@ -7,11 +7,13 @@
 //! - [`registry`]: open connections, their attributes and groups
 //! - [`messaging`]: messages to connections
 
+mod awake;
 pub mod deadline;
 pub mod messaging;
 pub mod registry;
 pub mod storage;
 
+pub use awake::AwakeInstant;
 pub use deadline::Deadline;
 pub use messaging::Messaging;
 pub use registry::Registry;
