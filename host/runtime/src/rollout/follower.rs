@@ -72,12 +72,12 @@ pub struct FollowOptions {
 
 /// What a host does not keep itself: its store's word on which releases run.
 pub struct Follower {
-    host: Arc<Host>,
+    pub(super) host: Arc<Host>,
     /// The release that it was deployed with.
-    deployed: Release,
-    store: Arc<dyn HostStore>,
-    options: FollowOptions,
-    hooks: RolloutHooks,
+    pub(super) deployed: Release,
+    pub(super) store: Arc<dyn HostStore>,
+    pub(super) options: FollowOptions,
+    pub(super) hooks: RolloutHooks,
     /// When the pointer was read last, and when that was last tried.
     ages: Mutex<Ages>,
     /// What is left to be done after an event.
