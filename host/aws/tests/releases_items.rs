@@ -16,9 +16,9 @@ use tidegate_aws::{AwsStore, Clock, client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::pointer::{Action, Change, Halt};
-use tidegate_release::store::{Activate as _, Consistency, Releases as _, Report, Status as _, Tally};
-use tidegate_release::{Pointer, ReleaseId, StoreError};
+use tidegate_release::rollout::{Action, Change, Halt};
+use tidegate_release::store::{Activate as _, CanaryCounts, Consistency, LoadReport, Releases as _, Status as _};
+use tidegate_release::{ReleaseId, RolloutState, StoreError};
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -38,7 +38,7 @@ fn release(number: u64) -> ReleaseId {
     format!("{number:016x}").parse().unwrap()
 }
 
-fn next(pointer: &Pointer, why: &str) -> (Pointer, Change) {
+fn next(pointer: &RolloutState, why: &str) -> (RolloutState, Change) {
     let next = pointer.activate(&release(pointer.generation + 1)).unwrap();
     let change = pointer.change(&next, Action::Activate, Timestamp(1), "me".to_owned(), Some(why.to_owned()));
     (next, change)
@@ -48,7 +48,7 @@ fn halt(run: u64, host: &str) -> Halt {
     Halt { run, release: release(1), at: Timestamp(1), host: host.to_owned(), reason: "11 of 10".to_owned() }
 }
 
-async fn assert_pointer(store: &AwsStore, expected: &Pointer) {
+async fn assert_pointer(store: &AwsStore, expected: &RolloutState) {
     assert_eq!(store.pointer(Consistency::Strong, soon()).await.as_ref(), Ok(expected));
 }
 
@@ -74,12 +74,12 @@ async fn get(client: &Client, table: &str, key: (&str, &str)) -> HashMap<String,
 #[tokio::test]
 async fn an_advance_that_had_no_answer_is_sent_again_and_applied_once() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&Pointer::default(), "why");
+    let (pointer, change) = next(&RolloutState::default(), "why");
     faults.next(
         "TransactWriteItems",
         [Fault::Applied, Fault::Error(400, "ThrottlingException"), Fault::cancelled(&["TransactionConflict", "None"])],
     );
-    store.advance(&pointer, &change, soon()).await.unwrap();
+    store.compare_and_set(&pointer, &change, soon()).await.unwrap();
     let sent = faults.sent("TransactWriteItems");
     assert_eq!(sent.len(), 4);
     assert!(sent.iter().all(|body| body["ClientRequestToken"] == sent[0]["ClientRequestToken"]));
@@ -90,49 +90,49 @@ async fn an_advance_that_had_no_answer_is_sent_again_and_applied_once() {
 #[tokio::test]
 async fn an_advance_without_any_answer_is_found_where_it_was_applied() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&Pointer::default(), "why");
+    let (pointer, change) = next(&RolloutState::default(), "why");
     faults.always("TransactWriteItems", Fault::Applied);
-    store.advance(&pointer, &change, shortly()).await.unwrap();
+    store.compare_and_set(&pointer, &change, shortly()).await.unwrap();
     assert_pointer(&store, &pointer).await;
 }
 
 #[tokio::test]
 async fn an_advance_whose_token_was_forgotten_is_known_by_its_change() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&Pointer::default(), "why");
+    let (pointer, change) = next(&RolloutState::default(), "why");
     let lost = Fault::cancelled(&["ConditionalCheckFailed", "ConditionalCheckFailed"]);
     faults.next("TransactWriteItems", [Fault::Applied, lost]);
-    store.advance(&pointer, &change, soon()).await.unwrap();
+    store.compare_and_set(&pointer, &change, soon()).await.unwrap();
     assert_pointer(&store, &pointer).await;
 }
 
 #[tokio::test]
 async fn an_advance_that_was_not_applied_is_unavailable_by_its_deadline() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&Pointer::default(), "why");
+    let (pointer, change) = next(&RolloutState::default(), "why");
     for fault in
         [Fault::Hang, Fault::Broken, Fault::Error(500, "InternalServerError"), Fault::Answer(200, "<".to_owned())]
     {
         faults.clear();
         faults.always("TransactWriteItems", fault);
         let start = Instant::now();
-        let error = store.advance(&pointer, &change, shortly()).await.unwrap_err();
+        let error = store.compare_and_set(&pointer, &change, shortly()).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         assert!(error.to_string().starts_with("cannot move the pointer in the table `releases`: "), "{error}");
         assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
         faults.clear();
-        assert_pointer(&store, &Pointer::default()).await;
+        assert_pointer(&store, &RolloutState::default()).await;
     }
 }
 
 #[tokio::test]
 async fn an_advance_loses_to_one_that_came_while_it_had_no_answer() {
     let (store, _, faults) = subject().await;
-    let (theirs, their_change) = next(&Pointer::default(), "theirs");
-    store.advance(&theirs, &their_change, soon()).await.unwrap();
-    let (ours, our_change) = next(&Pointer::default(), "ours");
+    let (theirs, their_change) = next(&RolloutState::default(), "theirs");
+    store.compare_and_set(&theirs, &their_change, soon()).await.unwrap();
+    let (ours, our_change) = next(&RolloutState::default(), "ours");
     faults.next("TransactWriteItems", [Fault::Error(500, "InternalServerError")]);
-    let error = store.advance(&ours, &our_change, soon()).await.unwrap_err();
+    let error = store.compare_and_set(&ours, &our_change, soon()).await.unwrap_err();
     assert_eq!(error, StoreError::Conflict("another process made generation 1 of the pointer".to_owned()));
     assert_pointer(&store, &theirs).await;
     assert_eq!(store.history(10, soon()).await, Ok(vec![their_change]));
@@ -141,23 +141,23 @@ async fn an_advance_loses_to_one_that_came_while_it_had_no_answer() {
 #[tokio::test]
 async fn a_change_belongs_to_its_pointer() {
     let (store, client, faults) = subject().await;
-    let (pointer, mut change) = next(&Pointer::default(), "why");
+    let (pointer, mut change) = next(&RolloutState::default(), "why");
     change.generation = 7;
-    assert!(matches!(store.advance(&pointer, &change, soon()).await, Err(StoreError::Invalid(_))));
+    assert!(matches!(store.compare_and_set(&pointer, &change, soon()).await, Err(StoreError::Invalid(_))));
     assert!(faults.sent("TransactWriteItems").is_empty());
     // A table whose pointer was restored from before.
     change.generation = 1;
     put(&client, "releases", ("history", "00000000000000000001"), &[("token", text("theirs"))]).await;
-    let error = store.advance(&pointer, &change, soon()).await.unwrap_err();
+    let error = store.compare_and_set(&pointer, &change, soon()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Invalid(reason) if reason.contains("`releases`")), "{error:?}");
-    assert_pointer(&store, &Pointer::default()).await;
+    assert_pointer(&store, &RolloutState::default()).await;
 }
 
 #[tokio::test]
 async fn a_read_is_repeated_until_it_has_an_answer() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&Pointer::default(), "why");
-    store.advance(&pointer, &change, soon()).await.unwrap();
+    let (pointer, change) = next(&RolloutState::default(), "why");
+    store.compare_and_set(&pointer, &change, soon()).await.unwrap();
     let passing = || {
         [
             Fault::Error(400, "ProvisionedThroughputExceededException"),
@@ -190,12 +190,12 @@ async fn without_an_answer_a_read_ends_at_its_deadline() {
         faults.always(operation, Fault::Hang);
     }
     let start = Instant::now();
-    let report = Report { at: Timestamp(1), host: "host".to_owned(), failure: None };
+    let report = LoadReport { at: Timestamp(1), host: "host".to_owned(), failure: None };
     let errors = [
         store.pointer(Consistency::Strong, shortly()).await.unwrap_err(),
         store.halted(1, shortly()).await.unwrap_err(),
         store.halt(&halt(1, "host"), shortly()).await.unwrap_err(),
-        store.count(1, Tally::default(), shortly()).await.unwrap_err(),
+        store.count(1, CanaryCounts::default(), shortly()).await.unwrap_err(),
         store.tally(1, shortly()).await.unwrap_err(),
         store.report(&release(1), &report, shortly()).await.unwrap_err(),
         store.reports(shortly()).await.unwrap_err(),
@@ -303,8 +303,8 @@ async fn a_halt_that_had_no_answer_finds_itself() {
 #[tokio::test]
 async fn what_adds_is_not_repeated_unless_it_was_not_applied() {
     let (store, _, faults) = subject().await;
-    let one = Tally { events: 1, traps: 1, ..Tally::default() };
-    let report = Report { at: Timestamp(1), host: "host".to_owned(), failure: None };
+    let one = CanaryCounts { events: 1, traps: 1, ..CanaryCounts::default() };
+    let report = LoadReport { at: Timestamp(1), host: "host".to_owned(), failure: None };
     faults.next("UpdateItem", [Fault::Error(400, "ThrottlingException"), Fault::Applied]);
     let error = store.count(1, one, soon()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
@@ -319,11 +319,11 @@ async fn what_adds_is_not_repeated_unless_it_was_not_applied() {
 #[tokio::test]
 async fn the_status_is_forgotten_after_a_month_and_the_rest_is_not() {
     let (store, client, _) = subject().await;
-    let (pointer, change) = next(&Pointer::default(), "why");
-    store.advance(&pointer, &change, soon()).await.unwrap();
-    store.count(1, Tally::default(), soon()).await.unwrap();
+    let (pointer, change) = next(&RolloutState::default(), "why");
+    store.compare_and_set(&pointer, &change, soon()).await.unwrap();
+    store.count(1, CanaryCounts::default(), soon()).await.unwrap();
     store.halt(&halt(1, "host"), soon()).await.unwrap();
-    let report = Report { at: Timestamp::now(), host: "host".to_owned(), failure: Some("bad".to_owned()) };
+    let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: Some("bad".to_owned()) };
     store.report(&release(1), &report, soon()).await.unwrap();
     let run = "00000000000000000001";
     let month = Timestamp::now().saturating_add(MONTH).seconds();
@@ -346,18 +346,18 @@ async fn the_status_is_forgotten_after_a_month_and_the_rest_is_not() {
 #[tokio::test]
 async fn what_is_on_many_pages_is_read_whole() {
     let (store, _, faults) = subject().await;
-    let (mut pointer, mut changes) = (Pointer::default(), Vec::new());
+    let (mut pointer, mut changes) = (RolloutState::default(), Vec::new());
     // A page has 1 MB.
     for _ in 0..8 {
         let (next, change) = next(&pointer, &"x".repeat(300_000));
-        store.advance(&next, &change, soon()).await.unwrap();
+        store.compare_and_set(&next, &change, soon()).await.unwrap();
         pointer = next;
         changes.insert(0, change);
     }
     assert!(store.history(100, soon()).await.unwrap() == changes);
     assert!(store.history(7, soon()).await.unwrap() == changes[..7]);
     for number in 0..8 {
-        let report = Report { at: Timestamp(1), host: "h".repeat(300_000), failure: Some("bad".to_owned()) };
+        let report = LoadReport { at: Timestamp(1), host: "h".repeat(300_000), failure: Some("bad".to_owned()) };
         store.report(&release(number), &report, soon()).await.unwrap();
     }
     faults.clear();

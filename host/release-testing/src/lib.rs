@@ -17,7 +17,7 @@ use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tokio::runtime::Handle;
 
-use tidegate_release::release::ReleaseId;
+use tidegate_release::id::ReleaseId;
 use tidegate_release::store::Store;
 
 /// Lists the cases once, for the function that runs one and for the macro that makes tests of all. A case that is not

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tidegate_event::Timestamp;
 
 use super::{RACERS, now, race, release, soon};
-use tidegate_release::pointer::Halt;
-use tidegate_release::store::{Failure, MAX_REASON_BYTES, Report, Reported, Store, Tally};
+use tidegate_release::rollout::Halt;
+use tidegate_release::store::{CanaryCounts, Failure, LoadReport, LoadSummary, MAX_REASON_BYTES, Store};
 
 pub(super) async fn a_canary_is_halted_once(store: &dyn Store) {
     assert_eq!(store.halted(7, soon()).await, Ok(None));
@@ -30,9 +30,9 @@ pub(super) async fn one_of_many_halts_at_once_holds(store: &dyn Store) {
 }
 
 pub(super) async fn counts_add_up(store: &dyn Store) {
-    assert_eq!(store.tally(3, soon()).await, Ok(Tally::default()));
+    assert_eq!(store.tally(3, soon()).await, Ok(CanaryCounts::default()));
     let counts = [tally(10, 1, 0, 0), tally(0, 0, 0, 0), tally(5, 0, 2, 0), tally(1_000_000_000_000, 0, 0, 3)];
-    let mut sum = Tally::default();
+    let mut sum = CanaryCounts::default();
     for count in counts {
         sum = sum.plus(count);
         assert_eq!(store.count(3, count, soon()).await, Ok(sum));
@@ -44,7 +44,7 @@ pub(super) async fn counts_add_up(store: &dyn Store) {
 pub(super) async fn counts_at_once_lose_nothing(store: &dyn Store) {
     const EACH: u64 = 5;
     let answers = race(async |_| {
-        let mut last = Tally::default();
+        let mut last = CanaryCounts::default();
         for _ in 0..EACH {
             last = store.count(1, tally(4, 1, 2, 3), soon()).await.unwrap();
         }
@@ -74,7 +74,7 @@ pub(super) async fn runs_do_not_see_each_other(store: &dyn Store) {
         assert_eq!(halted, [10, u64::MAX].contains(&run).then_some(run));
     }
     for run in [0, 3, 12] {
-        assert_eq!(store.tally(run, soon()).await, Ok(Tally::default()));
+        assert_eq!(store.tally(run, soon()).await, Ok(CanaryCounts::default()));
     }
 }
 
@@ -89,9 +89,9 @@ pub(super) async fn reports_are_counted(store: &dyn Store) {
     }
     let failed = |at, reason: &str| Some(Failure { at, host: "host".to_owned(), reason: reason.to_owned() });
     let expected = BTreeMap::from([
-        (release(1), Reported { loaded: 3, failed: 0, at: later, failure: None }),
-        (release(2), Reported { loaded: 1, failed: 1, at: later, failure: failed(at, "bad") }),
-        (release(3), Reported { loaded: 0, failed: 1, at, failure: failed(at, "") }),
+        (release(1), LoadSummary { loaded: 3, failed: 0, at: later, failure: None }),
+        (release(2), LoadSummary { loaded: 1, failed: 1, at: later, failure: failed(at, "bad") }),
+        (release(3), LoadSummary { loaded: 0, failed: 1, at, failure: failed(at, "") }),
     ]);
     assert_eq!(store.reports(soon()).await, Ok(expected));
 }
@@ -138,10 +138,10 @@ fn halt(run: u64, host: &str) -> Halt {
     Halt { run, release: release(run), at: now(), host: host.to_owned(), reason }
 }
 
-fn tally(events: u64, traps: u64, timeouts: u64, errors: u64) -> Tally {
-    Tally { events, traps, timeouts, errors }
+fn tally(events: u64, traps: u64, timeouts: u64, errors: u64) -> CanaryCounts {
+    CanaryCounts { events, traps, timeouts, errors }
 }
 
-fn report(at: Timestamp, host: &str, failure: Option<&str>) -> Report {
-    Report { at, host: host.to_owned(), failure: failure.map(str::to_owned) }
+fn report(at: Timestamp, host: &str, failure: Option<&str>) -> LoadReport {
+    LoadReport { at, host: host.to_owned(), failure: failure.map(str::to_owned) }
 }

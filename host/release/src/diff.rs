@@ -11,7 +11,7 @@ use tidegate_app::{Grants, Limits};
 use tidegate_event::RouteKey;
 
 use crate::digest::Digest;
-use crate::document::Document;
+use crate::manifest::ReleaseManifest;
 use tidegate_app::{App, Authorizer, IdentitySource, Route};
 
 /// One of the two that are compared.
@@ -121,8 +121,8 @@ pub struct ConfigDifference {
     pub removed: BTreeSet<String>,
 }
 
-impl<'a> From<&'a Document> for Version<'a> {
-    fn from(document: &'a Document) -> Self {
+impl<'a> From<&'a ReleaseManifest> for Version<'a> {
+    fn from(document: &'a ReleaseManifest) -> Self {
         let components = document.components.iter().map(|(name, component)| (name.as_str(), component.digest));
         Self { app: &document.app, components: Some(components.collect()) }
     }

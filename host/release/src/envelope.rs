@@ -9,9 +9,9 @@ use std::path::Path;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Document, FORMAT};
+use crate::id::ReleaseId;
 use crate::keys::{KeyId, SigningKey, Trust, TrustedKeys, verifies};
-use crate::release::ReleaseId;
+use crate::manifest::{FORMAT, ReleaseManifest};
 use tidegate_app::App;
 
 /// What the payload is.
@@ -41,7 +41,7 @@ struct Signature {
 /// A release whose signature was verified: nobody else can make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    document: Document,
+    document: ReleaseManifest,
     /// The name of the key that signed it.
     signed_by: String,
 }
@@ -89,7 +89,7 @@ pub enum VerifyError {
 impl Envelope {
     /// Signs a release with each of these keys.
     #[must_use]
-    pub fn sign<'a>(document: &Document, keys: impl IntoIterator<Item = &'a SigningKey>) -> Self {
+    pub fn sign<'a>(document: &ReleaseManifest, keys: impl IntoIterator<Item = &'a SigningKey>) -> Self {
         let payload = document.to_json();
         let message = pre_authentication_encoding(PAYLOAD_TYPE, &payload);
         let signatures = keys.into_iter();
@@ -127,13 +127,13 @@ impl Envelope {
     ///
     /// # Errors
     /// When it holds none.
-    pub fn unverified(&self) -> Result<Document, VerifyError> {
+    pub fn unverified(&self) -> Result<ReleaseManifest, VerifyError> {
         // Before the rest is read: a later format may have other keys.
         let Format { format } = serde_json::from_slice(&self.payload).map_err(malformed)?;
         if format != FORMAT {
             return Err(VerifyError::Format(format));
         }
-        let document: Document = serde_json::from_slice(&self.payload).map_err(malformed)?;
+        let document: ReleaseManifest = serde_json::from_slice(&self.payload).map_err(malformed)?;
         coherent(&document)?;
         Ok(document)
     }
@@ -180,7 +180,7 @@ impl Envelope {
 impl Verified {
     /// The release.
     #[must_use]
-    pub fn document(&self) -> &Document {
+    pub fn document(&self) -> &ReleaseManifest {
         &self.document
     }
 
@@ -203,8 +203,8 @@ fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// What must hold within a release, whoever signed it.
-fn coherent(document: &Document) -> Result<(), VerifyError> {
-    let Document { app, components, targets, .. } = document;
+fn coherent(document: &ReleaseManifest) -> Result<(), VerifyError> {
+    let ReleaseManifest { app, components, targets, .. } = document;
     app.validate(Path::new("app.json")).map_err(|error| match error {
         tidegate_app::Error::Key { key, problem, .. } => malformed(format!("`app.{key}`: {problem}")),
         error => malformed(error.to_string()),

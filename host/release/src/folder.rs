@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use crate::artifact::{Artifact, Release};
 use crate::error::Error;
-use crate::release::{Artifact, Release, ReleaseId};
+use crate::id::ReleaseId;
 use tidegate_app::App;
 
 /// The app's file in a release's folder.

@@ -1,39 +1,39 @@
-//! The manifest, the release, how it is published, and its sources.
+//! Releases: their format, signatures, stores and rollout.
 //!
-//! - [`release`]: an app with its artifacts, as the router uses it
+//! - [`id`]: the content address of a release; [`artifact`]: an app with its compiled components, as the router uses it
 //! - [`folder`]: a folder as the source of one release
-//! - [`document`]: what a published release says of itself; [`envelope`]: that, signed; [`keys`]: by whom
-//! - [`store`]: where releases are published: the ports; [`folder_store`]: a folder
-//! - [`cache`]: a folder of artifacts in front of a store
-//! - [`mod@pointer`]: which release runs, the canary rule, and how both change
-//! - [`load`]: from a published release to one that a host runs
-//! - [`publish`]: from what was built to a published release; [`prune`]: the removal of those that nobody needs
-//! - [`diff`]: what differs between two versions of an app, and what the newer one newly asks for
-//! - [`digest`]: SHA-256 digests, which name what is stored
-//! - `conformance`, behind the feature of that name: the suite that each store runs
-//! - [`error`]: what is wrong with a manifest, an app or a folder, over `problem`, what is wrong with one key
+//! - [`manifest`]: the signed description of a published release; [`envelope`]: the manifest with its signatures;
+//!   [`keys`]: signing keys and trusted keys
+//! - [`store`]: where releases are published: the traits; [`store::fs`]: a folder; [`store::cached`]: a folder of artifacts
+//!   in front of a store
+//! - [`rollout`]: which release is active, the canary rule, and how both change
+//! - [`verify`]: from a published release to one that a host runs
+//! - [`publish`](mod@publish): from build outputs to a published release; [`prune`](mod@prune): removal of unused releases
+//! - [`diff`]: the differences between two versions of an app
+//! - [`digest`]: SHA-256 digests, which name stored objects
+//! - [`error`]: errors of release folders
 
-pub mod cache;
+pub mod artifact;
 pub mod diff;
 pub mod digest;
-pub mod document;
 pub mod envelope;
 pub mod error;
 pub mod folder;
-pub mod folder_store;
+pub mod id;
 pub mod keys;
-pub mod load;
-pub mod pointer;
+pub mod manifest;
 pub mod prune;
 pub mod publish;
-pub mod release;
+pub mod rollout;
 pub mod store;
+pub mod verify;
 
+pub use artifact::{Artifact, Release};
 pub use digest::Digest;
-pub use document::Document;
 pub use envelope::Envelope;
 pub use error::Error;
+pub use id::ReleaseId;
 pub use keys::{SigningKey, TrustedKeys};
-pub use pointer::Pointer;
-pub use release::{Artifact, Release, ReleaseId};
+pub use manifest::ReleaseManifest;
+pub use rollout::RolloutState;
 pub use store::StoreError;

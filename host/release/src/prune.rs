@@ -14,8 +14,8 @@ use tidegate_ports::Deadline;
 
 use crate::digest::Digest;
 use crate::envelope::{Envelope, VerifyError};
-use crate::pointer::{Action, Change, MoveError, Pointer};
-use crate::release::ReleaseId;
+use crate::id::ReleaseId;
+use crate::rollout::{Action, Change, RolloutError, RolloutState};
 use crate::store::{Activate, Consistency, StoreError};
 
 /// How long one call may take.
@@ -59,7 +59,7 @@ pub enum PruneError {
     Store(#[from] StoreError),
     /// The pointer cannot be moved so.
     #[error(transparent)]
-    Move(#[from] MoveError),
+    Move(#[from] RolloutError),
     /// Nobody knows which artifacts a release has that cannot be read, so none is removed.
     #[error("the release `{id}` cannot be read, so nothing is known of its artifacts: {problem}; hint: {}", hint(.problem))]
     Unreadable {
@@ -142,7 +142,7 @@ pub async fn withdraw(store: &(impl Activate + ?Sized), release: &ReleaseId, by:
 
 async fn draft(
     store: &(impl Activate + ?Sized),
-    pointer: &Pointer,
+    pointer: &RolloutState,
     rules: Rules,
     now: Timestamp,
 ) -> Result<Pruned, PruneError> {
@@ -154,7 +154,7 @@ async fn draft(
 /// The releases that go, and those that stay.
 async fn releases(
     store: &(impl Activate + ?Sized),
-    pointer: &Pointer,
+    pointer: &RolloutState,
     rules: Rules,
     now: Timestamp,
 ) -> Result<(BTreeSet<ReleaseId>, BTreeSet<ReleaseId>), StoreError> {
@@ -162,7 +162,7 @@ async fn releases(
     let history = store.history(MAX_HISTORY.max(rules.keep.saturating_mul(2)), deadline()).await?;
     let mut used: BTreeSet<&ReleaseId> = pointer.used().collect();
     used.extend(recent(&history, rules.keep));
-    let back = Pointer { canary: None, ..pointer.clone() }.rollback(&history).ok();
+    let back = RolloutState { canary: None, ..pointer.clone() }.rollback(&history).ok();
     used.extend(back.iter().filter_map(|back| back.active.as_ref()));
     let stays = |(id, at): &(&ReleaseId, &Timestamp)| {
         // What was being removed may be half gone.
@@ -269,16 +269,16 @@ async fn some_at_a_time<T, E>(calls: impl Iterator<Item: Future<Output = Result<
 
 async fn step(
     store: &(impl Activate + ?Sized),
-    pointer: &Pointer,
-    next: Pointer,
+    pointer: &RolloutState,
+    next: RolloutState,
     by: &By,
-) -> Result<Pointer, StoreError> {
+) -> Result<RolloutState, StoreError> {
     let change = pointer.change(&next, Action::Prune, Timestamp::now(), by.who.clone(), by.why.clone());
-    store.advance(&next, &change, deadline()).await?;
+    store.compare_and_set(&next, &change, deadline()).await?;
     Ok(next)
 }
 
-async fn read_pointer(store: &(impl Activate + ?Sized)) -> Result<Pointer, StoreError> {
+async fn read_pointer(store: &(impl Activate + ?Sized)) -> Result<RolloutState, StoreError> {
     store.pointer(Consistency::Strong, deadline()).await
 }
 

@@ -11,10 +11,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tidegate_ports::Deadline;
 
 use crate::digest::Digest;
-use crate::document::{ArtifactRecord, Component, Document, FORMAT, Provenance};
 use crate::envelope::{Envelope, VerifyError};
+use crate::id::ReleaseId;
 use crate::keys::SigningKey;
-use crate::release::ReleaseId;
+use crate::manifest::{ArtifactRecord, Component, FORMAT, Provenance, ReleaseManifest};
 use crate::store::{Activate, Publish, StoreError, Stored};
 use tidegate_app::App;
 
@@ -27,11 +27,11 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a release is made of.
 #[derive(Debug, Clone)]
-pub struct Content {
+pub struct BuiltRelease {
     /// The app.
     pub app: App,
     /// Each component of the app, by name.
-    pub components: BTreeMap<String, Compiled>,
+    pub components: BTreeMap<String, BuiltComponent>,
     /// The engine that the artifacts are for.
     pub engine: String,
     /// The version of the WIT package that the components were checked against.
@@ -44,7 +44,7 @@ pub struct Content {
 
 /// A component, compiled for each target.
 #[derive(Debug, Clone)]
-pub struct Compiled {
+pub struct BuiltComponent {
     /// The digest of the `.wasm` file.
     pub digest: Digest,
     /// The artifact for each target.
@@ -111,19 +111,19 @@ pub enum PublishError {
     },
 }
 
-impl Content {
+impl BuiltRelease {
     /// What the release says of itself.
     #[must_use]
-    pub fn document(&self) -> Document {
+    pub fn document(&self) -> ReleaseManifest {
         let record = |bytes: &Vec<u8>| ArtifactRecord {
             digest: Digest::of(bytes),
             size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
         };
-        let components = self.components.iter().map(|(name, Compiled { digest, artifacts })| {
+        let components = self.components.iter().map(|(name, BuiltComponent { digest, artifacts })| {
             let artifacts = artifacts.iter().map(|(target, bytes)| (target.clone(), record(bytes))).collect();
             (name.clone(), Component { digest: *digest, artifacts })
         });
-        Document {
+        ReleaseManifest {
             format: FORMAT,
             app: self.app.clone(),
             components: components.collect(),
@@ -146,7 +146,7 @@ impl Content {
 /// When no host would read it, another release has its id, or the store fails. Nothing of it can be activated then.
 pub async fn publish(
     store: &(impl Publish + ?Sized),
-    content: &Content,
+    content: &BuiltRelease,
     keys: &[SigningKey],
 ) -> Result<Published, PublishError> {
     let document = content.document();
@@ -179,7 +179,7 @@ pub async fn publish(
 ///
 /// # Errors
 /// [`PublishError::Incomplete`] when one is not, or when the store fails.
-pub async fn verify_complete(store: &(impl Activate + ?Sized), document: &Document) -> Result<(), PublishError> {
+pub async fn verify_complete(store: &(impl Activate + ?Sized), document: &ReleaseManifest) -> Result<(), PublishError> {
     let there = store.list_artifacts(Deadline::after(CALL_TIMEOUT)).await?;
     let artifacts = document.components.iter().flat_map(|(component, it)| {
         it.artifacts.iter().map(move |(target, artifact)| (component, target, artifact.digest))
@@ -213,7 +213,7 @@ async fn put<'a>(
 }
 
 /// What is stored under the id of `document`, if it is the same but for when and from what it was made, and who signed it.
-fn same(id: &ReleaseId, document: &Document, stored: &[u8]) -> Result<Envelope, PublishError> {
+fn same(id: &ReleaseId, document: &ReleaseManifest, stored: &[u8]) -> Result<Envelope, PublishError> {
     let unreadable = |problem| PublishError::Unreadable { id: id.clone(), problem };
     let envelope = Envelope::parse(stored).map_err(unreadable)?;
     let stored = envelope.unverified().map_err(unreadable)?;
@@ -227,7 +227,7 @@ fn same(id: &ReleaseId, document: &Document, stored: &[u8]) -> Result<Envelope, 
 }
 
 /// What of two releases of one id differs, other than their provenance.
-fn difference(new: &Document, stored: &Document) -> Option<String> {
+fn difference(new: &ReleaseManifest, stored: &ReleaseManifest) -> Option<String> {
     if new.wit != stored.wit {
         return Some(format!("version `{}` of the WIT package, not `{}`", stored.wit, new.wit));
     }

@@ -15,10 +15,12 @@ use async_trait::async_trait;
 use support::{now, soon};
 use tempfile::TempDir;
 use tidegate_ports::Deadline;
-use tidegate_release::cache::Cached;
-use tidegate_release::folder_store::FolderStore;
-use tidegate_release::store::{Consistency, HostStore, Publish as _, Releases, Report, Result, StoreError, Tally};
-use tidegate_release::{Digest, Pointer, ReleaseId};
+use tidegate_release::store::cached::Cached;
+use tidegate_release::store::fs::FolderStore;
+use tidegate_release::store::{
+    CanaryCounts, Consistency, HostStore, LoadReport, Publish as _, Releases, Result, StoreError,
+};
+use tidegate_release::{Digest, ReleaseId, RolloutState};
 
 /// A store that counts what is fetched of it.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ struct Fetched {
 
 #[async_trait]
 impl Releases for Fetched {
-    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<Pointer> {
+    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<RolloutState> {
         self.store.pointer(consistency, deadline).await
     }
 
@@ -208,18 +210,18 @@ fn the_rest_is_the_store_s() {
     let root = tempfile::tempdir().unwrap();
     let store: Arc<dyn HostStore> = Arc::new(FolderStore::open(root.path()).unwrap());
     let cached: Arc<dyn HostStore> = Arc::new(Cached::new(Arc::clone(&store), root.path().join("cache"), 1_000));
-    assert_eq!(now(cached.pointer(Consistency::Eventual, soon())), Ok(Pointer::default()));
+    assert_eq!(now(cached.pointer(Consistency::Eventual, soon())), Ok(RolloutState::default()));
     let id: ReleaseId = "0123456789abcdef".parse().unwrap();
     assert!(matches!(now(cached.envelope(&id, soon())), Err(StoreError::NotFound(_))));
-    let tally = Tally { events: 1, ..Tally::default() };
+    let tally = CanaryCounts { events: 1, ..CanaryCounts::default() };
     assert_eq!(now(cached.count(1, tally, soon())), Ok(tally));
     assert_eq!(now(store.tally(1, soon())), Ok(tally));
     assert_eq!(now(cached.tally(1, soon())), Ok(tally));
-    let report = Report { at: tidegate_event::Timestamp::now(), host: "host".to_owned(), failure: None };
+    let report = LoadReport { at: tidegate_event::Timestamp::now(), host: "host".to_owned(), failure: None };
     now(cached.report(&id, &report, soon())).unwrap();
     assert_eq!(now(cached.reports(soon())), now(store.reports(soon())));
     let reason = "11 failures".to_owned();
-    let halt = tidegate_release::pointer::Halt { run: 1, release: id, at: report.at, host: report.host, reason };
+    let halt = tidegate_release::rollout::Halt { run: 1, release: id, at: report.at, host: report.host, reason };
     assert_eq!(now(cached.halt(&halt, soon())).as_ref(), Ok(&halt));
     assert_eq!(now(cached.halted(1, soon())), Ok(Some(halt)));
 }

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use support::{app, artifacts, document, now, soon};
 use tidegate_event::Timestamp;
-use tidegate_release::folder_store::FolderStore;
-use tidegate_release::pointer::{Action, Change};
+use tidegate_release::rollout::{Action, Change};
+use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{
-    Activate as _, Consistency, Publish as _, Releases as _, Report, Status as _, StoreError, Stored, Tally,
+    Activate as _, CanaryCounts, Consistency, LoadReport, Publish as _, Releases as _, Status as _, StoreError, Stored,
 };
-use tidegate_release::{Digest, Document, Envelope, Pointer, ReleaseId, SigningKey};
+use tidegate_release::{Digest, Envelope, ReleaseId, ReleaseManifest, RolloutState, SigningKey};
 
 /// Tells this test binary that it is a process to be killed, and its folder.
 const DIR: &str = "TIDEGATE_TEST_CRASH_DIR";
@@ -83,8 +83,8 @@ fn publish_until_killed() {
         published.push(publish(&store, &version));
         let made = activate(&store, &published[published.len() - 1].id());
         writeln!(std::io::stdout(), "made {made}.").unwrap();
-        now(store.count(1, Tally { events: 1, ..Tally::default() }, soon())).unwrap();
-        let report = Report { at: Timestamp::now(), host: "host".to_owned(), failure: None };
+        now(store.count(1, CanaryCounts { events: 1, ..CanaryCounts::default() }, soon())).unwrap();
+        let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: None };
         now(store.report(&ReleaseId::of(&app(), [], "engine"), &report, soon())).unwrap();
         store.record_deployed(&app()).unwrap();
         if published.len() > 3 {
@@ -93,7 +93,7 @@ fn publish_until_killed() {
     }
 }
 
-fn publish(store: &FolderStore, version: &str) -> Document {
+fn publish(store: &FolderStore, version: &str) -> ReleaseManifest {
     for artifact in artifacts(version) {
         assert_eq!(now(store.put_artifact(&artifact, soon())), Ok(true));
     }
@@ -111,7 +111,7 @@ fn activate(store: &FolderStore, release: &ReleaseId) -> u64 {
         let pointer = now(store.pointer(Consistency::Strong, soon())).unwrap();
         let next = pointer.activate(release).unwrap();
         let change = pointer.change(&next, Action::Activate, Timestamp::now(), "me".to_owned(), None);
-        match now(store.advance(&next, &change, soon())) {
+        match now(store.compare_and_set(&next, &change, soon())) {
             Ok(()) => return next.generation,
             // Another process was first.
             Err(StoreError::Conflict(_)) => {}
@@ -120,7 +120,7 @@ fn activate(store: &FolderStore, release: &ReleaseId) -> u64 {
     }
 }
 
-fn remove(store: &FolderStore, document: &Document) {
+fn remove(store: &FolderStore, document: &ReleaseManifest) {
     now(store.remove_envelope(&document.id(), soon())).unwrap();
     for digest in document.artifacts() {
         now(store.remove_artifact(&digest, soon())).unwrap();
@@ -151,7 +151,7 @@ fn whenever_a_process_is_killed_everything_in_the_store_is_whole() {
     assert!(activate(&store, &document.id()) > made);
 }
 
-fn assert_whole(store: &FolderStore, pointer: &Pointer) {
+fn assert_whole(store: &FolderStore, pointer: &RolloutState) {
     let history = now(store.history(usize::MAX, soon())).unwrap();
     assert!(history.iter().map(|change| change.generation).eq((1..=pointer.generation).rev()));
     let mut active: Option<&Change> = None;

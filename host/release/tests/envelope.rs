@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use support::{document, trusting};
 use tidegate_release::envelope::{MAX_ENVELOPE_BYTES, PAYLOAD_TYPE, VerifyError};
 use tidegate_release::keys::KeyId;
-use tidegate_release::{Document, Envelope, ReleaseId, SigningKey, TrustedKeys};
+use tidegate_release::{Envelope, ReleaseId, ReleaseManifest, SigningKey, TrustedKeys};
 
 /// A key that signs, and that `prod` trusts by the name `ci`.
 struct Signer {
@@ -29,7 +29,7 @@ impl Signer {
         Self { key, trusted }
     }
 
-    fn sign(&self, document: &Document) -> Value {
+    fn sign(&self, document: &ReleaseManifest) -> Value {
         serde_json::from_slice(&Envelope::sign(document, [&self.key]).to_json()).unwrap()
     }
 
@@ -41,12 +41,12 @@ impl Signer {
         json!({"payloadType": PAYLOAD_TYPE, "payload": BASE64.encode(payload), "signatures": [signature]})
     }
 
-    fn verify(&self, envelope: &Value) -> Result<Document, VerifyError> {
+    fn verify(&self, envelope: &Value) -> Result<ReleaseManifest, VerifyError> {
         verify(envelope, &self.trusted, &document("1").id())
     }
 }
 
-fn verify(envelope: &Value, keys: &TrustedKeys, wanted: &ReleaseId) -> Result<Document, VerifyError> {
+fn verify(envelope: &Value, keys: &TrustedKeys, wanted: &ReleaseId) -> Result<ReleaseManifest, VerifyError> {
     let verified = Envelope::parse(envelope.to_string().as_bytes())?.verify(keys, wanted)?;
     Ok(verified.document().clone())
 }

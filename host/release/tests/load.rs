@@ -16,16 +16,18 @@ use tempfile::TempDir;
 use tidegate_app::App;
 use tidegate_ports::Deadline;
 use tidegate_release::envelope::VerifyError;
-use tidegate_release::folder_store::FolderStore;
-use tidegate_release::load::{LoadError, Terms, load};
+use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases, Result as StoreResult, StoreError};
-use tidegate_release::{Artifact, Digest, Document, Envelope, Pointer, Release, ReleaseId, SigningKey, TrustedKeys};
+use tidegate_release::verify::{HostProfile, LoadError, load};
+use tidegate_release::{
+    Artifact, Digest, Envelope, Release, ReleaseId, ReleaseManifest, RolloutState, SigningKey, TrustedKeys,
+};
 
 /// A store with the release [`document`]`("1")`, and a host that runs it.
 struct Subject {
     store: Fetched,
     key: SigningKey,
-    terms: Terms,
+    terms: HostProfile,
     id: ReleaseId,
     _directory: TempDir,
 }
@@ -39,7 +41,7 @@ struct Fetched {
 
 #[async_trait]
 impl Releases for Fetched {
-    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> StoreResult<Pointer> {
+    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> StoreResult<RolloutState> {
         self.store.pointer(consistency, deadline).await
     }
 
@@ -58,7 +60,7 @@ impl Subject {
         Self::of(&document("1"))
     }
 
-    fn of(document: &Document) -> Self {
+    fn of(document: &ReleaseManifest) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = FolderStore::open(directory.path()).unwrap();
         for artifact in artifacts("1") {
@@ -66,7 +68,7 @@ impl Subject {
         }
         let (key, id) = (SigningKey::generate().unwrap(), document.id());
         now(store.put_envelope(&id, &Envelope::sign(document, [&key]).to_json(), soon())).unwrap();
-        let terms = Terms {
+        let terms = HostProfile {
             keys: TrustedKeys::of_stage(&trusting([("ci", &key)]), "prod"),
             engine: ENGINE.to_owned(),
             target: TARGET.to_owned(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tidegate_event::{ConnectionId, FunctionError, Request, RouteKey, decode_request};
 use tidegate_ports::Deadline;
-use tidegate_release::pointer::Canary;
+use tidegate_release::rollout::Canary;
 use tidegate_release::{Release, ReleaseId};
 use tracing::Instrument as _;
 

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::pointer::Change;
+use tidegate_release::rollout::Change;
 use tidegate_release::store::{Activate, Result};
-use tidegate_release::{Digest, Pointer, ReleaseId, StoreError};
+use tidegate_release::{Digest, ReleaseId, RolloutState, StoreError};
 
 use super::failure::store_error;
 use super::item::{self, DOCUMENT, GENERATION, HISTORY, Item, Key, PARTITION, TOKEN};
@@ -20,7 +20,7 @@ use crate::token;
 
 #[async_trait]
 impl Activate for AwsStore {
-    async fn advance(&self, next: &Pointer, change: &Change, deadline: Deadline) -> Result<()> {
+    async fn compare_and_set(&self, next: &RolloutState, change: &Change, deadline: Deadline) -> Result<()> {
         let failed =
             |failure| store_error(&format!("move the pointer in the table `{}`", self.tables.releases), failure);
         let token = token::random().map_err(failed)?;
@@ -91,7 +91,7 @@ impl AwsStore {
     /// The pointer and its change, to be written together.
     fn items(
         &self,
-        next: &Pointer,
+        next: &RolloutState,
         change: &Change,
         token: &str,
     ) -> std::result::Result<Vec<TransactWriteItem>, Failure> {
@@ -134,7 +134,7 @@ impl AwsStore {
     }
 
     /// Why a transaction was cancelled: because of the pointer, or only because of its change.
-    fn lost(&self, next: &Pointer, reasons: &[CancellationReason]) -> StoreError {
+    fn lost(&self, next: &RolloutState, reasons: &[CancellationReason]) -> StoreError {
         let generation = next.generation;
         match reasons.first().and_then(CancellationReason::code) {
             Some("ConditionalCheckFailed") => {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tidegate_ports::Deadline;
 use tidegate_release::envelope::MAX_ENVELOPE_BYTES;
 use tidegate_release::store::{Consistency, Releases, Result};
-use tidegate_release::{Digest, Pointer, ReleaseId, StoreError};
+use tidegate_release::{Digest, ReleaseId, RolloutState, StoreError};
 
 use super::failure::store_error;
 use super::item::{DOCUMENT, GENERATION, Item, Key};
@@ -16,11 +16,11 @@ pub const MAX_ARTIFACT_BYTES: usize = 64 << 20;
 
 #[async_trait]
 impl Releases for AwsStore {
-    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<Pointer> {
+    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<RolloutState> {
         let strong = consistency == Consistency::Strong;
         match self.item(&self.tables.releases, &Key::pointer(), strong, "read the pointer", deadline).await? {
             Some(item) => pointer(&item),
-            None => Ok(Pointer::default()),
+            None => Ok(RolloutState::default()),
         }
     }
 
@@ -56,8 +56,8 @@ impl AwsStore {
     }
 }
 
-fn pointer(item: &Item<'_>) -> Result<Pointer> {
-    let pointer: Pointer = item.json(DOCUMENT)?;
+fn pointer(item: &Item<'_>) -> Result<RolloutState> {
+    let pointer: RolloutState = item.json(DOCUMENT)?;
     if item.number(GENERATION)? == pointer.generation {
         return Ok(pointer);
     }

@@ -7,8 +7,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tidegate_release::ReleaseId;
-use tidegate_release::pointer::Halt;
-use tidegate_release::store::{Failure as LoadFailure, MAX_REASON_BYTES, Report, Reported, Result, Status, Tally};
+use tidegate_release::rollout::Halt;
+use tidegate_release::store::{
+    CanaryCounts, Failure as LoadFailure, LoadReport, LoadSummary, MAX_REASON_BYTES, Result, Status,
+};
 
 use super::AwsStore;
 use super::failure::store_error;
@@ -53,20 +55,20 @@ impl Status for AwsStore {
         }
     }
 
-    async fn count(&self, run: u64, tally: Tally, deadline: Deadline) -> Result<Tally> {
+    async fn count(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
         let numbers =
             [(EVENTS, tally.events), (TRAPS, tally.traps), (TIMEOUTS, tally.timeouts), (ERRORS, tally.errors)];
         let sum = self.add(&Key::canary(run), numbers, [], "count what a canary did", deadline).await?;
         read_tally(&sum)
     }
 
-    async fn tally(&self, run: u64, deadline: Deadline) -> Result<Tally> {
+    async fn tally(&self, run: u64, deadline: Deadline) -> Result<CanaryCounts> {
         let attempted = "read what a canary did";
         let item = self.item(self.status_table(), &Key::canary(run), true, attempted, deadline).await?;
-        item.map_or_else(|| Ok(Tally::default()), |item| read_tally(&item))
+        item.map_or_else(|| Ok(CanaryCounts::default()), |item| read_tally(&item))
     }
 
-    async fn report(&self, release: &ReleaseId, report: &Report, deadline: Deadline) -> Result<()> {
+    async fn report(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
         let at = (AT, AttributeValue::N(report.at.millis().to_string()));
         let key = Key::release(release.as_str());
         let attempted = "report on a release";
@@ -82,7 +84,7 @@ impl Status for AwsStore {
         Ok(())
     }
 
-    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, Reported>> {
+    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>> {
         let mut reports = BTreeMap::new();
         let mut start = None;
         loop {
@@ -163,8 +165,8 @@ impl AwsStore {
     }
 }
 
-fn read_tally(item: &Item<'_>) -> Result<Tally> {
-    Ok(Tally {
+fn read_tally(item: &Item<'_>) -> Result<CanaryCounts> {
+    Ok(CanaryCounts {
         events: item.number_or_zero(EVENTS)?,
         traps: item.number_or_zero(TRAPS)?,
         timeouts: item.number_or_zero(TIMEOUTS)?,
@@ -175,12 +177,12 @@ fn read_tally(item: &Item<'_>) -> Result<Tally> {
 fn read_release(item: &Item<'_>) -> Result<ReleaseId> {
     item.text(SORT)?
         .parse()
-        .map_err(|error: tidegate_release::release::ReleaseIdError| item.foreign(SORT, &error.to_string()))
+        .map_err(|error: tidegate_release::id::ReleaseIdError| item.foreign(SORT, &error.to_string()))
 }
 
-fn read_reported(item: &Item<'_>) -> Result<Reported> {
+fn read_reported(item: &Item<'_>) -> Result<LoadSummary> {
     let failure = item.attributes.contains_key(FAILURE).then(|| item.json(FAILURE)).transpose()?;
-    Ok(Reported {
+    Ok(LoadSummary {
         loaded: item.number_or_zero(LOADED)?,
         failed: item.number_or_zero(FAILED)?,
         at: Timestamp(item.number(AT)?),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{convert::Infallible, fmt};
 
 use clap::{Args, Subcommand};
-use tidegate_release::pointer::Share;
+use tidegate_release::rollout::TrafficWeight;
 use tidegate_release::store::MAX_REASON_BYTES;
 
 use super::{App, stage};
@@ -135,7 +135,7 @@ pub(crate) struct Canary {
     pub(crate) release: Name,
     /// The share of the connections, from 0.01 to 100.
     #[arg(long, value_name = "N")]
-    pub(crate) percent: Share,
+    pub(crate) percent: TrafficWeight,
     /// How many of its events may fail, on all hosts together; one more halts it. [default: 10, or as many as it has
     /// already]
     #[arg(long, value_name = "N")]

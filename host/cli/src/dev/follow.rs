@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tidegate_app::{App, Manifest};
 use tidegate_ports::Deadline;
-use tidegate_release::folder_store::FolderStore;
+use tidegate_release::store::fs::FolderStore;
 use tidegate_release::{Release, TrustedKeys};
 use tidegate_runtime::rollout::{self, POLL_INTERVAL};
 use tidegate_runtime::{FollowOptions, Follower, Host, RolloutHooks};

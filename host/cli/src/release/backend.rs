@@ -9,11 +9,11 @@ use tidegate_app::{App, Keys, Manifest};
 use tidegate_aws::stack::{Query, Stack};
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::folder_store::FolderStore;
 use tidegate_release::keys::KeyId;
-use tidegate_release::pointer::{Action, Change, Halt};
+use tidegate_release::rollout::{Action, Change, Halt};
+use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{Consistency, Store};
-use tidegate_release::{Envelope, Pointer, ReleaseId, StoreError, TrustedKeys};
+use tidegate_release::{Envelope, ReleaseId, RolloutState, StoreError, TrustedKeys};
 
 use crate::args::{Name, Place};
 use crate::build;
@@ -121,7 +121,7 @@ impl Target {
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn pointer(&self) -> Result<Pointer> {
+    pub(crate) async fn pointer(&self) -> Result<RolloutState> {
         self.store.pointer(Consistency::Strong, deadline()).await.context("cannot read which release runs")
     }
 
@@ -129,7 +129,7 @@ impl Target {
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn halt(&self, pointer: &Pointer) -> Result<Option<Halt>> {
+    pub(crate) async fn halt(&self, pointer: &RolloutState) -> Result<Option<Halt>> {
         let Some(canary) = &pointer.canary else { return Ok(None) };
         self.store.halted(canary.run, deadline()).await.context("cannot read whether the canary was halted")
     }
@@ -147,7 +147,7 @@ impl Target {
     ///
     /// # Errors
     /// When there is none, or several.
-    pub(crate) async fn resolve(&self, name: &Name, pointer: &Pointer) -> Result<ReleaseId> {
+    pub(crate) async fn resolve(&self, name: &Name, pointer: &RolloutState) -> Result<ReleaseId> {
         let digits = match name {
             Name::Active => return pointer.active.clone().context("no release is active"),
             Name::Canary => {
@@ -178,13 +178,13 @@ impl Target {
     /// When somebody else moved it meanwhile, who is named, or the store fails.
     pub(crate) async fn advance(
         &self,
-        pointer: &Pointer,
-        next: &Pointer,
+        pointer: &RolloutState,
+        next: &RolloutState,
         action: Action,
         why: Option<String>,
     ) -> Result<Change> {
         let change = pointer.change(next, action, Timestamp::now(), self.who.clone(), why);
-        match self.store.advance(next, &change, deadline()).await {
+        match self.store.compare_and_set(next, &change, deadline()).await {
             Ok(()) => Ok(change),
             Err(StoreError::Conflict(problem)) => Err(self.moved_meanwhile(&problem).await),
             Err(StoreError::Unavailable(problem)) => Err(anyhow!(
@@ -221,7 +221,7 @@ pub(crate) fn deed(change: &Change) -> String {
     let to = change.to.as_ref().map_or("what was deployed".to_owned(), |to| format!("`{to}`"));
     match (change.action, &change.canary) {
         (Action::Activate, _) => format!("{to} became active"),
-        (Action::Canary, Some(canary)) => format!("`{}` became the canary for {}", canary.release, canary.share),
+        (Action::Canary, Some(canary)) => format!("`{}` became the canary for {}", canary.release, canary.weight),
         (Action::Canary, None) => "a canary began".to_owned(),
         (Action::Promote, _) => format!("the canary {to} was promoted"),
         (Action::Rollback, _) if change.from == change.to => "the canary was ended".to_owned(),

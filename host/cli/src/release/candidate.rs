@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, anyhow, bail};
 use tidegate_release::diff::{Difference, config_names};
 use tidegate_release::publish::verify_complete;
-use tidegate_release::{Document, Pointer, ReleaseId};
+use tidegate_release::{ReleaseId, ReleaseManifest, RolloutState};
 use tidegate_runtime::engine;
 
 use crate::release::backend::Target;
@@ -25,7 +25,7 @@ pub(crate) struct Candidate {
 ///
 /// # Errors
 /// With the first reason for which it must not.
-pub(crate) async fn check(target: &Target, pointer: &Pointer, id: &ReleaseId) -> Result<Candidate> {
+pub(crate) async fn check(target: &Target, pointer: &RolloutState, id: &ReleaseId) -> Result<Candidate> {
     let envelope = target.envelope(id).await?;
     let verified =
         envelope.verify(&target.trusted, id).with_context(|| format!("no host would take the release `{id}`"))?;
@@ -68,8 +68,8 @@ impl Candidate {
 /// What the release has otherwise than the active one, or than what was deployed while none is; none when there is neither.
 async fn difference(
     target: &Target,
-    pointer: &Pointer,
-    new: &Document,
+    pointer: &RolloutState,
+    new: &ReleaseManifest,
     warnings: &mut Vec<String>,
 ) -> Option<Difference> {
     if let Some(active) = &pointer.active {
@@ -83,7 +83,7 @@ async fn difference(
     target.deployed.as_ref().map(|deployed| Difference::between(deployed, new))
 }
 
-fn warnings(target: &Target, document: &Document) -> Vec<String> {
+fn warnings(target: &Target, document: &ReleaseManifest) -> Vec<String> {
     let mut warnings = Vec::new();
     if document.engine != engine::id() {
         warnings.push(format!(

@@ -7,10 +7,10 @@ use serde_json::json;
 use tidegate_app::Manifest;
 use tidegate_compile::Target as Cpu;
 use tidegate_event::Timestamp;
-use tidegate_release::document::Provenance;
 use tidegate_release::keys::KeyId;
+use tidegate_release::manifest::Provenance;
 use tidegate_release::prune::{self, By};
-use tidegate_release::publish::{Compiled, Content, Published, publish};
+use tidegate_release::publish::{BuiltComponent, BuiltRelease, Published, publish};
 use tidegate_release::{Digest, Envelope, SigningKey};
 use tidegate_runtime::{engine, interface};
 
@@ -79,7 +79,7 @@ fn signing_key(key: &args::SigningKey) -> Result<SigningKey> {
 }
 
 /// The release that the sources make, for every CPU.
-async fn content(manifest: &Manifest) -> Result<Content> {
+async fn content(manifest: &Manifest) -> Result<BuiltRelease> {
     // A host of this machine says now what another would say when it is activated.
     let checked = check::checked(manifest).await?.id;
     let revision = revision::of(&manifest.dir).await;
@@ -98,7 +98,7 @@ async fn content(manifest: &Manifest) -> Result<Content> {
         let cpu = engine::cpu_baseline(target.triple());
         cpu.map(|cpu| (target.triple().to_owned(), cpu.to_owned()))
     };
-    Ok(Content {
+    Ok(BuiltRelease {
         app: manifest.app(),
         components: compiled,
         engine: engine::id().to_owned(),
@@ -112,13 +112,13 @@ async fn content(manifest: &Manifest) -> Result<Content> {
     })
 }
 
-fn empty(built: &Built) -> (String, Compiled) {
-    (built.component.name.clone(), Compiled { digest: Digest::of(&built.bytes), artifacts: BTreeMap::new() })
+fn empty(built: &Built) -> (String, BuiltComponent) {
+    (built.component.name.clone(), BuiltComponent { digest: Digest::of(&built.bytes), artifacts: BTreeMap::new() })
 }
 
 /// Publishes the release. One that is published already and that none of these keys signed is signed anew, as after a key
 /// was revoked.
-async fn publish_anew(target: &Target, content: &Content, keys: &[SigningKey]) -> Result<Published> {
+async fn publish_anew(target: &Target, content: &BuiltRelease, keys: &[SigningKey]) -> Result<Published> {
     let published = publish(&*target.store, content, keys).await?;
     if published.new || is_signed_by(&published.envelope, keys) {
         return Ok(published);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tidegate_app::App;
 use tidegate_release::diff::{AuthorizerDifference, Changed, Difference, Step, Version};
-use tidegate_release::{Document, Pointer};
+use tidegate_release::{ReleaseManifest, RolloutState};
 
 use crate::args::{self, Name};
 use crate::release::backend::Target;
@@ -16,7 +16,7 @@ use crate::ui::output::out;
 
 /// One of the two that are compared.
 enum Side {
-    Release(Box<Document>),
+    Release(Box<ReleaseManifest>),
     Deployed(Box<App>),
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &args::Diff) -> Result<()> {
     Ok(())
 }
 
-async fn side(target: &Target, pointer: &Pointer, name: &Name) -> Result<Side> {
+async fn side(target: &Target, pointer: &RolloutState, name: &Name) -> Result<Side> {
     if *name == Name::Deployed {
         let deployed = target.deployed.clone();
         let deployed =

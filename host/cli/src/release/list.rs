@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tidegate_event::Timestamp;
-use tidegate_release::{Document, Envelope, Pointer, ReleaseId};
+use tidegate_release::{Envelope, ReleaseId, ReleaseManifest, RolloutState};
 
 use crate::args;
 use crate::release::backend::{Target, deadline};
@@ -17,7 +17,7 @@ const CONCURRENCY: usize = 8;
 struct Listed {
     id: ReleaseId,
     published_at: Timestamp,
-    read: Result<(Document, Vec<String>)>,
+    read: Result<(ReleaseManifest, Vec<String>)>,
 }
 
 /// Prints the releases, the newest first.
@@ -49,13 +49,13 @@ pub(crate) async fn run(args: &args::Anywhere) -> Result<()> {
     Ok(())
 }
 
-fn read(target: &Target, envelope: &Envelope) -> Result<(Document, Vec<String>)> {
+fn read(target: &Target, envelope: &Envelope) -> Result<(ReleaseManifest, Vec<String>)> {
     let signers = envelope.signers().map(|key| target.key_name(&key.to_string()));
     Ok((envelope.unverified()?, signers.collect()))
 }
 
 impl Listed {
-    fn json(&self, pointer: &Pointer) -> Value {
+    fn json(&self, pointer: &RolloutState) -> Value {
         let mut json = json!({
             "id": self.id,
             "published-at": self.published_at,
@@ -73,7 +73,7 @@ impl Listed {
         json
     }
 
-    fn row(&self, pointer: &Pointer) -> [String; 5] {
+    fn row(&self, pointer: &RolloutState) -> [String; 5] {
         let marks = [
             (self.is_active(pointer), "active"),
             (self.is_canary(pointer), "canary"),
@@ -95,11 +95,11 @@ impl Listed {
         }
     }
 
-    fn is_active(&self, pointer: &Pointer) -> bool {
+    fn is_active(&self, pointer: &RolloutState) -> bool {
         pointer.active.as_ref() == Some(&self.id)
     }
 
-    fn is_canary(&self, pointer: &Pointer) -> bool {
+    fn is_canary(&self, pointer: &RolloutState) -> bool {
         pointer.canary.as_ref().is_some_and(|canary| canary.release == self.id)
     }
 }

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use tidegate_release::pointer::{Action, Change, MoveError};
-use tidegate_release::{Pointer, ReleaseId};
+use tidegate_release::rollout::{Action, Change, RolloutError};
+use tidegate_release::{ReleaseId, RolloutState};
 
 use crate::args;
 use crate::release::backend::{Target, deadline};
@@ -94,12 +94,12 @@ pub(crate) async fn rollback(args: &args::Move) -> Result<()> {
 }
 
 /// The pointer one step back.
-async fn before(target: &Target, pointer: &Pointer) -> Result<Pointer> {
-    let mut next = Err(MoveError::NothingActive);
+async fn before(target: &Target, pointer: &RolloutState) -> Result<RolloutState> {
+    let mut next = Err(RolloutError::NothingActive);
     for limit in HISTORY {
         let history = target.store.history(limit, deadline()).await.context("cannot read what was active before")?;
         next = pointer.rollback(&history);
-        if !matches!(next, Err(MoveError::NothingBefore(_))) || history.len() < limit {
+        if !matches!(next, Err(RolloutError::NothingBefore(_))) || history.len() < limit {
             break;
         }
     }
@@ -110,7 +110,7 @@ async fn find(args: &args::Anywhere) -> Result<Target> {
     Target::find(&args.app, &args.place).await
 }
 
-fn report(args: &args::Anywhere, pointer: &Pointer, change: &Change, candidate: Option<&Candidate>) {
+fn report(args: &args::Anywhere, pointer: &RolloutState, change: &Change, candidate: Option<&Candidate>) {
     let (grants, warnings) = candidate.map(|it| (it.new_grants.as_slice(), it.warnings.as_slice())).unwrap_or_default();
     for warning in warnings {
         eprintln!("tidegate: warning: {warning}");
@@ -140,7 +140,7 @@ fn now(change: &Change) -> String {
         (Action::Canary, Some(canary)) => {
             format!(
                 "release {} is the canary for {} of the connections; the others run {to}",
-                canary.release, canary.share
+                canary.release, canary.weight
             )
         }
         _ if change.from == change.to => format!("the canary has ended; all connections run {to}"),

@@ -6,10 +6,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tidegate_app::Keys;
 use tidegate_app::keys::Key;
-use tidegate_release::document::Component;
 use tidegate_release::keys::KeyId;
+use tidegate_release::manifest::Component;
 use tidegate_release::publish::verify_complete;
-use tidegate_release::{Document, Envelope, ReleaseId, TrustedKeys};
+use tidegate_release::{Envelope, ReleaseId, ReleaseManifest, TrustedKeys};
 
 use crate::args;
 use crate::release::backend::Target;
@@ -88,7 +88,7 @@ impl Signed {
     }
 }
 
-fn print(id: &ReleaseId, document: &Document) {
+fn print(id: &ReleaseId, document: &ReleaseManifest) {
     let made = &document.provenance;
     out!("release    {id} of {}", document.app.name);
     out!("created    {} by tidegate {}", text::time(made.created_at), made.tidegate);
@@ -99,7 +99,7 @@ fn print(id: &ReleaseId, document: &Document) {
     }
 }
 
-fn print_parts(document: &Document) {
+fn print_parts(document: &ReleaseManifest) {
     out!();
     let size = |component: &Component| {
         let sizes = component.artifacts.values().map(|artifact| (artifact.size / 1_000).to_string());

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde_json::json;
 use tidegate_app::App;
-use tidegate_release::pointer::{Canary, Halt};
-use tidegate_release::store::{Reported, Tally};
-use tidegate_release::{Pointer, ReleaseId};
+use tidegate_release::rollout::{Canary, Halt};
+use tidegate_release::store::{CanaryCounts, LoadSummary};
+use tidegate_release::{ReleaseId, RolloutState};
 
 use crate::args;
 use crate::release::backend::{Target, deadline, sentence};
@@ -58,8 +58,8 @@ pub(crate) async fn run(args: &args::Anywhere) -> Result<()> {
     Ok(())
 }
 
-fn print_canary(canary: &Canary, tally: &Tally, halt: Option<&Halt>) {
-    out!("canary    {} for {} of the connections", canary.release, canary.share);
+fn print_canary(canary: &Canary, tally: &CanaryCounts, halt: Option<&Halt>) {
+    out!("canary    {} for {} of the connections", canary.release, canary.weight);
     out!(
         "          {} of {} failures used in {} events: {} traps, {} missed deadlines, {} other errors",
         tally.failures(),
@@ -79,7 +79,7 @@ fn deployed(app: &App) -> String {
     format!("{} with {}, routing {fingerprint}", app.name, text::count(app.routes.len(), "route", "routes"))
 }
 
-fn print_reports(pointer: &Pointer, reports: &BTreeMap<ReleaseId, Reported>) {
+fn print_reports(pointer: &RolloutState, reports: &BTreeMap<ReleaseId, LoadSummary>) {
     if reports.is_empty() {
         return;
     }
@@ -87,7 +87,7 @@ fn print_reports(pointer: &Pointer, reports: &BTreeMap<ReleaseId, Reported>) {
     let mut reports: Vec<_> = reports.iter().collect();
     // What runs comes first, then what was reported last.
     reports.sort_by_key(|(id, reported)| (!pointer.used().any(|used| used == *id), std::cmp::Reverse(reported.at)));
-    let row = |(id, reported): &(&ReleaseId, &Reported)| {
+    let row = |(id, reported): &(&ReleaseId, &LoadSummary)| {
         let failure = reported.failure.as_ref();
         let failure = failure.map(|it| format!("{} on {}: {}", text::time(it.at), it.host, it.reason));
         let (loaded, failed) = (reported.loaded.to_string(), reported.failed.to_string());

@@ -12,10 +12,10 @@ use tidegate_aws::{Account, ReleaseTables, Transport};
 use tidegate_compile::Target;
 use tidegate_event::{Connection, Timestamp};
 use tidegate_ports::Deadline;
-use tidegate_release::document::Provenance;
-use tidegate_release::folder_store::FolderStore;
-use tidegate_release::pointer::{Action, Pointer, Share};
-use tidegate_release::publish::{Compiled, Content, publish};
+use tidegate_release::manifest::Provenance;
+use tidegate_release::publish::{BuiltComponent, BuiltRelease, publish};
+use tidegate_release::rollout::{Action, RolloutState, TrafficWeight};
+use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{self, Consistency};
 use tidegate_release::{Digest, ReleaseId, SigningKey, folder};
 use tidegate_runtime::{engine, interface};
@@ -84,14 +84,14 @@ impl Store {
         SigningKey::from_pem(&self.key.to_pem()).unwrap()
     }
 
-    async fn publish_as(&self, app: &App, keys: &[SigningKey], change: impl Fn(&mut Content)) -> ReleaseId {
+    async fn publish_as(&self, app: &App, keys: &[SigningKey], change: impl Fn(&mut BuiltRelease)) -> ReleaseId {
         let target = Target::host().unwrap().triple().to_owned();
         let compiled = |name: &String| {
             let artifact = std::fs::read(guests::artifact(name)).unwrap();
             let artifacts = BTreeMap::from([(target.clone(), artifact)]);
-            (name.clone(), Compiled { digest: Digest::of(&guests::wasm(name)), artifacts })
+            (name.clone(), BuiltComponent { digest: Digest::of(&guests::wasm(name)), artifacts })
         };
-        let mut content = Content {
+        let mut content = BuiltRelease {
             app: app.clone(),
             components: app.components.iter().map(compiled).collect(),
             engine: engine::id(),
@@ -103,11 +103,11 @@ impl Store {
         publish(&*self.store, &content, keys).await.unwrap().id
     }
 
-    async fn move_to(&self, action: Action, next: impl FnOnce(&Pointer) -> Pointer) {
+    async fn move_to(&self, action: Action, next: impl FnOnce(&RolloutState) -> RolloutState) {
         let old = self.store.pointer(Consistency::Strong, soon_enough()).await.unwrap();
         let next = next(&old);
         let change = old.change(&next, action, Timestamp::now(), "test".to_owned(), None);
-        self.store.advance(&next, &change, soon_enough()).await.unwrap();
+        self.store.compare_and_set(&next, &change, soon_enough()).await.unwrap();
     }
 
     async fn activate(&self, release: &ReleaseId) {
@@ -115,7 +115,7 @@ impl Store {
     }
 
     async fn canary(&self, release: &ReleaseId, budget: u64) {
-        let next = |old: &Pointer| old.canary(release, Share::ALL, budget, None, false).unwrap();
+        let next = |old: &RolloutState| old.canary(release, TrafficWeight::ALL, budget, None, false).unwrap();
         self.move_to(Action::Canary, next).await;
     }
 
@@ -178,7 +178,7 @@ async fn a_release_takes_over_after_the_event_that_noticed_it() {
     assert_eq!((&line["level"], &line["release"]), (&"INFO".into(), &release.as_str().into()));
     // The way back is a move of the pointer, to what is in the package.
     store
-        .move_to(Action::Rollback, |old| Pointer { active: None, generation: old.generation + 1, ..old.clone() })
+        .move_to(Action::Rollback, |old| RolloutState { active: None, generation: old.generation + 1, ..old.clone() })
         .await;
     assert!(!bootstrap.is_probed_soon(&clock).await);
 }
@@ -399,12 +399,12 @@ async fn connections_of_events_are_what_a_canary_is_chosen_by() {
     let (store, clock) = (Store::new(), Clock::new());
     let bootstrap = store.start(&clock).await;
     let release = store.publish(&probed()).await;
-    let half = Share::new(5_000).unwrap();
+    let half = TrafficWeight::new(5_000).unwrap();
     store.move_to(Action::Canary, |old| old.canary(&release, half, 0, None, false).unwrap()).await;
     clock.advance_more(STALE);
     bootstrap.is_probed().await;
     let Connection { id, .. } = events::connection(OWN);
-    let takes = tidegate_release::pointer::takes(&release, half, &id);
+    let takes = tidegate_release::rollout::takes(&release, half, &id);
     for _ in 0..5 {
         assert_eq!(bootstrap.is_probed().await, takes);
     }
@@ -438,7 +438,7 @@ async fn aws_that_fails_leaves_the_last_good_release_and_aws_that_works_again_th
     assert_eq!(store.store.reports(soon_enough()).await.unwrap()[&release].loaded, 1);
     bootstrap.aws.fail_objects(Some(503));
     store
-        .move_to(Action::Rollback, |old| Pointer { active: None, generation: old.generation + 1, ..old.clone() })
+        .move_to(Action::Rollback, |old| RolloutState { active: None, generation: old.generation + 1, ..old.clone() })
         .await;
     assert!(!bootstrap.is_probed_soon(&clock).await);
 }

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::folder_store::FolderStore;
-use crate::pointer::Share;
 use crate::publish::tests::{published, store};
 use crate::publish::verify_complete;
+use crate::rollout::TrafficWeight;
+use crate::store::fs::FolderStore;
 use crate::store::{Publish as _, Releases as _};
 
 const RULES: Rules = Rules { keep: 1, min_age: Duration::ZERO };
@@ -19,11 +19,11 @@ fn now() -> Timestamp {
     Timestamp::now().saturating_add(Duration::from_secs(1))
 }
 
-async fn advance(store: &FolderStore, action: Action, next: impl AsyncFnOnce(Pointer) -> Pointer) {
+async fn advance(store: &FolderStore, action: Action, next: impl AsyncFnOnce(RolloutState) -> RolloutState) {
     let pointer = read_pointer(store).await.unwrap();
     let next = next(pointer.clone()).await;
     let change = pointer.change(&next, action, Timestamp::now(), "me".to_owned(), None);
-    store.advance(&next, &change, deadline()).await.unwrap();
+    store.compare_and_set(&next, &change, deadline()).await.unwrap();
 }
 
 async fn activate(store: &FolderStore, release: &ReleaseId) {
@@ -31,7 +31,7 @@ async fn activate(store: &FolderStore, release: &ReleaseId) {
 }
 
 async fn canary(store: &FolderStore, release: &ReleaseId) {
-    let next = async |pointer: Pointer| pointer.canary(release, Share::ALL, 10, None, false).unwrap();
+    let next = async |pointer: RolloutState| pointer.canary(release, TrafficWeight::ALL, 10, None, false).unwrap();
     advance(store, Action::Canary, next).await;
 }
 

@@ -6,21 +6,21 @@ use tempfile::TempDir;
 use tidegate_event::Timestamp;
 
 use super::*;
-use crate::folder_store::FolderStore;
 use crate::store::Releases as _;
+use crate::store::fs::FolderStore;
 
 pub(crate) const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 
 /// A release with a component for each of these codes; the artifacts of one code are the same in every release.
-pub(crate) fn content(codes: &[&str]) -> Content {
+pub(crate) fn content(codes: &[&str]) -> BuiltRelease {
     let names: Vec<_> = (0..codes.len()).map(|index| format!("c{index}")).collect();
     let routes: BTreeMap<_, _> = names.iter().map(|name| (name, json!({ "component": name }))).collect();
     let app = json!({ "name": "a", "route-selection-expression": "x", "components": names, "routes": routes });
-    let compiled = |code: &str| Compiled {
+    let compiled = |code: &str| BuiltComponent {
         digest: Digest::of(code.as_bytes()),
         artifacts: TARGETS.map(|target| (target.to_owned(), format!("{code} for {target}").into_bytes())).into(),
     };
-    Content {
+    BuiltRelease {
         app: serde_json::from_value(app).unwrap(),
         components: names.iter().zip(codes).map(|(name, code)| (name.clone(), compiled(code))).collect(),
         engine: "engine/1".to_owned(),

@@ -21,8 +21,8 @@ fn history_is_not_overwritten_after_its_pointer_was_lost() {
     let subject = Subject::new();
     subject.advance(3);
     fs::remove_file(subject.store().pointer_path()).unwrap();
-    let (next, change) = next(&Pointer::default());
-    let error = now(subject.store().advance(&next, &change, soon())).unwrap_err();
+    let (next, change) = next(&RolloutState::default());
+    let error = now(subject.store().compare_and_set(&next, &change, soon())).unwrap_err();
     let expected = format!(
         "`{}` is no pointer: it is of generation 0, and history goes on; hint: restore it from a copy; where there is \
          none, move the folder `history` away with it, and activate a release anew",
@@ -38,10 +38,10 @@ fn history_is_not_overwritten_after_its_pointer_was_lost() {
 #[test]
 fn a_change_of_another_generation_is_refused() {
     let subject = Subject::new();
-    let (next, change) = next(&Pointer::default());
+    let (next, change) = next(&RolloutState::default());
     let other = Change { generation: 7, ..change };
-    assert!(matches!(now(subject.store().advance(&next, &other, soon())), Err(StoreError::Invalid(_))));
-    assert_eq!(subject.pointer(), Ok(Pointer::default()));
+    assert!(matches!(now(subject.store().compare_and_set(&next, &other, soon())), Err(StoreError::Invalid(_))));
+    assert_eq!(subject.pointer(), Ok(RolloutState::default()));
     assert!(names(&subject.store().dir().join("history")).is_empty());
 }
 
@@ -70,7 +70,7 @@ fn garbage_is_named_with_what_to_do() {
     let subject = Subject::new();
     subject.advance(2);
     let store = subject.store();
-    let report = Report { at: Timestamp::now(), host: "host".to_owned(), failure: None };
+    let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: None };
     let halt = Halt { run: 7, release: release(1), at: Timestamp(1), host: "host".to_owned(), reason: "it".to_owned() };
     for garbage in garbage() {
         let (file, hint) = ("status/halts/7.json", "hint: remove it");
@@ -80,7 +80,7 @@ fn garbage_is_named_with_what_to_do() {
         let file = "status/canaries/7.json";
         subject.write(file, &garbage);
         assert_invalid(now(store.tally(7, soon())), file, hint);
-        assert_invalid(now(store.count(7, Tally::default(), soon())), file, hint);
+        assert_invalid(now(store.count(7, CanaryCounts::default(), soon())), file, hint);
         let file = "status/releases/0000000000000001.json";
         subject.write(file, &garbage);
         assert_invalid(now(store.reports(soon())), file, hint);
@@ -97,7 +97,11 @@ fn garbage_is_named_with_what_to_do() {
         subject.write("pointer.json", &garbage);
         assert_invalid(subject.pointer(), "pointer.json", "hint: restore it from a copy");
         assert_invalid(subject.history(), "pointer.json", "hint: restore it from a copy");
-        assert_invalid(now(store.advance(&next, &change, soon())), "pointer.json", "hint: restore it from a copy");
+        assert_invalid(
+            now(store.compare_and_set(&next, &change, soon())),
+            "pointer.json",
+            "hint: restore it from a copy",
+        );
     }
 }
 
@@ -105,7 +109,7 @@ fn garbage_is_named_with_what_to_do() {
 fn absurd_counts_stay_as_large_as_they_can_be() {
     let subject = Subject::new();
     let most = u64::MAX;
-    let most = Tally { events: most, traps: most, timeouts: most, errors: most };
+    let most = CanaryCounts { events: most, traps: most, timeouts: most, errors: most };
     subject.write("status/canaries/7.json", serde_json::to_vec(&most).unwrap());
     assert_eq!(now(subject.store().count(7, most, soon())), Ok(most));
     assert_eq!(most.failures(), u64::MAX);
@@ -164,8 +168,8 @@ fn a_folder_that_is_gone_is_said_to_be() {
     assert_eq!(now(store.list(soon())), Err(gone()));
     assert_eq!(now(store.reports(soon())), Err(gone()));
     assert_eq!(now(store.halted(1, soon())), Err(gone()));
-    let (next, change) = next(&Pointer::default());
-    assert!(matches!(now(store.advance(&next, &change, soon())), Err(StoreError::Unavailable(_))));
+    let (next, change) = next(&RolloutState::default());
+    assert!(matches!(now(store.compare_and_set(&next, &change, soon())), Err(StoreError::Unavailable(_))));
     assert!(matches!(now(store.put_envelope(&release(1), b"", soon())), Err(StoreError::Unavailable(_))));
     assert!(!store.dir().exists());
 }

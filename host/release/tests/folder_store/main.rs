@@ -18,12 +18,12 @@ use support::{app, now, soon};
 use tempfile::TempDir;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::folder_store::FolderStore;
-use tidegate_release::pointer::{Action, Change, Halt};
+use tidegate_release::rollout::{Action, Change, Halt};
+use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{
-    Activate as _, Consistency, Publish as _, Releases as _, Report, Status as _, StoreError, Stored, Tally,
+    Activate as _, CanaryCounts, Consistency, LoadReport, Publish as _, Releases as _, Status as _, StoreError, Stored,
 };
-use tidegate_release::{Digest, Pointer, ReleaseId};
+use tidegate_release::{Digest, ReleaseId, RolloutState};
 
 struct Subject {
     store: FolderStore,
@@ -44,7 +44,7 @@ impl Subject {
         fs::write(self.store.dir().join(file), text).unwrap();
     }
 
-    fn pointer(&self) -> Result<Pointer, StoreError> {
+    fn pointer(&self) -> Result<RolloutState, StoreError> {
         now(self.store.pointer(Consistency::Strong, soon()))
     }
 
@@ -56,7 +56,7 @@ impl Subject {
     fn advance(&self, times: u64) {
         for _ in 0..times {
             let (next, change) = next(&self.pointer().unwrap());
-            now(self.store.advance(&next, &change, soon())).unwrap();
+            now(self.store.compare_and_set(&next, &change, soon())).unwrap();
         }
     }
 }
@@ -65,9 +65,9 @@ fn release(number: u64) -> ReleaseId {
     format!("{number:016x}").parse().unwrap()
 }
 
-fn next(pointer: &Pointer) -> (Pointer, Change) {
+fn next(pointer: &RolloutState) -> (RolloutState, Change) {
     let generation = pointer.generation + 1;
-    let next = Pointer { generation, active: Some(release(generation)), ..Pointer::default() };
+    let next = RolloutState { generation, active: Some(release(generation)), ..RolloutState::default() };
     let change = pointer.change(&next, Action::Activate, Timestamp::now(), "me".to_owned(), None);
     (next, change)
 }
@@ -96,8 +96,8 @@ fn its_files_are_those_that_are_documented() {
     now(store.put_artifact(b"abc", soon())).unwrap();
     let halt = Halt { run: 7, release: release(1), at: Timestamp(1), host: "host".to_owned(), reason: "it".to_owned() };
     now(store.halt(&halt, soon())).unwrap();
-    now(store.count(7, Tally::default(), soon())).unwrap();
-    let report = Report { at: Timestamp::now(), host: "host".to_owned(), failure: None };
+    now(store.count(7, CanaryCounts::default(), soon())).unwrap();
+    let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: None };
     now(store.report(&release(1), &report, soon())).unwrap();
     store.record_deployed(&app()).unwrap();
 
@@ -164,7 +164,7 @@ fn old_reports_are_forgotten() {
     let store = subject.store();
     let days = |days: u64| Timestamp(Timestamp::now().millis() - days * 24 * 3_600_000);
     for (number, at) in [(1, days(31)), (2, days(29))] {
-        let report = Report { at, host: "host".to_owned(), failure: None };
+        let report = LoadReport { at, host: "host".to_owned(), failure: None };
         now(store.report(&release(number), &report, soon())).unwrap();
     }
     assert!(now(store.reports(soon())).unwrap().keys().eq([&release(2)]));

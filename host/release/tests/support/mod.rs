@@ -14,7 +14,7 @@ use tidegate_app::keys::Key;
 use tidegate_app::{App, Keys};
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::document::{ArtifactRecord, Component, Document, FORMAT, Provenance};
+use tidegate_release::manifest::{ArtifactRecord, Component, FORMAT, Provenance, ReleaseManifest};
 use tidegate_release::{Digest, SigningKey};
 
 pub(crate) const ENGINE: &str = "wasmtime-48.0.2/3f1c";
@@ -48,7 +48,7 @@ pub(crate) fn artifact(component: &str, target: &str, version: &str) -> Vec<u8> 
 }
 
 /// A release of [`app`] for two targets.
-pub(crate) fn document(version: &str) -> Document {
+pub(crate) fn document(version: &str) -> ReleaseManifest {
     let targets = [(TARGET, CPU), ("aarch64-unknown-linux-gnu", "neoverse-n1")];
     let component = |name: &str| {
         let record = |target: &str| {
@@ -58,7 +58,7 @@ pub(crate) fn document(version: &str) -> Document {
         let artifacts = targets.iter().map(|(target, _)| ((*target).to_owned(), record(target))).collect();
         Component { digest: Digest::of(format!("{name} {version}").as_bytes()), artifacts }
     };
-    Document {
+    ReleaseManifest {
         format: FORMAT,
         components: app().components.iter().map(|name| (name.clone(), component(name))).collect(),
         app: app(),

@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tidegate_ports::Deadline;
-use tidegate_release::pointer::Canary;
-use tidegate_release::store::{HostStore, Tally};
+use tidegate_release::rollout::Canary;
+use tidegate_release::store::{CanaryCounts, HostStore};
 
 use super::Track;
 use crate::dispatch::{Fault, Outcome};
@@ -22,9 +22,9 @@ struct State {
     /// The run that is counted.
     run: u64,
     /// What is not in the sum yet.
-    pending: Tally,
+    pending: CanaryCounts,
     /// What this host has counted in all.
-    own: Tally,
+    own: CanaryCounts,
     /// Whether the sum was above the budget.
     spent: bool,
     flushed: Option<(Instant, SystemTime)>,
@@ -38,7 +38,7 @@ impl Budget {
         if !of_canary {
             return false;
         }
-        let mut one = Tally { events: 1, ..Tally::default() };
+        let mut one = CanaryCounts { events: 1, ..CanaryCounts::default() };
         match outcome.fault {
             Some(Fault::Trap) => one.traps = 1,
             Some(Fault::Timeout) => one.timeouts = 1,

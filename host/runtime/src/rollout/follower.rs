@@ -13,9 +13,9 @@ use std::time::Duration;
 use tidegate_app::App;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::load::Terms;
-use tidegate_release::pointer::{Canary, Halt};
-use tidegate_release::store::{Consistency, HostStore, Report, StoreError};
+use tidegate_release::rollout::{Canary, Halt};
+use tidegate_release::store::{Consistency, HostStore, LoadReport, StoreError};
+use tidegate_release::verify::HostProfile;
 use tidegate_release::{Release, ReleaseId, TrustedKeys};
 use tokio::task::JoinHandle;
 
@@ -44,9 +44,9 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a host of this binary believes and runs: releases that one of these `keys` signed, of the app that it was deployed
 /// with, for its own engine and CPU. None on a machine that no release is compiled for.
 #[must_use]
-pub fn host_profile(keys: TrustedKeys, app: App) -> Option<Terms> {
+pub fn host_profile(keys: TrustedKeys, app: App) -> Option<HostProfile> {
     let target = engine::target()?;
-    Some(Terms {
+    Some(HostProfile {
         keys,
         engine: engine::id(),
         target: target.to_owned(),
@@ -63,7 +63,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct FollowOptions {
     /// What it believes and runs.
-    pub terms: Terms,
+    pub terms: HostProfile,
     /// How it calls itself in the status.
     pub host: String,
     /// How old a reading may be before the next event renews it.
@@ -83,7 +83,7 @@ pub struct Follower {
     /// What is left to be done after an event.
     pending: Mutex<Option<Pending>>,
     /// What is to be reported.
-    reports: Mutex<Vec<(ReleaseId, Report)>>,
+    reports: Mutex<Vec<(ReleaseId, LoadReport)>>,
     /// Held while another release is made to run: one at a time.
     candidates: tokio::sync::Mutex<Candidates>,
     budget: Budget,
@@ -342,7 +342,7 @@ impl Follower {
         }
         match &canary {
             Some(canary) if before.1.as_ref() != Some(canary) => {
-                tracing::info!(release = %canary.release, "a canary takes {} of the connections", canary.share);
+                tracing::info!(release = %canary.release, "a canary takes {} of the connections", canary.weight);
             }
             None if before.1.is_some() => tracing::info!(release = %stable, "the canary has ended"),
             _ => {}

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::load::load;
-use tidegate_release::store::{MAX_REASON_BYTES, Report};
+use tidegate_release::store::{LoadReport, MAX_REASON_BYTES};
+use tidegate_release::verify::load;
 use tidegate_release::{Release, ReleaseId};
 
 use super::LinkedRelease;
@@ -91,12 +91,12 @@ async fn link_off_the_executor(host: Arc<crate::Host>, release: Release) -> Resu
 }
 
 /// What a host says of a release.
-pub(super) fn report(host: &str, failure: Option<String>) -> Report {
+pub(super) fn report(host: &str, failure: Option<String>) -> LoadReport {
     let failure = failure.map(|mut reason| {
         reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
         reason
     });
-    Report { at: Timestamp::now(), host: host.to_owned(), failure }
+    LoadReport { at: Timestamp::now(), host: host.to_owned(), failure }
 }
 
 #[cfg(test)]

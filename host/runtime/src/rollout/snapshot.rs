@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use tidegate_release::ReleaseId;
-use tidegate_release::pointer::{Canary, Halt, Pointer};
+use tidegate_release::rollout::{Canary, Halt, RolloutState};
 
 /// What was read at one time.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
-    pub(super) pointer: Pointer,
+    pub(super) pointer: RolloutState,
     /// Why its canary was halted.
     pub(super) halt: Option<Halt>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidegate_event::ConnectionId;
 use tidegate_release::ReleaseId;
-use tidegate_release::pointer::Canary;
+use tidegate_release::rollout::Canary;
 
 use crate::routes::Routes;
 

@@ -15,11 +15,11 @@ use tidegate_app::{Grants, Limits};
 use tidegate_compile::Target;
 use tidegate_event::{ConnectionId, Timestamp};
 use tidegate_ports::Deadline;
-use tidegate_release::document::Provenance;
-use tidegate_release::folder_store::FolderStore;
-use tidegate_release::pointer::{Action, Canary, MoveError, Pointer, Share};
+use tidegate_release::manifest::Provenance;
 use tidegate_release::prune::{self, Rules};
-use tidegate_release::publish::{Compiled, Content, publish, verify_complete};
+use tidegate_release::publish::{BuiltComponent, BuiltRelease, publish, verify_complete};
+use tidegate_release::rollout::{Action, Canary, RolloutError, RolloutState, TrafficWeight};
+use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases as _, Status as _};
 use tidegate_release::{Digest, Envelope, Release, ReleaseId, SigningKey, TrustedKeys};
 use tidegate_runtime::{
@@ -82,7 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     published: BTreeSet<usize>,
     active: Option<usize>,
-    canary: Option<(usize, Share)>,
+    canary: Option<(usize, TrafficWeight)>,
     halted: bool,
     /// What was active before each release was activated or promoted for the last time.
     before: HashMap<usize, Option<usize>>,
@@ -109,7 +109,7 @@ impl Model {
     fn serving(&self, ids: &[ReleaseId], connection: &ConnectionId) -> Option<usize> {
         let (canary, share) = self.canary.filter(|_| !self.halted)?;
         let canary_id = &ids[canary];
-        tidegate_release::pointer::takes(canary_id, share, connection).then_some(canary)
+        tidegate_release::rollout::takes(canary_id, share, connection).then_some(canary)
     }
 
     /// What no prune may remove.
@@ -126,7 +126,7 @@ struct World {
     folder: tempfile::TempDir,
     store: Arc<FolderStore>,
     key: SigningKey,
-    contents: Vec<Content>,
+    contents: Vec<BuiltRelease>,
     ids: Vec<ReleaseId>,
     engine: Engine,
     deployed: Release,
@@ -146,13 +146,13 @@ fn deployed() -> App {
     app_of([("chat", route("echo", Grants::default(), true))])
 }
 
-fn content(app: App) -> Content {
+fn content(app: App) -> BuiltRelease {
     let target = Target::host().unwrap().triple().to_owned();
     let compiled = |name: &String| {
         let artifacts = BTreeMap::from([(target.clone(), std::fs::read(guests::artifact(name)).unwrap())]);
-        (name.clone(), Compiled { digest: Digest::of(&guests::wasm(name)), artifacts })
+        (name.clone(), BuiltComponent { digest: Digest::of(&guests::wasm(name)), artifacts })
     };
-    Content {
+    BuiltRelease {
         components: app.components.iter().map(compiled).collect(),
         app,
         engine: engine::id(),
@@ -167,7 +167,7 @@ fn soon() -> Deadline {
 }
 
 impl World {
-    async fn new(engine: Engine, contents: Vec<Content>) -> Self {
+    async fn new(engine: Engine, contents: Vec<BuiltRelease>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(FolderStore::open(folder.path()).unwrap());
         let key = SigningKey::generate().unwrap();
@@ -194,12 +194,12 @@ impl World {
                 std::fs::write(half, b"{\"payloadType\":").unwrap();
             }
             Step::Activate(number) => self.activate(*number).await,
-            Step::Canary(number, share) => self.canary(*number, Share::new(*share).unwrap()).await,
+            Step::Canary(number, share) => self.canary(*number, TrafficWeight::new(*share).unwrap()).await,
             Step::Promote => self.promote().await,
             Step::Rollback => self.rollback().await,
             Step::Halt(number) => {
                 if self.model.canary.is_none() {
-                    self.canary(*number, Share::ALL).await;
+                    self.canary(*number, TrafficWeight::ALL).await;
                 }
                 self.halt().await;
             }
@@ -213,8 +213,11 @@ impl World {
             }
             Step::BrokenMove(number) => {
                 let old = self.pointer().await;
-                let next =
-                    Pointer { generation: old.generation + 1, active: Some(self.ids[*number].clone()), ..old.clone() };
+                let next = RolloutState {
+                    generation: old.generation + 1,
+                    active: Some(self.ids[*number].clone()),
+                    ..old.clone()
+                };
                 let change = old.change(&next, Action::Activate, Timestamp(1), "crashed".to_owned(), None);
                 let path = self.folder.path().join(format!("history/{:020}.json", next.generation));
                 std::fs::write(path, serde_json::to_vec(&change).unwrap()).unwrap();
@@ -222,13 +225,13 @@ impl World {
         }
     }
 
-    async fn pointer(&self) -> Pointer {
+    async fn pointer(&self) -> RolloutState {
         self.store.pointer(Consistency::Strong, soon()).await.unwrap()
     }
 
-    async fn advance(&self, next: &Pointer, action: Action) {
+    async fn advance(&self, next: &RolloutState, action: Action) {
         let change = self.pointer().await.change(next, action, Timestamp::now(), "test".to_owned(), None);
-        self.store.advance(next, &change, soon()).await.unwrap();
+        self.store.compare_and_set(next, &change, soon()).await.unwrap();
     }
 
     /// Whether a release could be activated: as the command line makes sure.
@@ -250,13 +253,13 @@ impl World {
                 self.model.halted = false;
             }
             Err(error) => {
-                assert_eq!(error, MoveError::Active(self.ids[number].clone()));
+                assert_eq!(error, RolloutError::Active(self.ids[number].clone()));
                 assert_eq!((self.model.active, self.model.canary), (Some(number), None));
             }
         }
     }
 
-    async fn canary(&mut self, number: usize, share: Share) {
+    async fn canary(&mut self, number: usize, share: TrafficWeight) {
         if !self.model.published.contains(&number) {
             return;
         }
@@ -270,15 +273,15 @@ impl World {
                 self.model.changed(self.model.active);
                 self.model.halted &= same;
             }
-            Err(MoveError::Halted { .. }) => assert!(self.model.halted && same),
+            Err(RolloutError::Halted { .. }) => assert!(self.model.halted && same),
             Err(error) => {
-                assert_eq!(error, MoveError::Active(self.ids[number].clone()));
+                assert_eq!(error, RolloutError::Active(self.ids[number].clone()));
                 assert_eq!(self.model.active, Some(number));
             }
         }
     }
 
-    async fn halted(&self, pointer: &Pointer) -> Option<tidegate_release::pointer::Halt> {
+    async fn halted(&self, pointer: &RolloutState) -> Option<tidegate_release::rollout::Halt> {
         let run = pointer.canary.as_ref()?.run;
         let halt = self.store.halted(run, soon()).await.unwrap();
         assert_eq!(halt.is_some(), self.model.halted);
@@ -293,8 +296,8 @@ impl World {
                 self.advance(&next, Action::Promote).await;
                 self.model.activate(canary);
             }
-            (Err(MoveError::NoCanary), None) => {}
-            (Err(MoveError::Halted { .. }), Some(_)) => assert!(self.model.halted),
+            (Err(RolloutError::NoCanary), None) => {}
+            (Err(RolloutError::Halted { .. }), Some(_)) => assert!(self.model.halted),
             (moved, canary) => panic!("{moved:?} {canary:?}"),
         }
     }
@@ -314,7 +317,7 @@ impl World {
                 self.model.changed(back);
                 self.model.active = back;
             }
-            (Err(MoveError::NothingActive), None, None) => {}
+            (Err(RolloutError::NothingActive), None, None) => {}
             (moved, canary, active) => panic!("{moved:?} {canary:?} {active:?}"),
         }
     }
@@ -398,7 +401,7 @@ fn start(engine: &Engine, store: &Arc<FolderStore>, key: &SigningKey, deployed: 
     (fixture, follower)
 }
 
-fn run(executor: &tokio::runtime::Runtime, engine: &Engine, contents: &[Content], steps: &[Step]) {
+fn run(executor: &tokio::runtime::Runtime, engine: &Engine, contents: &[BuiltRelease], steps: &[Step]) {
     executor.block_on(async {
         let mut world = World::new(engine.clone(), contents.to_vec()).await;
         for step in steps {

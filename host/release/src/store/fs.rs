@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::folder::ARTIFACT_EXTENSION;
-use crate::release::ReleaseId;
+use crate::id::ReleaseId;
 use crate::store::{Result, StoreError};
 use tidegate_app::App;
 

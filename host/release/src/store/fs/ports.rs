@@ -15,18 +15,18 @@ use super::files::{self, Kind, Lock};
 use crate::digest::Digest;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::folder::ARTIFACT_EXTENSION;
-use crate::pointer::{Change, Halt, Pointer};
-use crate::release::ReleaseId;
+use crate::id::ReleaseId;
+use crate::rollout::{Change, Halt, RolloutState};
 use crate::store::{
-    Activate, Consistency, Failure, MAX_REASON_BYTES, Publish, Releases, Report, Reported, Result, STATUS_DAYS, Status,
-    StoreError, Stored, Tally,
+    Activate, CanaryCounts, Consistency, Failure, LoadReport, LoadSummary, MAX_REASON_BYTES, Publish, Releases, Result,
+    STATUS_DAYS, Status, StoreError, Stored,
 };
 
 const STATUS_TIME: Duration = Duration::from_secs(STATUS_DAYS as u64 * 24 * 3_600);
 
 #[async_trait]
 impl Releases for FolderStore {
-    async fn pointer(&self, _: Consistency, _: Deadline) -> Result<Pointer> {
+    async fn pointer(&self, _: Consistency, _: Deadline) -> Result<RolloutState> {
         self.current()
     }
 
@@ -69,7 +69,7 @@ impl Publish for FolderStore {
 
 #[async_trait]
 impl Activate for FolderStore {
-    async fn advance(&self, next: &Pointer, change: &Change, deadline: Deadline) -> Result<()> {
+    async fn compare_and_set(&self, next: &RolloutState, change: &Change, deadline: Deadline) -> Result<()> {
         let _lock = Lock::take(&self.dir, deadline)?;
         let (current, generation) = (self.current()?.generation, next.generation);
         if current.checked_add(1) != Some(generation) {
@@ -131,21 +131,21 @@ impl Status for FolderStore {
         self.halted(halt.run, deadline).await.map(|first| first.unwrap_or_else(|| halt.clone()))
     }
 
-    async fn count(&self, run: u64, tally: Tally, deadline: Deadline) -> Result<Tally> {
+    async fn count(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
         let _lock = Lock::take(&self.dir, deadline)?;
         let sum = self.tally(run, deadline).await?.plus(tally);
         files::replace(&self.tally_path(run), &files::json(&sum))?;
         Ok(sum)
     }
 
-    async fn tally(&self, run: u64, _: Deadline) -> Result<Tally> {
+    async fn tally(&self, run: u64, _: Deadline) -> Result<CanaryCounts> {
         self.document(&Kind::TALLY, &self.tally_path(run)).map(Option::unwrap_or_default)
     }
 
-    async fn report(&self, release: &ReleaseId, report: &Report, deadline: Deadline) -> Result<()> {
+    async fn report(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
         let path = self.report_path(release);
         let _lock = Lock::take(&self.dir, deadline)?;
-        let mut reported: Reported = self.document(&Kind::REPORTED, &path)?.unwrap_or_default();
+        let mut reported: LoadSummary = self.document(&Kind::REPORTED, &path)?.unwrap_or_default();
         reported.at = report.at;
         match &report.failure {
             None => reported.loaded = reported.loaded.saturating_add(1),
@@ -158,10 +158,10 @@ impl Status for FolderStore {
         files::replace(&path, &files::json(&reported))
     }
 
-    async fn reports(&self, _: Deadline) -> Result<BTreeMap<ReleaseId, Reported>> {
+    async fn reports(&self, _: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>> {
         let (mut reports, now) = (BTreeMap::new(), Timestamp::now());
         for release in self.files(&self.reports_dir(), "json")?.into_keys() {
-            let reported: Option<Reported> = self.document(&Kind::REPORTED, &self.report_path(&release))?;
+            let reported: Option<LoadSummary> = self.document(&Kind::REPORTED, &self.report_path(&release))?;
             if let Some(reported) = reported.filter(|it| it.at.saturating_add(STATUS_TIME) > now) {
                 reports.insert(release, reported);
             }
@@ -171,7 +171,7 @@ impl Status for FolderStore {
 }
 
 impl FolderStore {
-    fn current(&self) -> Result<Pointer> {
+    fn current(&self) -> Result<RolloutState> {
         self.document(&Kind::POINTER, &self.pointer_path()).map(Option::unwrap_or_default)
     }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tidegate_ports::Deadline;
 
+use crate::artifact::{Artifact, Release};
 use crate::digest::Digest;
-use crate::document::{ArtifactRecord, Document};
 use crate::envelope::{Envelope, VerifyError};
+use crate::id::ReleaseId;
 use crate::keys::TrustedKeys;
-use crate::release::{Artifact, Release, ReleaseId};
+use crate::manifest::{ArtifactRecord, ReleaseManifest};
 use crate::store::{Releases, StoreError};
 use tidegate_app::App;
 
@@ -37,7 +38,7 @@ impl std::fmt::Debug for VerifiedArtifact {
 
 /// What a host believes and runs.
 #[derive(Debug, Clone)]
-pub struct Terms {
+pub struct HostProfile {
     /// The keys that its stage trusts.
     pub keys: TrustedKeys,
     /// Its engine.
@@ -108,7 +109,7 @@ pub enum LoadError {
 pub async fn load(
     store: &(impl Releases + ?Sized),
     id: &ReleaseId,
-    terms: &Terms,
+    terms: &HostProfile,
     select: impl Fn(&mut App),
     deadline: Deadline,
 ) -> Result<Release, LoadError> {
@@ -135,7 +136,7 @@ async fn fetch(
     store: &(impl Releases + ?Sized),
     component: &str,
     record: Option<ArtifactRecord>,
-    terms: &Terms,
+    terms: &HostProfile,
     deadline: Deadline,
 ) -> Result<Artifact, LoadError> {
     // Every component has an artifact for each target of its release, and this is one of them.
@@ -149,7 +150,7 @@ async fn fetch(
     Ok(Artifact::Verified(VerifiedArtifact(bytes.into())))
 }
 
-fn compatible(document: &Document, terms: &Terms) -> Result<(), LoadError> {
+fn compatible(document: &ReleaseManifest, terms: &HostProfile) -> Result<(), LoadError> {
     if document.app.name != terms.app.name {
         return Err(LoadError::OtherApp { found: document.app.name.clone(), wanted: terms.app.name.clone() });
     }

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tidegate_event::{ConnectionId, Timestamp};
 
-use crate::release::ReleaseId;
+use crate::id::ReleaseId;
 
 /// Which releases run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Pointer {
+pub struct RolloutState {
     /// How often it was moved: 0 before anything was activated.
     pub generation: u64,
     /// The release that is active; none leaves hosts on the one that they were deployed with.
@@ -35,7 +35,8 @@ pub struct Canary {
     /// The release.
     pub release: ReleaseId,
     /// The share of the connections.
-    pub share: Share,
+    #[serde(rename = "share")]
+    pub weight: TrafficWeight,
     /// How many failures it may have in all: one more halts it.
     pub error_budget: u64,
     /// The generation in which it began. Failures are counted under it, so that a canary that begins anew begins at zero.
@@ -45,12 +46,12 @@ pub struct Canary {
 /// A share of the connections, in hundredths of a percent: 0 to 10,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
-pub struct Share(u16);
+pub struct TrafficWeight(u16);
 
 /// A number that is no share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a percentage is from 0.01 to 100, in steps of 0.01")]
-pub struct ShareError;
+pub struct TrafficWeightError;
 
 /// That failures above its budget ended a canary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +114,7 @@ pub enum Action {
 /// Why the pointer cannot be moved so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum MoveError {
+pub enum RolloutError {
     /// Nothing would change.
     #[error("the release `{0}` is active already")]
     Active(ReleaseId),
@@ -147,7 +148,7 @@ pub enum MoveError {
     Pruned,
 }
 
-impl Share {
+impl TrafficWeight {
     /// All connections.
     pub const ALL: Self = Self(10_000);
 
@@ -155,8 +156,8 @@ impl Share {
     ///
     /// # Errors
     /// Below 1 and above 10,000.
-    pub fn new(hundredths: u16) -> Result<Self, ShareError> {
-        if (1..=10_000).contains(&hundredths) { Ok(Self(hundredths)) } else { Err(ShareError) }
+    pub fn new(hundredths: u16) -> Result<Self, TrafficWeightError> {
+        if (1..=10_000).contains(&hundredths) { Ok(Self(hundredths)) } else { Err(TrafficWeightError) }
     }
 
     /// In hundredths of a percent.
@@ -166,35 +167,35 @@ impl Share {
     }
 }
 
-impl TryFrom<u16> for Share {
-    type Error = ShareError;
+impl TryFrom<u16> for TrafficWeight {
+    type Error = TrafficWeightError;
 
-    fn try_from(hundredths: u16) -> Result<Self, ShareError> {
+    fn try_from(hundredths: u16) -> Result<Self, TrafficWeightError> {
         Self::new(hundredths)
     }
 }
 
-impl From<Share> for u16 {
-    fn from(share: Share) -> Self {
-        share.0
+impl From<TrafficWeight> for u16 {
+    fn from(weight: TrafficWeight) -> Self {
+        weight.0
     }
 }
 
-impl std::str::FromStr for Share {
-    type Err = ShareError;
+impl std::str::FromStr for TrafficWeight {
+    type Err = TrafficWeightError;
 
     /// From a percentage, such as `5` or `0.25`.
-    fn from_str(text: &str) -> Result<Self, ShareError> {
+    fn from_str(text: &str) -> Result<Self, TrafficWeightError> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         if whole.is_empty() || fraction.len() > 2 || !digits(whole) || !digits(fraction) {
-            return Err(ShareError);
+            return Err(TrafficWeightError);
         }
-        format!("{whole}{fraction:0<2}").parse().map_err(|_| ShareError).and_then(Self::new)
+        format!("{whole}{fraction:0<2}").parse().map_err(|_| TrafficWeightError).and_then(Self::new)
     }
 }
 
-impl std::fmt::Display for Share {
+impl std::fmt::Display for TrafficWeight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (whole, fraction) = (self.0 / 100, self.0 % 100);
         match fraction {
@@ -209,12 +210,12 @@ impl Canary {
     /// A larger share keeps the connections of a smaller one.
     #[must_use]
     pub fn takes(&self, connection: &ConnectionId) -> bool {
-        takes(&self.release, self.share, connection)
+        takes(&self.release, self.weight, connection)
     }
 
-    fn not_halted(&self, halt: Option<&Halt>) -> Result<(), MoveError> {
+    fn not_halted(&self, halt: Option<&Halt>) -> Result<(), RolloutError> {
         match halt.filter(|halt| halt.run == self.run) {
-            Some(halt) => Err(MoveError::Halted { release: self.release.clone(), reason: halt.reason.clone() }),
+            Some(halt) => Err(RolloutError::Halted { release: self.release.clone(), reason: halt.reason.clone() }),
             None => Ok(()),
         }
     }
@@ -222,23 +223,23 @@ impl Canary {
 
 /// The rule of DESIGN: the SHA-256 over the canary's id and the connection's, as a number, modulo 10,000.
 #[must_use]
-pub fn takes(canary: &ReleaseId, share: Share, connection: &ConnectionId) -> bool {
+pub fn takes(canary: &ReleaseId, weight: TrafficWeight, connection: &ConnectionId) -> bool {
     let mut hash = Sha256::new();
     hash.update(canary.as_str());
     hash.update(connection.as_str());
     // The number is big-endian: its remainder, digit by digit.
     let remainder = hash.finalize().iter().fold(0_u32, |rest, byte| (rest * 256 + u32::from(*byte)) % 10_000);
-    remainder < u32::from(share.0)
+    remainder < u32::from(weight.0)
 }
 
-impl Pointer {
+impl RolloutState {
     /// The pointer after `release` became active for every connection; a canary ends.
     ///
     /// # Errors
     /// When it is active already and there is no canary to end, or it is about to be removed.
-    pub fn activate(&self, release: &ReleaseId) -> Result<Self, MoveError> {
+    pub fn activate(&self, release: &ReleaseId) -> Result<Self, RolloutError> {
         if self.active.as_ref() == Some(release) && self.canary.is_none() {
-            return Err(MoveError::Active(release.clone()));
+            return Err(RolloutError::Active(release.clone()));
         }
         self.not_pruning(release)?;
         Ok(Self { active: Some(release.clone()), canary: None, ..self.next() })
@@ -253,28 +254,28 @@ impl Pointer {
     pub fn canary(
         &self,
         release: &ReleaseId,
-        share: Share,
+        weight: TrafficWeight,
         error_budget: u64,
         halt: Option<&Halt>,
         restart: bool,
-    ) -> Result<Self, MoveError> {
+    ) -> Result<Self, RolloutError> {
         if self.active.as_ref() == Some(release) {
-            return Err(MoveError::Active(release.clone()));
+            return Err(RolloutError::Active(release.clone()));
         }
         self.not_pruning(release)?;
         let next = self.next();
         let running = self.canary.as_ref().filter(|canary| canary.release == *release && !restart);
         running.map_or(Ok(()), |canary| canary.not_halted(halt))?;
         let run = running.map_or(next.generation, |canary| canary.run);
-        Ok(Self { canary: Some(Canary { release: release.clone(), share, error_budget, run }), ..next })
+        Ok(Self { canary: Some(Canary { release: release.clone(), weight, error_budget, run }), ..next })
     }
 
     /// The pointer after the canary became active.
     ///
     /// # Errors
     /// When there is none, or it was halted.
-    pub fn promote(&self, halt: Option<&Halt>) -> Result<Self, MoveError> {
-        let canary = self.canary.as_ref().ok_or(MoveError::NoCanary)?;
+    pub fn promote(&self, halt: Option<&Halt>) -> Result<Self, RolloutError> {
+        let canary = self.canary.as_ref().ok_or(RolloutError::NoCanary)?;
         canary.not_halted(halt)?;
         Ok(Self { active: Some(canary.release.clone()), canary: None, ..self.next() })
     }
@@ -285,16 +286,16 @@ impl Pointer {
     ///
     /// # Errors
     /// When nothing was active before, or that is about to be removed.
-    pub fn rollback(&self, history: &[Change]) -> Result<Self, MoveError> {
+    pub fn rollback(&self, history: &[Change]) -> Result<Self, RolloutError> {
         if self.canary.is_some() {
             return Ok(Self { canary: None, ..self.next() });
         }
-        let active = self.active.as_ref().ok_or(MoveError::NothingActive)?;
+        let active = self.active.as_ref().ok_or(RolloutError::NothingActive)?;
         let before = history
             .iter()
             .filter(|change| matches!(change.action, Action::Activate | Action::Promote))
             .find(|change| change.to.as_ref() == Some(active) && change.from.as_ref() != Some(active))
-            .ok_or_else(|| MoveError::NothingBefore(active.clone()))?;
+            .ok_or_else(|| RolloutError::NothingBefore(active.clone()))?;
         if let Some(release) = &before.from {
             self.not_pruning(release)?;
         }
@@ -305,9 +306,9 @@ impl Pointer {
     ///
     /// # Errors
     /// When others are being removed.
-    pub fn begin_prune(&self, releases: BTreeSet<ReleaseId>) -> Result<Self, MoveError> {
+    pub fn begin_prune(&self, releases: BTreeSet<ReleaseId>) -> Result<Self, RolloutError> {
         if !self.pruning.is_empty() {
-            return Err(MoveError::Pruned);
+            return Err(RolloutError::Pruned);
         }
         Ok(Self { pruning: releases, ..self.next() })
     }
@@ -342,14 +343,14 @@ impl Pointer {
         Self { generation: self.generation + 1, ..self.clone() }
     }
 
-    fn not_pruning(&self, release: &ReleaseId) -> Result<(), MoveError> {
+    fn not_pruning(&self, release: &ReleaseId) -> Result<(), RolloutError> {
         match self.pruning.contains(release) {
-            true => Err(MoveError::Pruning(release.clone())),
+            true => Err(RolloutError::Pruning(release.clone())),
             false => Ok(()),
         }
     }
 }
 
 #[cfg(test)]
-#[path = "pointer/tests.rs"]
+#[path = "rollout/tests.rs"]
 mod tests;

@@ -4,19 +4,19 @@ fn release(number: u64) -> ReleaseId {
     format!("{number:016x}").parse().unwrap()
 }
 
-fn share(text: &str) -> Share {
+fn weight(text: &str) -> TrafficWeight {
     text.parse().unwrap()
 }
 
 /// A pointer with the history that led to it.
 #[derive(Default)]
 struct Moves {
-    pointer: Pointer,
+    pointer: RolloutState,
     history: Vec<Change>,
 }
 
 impl Moves {
-    fn make(&mut self, action: Action, make: impl FnOnce(&Self) -> Result<Pointer, MoveError>) {
+    fn make(&mut self, action: Action, make: impl FnOnce(&Self) -> Result<RolloutState, RolloutError>) {
         let next = make(self).unwrap();
         let change = self.pointer.change(&next, action, Timestamp(next.generation), "me".to_owned(), None);
         self.history.insert(0, change);
@@ -28,7 +28,7 @@ impl Moves {
     }
 
     fn canary(&mut self, number: u64) {
-        self.make(Action::Canary, |it| it.pointer.canary(&release(number), share("5"), 10, None, false));
+        self.make(Action::Canary, |it| it.pointer.canary(&release(number), weight("5"), 10, None, false));
     }
 
     fn promote(&mut self) {
@@ -56,7 +56,7 @@ fn a_pointer_has_the_form_that_is_documented() {
     moves.canary(2);
     let json = r#"{"generation":2,"active":"0000000000000001","canary":{"release":"0000000000000002","share":500,"error-budget":10,"run":2}}"#;
     assert_eq!(serde_json::to_string(&moves.pointer).unwrap(), json);
-    assert_eq!(serde_json::from_str::<Pointer>(json).unwrap(), moves.pointer);
+    assert_eq!(serde_json::from_str::<RolloutState>(json).unwrap(), moves.pointer);
     let change = r#"{"generation":2,"at":2,"who":"me","action":"canary","from":"0000000000000001","to":"0000000000000001","canary":{"release":"0000000000000002","share":500,"error-budget":10,"run":2}}"#;
     assert_eq!(serde_json::to_string(&moves.history[0]).unwrap(), change);
     for wrong in [
@@ -67,7 +67,7 @@ fn a_pointer_has_the_form_that_is_documented() {
         &json.replace("500", "10001"),
         &json.replace("500", "5.5"),
     ] {
-        assert!(serde_json::from_str::<Pointer>(wrong).is_err(), "{wrong}");
+        assert!(serde_json::from_str::<RolloutState>(wrong).is_err(), "{wrong}");
     }
 }
 
@@ -75,11 +75,11 @@ fn a_pointer_has_the_form_that_is_documented() {
 fn a_release_is_activated() {
     let mut moves = Moves::default();
     moves.activate(1);
-    assert_eq!(moves.pointer, Pointer { generation: 1, active: Some(release(1)), ..Pointer::default() });
-    assert_eq!(moves.pointer.activate(&release(1)), Err(MoveError::Active(release(1))));
+    assert_eq!(moves.pointer, RolloutState { generation: 1, active: Some(release(1)), ..RolloutState::default() });
+    assert_eq!(moves.pointer.activate(&release(1)), Err(RolloutError::Active(release(1))));
     // A canary ends, whichever release is activated.
     moves.canary(2);
-    let ended = |active| Ok(Pointer { generation: 3, active: Some(release(active)), ..Pointer::default() });
+    let ended = |active| Ok(RolloutState { generation: 3, active: Some(release(active)), ..RolloutState::default() });
     for active in [1, 2, 3] {
         assert_eq!(moves.pointer.activate(&release(active)), ended(active));
     }
@@ -90,18 +90,19 @@ fn a_canary_begins_and_changes_its_share() {
     let mut moves = Moves::default();
     // Beside the release that hosts were deployed with.
     moves.canary(2);
-    let canary = |text, error_budget, run| Some(Canary { release: release(2), share: share(text), error_budget, run });
-    assert_eq!(moves.pointer, Pointer { generation: 1, canary: canary("5", 10, 1), ..Pointer::default() });
+    let canary =
+        |text, error_budget, run| Some(Canary { release: release(2), weight: weight(text), error_budget, run });
+    assert_eq!(moves.pointer, RolloutState { generation: 1, canary: canary("5", 10, 1), ..RolloutState::default() });
     // The same run goes on counting.
-    let pointer = moves.pointer.canary(&release(2), share("50"), 20, None, false).unwrap();
+    let pointer = moves.pointer.canary(&release(2), weight("50"), 20, None, false).unwrap();
     assert_eq!((pointer.generation, &pointer.canary), (2, &canary("50", 20, 1)));
-    let pointer = pointer.canary(&release(2), share("50"), 20, None, true).unwrap();
+    let pointer = pointer.canary(&release(2), weight("50"), 20, None, true).unwrap();
     assert_eq!((pointer.generation, &pointer.canary), (3, &canary("50", 20, 3)));
-    let other = pointer.canary(&release(3), share("1"), 0, None, false).unwrap();
-    assert_eq!(other.canary, Some(Canary { release: release(3), share: share("1"), error_budget: 0, run: 4 }));
+    let other = pointer.canary(&release(3), weight("1"), 0, None, false).unwrap();
+    assert_eq!(other.canary, Some(Canary { release: release(3), weight: weight("1"), error_budget: 0, run: 4 }));
     moves.activate(1);
-    let refused = moves.pointer.canary(&release(1), share("5"), 10, None, false);
-    assert_eq!(refused, Err(MoveError::Active(release(1))));
+    let refused = moves.pointer.canary(&release(1), weight("5"), 10, None, false);
+    assert_eq!(refused, Err(RolloutError::Active(release(1))));
 }
 
 #[test]
@@ -109,8 +110,8 @@ fn a_halted_canary_goes_no_further() {
     let mut moves = Moves::default();
     moves.activate(1);
     moves.canary(2);
-    let halted = || MoveError::Halted { release: release(2), reason: "11 failures".to_owned() };
-    let again = |halt: &Halt, restart| moves.pointer.canary(&release(2), share("50"), 10, Some(halt), restart);
+    let halted = || RolloutError::Halted { release: release(2), reason: "11 failures".to_owned() };
+    let again = |halt: &Halt, restart| moves.pointer.canary(&release(2), weight("50"), 10, Some(halt), restart);
     assert_eq!(again(&halt(2), false), Err(halted()));
     assert_eq!(moves.pointer.promote(Some(&halt(2))), Err(halted()));
     // Another run's halt is not this one's.
@@ -119,7 +120,7 @@ fn a_halted_canary_goes_no_further() {
     // What helps: to begin anew, another canary, and back.
     assert_eq!(again(&halt(2), true).unwrap().canary.unwrap().run, 3);
     assert_eq!(
-        moves.pointer.canary(&release(3), share("5"), 10, Some(&halt(2)), false).unwrap().canary.unwrap().run,
+        moves.pointer.canary(&release(3), weight("5"), 10, Some(&halt(2)), false).unwrap().canary.unwrap().run,
         3
     );
     assert_eq!(moves.pointer.rollback(&moves.history).unwrap().canary, None);
@@ -132,11 +133,11 @@ fn a_halted_canary_goes_no_further() {
 #[test]
 fn a_canary_is_promoted() {
     let mut moves = Moves::default();
-    assert_eq!(moves.pointer.promote(None), Err(MoveError::NoCanary));
+    assert_eq!(moves.pointer.promote(None), Err(RolloutError::NoCanary));
     moves.activate(1);
     moves.canary(2);
     moves.promote();
-    assert_eq!(moves.pointer, Pointer { generation: 3, active: Some(release(2)), ..Pointer::default() });
+    assert_eq!(moves.pointer, RolloutState { generation: 3, active: Some(release(2)), ..RolloutState::default() });
     let change = &moves.history[0];
     assert_eq!((&change.from, &change.to, &change.canary), (&Some(release(1)), &Some(release(2)), &None));
 }
@@ -144,7 +145,7 @@ fn a_canary_is_promoted() {
 #[test]
 fn each_rollback_goes_a_step_further_back() {
     let mut moves = Moves::default();
-    assert_eq!(moves.pointer.rollback(&[]), Err(MoveError::NothingActive));
+    assert_eq!(moves.pointer.rollback(&[]), Err(RolloutError::NothingActive));
     for number in [1, 2, 3] {
         moves.activate(number);
     }
@@ -158,7 +159,7 @@ fn each_rollback_goes_a_step_further_back() {
     // Before the first was the one that hosts were deployed with.
     moves.rollback();
     assert_eq!(moves.active(), None);
-    assert_eq!(moves.pointer.rollback(&moves.history), Err(MoveError::NothingActive));
+    assert_eq!(moves.pointer.rollback(&moves.history), Err(RolloutError::NothingActive));
     assert_eq!(moves.pointer.generation, 11);
 }
 
@@ -184,7 +185,7 @@ fn a_rollback_after_another_way_goes_that_way_back() {
     moves.rollback();
     assert_eq!(moves.active(), Some(1));
     let forgotten = moves.pointer.rollback(&moves.history[..1]);
-    assert_eq!(forgotten, Err(MoveError::NothingBefore(release(1))));
+    assert_eq!(forgotten, Err(RolloutError::NothingBefore(release(1))));
 }
 
 #[test]
@@ -193,11 +194,11 @@ fn what_is_being_pruned_is_not_run() {
     moves.activate(1);
     moves.activate(2);
     moves.make(Action::Prune, |it| it.pointer.begin_prune([release(1), release(3)].into()));
-    let pruning = |number| Err(MoveError::Pruning(release(number)));
+    let pruning = |number| Err(RolloutError::Pruning(release(number)));
     assert_eq!(moves.pointer.activate(&release(3)), pruning(3));
-    assert_eq!(moves.pointer.canary(&release(3), share("5"), 10, None, false), pruning(3));
+    assert_eq!(moves.pointer.canary(&release(3), weight("5"), 10, None, false), pruning(3));
     assert_eq!(moves.pointer.rollback(&moves.history), pruning(1));
-    assert_eq!(moves.pointer.begin_prune([release(4)].into()), Err(MoveError::Pruned));
+    assert_eq!(moves.pointer.begin_prune([release(4)].into()), Err(RolloutError::Pruned));
     // Other moves go on meanwhile, and do not end it.
     moves.activate(4);
     assert_eq!(moves.pointer.pruning, [release(1), release(3)].into());
@@ -228,9 +229,9 @@ fn a_share_is_a_percentage() {
         ("007", 700, "7 %"),
         ("5.", 500, "5 %"),
     ] {
-        assert_eq!(share(text).hundredths(), hundredths, "{text}");
-        assert_eq!(share(text).to_string(), shown);
-        assert_eq!(Share::new(hundredths), Ok(share(text)));
+        assert_eq!(weight(text).hundredths(), hundredths, "{text}");
+        assert_eq!(weight(text).to_string(), shown);
+        assert_eq!(TrafficWeight::new(hundredths), Ok(weight(text)));
     }
     for wrong in [
         "",
@@ -255,9 +256,9 @@ fn a_share_is_a_percentage() {
         "99999999999999999999",
         "1.2.3",
     ] {
-        assert_eq!(wrong.parse::<Share>(), Err(ShareError), "{wrong}");
+        assert_eq!(wrong.parse::<TrafficWeight>(), Err(TrafficWeightError), "{wrong}");
     }
-    assert_eq!(Share::new(10_001), Err(ShareError));
+    assert_eq!(TrafficWeight::new(10_001), Err(TrafficWeightError));
 }
 
 /// Remainders that were made with Python: `int(sha256((release + connection).encode()).hexdigest(), 16) % 10_000`.
@@ -273,9 +274,9 @@ fn the_canary_s_connections_are_those_of_the_rule() {
     ] {
         let (canary, connection) = (release.parse().unwrap(), ConnectionId::new(connection).unwrap());
         for hundredths in [1, remainder, remainder + 1, 10_000] {
-            let Ok(share) = Share::new(hundredths) else { continue };
+            let Ok(weight) = TrafficWeight::new(hundredths) else { continue };
             let expected = remainder < hundredths;
-            assert_eq!(takes(&canary, share, &connection), expected, "{canary} {connection} {share}");
+            assert_eq!(takes(&canary, weight, &connection), expected, "{canary} {connection} {weight}");
         }
     }
 }
@@ -283,24 +284,24 @@ fn the_canary_s_connections_are_those_of_the_rule() {
 #[test]
 fn a_larger_share_keeps_the_connections_of_a_smaller_one() {
     let connections: Vec<_> = (0..10_000).map(|id| ConnectionId::new(format!("connection {id}")).unwrap()).collect();
-    let taken = |release: ReleaseId, share| -> Vec<_> {
-        let canary = Canary { release, share, error_budget: 0, run: 1 };
+    let taken = |release: ReleaseId, weight| -> Vec<_> {
+        let canary = Canary { release, weight, error_budget: 0, run: 1 };
         connections.iter().map(|connection| canary.takes(connection)).collect()
     };
     let mut before = vec![false; connections.len()];
     for text in ["0.01", "0.5", "5", "25", "50", "99.99", "100"] {
-        let now = taken(release(1), share(text));
+        let now = taken(release(1), weight(text));
         assert!(before.iter().zip(&now).all(|(before, now)| !before || *now), "{text} %");
         // Five standard deviations of a binomial distribution, which these fixed ids are well within.
         let (count, part) =
-            (now.iter().filter(|taken| **taken).count() as f64, f64::from(share(text).hundredths()) / 1e4);
+            (now.iter().filter(|taken| **taken).count() as f64, f64::from(weight(text).hundredths()) / 1e4);
         let tolerance = 5.0 * (1e4 * part * (1.0 - part)).sqrt();
         assert!((count - 1e4 * part).abs() <= tolerance, "{count} of 10,000 at {text} %");
         before = now;
     }
     assert!(before.iter().all(|taken| *taken));
     // Another canary takes others, so that no connection is always among the first.
-    let (one, other) = (taken(release(1), share("10")), taken(release(2), share("10")));
+    let (one, other) = (taken(release(1), weight("10")), taken(release(2), weight("10")));
     let both = one.iter().zip(&other).filter(|(one, other)| **one && **other).count();
     assert!((50..200).contains(&both), "{both} of about 100");
 }

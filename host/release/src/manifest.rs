@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_event::Timestamp;
 
 use crate::digest::Digest;
-use crate::release::ReleaseId;
+use crate::id::ReleaseId;
 use tidegate_app::App;
 
 /// The version of this form. A host refuses one that it does not know.
@@ -15,7 +15,7 @@ pub const FORMAT: u32 = 1;
 /// A published release: what it is made of, what hosts load, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Document {
+pub struct ReleaseManifest {
     /// [`FORMAT`].
     pub format: u32,
     /// The app: routes with their grants and limits, and the names of configuration values in the grants.
@@ -65,7 +65,7 @@ pub struct Provenance {
     pub tidegate: String,
 }
 
-impl Document {
+impl ReleaseManifest {
     /// The content's address.
     #[must_use]
     pub fn id(&self) -> ReleaseId {

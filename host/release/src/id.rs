@@ -1,21 +1,19 @@
-//! An app with its artifacts, as the router uses it.
+//! The id of a release: an address made of its content.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, from_hex, hex};
-use crate::load::VerifiedArtifact;
 use tidegate_app::App;
 
 /// The content address of a release: the first 16 hexadecimal digits of the SHA-256 over its app, the digests of its
 /// components, and the engine that they are compiled for.
 ///
 /// The same sources make the same release, whatever CPU they are compiled for and whenever that is. The bytes that a host
-/// loads of a published release are named in its signed [`Document`](crate::Document). A clone is cheap: each event has one.
+/// loads of a published release are named in its signed [`ReleaseManifest`](crate::ReleaseManifest). A clone is cheap: each event has one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ReleaseId(Arc<str>);
@@ -27,7 +25,7 @@ pub struct ReleaseIdError(String);
 
 /// What an id is made of.
 #[derive(Serialize)]
-struct Content<'a> {
+struct IdContent<'a> {
     app: &'a App,
     components: BTreeMap<&'a str, Digest>,
     engine: &'a str,
@@ -43,7 +41,7 @@ impl ReleaseId {
     /// The id of a release: its app, each component's name and digest, and the engine.
     #[must_use]
     pub fn of<'a>(app: &App, components: impl IntoIterator<Item = (&'a str, Digest)>, engine: &str) -> Self {
-        let content = Content { app, components: components.into_iter().collect(), engine };
+        let content = IdContent { app, components: components.into_iter().collect(), engine };
         // Every key is text and every value has a JSON form, so this cannot fail.
         let digest = Digest::of(&serde_json::to_vec(&content).unwrap_or_default());
         // Eight bytes tell the releases of one app apart, and fit in a line of a log.
@@ -80,25 +78,4 @@ impl fmt::Display for ReleaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// The compiled form of a component, for one target.
-#[derive(Debug, Clone)]
-pub enum Artifact {
-    /// A `.cwasm` file that is trusted as the host's own binary is: it was compiled on this machine, or lies in the
-    /// package beside the host.
-    File(PathBuf),
-    /// Bytes of a published release whose signature was verified.
-    Verified(VerifiedArtifact),
-}
-
-/// An app with the artifact of each of its components.
-#[derive(Debug, Clone)]
-pub struct Release {
-    /// The content address.
-    pub id: ReleaseId,
-    /// The app.
-    pub app: App,
-    /// The artifact of each component, by name.
-    pub artifacts: BTreeMap<String, Artifact>,
 }

@@ -5,6 +5,9 @@
 //! on AWS it is a policy each: hosts read releases and write only the status, who publishes cannot activate, and who
 //! activates cannot publish.
 
+pub mod cached;
+pub mod fs;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,8 +17,8 @@ use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 
 use crate::digest::Digest;
-use crate::pointer::{Change, Halt, Pointer};
-use crate::release::ReleaseId;
+use crate::id::ReleaseId;
+use crate::rollout::{Change, Halt, RolloutState};
 
 /// The most bytes of a reason that the status keeps.
 pub const MAX_REASON_BYTES: usize = 1_024;
@@ -57,7 +60,7 @@ pub enum Consistency {
 #[async_trait]
 pub trait Releases: Send + Sync + fmt::Debug {
     /// The pointer; one of generation 0 before anything was activated.
-    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<Pointer>;
+    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<RolloutState>;
 
     /// A signed release, as it was published.
     ///
@@ -82,16 +85,16 @@ pub trait Status: Send + Sync + fmt::Debug {
     async fn halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt>;
 
     /// Adds to what a canary has done since its run began, and answers the sum over all hosts.
-    async fn count(&self, run: u64, tally: Tally, deadline: Deadline) -> Result<Tally>;
+    async fn count(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts>;
 
     /// What a canary has done since its run began.
-    async fn tally(&self, run: u64, deadline: Deadline) -> Result<Tally>;
+    async fn tally(&self, run: u64, deadline: Deadline) -> Result<CanaryCounts>;
 
     /// Notes that a host loaded a release, or could not.
-    async fn report(&self, release: &ReleaseId, report: &Report, deadline: Deadline) -> Result<()>;
+    async fn report(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()>;
 
     /// What hosts reported of each release, in the last [`STATUS_DAYS`].
-    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, Reported>>;
+    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>>;
 }
 
 /// How long the status keeps what hosts reported.
@@ -124,7 +127,7 @@ pub trait Activate: Releases {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it is another: read it again, and decide anew.
-    async fn advance(&self, next: &Pointer, change: &Change, deadline: Deadline) -> Result<()>;
+    async fn compare_and_set(&self, next: &RolloutState, change: &Change, deadline: Deadline) -> Result<()>;
 
     /// The newest `limit` changes, the newest first.
     async fn history(&self, limit: usize, deadline: Deadline) -> Result<Vec<Change>>;
@@ -155,7 +158,7 @@ impl<T: Releases + Status> HostStore for T {}
 /// What happened on a canary.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Tally {
+pub struct CanaryCounts {
     /// Events.
     pub events: u64,
     /// Events that trapped.
@@ -166,7 +169,7 @@ pub struct Tally {
     pub errors: u64,
 }
 
-impl Tally {
+impl CanaryCounts {
     /// The events that an error budget counts.
     #[must_use]
     pub fn failures(&self) -> u64 {
@@ -187,7 +190,7 @@ impl Tally {
 
 /// What one host says of one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct LoadReport {
     /// When.
     pub at: Timestamp,
     /// The host: a function and its log stream, or a machine.
@@ -199,7 +202,7 @@ pub struct Report {
 /// What hosts said of one release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Reported {
+pub struct LoadSummary {
     /// How many hosts loaded it.
     pub loaded: u64,
     /// How often a host could not.

@@ -15,9 +15,9 @@ use tidegate_ports::Deadline;
 
 use crate::digest::Digest;
 use crate::folder::ARTIFACT_EXTENSION;
-use crate::pointer::{Halt, Pointer};
-use crate::release::ReleaseId;
-use crate::store::{Consistency, Releases, Report, Reported, Result, Status, Tally};
+use crate::id::ReleaseId;
+use crate::rollout::{Halt, RolloutState};
+use crate::store::{CanaryCounts, Consistency, LoadReport, LoadSummary, Releases, Result, Status};
 
 /// A store whose artifacts are kept in a folder once they were fetched.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ fn remove(path: &Path) -> bool {
 
 #[async_trait]
 impl<S: Releases + ?Sized> Releases for Cached<S> {
-    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<Pointer> {
+    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<RolloutState> {
         self.store.pointer(consistency, deadline).await
     }
 
@@ -131,19 +131,19 @@ impl<S: Status + ?Sized> Status for Cached<S> {
         self.store.halt(halt, deadline).await
     }
 
-    async fn count(&self, run: u64, tally: Tally, deadline: Deadline) -> Result<Tally> {
+    async fn count(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
         self.store.count(run, tally, deadline).await
     }
 
-    async fn tally(&self, run: u64, deadline: Deadline) -> Result<Tally> {
+    async fn tally(&self, run: u64, deadline: Deadline) -> Result<CanaryCounts> {
         self.store.tally(run, deadline).await
     }
 
-    async fn report(&self, release: &ReleaseId, report: &Report, deadline: Deadline) -> Result<()> {
+    async fn report(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
         self.store.report(release, report, deadline).await
     }
 
-    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, Reported>> {
+    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>> {
         self.store.reports(deadline).await
     }
 }
