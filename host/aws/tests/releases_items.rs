@@ -17,7 +17,7 @@ use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tidegate_release::rollout::{Action, Change, Halt};
-use tidegate_release::store::{Activate as _, CanaryCounts, Consistency, LoadReport, Releases as _, Status as _};
+use tidegate_release::store::{CanaryCounts, Consistency, LoadReport, ReleaseReader as _, ReleaseWriter as _};
 use tidegate_release::{ReleaseId, RolloutState, StoreError};
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -49,7 +49,7 @@ fn halt(run: u64, host: &str) -> Halt {
 }
 
 async fn assert_pointer(store: &AwsStore, expected: &RolloutState) {
-    assert_eq!(store.pointer(Consistency::Strong, soon()).await.as_ref(), Ok(expected));
+    assert_eq!(store.rollout_state(Consistency::Strong, soon()).await.as_ref(), Ok(expected));
 }
 
 fn text(value: impl Into<String>) -> AttributeValue {
@@ -177,8 +177,8 @@ async fn a_read_is_repeated_until_it_has_an_answer() {
 #[tokio::test]
 async fn a_pointer_is_read_as_consistently_as_is_asked() {
     let (store, _, faults) = subject().await;
-    store.pointer(Consistency::Eventual, soon()).await.unwrap();
-    store.pointer(Consistency::Strong, soon()).await.unwrap();
+    store.rollout_state(Consistency::Eventual, soon()).await.unwrap();
+    store.rollout_state(Consistency::Strong, soon()).await.unwrap();
     let asked: Vec<_> = faults.sent("GetItem").iter().map(|body| body["ConsistentRead"] == true).collect();
     assert_eq!(asked, [false, true]);
 }
@@ -192,13 +192,13 @@ async fn without_an_answer_a_read_ends_at_its_deadline() {
     let start = Instant::now();
     let report = LoadReport { at: Timestamp(1), host: "host".to_owned(), failure: None };
     let errors = [
-        store.pointer(Consistency::Strong, shortly()).await.unwrap_err(),
-        store.halted(1, shortly()).await.unwrap_err(),
-        store.halt(&halt(1, "host"), shortly()).await.unwrap_err(),
-        store.count(1, CanaryCounts::default(), shortly()).await.unwrap_err(),
-        store.tally(1, shortly()).await.unwrap_err(),
-        store.report(&release(1), &report, shortly()).await.unwrap_err(),
-        store.reports(shortly()).await.unwrap_err(),
+        store.rollout_state(Consistency::Strong, shortly()).await.unwrap_err(),
+        store.halt(1, shortly()).await.unwrap_err(),
+        store.record_halt(&halt(1, "host"), shortly()).await.unwrap_err(),
+        store.add_canary_counts(1, CanaryCounts::default(), shortly()).await.unwrap_err(),
+        store.canary_counts(1, shortly()).await.unwrap_err(),
+        store.record_load(&release(1), &report, shortly()).await.unwrap_err(),
+        store.load_reports(shortly()).await.unwrap_err(),
         store.history(1, shortly()).await.unwrap_err(),
     ];
     for error in errors {
@@ -217,7 +217,7 @@ async fn what_is_refused_is_told_at_once_with_what_to_do() {
     ] {
         faults.clear();
         faults.next("GetItem", [Fault::Error(400, code)]);
-        let error = store.pointer(Consistency::Strong, soon()).await.unwrap_err();
+        let error = store.rollout_state(Consistency::Strong, soon()).await.unwrap_err();
         let expected =
             format!("cannot read the pointer in the table `releases`: {code}: arn:aws:dynamodb:secret; hint: {hint}");
         assert_eq!(error, StoreError::Denied(expected));
@@ -248,7 +248,7 @@ async fn a_pointer_that_no_one_wrote_is_told_with_its_place() {
         (vec![document(r#"{"generation":2}"#), generation()], "`generation`: its document is of generation 2"),
     ] {
         put(&client, "releases", ("pointer", "current"), &attributes).await;
-        let error = store.pointer(Consistency::Strong, soon()).await.unwrap_err();
+        let error = store.rollout_state(Consistency::Strong, soon()).await.unwrap_err();
         let expected = format!("the item `pointer`, `current` in the table `releases` makes no sense: {problem}");
         assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&expected)), "{error}\n{expected}");
     }
@@ -261,12 +261,14 @@ async fn what_no_host_reported_is_told_with_its_place() {
     let place =
         |partition, sort| format!("the item `{partition}`, `{sort}` in the table `release-status` makes no sense: ");
     put(&client, "release-status", ("halt", run), &[("document", text("{}"))]).await;
-    for error in [store.halted(1, soon()).await.unwrap_err(), store.halt(&halt(1, "host"), soon()).await.unwrap_err()] {
+    for error in
+        [store.halt(1, soon()).await.unwrap_err(), store.record_halt(&halt(1, "host"), soon()).await.unwrap_err()]
+    {
         assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&place("halt", run))), "{error}");
     }
     for events in [text("1"), number("-1"), number("0.5"), AttributeValue::Null(true)] {
         put(&client, "release-status", ("canary", run), &[("events", events)]).await;
-        let error = store.tally(1, soon()).await.unwrap_err();
+        let error = store.canary_counts(1, soon()).await.unwrap_err();
         assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&place("canary", run))), "{error}");
     }
     let alive = || ("expires_at", number("99999999999"));
@@ -278,7 +280,7 @@ async fn what_no_host_reported_is_told_with_its_place() {
         ("0000000000000001", vec![("at", number("1")), ("expires_at", text("x"))]),
     ] {
         put(&client, "release-status", ("release", sort), &attributes).await;
-        let error = store.reports(soon()).await.unwrap_err();
+        let error = store.load_reports(soon()).await.unwrap_err();
         assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&place("release", sort))), "{error}");
         let gone = client.delete_item().table_name("release-status").key("pk", text("release")).key("sk", text(sort));
         gone.send().await.unwrap();
@@ -292,11 +294,11 @@ async fn what_no_host_reported_is_told_with_its_place() {
 async fn a_halt_that_had_no_answer_finds_itself() {
     let (store, _, faults) = subject().await;
     faults.next("PutItem", [Fault::Applied, Fault::Error(400, "ThrottlingException")]);
-    assert_eq!(store.halt(&halt(1, "ours"), soon()).await, Ok(halt(1, "ours")));
+    assert_eq!(store.record_halt(&halt(1, "ours"), soon()).await, Ok(halt(1, "ours")));
     assert_eq!(faults.sent("PutItem").len(), 3);
-    assert_eq!(store.halt(&halt(1, "theirs"), soon()).await, Ok(halt(1, "ours")));
+    assert_eq!(store.record_halt(&halt(1, "theirs"), soon()).await, Ok(halt(1, "ours")));
     faults.always("GetItem", Fault::Error(500, "InternalServerError"));
-    let error = store.halt(&halt(1, "theirs"), shortly()).await.unwrap_err();
+    let error = store.record_halt(&halt(1, "theirs"), shortly()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
@@ -306,14 +308,14 @@ async fn what_adds_is_not_repeated_unless_it_was_not_applied() {
     let one = CanaryCounts { events: 1, traps: 1, ..CanaryCounts::default() };
     let report = LoadReport { at: Timestamp(1), host: "host".to_owned(), failure: None };
     faults.next("UpdateItem", [Fault::Error(400, "ThrottlingException"), Fault::Applied]);
-    let error = store.count(1, one, soon()).await.unwrap_err();
+    let error = store.add_canary_counts(1, one, soon()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     faults.next("UpdateItem", [Fault::Applied]);
-    let error = store.report(&release(1), &report, soon()).await.unwrap_err();
+    let error = store.record_load(&release(1), &report, soon()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert_eq!(faults.sent("UpdateItem").len(), 3);
-    assert_eq!(store.tally(1, soon()).await, Ok(one));
-    assert_eq!(store.reports(soon()).await.unwrap()[&release(1)].loaded, 1);
+    assert_eq!(store.canary_counts(1, soon()).await, Ok(one));
+    assert_eq!(store.load_reports(soon()).await.unwrap()[&release(1)].loaded, 1);
 }
 
 #[tokio::test]
@@ -321,10 +323,10 @@ async fn the_status_is_forgotten_after_a_month_and_the_rest_is_not() {
     let (store, client, _) = subject().await;
     let (pointer, change) = next(&RolloutState::default(), "why");
     store.compare_and_set(&pointer, &change, soon()).await.unwrap();
-    store.count(1, CanaryCounts::default(), soon()).await.unwrap();
-    store.halt(&halt(1, "host"), soon()).await.unwrap();
+    store.add_canary_counts(1, CanaryCounts::default(), soon()).await.unwrap();
+    store.record_halt(&halt(1, "host"), soon()).await.unwrap();
     let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: Some("bad".to_owned()) };
-    store.report(&release(1), &report, soon()).await.unwrap();
+    store.record_load(&release(1), &report, soon()).await.unwrap();
     let run = "00000000000000000001";
     let month = Timestamp::now().saturating_add(MONTH).seconds();
     for key in [("canary", run), ("release", "0000000000000001")] {
@@ -338,9 +340,9 @@ async fn the_status_is_forgotten_after_a_month_and_the_rest_is_not() {
     for key in [("pointer", "current"), ("history", run)] {
         assert!(!get(&client, "releases", key).await.contains_key("expires_at"));
     }
-    assert_eq!(store.reports(soon()).await.unwrap().len(), 1);
+    assert_eq!(store.load_reports(soon()).await.unwrap().len(), 1);
     let later = store.with_clock(Clock::new(|| Timestamp::now().saturating_add(MONTH + Duration::from_secs(60))));
-    assert!(later.reports(soon()).await.unwrap().is_empty(), "DynamoDB removes late what has expired");
+    assert!(later.load_reports(soon()).await.unwrap().is_empty(), "DynamoDB removes late what has expired");
 }
 
 #[tokio::test]
@@ -358,9 +360,9 @@ async fn what_is_on_many_pages_is_read_whole() {
     assert!(store.history(7, soon()).await.unwrap() == changes[..7]);
     for number in 0..8 {
         let report = LoadReport { at: Timestamp(1), host: "h".repeat(300_000), failure: Some("bad".to_owned()) };
-        store.report(&release(number), &report, soon()).await.unwrap();
+        store.record_load(&release(number), &report, soon()).await.unwrap();
     }
     faults.clear();
-    assert_eq!(store.reports(soon()).await.unwrap().len(), 8);
+    assert_eq!(store.load_reports(soon()).await.unwrap().len(), 8);
     assert!(faults.sent("Query").len() > 1);
 }

@@ -13,7 +13,7 @@ use tidegate_aws::{AwsStore, client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::store::{Activate as _, Publish as _, Releases as _, Stored};
+use tidegate_release::store::{ReleaseReader as _, ReleaseWriter as _, Stored};
 use tidegate_release::{Digest, ReleaseId, StoreError};
 
 const ENVELOPE: &[u8] = b"an envelope";

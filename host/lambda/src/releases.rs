@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tidegate_app::{App, Keys};
 use tidegate_aws::Account;
-use tidegate_release::store::HostStore;
+use tidegate_release::store::ReleaseReader;
 use tidegate_release::store::cached::Cached;
 use tidegate_release::store::fs::FolderStore;
 use tidegate_release::{Release, TrustedKeys, folder};
@@ -44,7 +44,11 @@ pub(crate) fn follower(
     Ok(Some(Follower::new(Arc::clone(host), serves, store, options, hooks)))
 }
 
-fn store(environment: &Environment, account: &Account, published: &Published) -> anyhow::Result<Arc<dyn HostStore>> {
+fn store(
+    environment: &Environment,
+    account: &Account,
+    published: &Published,
+) -> anyhow::Result<Arc<dyn ReleaseReader>> {
     Ok(match published {
         Published::Folder(folder) => Arc::new(FolderStore::open(folder)?),
         Published::Aws { tables, bucket } => {

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use super::{RACERS, now, race, release, soon};
 use tidegate_release::rollout::{Action, Canary, Change, RolloutState, TrafficWeight};
-use tidegate_release::store::{Consistency, Store, StoreError};
+use tidegate_release::store::{Consistency, ReleaseWriter, StoreError};
 
 /// How long an eventually consistent read may be behind.
 const LAG: Duration = Duration::from_secs(10);
 
-pub(super) async fn a_fresh_pointer_is_of_generation_0(store: &dyn Store) {
+pub(super) async fn a_fresh_pointer_is_of_generation_0(store: &dyn ReleaseWriter) {
     for consistency in [Consistency::Eventual, Consistency::Strong] {
-        assert_eq!(store.pointer(consistency, soon()).await, Ok(RolloutState::default()));
+        assert_eq!(store.rollout_state(consistency, soon()).await, Ok(RolloutState::default()));
     }
     assert_eq!(store.history(10, soon()).await, Ok(vec![]));
 }
 
-pub(super) async fn an_advance_is_the_pointer(store: &dyn Store) {
+pub(super) async fn an_advance_is_the_pointer(store: &dyn ReleaseWriter) {
     let mut pointer = RolloutState::default();
     for number in 1..=3 {
         pointer = activate(store, &pointer, number).await.0;
@@ -26,7 +26,7 @@ pub(super) async fn an_advance_is_the_pointer(store: &dyn Store) {
     assert_eq!((pointer.generation, pointer.active), (3, Some(release(3))));
 }
 
-pub(super) async fn a_pointer_and_its_change_come_back_whole(store: &dyn Store) {
+pub(super) async fn a_pointer_and_its_change_come_back_whole(store: &dyn ReleaseWriter) {
     let (first, _) = activate(store, &RolloutState::default(), 1).await;
     let canary =
         Canary { release: release(2), weight: TrafficWeight::new(25).unwrap(), error_budget: u64::MAX, run: 2 };
@@ -45,7 +45,7 @@ pub(super) async fn a_pointer_and_its_change_come_back_whole(store: &dyn Store) 
     assert_eq!(store.history(1, soon()).await, Ok(vec![change]));
 }
 
-pub(super) async fn an_advance_from_another_generation_changes_nothing(store: &dyn Store) {
+pub(super) async fn an_advance_from_another_generation_changes_nothing(store: &dyn ReleaseWriter) {
     let stale = [RolloutState::default(), at(2), at(u64::MAX)];
     assert_conflicts(store, &stale).await;
     assert_pointer(store, &RolloutState::default()).await;
@@ -58,7 +58,7 @@ pub(super) async fn an_advance_from_another_generation_changes_nothing(store: &d
     assert_eq!(store.history(10, soon()).await, Ok(vec![two, one]));
 }
 
-pub(super) async fn one_of_many_advances_at_once_wins(store: &dyn Store) {
+pub(super) async fn one_of_many_advances_at_once_wins(store: &dyn ReleaseWriter) {
     let mut pointer = RolloutState::default();
     for _ in 0..4 {
         let moves: Vec<_> = (0..RACERS as u64).map(|racer| next(&pointer, racer)).collect();
@@ -75,7 +75,7 @@ pub(super) async fn one_of_many_advances_at_once_wins(store: &dyn Store) {
     }
 }
 
-pub(super) async fn history_is_newest_first(store: &dyn Store) {
+pub(super) async fn history_is_newest_first(store: &dyn ReleaseWriter) {
     let (mut pointer, mut changes) = (RolloutState::default(), Vec::new());
     // Past 9, so that numbers are not ordered as text.
     for number in 1..=30 {
@@ -91,7 +91,7 @@ pub(super) async fn history_is_newest_first(store: &dyn Store) {
     }
 }
 
-pub(super) async fn history_is_only_appended_to(store: &dyn Store) {
+pub(super) async fn history_is_only_appended_to(store: &dyn ReleaseWriter) {
     let (mut pointer, mut before) = (RolloutState::default(), Vec::new());
     for number in 1..=5 {
         let (next, change) = activate(store, &pointer, number).await;
@@ -110,7 +110,7 @@ fn next(pointer: &RolloutState, number: u64) -> (RolloutState, Change) {
     (next, change)
 }
 
-async fn activate(store: &dyn Store, pointer: &RolloutState, number: u64) -> (RolloutState, Change) {
+async fn activate(store: &dyn ReleaseWriter, pointer: &RolloutState, number: u64) -> (RolloutState, Change) {
     let (next, change) = next(pointer, number);
     store.compare_and_set(&next, &change, soon()).await.unwrap();
     (next, change)
@@ -121,7 +121,7 @@ fn at(generation: u64) -> RolloutState {
     RolloutState { generation, active: Some(release(0xbad)), ..RolloutState::default() }
 }
 
-async fn assert_conflicts(store: &dyn Store, pointers: &[RolloutState]) {
+async fn assert_conflicts(store: &dyn ReleaseWriter, pointers: &[RolloutState]) {
     for pointer in pointers {
         let change = RolloutState::default().change(pointer, Action::Activate, now(), "late".to_owned(), None);
         match store.compare_and_set(pointer, &change, soon()).await {
@@ -132,10 +132,10 @@ async fn assert_conflicts(store: &dyn Store, pointers: &[RolloutState]) {
 }
 
 /// A strong read sees the pointer, and an eventual one does before long.
-async fn assert_pointer(store: &dyn Store, expected: &RolloutState) {
-    assert_eq!(store.pointer(Consistency::Strong, soon()).await.as_ref(), Ok(expected));
+async fn assert_pointer(store: &dyn ReleaseWriter, expected: &RolloutState) {
+    assert_eq!(store.rollout_state(Consistency::Strong, soon()).await.as_ref(), Ok(expected));
     let eventually = async {
-        while store.pointer(Consistency::Eventual, soon()).await.as_ref() != Ok(expected) {
+        while store.rollout_state(Consistency::Eventual, soon()).await.as_ref() != Ok(expected) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

@@ -18,7 +18,7 @@ use tidegate_ports::Deadline;
 use tokio::runtime::Handle;
 
 use tidegate_release::id::ReleaseId;
-use tidegate_release::store::Store;
+use tidegate_release::store::ReleaseWriter;
 
 /// Lists the cases once, for the function that runs one and for the macro that makes tests of all. A case that is not
 /// listed is dead code, which the lints refuse.
@@ -28,7 +28,7 @@ macro_rules! suite {
         ///
         /// # Panics
         /// When the store does not do what the case expects.
-        pub async fn run(case: &str, store: &dyn Store) {
+        pub async fn run(case: &str, store: &dyn ReleaseWriter) {
             match case {
                 $(stringify!($case) => $module::$case(store).await,)*
                 _ => panic!("there is no case `{case}`"),

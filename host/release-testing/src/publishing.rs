@@ -7,12 +7,12 @@ use tidegate_event::Timestamp;
 
 use super::{RACERS, now, race, release, soon};
 use tidegate_release::digest::Digest;
-use tidegate_release::store::{Store, StoreError, Stored};
+use tidegate_release::store::{ReleaseWriter, StoreError, Stored};
 
 /// How far a store's clock, which may count whole seconds, may be from that of the test.
 const SKEW_MILLIS: u64 = 60_000;
 
-pub(super) async fn what_was_never_published_is_not_found(store: &dyn Store) {
+pub(super) async fn what_was_never_published_is_not_found(store: &dyn ReleaseWriter) {
     assert_not_found(store.envelope(&release(1), soon()).await);
     assert_not_found(store.artifact(&Digest::of(b"never"), soon()).await);
     store.put_envelope(&release(2), b"{}", soon()).await.unwrap();
@@ -21,7 +21,7 @@ pub(super) async fn what_was_never_published_is_not_found(store: &dyn Store) {
     assert_not_found(store.artifact(&Digest::of(b"never"), soon()).await);
 }
 
-pub(super) async fn artifacts_keep_their_bytes(store: &dyn Store) {
+pub(super) async fn artifacts_keep_their_bytes(store: &dyn ReleaseWriter) {
     let artifacts = [b"\x7fELF\r\n\0\xff\xfe".to_vec(), (0..=255).collect(), Vec::new(), noise(1 << 20)];
     for bytes in &artifacts {
         assert_eq!(store.put_artifact(bytes, soon()).await, Ok(true), "{} bytes", bytes.len());
@@ -32,7 +32,7 @@ pub(super) async fn artifacts_keep_their_bytes(store: &dyn Store) {
     }
 }
 
-pub(super) async fn an_artifact_is_stored_once(store: &dyn Store) {
+pub(super) async fn an_artifact_is_stored_once(store: &dyn ReleaseWriter) {
     for expected in [true, false, false] {
         assert_eq!(store.put_artifact(b"artifact", soon()).await, Ok(expected));
         assert_eq!(store.artifact(&Digest::of(b"artifact"), soon()).await.as_deref(), Ok(b"artifact".as_slice()));
@@ -41,7 +41,7 @@ pub(super) async fn an_artifact_is_stored_once(store: &dyn Store) {
     assert_eq!(store.list_artifacts(soon()).await.map(|all| all.len()), Ok(2));
 }
 
-pub(super) async fn an_artifact_may_be_put_many_times_at_once(store: &dyn Store) {
+pub(super) async fn an_artifact_may_be_put_many_times_at_once(store: &dyn ReleaseWriter) {
     let bytes = noise(100_000);
     for result in race(async |_| store.put_artifact(&bytes, soon()).await) {
         result.unwrap();
@@ -50,7 +50,7 @@ pub(super) async fn an_artifact_may_be_put_many_times_at_once(store: &dyn Store)
     assert_eq!(store.list_artifacts(soon()).await.map(|all| all.len()), Ok(1));
 }
 
-pub(super) async fn envelopes_keep_their_bytes(store: &dyn Store) {
+pub(super) async fn envelopes_keep_their_bytes(store: &dyn ReleaseWriter) {
     // Whether they are envelopes is not the store's business.
     for (number, bytes) in [(1, b"{\"a\": \"\xc3\xa9\"}\r\n".to_vec()), (2, vec![0, 0xff, 0xfe]), (3, noise(200_000))] {
         assert_eq!(store.put_envelope(&release(number), &bytes, soon()).await, Ok(Stored::New));
@@ -58,7 +58,7 @@ pub(super) async fn envelopes_keep_their_bytes(store: &dyn Store) {
     }
 }
 
-pub(super) async fn the_first_envelope_is_kept(store: &dyn Store) {
+pub(super) async fn the_first_envelope_is_kept(store: &dyn ReleaseWriter) {
     let (id, first) = (release(1), b"first".to_vec());
     assert_eq!(store.put_envelope(&id, &first, soon()).await, Ok(Stored::New));
     for other in [b"first".as_slice(), b"other", b"first, and more", b""] {
@@ -67,7 +67,7 @@ pub(super) async fn the_first_envelope_is_kept(store: &dyn Store) {
     }
 }
 
-pub(super) async fn one_of_many_envelopes_at_once_is_kept(store: &dyn Store) {
+pub(super) async fn one_of_many_envelopes_at_once_is_kept(store: &dyn ReleaseWriter) {
     for number in 0..4 {
         let id = release(number);
         let envelopes: Vec<_> =
@@ -81,7 +81,7 @@ pub(super) async fn one_of_many_envelopes_at_once_is_kept(store: &dyn Store) {
     }
 }
 
-pub(super) async fn releases_are_listed(store: &dyn Store) {
+pub(super) async fn releases_are_listed(store: &dyn ReleaseWriter) {
     assert_eq!(store.list(soon()).await, Ok(BTreeMap::new()));
     let before = now();
     for number in 0..30 {
@@ -93,7 +93,7 @@ pub(super) async fn releases_are_listed(store: &dyn Store) {
     assert_stored_since(before, &listed);
 }
 
-pub(super) async fn artifacts_are_listed(store: &dyn Store) {
+pub(super) async fn artifacts_are_listed(store: &dyn ReleaseWriter) {
     assert_eq!(store.list_artifacts(soon()).await, Ok(BTreeMap::new()));
     let (before, mut artifacts) = (now(), BTreeMap::new());
     for number in 0..30 {
@@ -107,7 +107,7 @@ pub(super) async fn artifacts_are_listed(store: &dyn Store) {
     assert_stored_since(before, &listed);
 }
 
-pub(super) async fn what_is_removed_is_gone(store: &dyn Store) {
+pub(super) async fn what_is_removed_is_gone(store: &dyn ReleaseWriter) {
     let digests = [b"one", b"two"].map(|bytes| Digest::of(bytes));
     for (number, bytes) in [(1, b"one"), (2, b"two")] {
         store.put_envelope(&release(number), bytes, soon()).await.unwrap();
@@ -125,7 +125,7 @@ pub(super) async fn what_is_removed_is_gone(store: &dyn Store) {
     assert_eq!(store.artifact(&digests[1], soon()).await.as_deref(), Ok(b"two".as_slice()));
 }
 
-pub(super) async fn what_was_removed_can_be_put_again(store: &dyn Store) {
+pub(super) async fn what_was_removed_can_be_put_again(store: &dyn ReleaseWriter) {
     store.put_envelope(&release(1), b"first", soon()).await.unwrap();
     store.put_artifact(b"artifact", soon()).await.unwrap();
     store.remove_envelope(&release(1), soon()).await.unwrap();

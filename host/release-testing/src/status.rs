@@ -6,130 +6,130 @@ use tidegate_event::Timestamp;
 
 use super::{RACERS, now, race, release, soon};
 use tidegate_release::rollout::Halt;
-use tidegate_release::store::{CanaryCounts, Failure, LoadReport, LoadSummary, MAX_REASON_BYTES, Store};
+use tidegate_release::store::{CanaryCounts, LoadFailure, LoadReport, LoadSummary, MAX_REASON_BYTES, ReleaseWriter};
 
-pub(super) async fn a_canary_is_halted_once(store: &dyn Store) {
-    assert_eq!(store.halted(7, soon()).await, Ok(None));
+pub(super) async fn a_canary_is_halted_once(store: &dyn ReleaseWriter) {
+    assert_eq!(store.halt(7, soon()).await, Ok(None));
     let first = halt(7, "first");
-    assert_eq!(store.halt(&first, soon()).await.as_ref(), Ok(&first));
-    assert_eq!(store.halted(7, soon()).await, Ok(Some(first.clone())));
+    assert_eq!(store.record_halt(&first, soon()).await.as_ref(), Ok(&first));
+    assert_eq!(store.halt(7, soon()).await, Ok(Some(first.clone())));
     for later in [&halt(7, "second"), &first] {
-        assert_eq!(store.halt(later, soon()).await.as_ref(), Ok(&first));
-        assert_eq!(store.halted(7, soon()).await, Ok(Some(first.clone())));
+        assert_eq!(store.record_halt(later, soon()).await.as_ref(), Ok(&first));
+        assert_eq!(store.halt(7, soon()).await, Ok(Some(first.clone())));
     }
 }
 
-pub(super) async fn one_of_many_halts_at_once_holds(store: &dyn Store) {
+pub(super) async fn one_of_many_halts_at_once_holds(store: &dyn ReleaseWriter) {
     for run in 1..=4 {
         let halts: Vec<_> = (0..RACERS).map(|racer| halt(run, &format!("host {racer}"))).collect();
-        let answers = race(async |racer| store.halt(&halts[racer], soon()).await.unwrap());
+        let answers = race(async |racer| store.record_halt(&halts[racer], soon()).await.unwrap());
         assert!(halts.contains(&answers[0]), "{:?}", answers[0]);
         assert!(answers.iter().all(|answer| *answer == answers[0]), "all see the same: {answers:?}");
-        assert_eq!(store.halted(run, soon()).await, Ok(Some(answers[0].clone())));
+        assert_eq!(store.halt(run, soon()).await, Ok(Some(answers[0].clone())));
     }
 }
 
-pub(super) async fn counts_add_up(store: &dyn Store) {
-    assert_eq!(store.tally(3, soon()).await, Ok(CanaryCounts::default()));
+pub(super) async fn counts_add_up(store: &dyn ReleaseWriter) {
+    assert_eq!(store.canary_counts(3, soon()).await, Ok(CanaryCounts::default()));
     let counts = [tally(10, 1, 0, 0), tally(0, 0, 0, 0), tally(5, 0, 2, 0), tally(1_000_000_000_000, 0, 0, 3)];
     let mut sum = CanaryCounts::default();
     for count in counts {
         sum = sum.plus(count);
-        assert_eq!(store.count(3, count, soon()).await, Ok(sum));
-        assert_eq!(store.tally(3, soon()).await, Ok(sum));
+        assert_eq!(store.add_canary_counts(3, count, soon()).await, Ok(sum));
+        assert_eq!(store.canary_counts(3, soon()).await, Ok(sum));
     }
     assert_eq!(sum, tally(1_000_000_000_015, 1, 2, 3));
 }
 
-pub(super) async fn counts_at_once_lose_nothing(store: &dyn Store) {
+pub(super) async fn counts_at_once_lose_nothing(store: &dyn ReleaseWriter) {
     const EACH: u64 = 5;
     let answers = race(async |_| {
         let mut last = CanaryCounts::default();
         for _ in 0..EACH {
-            last = store.count(1, tally(4, 1, 2, 3), soon()).await.unwrap();
+            last = store.add_canary_counts(1, tally(4, 1, 2, 3), soon()).await.unwrap();
         }
         last
     });
     let all = RACERS as u64 * EACH;
     let sum = tally(4 * all, all, 2 * all, 3 * all);
-    assert_eq!(store.tally(1, soon()).await, Ok(sum));
+    assert_eq!(store.canary_counts(1, soon()).await, Ok(sum));
     // Whoever was last saw all of it, so that an error budget cannot be missed.
     assert!(answers.contains(&sum), "{answers:?}");
 }
 
-pub(super) async fn runs_do_not_see_each_other(store: &dyn Store) {
+pub(super) async fn runs_do_not_see_each_other(store: &dyn ReleaseWriter) {
     let runs = [1, 2, 10, 11, 100, u64::MAX];
     for (number, run) in (1..).zip(runs) {
-        store.count(run, tally(number, 0, 0, 0), soon()).await.unwrap();
+        store.add_canary_counts(run, tally(number, 0, 0, 0), soon()).await.unwrap();
     }
     for (number, run) in (1..).zip(runs) {
-        assert_eq!(store.tally(run, soon()).await, Ok(tally(number, 0, 0, 0)));
+        assert_eq!(store.canary_counts(run, soon()).await, Ok(tally(number, 0, 0, 0)));
     }
     for run in [10, u64::MAX] {
         let halt = halt(run, "host");
-        assert_eq!(store.halt(&halt, soon()).await.as_ref(), Ok(&halt));
+        assert_eq!(store.record_halt(&halt, soon()).await.as_ref(), Ok(&halt));
     }
     for run in runs {
-        let halted = store.halted(run, soon()).await.unwrap().map(|halt| halt.run);
+        let halted = store.halt(run, soon()).await.unwrap().map(|halt| halt.run);
         assert_eq!(halted, [10, u64::MAX].contains(&run).then_some(run));
     }
     for run in [0, 3, 12] {
-        assert_eq!(store.tally(run, soon()).await, Ok(CanaryCounts::default()));
+        assert_eq!(store.canary_counts(run, soon()).await, Ok(CanaryCounts::default()));
     }
 }
 
-pub(super) async fn reports_are_counted(store: &dyn Store) {
-    assert_eq!(store.reports(soon()).await, Ok(BTreeMap::new()));
+pub(super) async fn reports_are_counted(store: &dyn ReleaseWriter) {
+    assert_eq!(store.load_reports(soon()).await, Ok(BTreeMap::new()));
     let at = now();
     let later = Timestamp(at.millis() + 5);
     for (number, at, failure) in
         [(1, at, None), (1, at, None), (2, at, Some("bad")), (1, later, None), (2, later, None), (3, at, Some(""))]
     {
-        store.report(&release(number), &report(at, "host", failure), soon()).await.unwrap();
+        store.record_load(&release(number), &report(at, "host", failure), soon()).await.unwrap();
     }
-    let failed = |at, reason: &str| Some(Failure { at, host: "host".to_owned(), reason: reason.to_owned() });
+    let failed = |at, reason: &str| Some(LoadFailure { at, host: "host".to_owned(), reason: reason.to_owned() });
     let expected = BTreeMap::from([
         (release(1), LoadSummary { loaded: 3, failed: 0, at: later, failure: None }),
         (release(2), LoadSummary { loaded: 1, failed: 1, at: later, failure: failed(at, "bad") }),
         (release(3), LoadSummary { loaded: 0, failed: 1, at, failure: failed(at, "") }),
     ]);
-    assert_eq!(store.reports(soon()).await, Ok(expected));
+    assert_eq!(store.load_reports(soon()).await, Ok(expected));
 }
 
-pub(super) async fn the_last_failure_is_kept(store: &dyn Store) {
+pub(super) async fn the_last_failure_is_kept(store: &dyn ReleaseWriter) {
     let at = now();
     for (host, failure) in [("a", Some("first")), ("b", Some("second \u{1f980} `x` \"y\"")), ("c", None)] {
-        store.report(&release(1), &report(at, host, failure), soon()).await.unwrap();
+        store.record_load(&release(1), &report(at, host, failure), soon()).await.unwrap();
     }
-    let reported = store.reports(soon()).await.unwrap()[&release(1)].clone();
+    let reported = store.load_reports(soon()).await.unwrap()[&release(1)].clone();
     assert_eq!((reported.loaded, reported.failed), (1, 2));
     let reason = "second \u{1f980} `x` \"y\"".to_owned();
-    assert_eq!(reported.failure, Some(Failure { at, host: "b".to_owned(), reason }));
+    assert_eq!(reported.failure, Some(LoadFailure { at, host: "b".to_owned(), reason }));
 }
 
-pub(super) async fn reports_at_once_lose_nothing(store: &dyn Store) {
+pub(super) async fn reports_at_once_lose_nothing(store: &dyn ReleaseWriter) {
     let at = now();
     race(async |racer| {
         let failure = (racer % 4 == 0).then_some("it does not link");
-        store.report(&release(1), &report(at, "host", failure), soon()).await.unwrap();
+        store.record_load(&release(1), &report(at, "host", failure), soon()).await.unwrap();
     });
-    let reported = store.reports(soon()).await.unwrap()[&release(1)].clone();
+    let reported = store.load_reports(soon()).await.unwrap()[&release(1)].clone();
     let failed = RACERS as u64 / 4;
     assert_eq!((reported.loaded, reported.failed), (RACERS as u64 - failed, failed));
 }
 
-pub(super) async fn long_reasons_are_cut_between_characters(store: &dyn Store) {
+pub(super) async fn long_reasons_are_cut_between_characters(store: &dyn ReleaseWriter) {
     let fits = "é".repeat(MAX_REASON_BYTES / 2);
     // The limit is in the middle of a character of two bytes, then of four.
     for (number, reason) in [(1, format!("x{fits}")), (2, format!("x{}", "\u{1f980}".repeat(MAX_REASON_BYTES)))] {
-        store.report(&release(number), &report(now(), "host", Some(&reason)), soon()).await.unwrap();
-        let kept = store.reports(soon()).await.unwrap()[&release(number)].failure.clone().unwrap().reason;
+        store.record_load(&release(number), &report(now(), "host", Some(&reason)), soon()).await.unwrap();
+        let kept = store.load_reports(soon()).await.unwrap()[&release(number)].failure.clone().unwrap().reason;
         assert!(kept.len() <= MAX_REASON_BYTES, "{} bytes", kept.len());
         assert!(kept.len() > MAX_REASON_BYTES - 4, "{} bytes", kept.len());
         assert!(reason.starts_with(&kept), "{kept}");
     }
-    store.report(&release(3), &report(now(), "host", Some(&fits)), soon()).await.unwrap();
-    let kept = store.reports(soon()).await.unwrap()[&release(3)].failure.clone().unwrap().reason;
+    store.record_load(&release(3), &report(now(), "host", Some(&fits)), soon()).await.unwrap();
+    let kept = store.load_reports(soon()).await.unwrap()[&release(3)].failure.clone().unwrap().reason;
     assert_eq!(kept, fits);
 }
 

@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::envelope::{Envelope, VerifyError};
 use crate::id::ReleaseId;
 use crate::rollout::{Action, Change, RolloutError, RolloutState};
-use crate::store::{Activate, Consistency, StoreError};
+use crate::store::{Consistency, ReleaseWriter, StoreError};
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -92,7 +92,7 @@ pub struct By {
 ///
 /// # Errors
 /// When a release that stays cannot be read, or the store fails.
-pub async fn plan(store: &(impl Activate + ?Sized), rules: Rules, now: Timestamp) -> Result<Pruned, PruneError> {
+pub async fn plan(store: &(impl ReleaseWriter + ?Sized), rules: Rules, now: Timestamp) -> Result<Pruned, PruneError> {
     draft(store, &read_pointer(store).await?, rules, now).await
 }
 
@@ -102,7 +102,7 @@ pub async fn plan(store: &(impl Activate + ?Sized), rules: Rules, now: Timestamp
 /// # Errors
 /// When a release that stays cannot be read, the pointer was moved meanwhile, or the store fails.
 pub async fn prune(
-    store: &(impl Activate + ?Sized),
+    store: &(impl ReleaseWriter + ?Sized),
     rules: Rules,
     now: Timestamp,
     by: &By,
@@ -129,7 +129,7 @@ pub async fn prune(
 ///
 /// # Errors
 /// When it runs, a prune is under way or was broken off, the pointer was moved meanwhile, or the store fails.
-pub async fn withdraw(store: &(impl Activate + ?Sized), release: &ReleaseId, by: &By) -> Result<(), PruneError> {
+pub async fn withdraw(store: &(impl ReleaseWriter + ?Sized), release: &ReleaseId, by: &By) -> Result<(), PruneError> {
     let pointer = read_pointer(store).await?;
     if pointer.used().any(|used| used == release) {
         return Err(PruneError::InUse(release.clone()));
@@ -141,7 +141,7 @@ pub async fn withdraw(store: &(impl Activate + ?Sized), release: &ReleaseId, by:
 }
 
 async fn draft(
-    store: &(impl Activate + ?Sized),
+    store: &(impl ReleaseWriter + ?Sized),
     pointer: &RolloutState,
     rules: Rules,
     now: Timestamp,
@@ -153,7 +153,7 @@ async fn draft(
 
 /// The releases that go, and those that stay.
 async fn releases(
-    store: &(impl Activate + ?Sized),
+    store: &(impl ReleaseWriter + ?Sized),
     pointer: &RolloutState,
     rules: Rules,
     now: Timestamp,
@@ -192,7 +192,7 @@ fn recent(history: &[Change], keep: usize) -> BTreeSet<&ReleaseId> {
 
 /// The artifacts of `releases`. One that is no longer there needs none.
 async fn needed(
-    store: &(impl Activate + ?Sized),
+    store: &(impl ReleaseWriter + ?Sized),
     releases: &BTreeSet<ReleaseId>,
 ) -> Result<BTreeMap<Digest, ReleaseId>, PruneError> {
     let each = some_at_a_time(releases.iter().map(|id| artifacts(store, id))).await?;
@@ -200,7 +200,7 @@ async fn needed(
     Ok(each.flatten().collect())
 }
 
-async fn artifacts(store: &(impl Activate + ?Sized), id: &ReleaseId) -> Result<BTreeSet<Digest>, PruneError> {
+async fn artifacts(store: &(impl ReleaseWriter + ?Sized), id: &ReleaseId) -> Result<BTreeSet<Digest>, PruneError> {
     let envelope = match store.envelope(id, deadline()).await {
         Ok(envelope) => envelope,
         Err(StoreError::NotFound(_)) => return Ok(BTreeSet::new()),
@@ -213,7 +213,7 @@ async fn artifacts(store: &(impl Activate + ?Sized), id: &ReleaseId) -> Result<B
 
 /// The artifacts that are old and that nobody needs.
 async fn orphans(
-    store: &(impl Activate + ?Sized),
+    store: &(impl ReleaseWriter + ?Sized),
     needed: &BTreeMap<Digest, ReleaseId>,
     rules: Rules,
     now: Timestamp,
@@ -225,7 +225,7 @@ async fn orphans(
 
 /// Removes the artifacts that no release has, whichever are there now.
 async fn remove_orphans(
-    store: &(impl Activate + ?Sized),
+    store: &(impl ReleaseWriter + ?Sized),
     rules: Rules,
     now: Timestamp,
 ) -> Result<BTreeSet<Digest>, PruneError> {
@@ -245,7 +245,7 @@ async fn remove_orphans(
 }
 
 /// Says that the releases are removed, unless another prune has said so.
-async fn end(store: &(impl Activate + ?Sized), releases: &BTreeSet<ReleaseId>, by: &By) -> Result<(), PruneError> {
+async fn end(store: &(impl ReleaseWriter + ?Sized), releases: &BTreeSet<ReleaseId>, by: &By) -> Result<(), PruneError> {
     let mut attempts = ATTEMPTS;
     loop {
         let pointer = read_pointer(store).await?;
@@ -268,7 +268,7 @@ async fn some_at_a_time<T, E>(calls: impl Iterator<Item: Future<Output = Result<
 }
 
 async fn step(
-    store: &(impl Activate + ?Sized),
+    store: &(impl ReleaseWriter + ?Sized),
     pointer: &RolloutState,
     next: RolloutState,
     by: &By,
@@ -278,8 +278,8 @@ async fn step(
     Ok(next)
 }
 
-async fn read_pointer(store: &(impl Activate + ?Sized)) -> Result<RolloutState, StoreError> {
-    store.pointer(Consistency::Strong, deadline()).await
+async fn read_pointer(store: &(impl ReleaseWriter + ?Sized)) -> Result<RolloutState, StoreError> {
+    store.rollout_state(Consistency::Strong, deadline()).await
 }
 
 fn is_old(at: Timestamp, rules: Rules, now: Timestamp) -> bool {

@@ -15,7 +15,7 @@ use crate::envelope::{Envelope, VerifyError};
 use crate::id::ReleaseId;
 use crate::keys::SigningKey;
 use crate::manifest::{ArtifactRecord, Component, FORMAT, Provenance, ReleaseManifest};
-use crate::store::{Activate, Publish, StoreError, Stored};
+use crate::store::{ReleaseWriter, StoreError, Stored};
 use tidegate_app::App;
 
 /// How many artifacts are stored at a time.
@@ -145,7 +145,7 @@ impl BuiltRelease {
 /// # Errors
 /// When no host would read it, another release has its id, or the store fails. Nothing of it can be activated then.
 pub async fn publish(
-    store: &(impl Publish + ?Sized),
+    store: &(impl ReleaseWriter + ?Sized),
     content: &BuiltRelease,
     keys: &[SigningKey],
 ) -> Result<Published, PublishError> {
@@ -179,7 +179,10 @@ pub async fn publish(
 ///
 /// # Errors
 /// [`PublishError::Incomplete`] when one is not, or when the store fails.
-pub async fn verify_complete(store: &(impl Activate + ?Sized), document: &ReleaseManifest) -> Result<(), PublishError> {
+pub async fn verify_complete(
+    store: &(impl ReleaseWriter + ?Sized),
+    document: &ReleaseManifest,
+) -> Result<(), PublishError> {
     let there = store.list_artifacts(Deadline::after(CALL_TIMEOUT)).await?;
     let artifacts = document.components.iter().flat_map(|(component, it)| {
         it.artifacts.iter().map(move |(target, artifact)| (component, target, artifact.digest))
@@ -199,7 +202,7 @@ pub async fn verify_complete(store: &(impl Activate + ?Sized), document: &Releas
 
 /// Stores artifacts, and answers those that were there.
 async fn put<'a>(
-    store: &(impl Publish + ?Sized),
+    store: &(impl ReleaseWriter + ?Sized),
     artifacts: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Vec<&'a [u8]>, StoreError> {
     let put = |bytes| async move {

@@ -12,7 +12,7 @@ use crate::envelope::{Envelope, VerifyError};
 use crate::id::ReleaseId;
 use crate::keys::TrustedKeys;
 use crate::manifest::{ArtifactRecord, ReleaseManifest};
-use crate::store::{Releases, StoreError};
+use crate::store::{ReleaseReader, StoreError};
 use tidegate_app::App;
 
 /// How many artifacts are fetched at a time.
@@ -107,7 +107,7 @@ pub enum LoadError {
 /// # Errors
 /// With the first thing that is wrong; then nothing of it is to be run.
 pub async fn load(
-    store: &(impl Releases + ?Sized),
+    store: &(impl ReleaseReader + ?Sized),
     id: &ReleaseId,
     terms: &HostProfile,
     select: impl Fn(&mut App),
@@ -133,7 +133,7 @@ pub async fn load(
 }
 
 async fn fetch(
-    store: &(impl Releases + ?Sized),
+    store: &(impl ReleaseReader + ?Sized),
     component: &str,
     record: Option<ArtifactRecord>,
     terms: &HostProfile,

@@ -8,46 +8,19 @@ mod support;
 use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
+use support::recording::RecordingStore;
 use support::{now, soon};
 use tempfile::TempDir;
-use tidegate_ports::Deadline;
 use tidegate_release::store::cached::Cached;
 use tidegate_release::store::fs::FolderStore;
-use tidegate_release::store::{
-    CanaryCounts, Consistency, HostStore, LoadReport, Publish as _, Releases, Result, StoreError,
-};
+use tidegate_release::store::{CanaryCounts, Consistency, LoadReport, ReleaseReader, ReleaseWriter as _, StoreError};
 use tidegate_release::{Digest, ReleaseId, RolloutState};
 
-/// A store that counts what is fetched of it.
-#[derive(Debug)]
-struct Fetched {
-    store: FolderStore,
-    artifacts: AtomicU32,
-}
-
-#[async_trait]
-impl Releases for Fetched {
-    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<RolloutState> {
-        self.store.pointer(consistency, deadline).await
-    }
-
-    async fn envelope(&self, release: &ReleaseId, deadline: Deadline) -> Result<Vec<u8>> {
-        self.store.envelope(release, deadline).await
-    }
-
-    async fn artifact(&self, digest: &Digest, deadline: Deadline) -> Result<Vec<u8>> {
-        self.artifacts.fetch_add(1, Ordering::Relaxed);
-        self.store.artifact(digest, deadline).await
-    }
-}
-
 struct Subject {
-    cached: Cached<Fetched>,
-    fetched: Arc<Fetched>,
+    cached: Cached<RecordingStore>,
+    fetched: Arc<RecordingStore>,
     root: TempDir,
 }
 
@@ -55,7 +28,7 @@ impl Subject {
     fn new(max_bytes: u64) -> Self {
         let root = tempfile::tempdir().unwrap();
         let store = FolderStore::open(root.path().join("store")).unwrap();
-        let fetched = Arc::new(Fetched { store, artifacts: AtomicU32::new(0) });
+        let fetched = Arc::new(RecordingStore::new(store));
         let cached = Cached::new(Arc::clone(&fetched), root.path().join("cache"), max_bytes);
         Self { cached, fetched, root }
     }
@@ -75,10 +48,10 @@ impl Subject {
 
     /// Gets an artifact; whether it was fetched for it.
     fn fetches(&self, bytes: &[u8]) -> bool {
-        let before = self.fetched.artifacts.load(Ordering::Relaxed);
+        let before = self.fetched.reads().len();
         let digest = Digest::of(bytes);
         assert_eq!(now(self.cached.artifact(&digest, soon())).unwrap(), bytes);
-        self.fetched.artifacts.load(Ordering::Relaxed) > before
+        self.fetched.reads().len() > before
     }
 }
 
@@ -105,7 +78,7 @@ fn an_artifact_is_fetched_once() {
     // What is in the folder outlives the process.
     let again = Cached::new(Arc::clone(&subject.fetched), subject.dir(), 1_000);
     assert_eq!(now(again.artifact(&Digest::of(b"artifact"), soon())).as_deref(), Ok(b"artifact".as_slice()));
-    assert_eq!(subject.fetched.artifacts.load(Ordering::Relaxed), 1);
+    assert_eq!(subject.fetched.reads().len(), 1);
 }
 
 #[test]
@@ -119,7 +92,7 @@ fn an_altered_file_is_fetched_anew() {
         assert!(!subject.fetches(b"artifact"));
     }
     // Where there is nothing to fetch, the altered file is not used for want of a better one.
-    now(tidegate_release::store::Activate::remove_artifact(&subject.fetched.store, &digest, soon())).unwrap();
+    now(subject.fetched.store.remove_artifact(&digest, soon())).unwrap();
     fs::write(subject.path(&digest), "artifice").unwrap();
     assert!(matches!(now(subject.cached.artifact(&digest, soon())), Err(StoreError::NotFound(_))));
     assert!(!subject.path(&digest).exists());
@@ -208,20 +181,20 @@ fn the_folder_is_bounded() {
 #[test]
 fn the_rest_is_the_store_s() {
     let root = tempfile::tempdir().unwrap();
-    let store: Arc<dyn HostStore> = Arc::new(FolderStore::open(root.path()).unwrap());
-    let cached: Arc<dyn HostStore> = Arc::new(Cached::new(Arc::clone(&store), root.path().join("cache"), 1_000));
-    assert_eq!(now(cached.pointer(Consistency::Eventual, soon())), Ok(RolloutState::default()));
+    let store: Arc<dyn ReleaseReader> = Arc::new(FolderStore::open(root.path()).unwrap());
+    let cached: Arc<dyn ReleaseReader> = Arc::new(Cached::new(Arc::clone(&store), root.path().join("cache"), 1_000));
+    assert_eq!(now(cached.rollout_state(Consistency::Eventual, soon())), Ok(RolloutState::default()));
     let id: ReleaseId = "0123456789abcdef".parse().unwrap();
     assert!(matches!(now(cached.envelope(&id, soon())), Err(StoreError::NotFound(_))));
     let tally = CanaryCounts { events: 1, ..CanaryCounts::default() };
-    assert_eq!(now(cached.count(1, tally, soon())), Ok(tally));
-    assert_eq!(now(store.tally(1, soon())), Ok(tally));
-    assert_eq!(now(cached.tally(1, soon())), Ok(tally));
+    assert_eq!(now(cached.add_canary_counts(1, tally, soon())), Ok(tally));
+    assert_eq!(now(store.canary_counts(1, soon())), Ok(tally));
+    assert_eq!(now(cached.canary_counts(1, soon())), Ok(tally));
     let report = LoadReport { at: tidegate_event::Timestamp::now(), host: "host".to_owned(), failure: None };
-    now(cached.report(&id, &report, soon())).unwrap();
-    assert_eq!(now(cached.reports(soon())), now(store.reports(soon())));
+    now(cached.record_load(&id, &report, soon())).unwrap();
+    assert_eq!(now(cached.load_reports(soon())), now(store.load_reports(soon())));
     let reason = "11 failures".to_owned();
     let halt = tidegate_release::rollout::Halt { run: 1, release: id, at: report.at, host: report.host, reason };
-    assert_eq!(now(cached.halt(&halt, soon())).as_ref(), Ok(&halt));
-    assert_eq!(now(cached.halted(1, soon())), Ok(Some(halt)));
+    assert_eq!(now(cached.record_halt(&halt, soon())).as_ref(), Ok(&halt));
+    assert_eq!(now(cached.halt(1, soon())), Ok(Some(halt)));
 }

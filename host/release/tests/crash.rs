@@ -16,7 +16,7 @@ use tidegate_event::Timestamp;
 use tidegate_release::rollout::{Action, Change};
 use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{
-    Activate as _, CanaryCounts, Consistency, LoadReport, Publish as _, Releases as _, Status as _, StoreError, Stored,
+    CanaryCounts, Consistency, LoadReport, ReleaseReader as _, ReleaseWriter as _, StoreError, Stored,
 };
 use tidegate_release::{Digest, Envelope, ReleaseId, ReleaseManifest, RolloutState, SigningKey};
 
@@ -83,9 +83,9 @@ fn publish_until_killed() {
         published.push(publish(&store, &version));
         let made = activate(&store, &published[published.len() - 1].id());
         writeln!(std::io::stdout(), "made {made}.").unwrap();
-        now(store.count(1, CanaryCounts { events: 1, ..CanaryCounts::default() }, soon())).unwrap();
+        now(store.add_canary_counts(1, CanaryCounts { events: 1, ..CanaryCounts::default() }, soon())).unwrap();
         let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: None };
-        now(store.report(&ReleaseId::of(&app(), [], "engine"), &report, soon())).unwrap();
+        now(store.record_load(&ReleaseId::of(&app(), [], "engine"), &report, soon())).unwrap();
         store.record_deployed(&app()).unwrap();
         if published.len() > 3 {
             remove(&store, &published.remove(0));
@@ -108,7 +108,7 @@ fn publish(store: &FolderStore, version: &str) -> ReleaseManifest {
 /// The generation in which it is active.
 fn activate(store: &FolderStore, release: &ReleaseId) -> u64 {
     loop {
-        let pointer = now(store.pointer(Consistency::Strong, soon())).unwrap();
+        let pointer = now(store.rollout_state(Consistency::Strong, soon())).unwrap();
         let next = pointer.activate(release).unwrap();
         let change = pointer.change(&next, Action::Activate, Timestamp::now(), "me".to_owned(), None);
         match now(store.compare_and_set(&next, &change, soon())) {
@@ -141,7 +141,7 @@ fn whenever_a_process_is_killed_everything_in_the_store_is_whole() {
             thread::sleep(Duration::from_micros(u64::from(noise >> 16)));
             made = made.max(publisher.kill(line));
         }
-        let pointer = now(store.pointer(Consistency::Strong, soon())).unwrap();
+        let pointer = now(store.rollout_state(Consistency::Strong, soon())).unwrap();
         assert!(pointer.generation >= made, "{} of {made}", pointer.generation);
         assert_whole(&store, &pointer);
     }
@@ -175,7 +175,7 @@ fn assert_whole(store: &FolderStore, pointer: &RolloutState) {
             assert!(now(store.artifact(&digest, soon())).is_ok(), "{id} is published without {digest}");
         }
     }
-    now(store.tally(1, soon())).unwrap();
-    now(store.reports(soon())).unwrap();
+    now(store.canary_counts(1, soon())).unwrap();
+    now(store.load_reports(soon())).unwrap();
     store.deployed().unwrap();
 }

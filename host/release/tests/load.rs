@@ -8,51 +8,24 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
-use async_trait::async_trait;
+use support::recording::RecordingStore;
 use support::{CPU, ENGINE, TARGET, app, artifact, artifacts, document, now, soon, trusting};
 use tempfile::TempDir;
 use tidegate_app::App;
-use tidegate_ports::Deadline;
 use tidegate_release::envelope::VerifyError;
 use tidegate_release::store::fs::FolderStore;
-use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases, Result as StoreResult, StoreError};
+use tidegate_release::store::{ReleaseReader as _, ReleaseWriter as _, StoreError};
 use tidegate_release::verify::{HostProfile, LoadError, load};
-use tidegate_release::{
-    Artifact, Digest, Envelope, Release, ReleaseId, ReleaseManifest, RolloutState, SigningKey, TrustedKeys,
-};
+use tidegate_release::{Artifact, Digest, Envelope, Release, ReleaseId, ReleaseManifest, SigningKey, TrustedKeys};
 
 /// A store with the release [`document`]`("1")`, and a host that runs it.
 struct Subject {
-    store: Fetched,
+    store: RecordingStore,
     key: SigningKey,
     terms: HostProfile,
     id: ReleaseId,
     _directory: TempDir,
-}
-
-/// A store that notes which artifacts are fetched of it.
-#[derive(Debug)]
-struct Fetched {
-    store: FolderStore,
-    artifacts: Mutex<BTreeSet<Digest>>,
-}
-
-#[async_trait]
-impl Releases for Fetched {
-    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> StoreResult<RolloutState> {
-        self.store.pointer(consistency, deadline).await
-    }
-
-    async fn envelope(&self, release: &ReleaseId, deadline: Deadline) -> StoreResult<Vec<u8>> {
-        self.store.envelope(release, deadline).await
-    }
-
-    async fn artifact(&self, digest: &Digest, deadline: Deadline) -> StoreResult<Vec<u8>> {
-        self.artifacts.lock().unwrap().insert(*digest);
-        self.store.artifact(digest, deadline).await
-    }
 }
 
 impl Subject {
@@ -76,7 +49,7 @@ impl Subject {
             wit: "0.1.0".to_owned(),
             app: app(),
         };
-        Self { store: Fetched { store, artifacts: Mutex::default() }, key, terms, id, _directory: directory }
+        Self { store: RecordingStore::new(store), key, terms, id, _directory: directory }
     }
 
     fn load(&self) -> Result<Release, LoadError> {
@@ -88,7 +61,7 @@ impl Subject {
     }
 
     fn fetched(&self) -> BTreeSet<Digest> {
-        self.store.artifacts.lock().unwrap().clone()
+        self.store.reads().into_iter().collect()
     }
 
     fn file(&self, of: &Digest) -> PathBuf {

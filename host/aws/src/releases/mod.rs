@@ -4,9 +4,9 @@
 //! pointer and its history, the other what hosts report. An item's document is JSON in one attribute; what a condition or
 //! an addition needs is an attribute besides.
 //!
-//! - `read`: what hosts read; `status`: what they report
-//! - `publish` and `activate`: what only who publishes and who activates does, with the feature `publish`
-//! - `item`: keys and attributes; `failure`: what a failure means to whoever uses a store
+//! - `reader`: the part that hosts use
+//! - `writer`: the part that only the command line uses, behind the feature `publish`
+//! - `item`: keys and attributes; `failure`: the store's error for each failure of AWS
 //!
 //! What a role needs for each, on the table of releases, of their status, and on the bucket:
 //!
@@ -18,14 +18,11 @@
 //!
 //! Each needs `ListBucket` besides: without it S3 says of a missing object what it says of a forbidden one.
 
-#[cfg(feature = "publish")]
-mod activate;
 mod failure;
 mod item;
+mod reader;
 #[cfg(feature = "publish")]
-mod publish;
-mod read;
-mod status;
+mod writer;
 
 use aws_sdk_dynamodb::Client;
 use tidegate_release::{Digest, ReleaseId};
@@ -34,7 +31,7 @@ use crate::clock::Clock;
 use crate::s3::Bucket;
 use crate::tables::ReleaseTables;
 
-pub use read::MAX_ARTIFACT_BYTES;
+pub use reader::MAX_ARTIFACT_BYTES;
 
 /// What the names of signed releases begin with.
 const RELEASES: &str = "releases/";

@@ -7,7 +7,7 @@ use tidegate_app::Grants;
 use tidegate_app::{App, Component, Manifest, toml_key};
 use tidegate_compile::inspect;
 use tidegate_release::{Digest, ReleaseId};
-use tidegate_runtime::{Interfaces, Incompatibility, Role, engine};
+use tidegate_runtime::{Incompatibility, Interfaces, Role, engine};
 
 /// A component as it was built: its bytes and what they import and export.
 #[derive(Clone)]

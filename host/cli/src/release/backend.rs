@@ -12,7 +12,7 @@ use tidegate_ports::Deadline;
 use tidegate_release::keys::KeyId;
 use tidegate_release::rollout::{Action, Change, Halt};
 use tidegate_release::store::fs::FolderStore;
-use tidegate_release::store::{Consistency, Store};
+use tidegate_release::store::{Consistency, ReleaseWriter};
 use tidegate_release::{Envelope, ReleaseId, RolloutState, StoreError, TrustedKeys};
 
 use crate::args::{Name, Place};
@@ -27,7 +27,7 @@ const RELEASES_DIR: &str = "releases";
 /// Where releases are, with what serves from there.
 pub(crate) struct Target {
     /// The store.
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn ReleaseWriter>,
     /// The app that the hosts were deployed with; none where nothing was deployed.
     pub(crate) deployed: Option<App>,
     /// What deploys the app anew.
@@ -122,7 +122,7 @@ impl Target {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn pointer(&self) -> Result<RolloutState> {
-        self.store.pointer(Consistency::Strong, deadline()).await.context("cannot read which release runs")
+        self.store.rollout_state(Consistency::Strong, deadline()).await.context("cannot read which release runs")
     }
 
     /// Why the canary was halted, if it was.
@@ -131,7 +131,7 @@ impl Target {
     /// When the store fails.
     pub(crate) async fn halt(&self, pointer: &RolloutState) -> Result<Option<Halt>> {
         let Some(canary) = &pointer.canary else { return Ok(None) };
-        self.store.halted(canary.run, deadline()).await.context("cannot read whether the canary was halted")
+        self.store.halt(canary.run, deadline()).await.context("cannot read whether the canary was halted")
     }
 
     /// A release as it was published.

@@ -24,11 +24,11 @@ pub(crate) async fn run(args: &args::Anywhere) -> Result<()> {
     let halt = target.halt(&pointer).await?;
     let tally = match &pointer.canary {
         Some(canary) => {
-            Some(target.store.tally(canary.run, deadline()).await.context("cannot read how the canary does")?)
+            Some(target.store.canary_counts(canary.run, deadline()).await.context("cannot read how the canary does")?)
         }
         None => None,
     };
-    let reports = target.store.reports(deadline()).await.context("cannot read what hosts reported")?;
+    let reports = target.store.load_reports(deadline()).await.context("cannot read what hosts reported")?;
     let last = target.store.history(1, deadline()).await.context("cannot read the history")?.into_iter().next();
     if args.json {
         text::print_json(&json!({

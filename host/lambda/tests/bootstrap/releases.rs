@@ -36,7 +36,7 @@ const THAWED: Duration = Duration::from_secs(31);
 /// A store in a folder, or on AWS, and who publishes there.
 struct Store {
     folder: tempfile::TempDir,
-    store: Arc<dyn store::Store>,
+    store: Arc<dyn store::ReleaseWriter>,
     key: SigningKey,
 }
 
@@ -104,7 +104,7 @@ impl Store {
     }
 
     async fn move_to(&self, action: Action, next: impl FnOnce(&RolloutState) -> RolloutState) {
-        let old = self.store.pointer(Consistency::Strong, soon_enough()).await.unwrap();
+        let old = self.store.rollout_state(Consistency::Strong, soon_enough()).await.unwrap();
         let next = next(&old);
         let change = old.change(&next, action, Timestamp::now(), "test".to_owned(), None);
         self.store.compare_and_set(&next, &change, soon_enough()).await.unwrap();
@@ -126,7 +126,7 @@ impl Store {
     }
 
     async fn failure(&self, release: &ReleaseId) -> String {
-        let mut reports = self.store.reports(soon_enough()).await.unwrap();
+        let mut reports = self.store.load_reports(soon_enough()).await.unwrap();
         reports.remove(release).unwrap().failure.unwrap().reason
     }
 }
@@ -324,10 +324,10 @@ async fn a_canary_is_counted_and_halted_above_its_budget() {
     bootstrap.invoke(events::message("echo", "trap")).await.unwrap_err();
     soon(bootstrap.api.idle()).await;
     assert!(!bootstrap.is_probed().await);
-    let run = store.store.pointer(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
-    let halt = store.store.halted(run, soon_enough()).await.unwrap().unwrap();
+    let run = store.store.rollout_state(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
+    let halt = store.store.halt(run, soon_enough()).await.unwrap().unwrap();
     assert_eq!((&halt.release, halt.reason.as_str()), (&release, "3 failures, and its error budget is 2"));
-    assert_eq!(store.store.tally(run, soon_enough()).await.unwrap().traps, 3);
+    assert_eq!(store.store.canary_counts(run, soon_enough()).await.unwrap().traps, 3);
     let line = bootstrap.said("the canary is halted").await;
     assert_eq!((&line["level"], &line["release"]), (&"ERROR".into(), &release.as_str().into()));
     bootstrap.line(|line| line["CanaryHalts"] == 1 && line["Release"] == release.as_str()).await;
@@ -371,7 +371,7 @@ async fn promoting_a_canary_loads_nothing_again() {
     store.move_to(Action::Promote, |old| old.promote(None).unwrap()).await;
     assert!(bootstrap.is_probed_soon(&clock).await);
     bootstrap.said("has taken the place of").await;
-    assert_eq!(store.store.reports(soon_enough()).await.unwrap()[&release].failed, 0);
+    assert_eq!(store.store.load_reports(soon_enough()).await.unwrap()[&release].failed, 0);
 }
 
 #[tokio::test]
@@ -435,7 +435,7 @@ async fn aws_that_fails_leaves_the_last_good_release_and_aws_that_works_again_th
     clock.advance_more(THAWED);
     assert!(bootstrap.is_probed_soon(&clock).await, "{:?}", bootstrap.lines().last());
     // The table has what the host reported, and the way back needs no table to be written by it.
-    assert_eq!(store.store.reports(soon_enough()).await.unwrap()[&release].loaded, 1);
+    assert_eq!(store.store.load_reports(soon_enough()).await.unwrap()[&release].loaded, 1);
     bootstrap.aws.fail_objects(Some(503));
     store
         .move_to(Action::Rollback, |old| RolloutState { active: None, generation: old.generation + 1, ..old.clone() })
@@ -455,8 +455,8 @@ async fn a_canary_is_halted_by_what_is_counted_in_the_table() {
     bootstrap.invoke(events::message("echo", "trap")).await.unwrap_err();
     soon(bootstrap.api.idle()).await;
     assert!(!bootstrap.is_probed().await);
-    let run = store.store.pointer(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
-    assert_eq!(store.store.halted(run, soon_enough()).await.unwrap().unwrap().release, release);
+    let run = store.store.rollout_state(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
+    assert_eq!(store.store.halt(run, soon_enough()).await.unwrap().unwrap().release, release);
     bootstrap.line(|line| line["CanaryHalts"] == 1).await;
 }
 
@@ -476,9 +476,9 @@ async fn a_halt_that_nobody_could_be_told_of_is_told_later() {
     assert!(!bootstrap.is_probed().await);
     bootstrap.said("cannot tell the others").await;
     bootstrap.aws.fail_dynamodb(None);
-    let run = store.store.pointer(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
-    assert_eq!(store.store.halted(run, soon_enough()).await.unwrap(), None);
+    let run = store.store.rollout_state(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
+    assert_eq!(store.store.halt(run, soon_enough()).await.unwrap(), None);
     assert!(!bootstrap.is_probed().await);
-    let halt = store.store.halted(run, soon_enough()).await.unwrap().unwrap();
+    let halt = store.store.halt(run, soon_enough()).await.unwrap().unwrap();
     assert_eq!((halt.release, halt.reason.as_str()), (release, "1 failures, and its error budget is 0"));
 }

@@ -6,7 +6,7 @@ use crate::publish::tests::{published, store};
 use crate::publish::verify_complete;
 use crate::rollout::TrafficWeight;
 use crate::store::fs::FolderStore;
-use crate::store::{Publish as _, Releases as _};
+use crate::store::{ReleaseReader as _, ReleaseWriter as _};
 
 const RULES: Rules = Rules { keep: 1, min_age: Duration::ZERO };
 

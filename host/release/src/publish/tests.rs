@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tidegate_event::Timestamp;
 
 use super::*;
-use crate::store::Releases as _;
+use crate::store::ReleaseReader as _;
 use crate::store::fs::FolderStore;
 
 pub(crate) const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];

@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::folder::ARTIFACT_EXTENSION;
 use crate::id::ReleaseId;
 use crate::rollout::{Halt, RolloutState};
-use crate::store::{CanaryCounts, Consistency, LoadReport, LoadSummary, Releases, Result, Status};
+use crate::store::{CanaryCounts, Consistency, LoadReport, LoadSummary, ReleaseReader, Result};
 
 /// A store whose artifacts are kept in a folder once they were fetched.
 #[derive(Debug)]
@@ -102,9 +102,9 @@ fn remove(path: &Path) -> bool {
 }
 
 #[async_trait]
-impl<S: Releases + ?Sized> Releases for Cached<S> {
-    async fn pointer(&self, consistency: Consistency, deadline: Deadline) -> Result<RolloutState> {
-        self.store.pointer(consistency, deadline).await
+impl<S: ReleaseReader + ?Sized> ReleaseReader for Cached<S> {
+    async fn rollout_state(&self, consistency: Consistency, deadline: Deadline) -> Result<RolloutState> {
+        self.store.rollout_state(consistency, deadline).await
     }
 
     async fn envelope(&self, release: &ReleaseId, deadline: Deadline) -> Result<Vec<u8>> {
@@ -119,31 +119,28 @@ impl<S: Releases + ?Sized> Releases for Cached<S> {
         self.keep(digest, &bytes);
         Ok(bytes)
     }
-}
 
-#[async_trait]
-impl<S: Status + ?Sized> Status for Cached<S> {
-    async fn halted(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>> {
-        self.store.halted(run, deadline).await
+    async fn halt(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>> {
+        self.store.halt(run, deadline).await
     }
 
-    async fn halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
-        self.store.halt(halt, deadline).await
+    async fn record_halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
+        self.store.record_halt(halt, deadline).await
     }
 
-    async fn count(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
-        self.store.count(run, tally, deadline).await
+    async fn add_canary_counts(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
+        self.store.add_canary_counts(run, tally, deadline).await
     }
 
-    async fn tally(&self, run: u64, deadline: Deadline) -> Result<CanaryCounts> {
-        self.store.tally(run, deadline).await
+    async fn canary_counts(&self, run: u64, deadline: Deadline) -> Result<CanaryCounts> {
+        self.store.canary_counts(run, deadline).await
     }
 
-    async fn report(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
-        self.store.report(release, report, deadline).await
+    async fn record_load(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
+        self.store.record_load(release, report, deadline).await
     }
 
-    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>> {
-        self.store.reports(deadline).await
+    async fn load_reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>> {
+        self.store.load_reports(deadline).await
     }
 }

@@ -21,10 +21,11 @@
 //! another process holds the lock, until their deadline.
 //!
 //! - `files`: files that are whole
-//! - `ports`: the ports, on these
+//! - `reader` and `writer`: the two traits, on these files
 
 mod files;
-mod ports;
+mod reader;
+mod writer;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -75,16 +75,16 @@ fn garbage_is_named_with_what_to_do() {
     for garbage in garbage() {
         let (file, hint) = ("status/halts/7.json", "hint: remove it");
         subject.write(file, &garbage);
-        assert_invalid(now(store.halted(7, soon())), file, hint);
-        assert_invalid(now(store.halt(&halt, soon())), file, hint);
+        assert_invalid(now(store.halt(7, soon())), file, hint);
+        assert_invalid(now(store.record_halt(&halt, soon())), file, hint);
         let file = "status/canaries/7.json";
         subject.write(file, &garbage);
-        assert_invalid(now(store.tally(7, soon())), file, hint);
-        assert_invalid(now(store.count(7, CanaryCounts::default(), soon())), file, hint);
+        assert_invalid(now(store.canary_counts(7, soon())), file, hint);
+        assert_invalid(now(store.add_canary_counts(7, CanaryCounts::default(), soon())), file, hint);
         let file = "status/releases/0000000000000001.json";
         subject.write(file, &garbage);
-        assert_invalid(now(store.reports(soon())), file, hint);
-        assert_invalid(now(store.report(&release(1), &report, soon())), file, hint);
+        assert_invalid(now(store.load_reports(soon())), file, hint);
+        assert_invalid(now(store.record_load(&release(1), &report, soon())), file, hint);
         subject.write("deployed.json", &garbage);
         assert_invalid(store.deployed(), "deployed.json", "hint: `tidegate dev --releases` writes it anew");
         let file = "history/00000000000000000001.json";
@@ -111,7 +111,7 @@ fn absurd_counts_stay_as_large_as_they_can_be() {
     let most = u64::MAX;
     let most = CanaryCounts { events: most, traps: most, timeouts: most, errors: most };
     subject.write("status/canaries/7.json", serde_json::to_vec(&most).unwrap());
-    assert_eq!(now(subject.store().count(7, most, soon())), Ok(most));
+    assert_eq!(now(subject.store().add_canary_counts(7, most, soon())), Ok(most));
     assert_eq!(most.failures(), u64::MAX);
 }
 
@@ -166,8 +166,8 @@ fn a_folder_that_is_gone_is_said_to_be() {
     assert_eq!(now(store.envelope(&release(1), soon())), Err(gone()));
     assert_eq!(now(store.artifact(&Digest::of(b""), soon())), Err(gone()));
     assert_eq!(now(store.list(soon())), Err(gone()));
-    assert_eq!(now(store.reports(soon())), Err(gone()));
-    assert_eq!(now(store.halted(1, soon())), Err(gone()));
+    assert_eq!(now(store.load_reports(soon())), Err(gone()));
+    assert_eq!(now(store.halt(1, soon())), Err(gone()));
     let (next, change) = next(&RolloutState::default());
     assert!(matches!(now(store.compare_and_set(&next, &change, soon())), Err(StoreError::Unavailable(_))));
     assert!(matches!(now(store.put_envelope(&release(1), b"", soon())), Err(StoreError::Unavailable(_))));

@@ -21,7 +21,7 @@ use tidegate_ports::Deadline;
 use tidegate_release::rollout::{Action, Change, Halt};
 use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{
-    Activate as _, CanaryCounts, Consistency, LoadReport, Publish as _, Releases as _, Status as _, StoreError, Stored,
+    CanaryCounts, Consistency, LoadReport, ReleaseReader as _, ReleaseWriter as _, StoreError, Stored,
 };
 use tidegate_release::{Digest, ReleaseId, RolloutState};
 
@@ -45,7 +45,7 @@ impl Subject {
     }
 
     fn pointer(&self) -> Result<RolloutState, StoreError> {
-        now(self.store.pointer(Consistency::Strong, soon()))
+        now(self.store.rollout_state(Consistency::Strong, soon()))
     }
 
     fn history(&self) -> Result<Vec<Change>, StoreError> {
@@ -95,10 +95,10 @@ fn its_files_are_those_that_are_documented() {
     now(store.put_envelope(&release(1), b"envelope", soon())).unwrap();
     now(store.put_artifact(b"abc", soon())).unwrap();
     let halt = Halt { run: 7, release: release(1), at: Timestamp(1), host: "host".to_owned(), reason: "it".to_owned() };
-    now(store.halt(&halt, soon())).unwrap();
-    now(store.count(7, CanaryCounts::default(), soon())).unwrap();
+    now(store.record_halt(&halt, soon())).unwrap();
+    now(store.add_canary_counts(7, CanaryCounts::default(), soon())).unwrap();
     let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: None };
-    now(store.report(&release(1), &report, soon())).unwrap();
+    now(store.record_load(&release(1), &report, soon())).unwrap();
     store.record_deployed(&app()).unwrap();
 
     let listed = |folder: &str| names(&store.dir().join(folder));
@@ -144,7 +144,7 @@ fn what_is_not_the_store_s_is_not_listed() {
     assert!(now(store.list(soon())).unwrap().keys().eq([&release(1)]));
     assert_eq!(now(store.list_artifacts(soon())), Ok(BTreeMap::new()));
     fs::remove_file(store.dir().join("status/releases/0000000000000001.json.bak")).unwrap();
-    assert_eq!(now(store.reports(soon())), Ok(BTreeMap::new()));
+    assert_eq!(now(store.load_reports(soon())), Ok(BTreeMap::new()));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn old_reports_are_forgotten() {
     let days = |days: u64| Timestamp(Timestamp::now().millis() - days * 24 * 3_600_000);
     for (number, at) in [(1, days(31)), (2, days(29))] {
         let report = LoadReport { at, host: "host".to_owned(), failure: None };
-        now(store.report(&release(number), &report, soon())).unwrap();
+        now(store.record_load(&release(number), &report, soon())).unwrap();
     }
-    assert!(now(store.reports(soon())).unwrap().keys().eq([&release(2)]));
+    assert!(now(store.load_reports(soon())).unwrap().keys().eq([&release(2)]));
 }

@@ -34,16 +34,17 @@ fn a_lock_that_another_holds_is_waited_for_until_the_deadline() {
     let lock = File::open(store.dir().join("lock")).unwrap();
     lock.lock().unwrap();
     let begun = Instant::now();
-    let result = now(store.count(7, CanaryCounts::default(), Deadline::after(Duration::from_millis(50))));
+    let result = now(store.add_canary_counts(7, CanaryCounts::default(), Deadline::after(Duration::from_millis(50))));
     assert!(begun.elapsed() >= Duration::from_millis(50));
     let expected = format!("cannot lock `{}` in time: another process holds it", store.dir().join("lock").display());
     assert_eq!(result, Err(StoreError::Unavailable(expected)));
     // Who reads, or stores what is immutable, does not need it.
     assert_eq!(subject.pointer().unwrap().generation, 1);
-    assert_eq!(now(store.tally(7, soon())), Ok(CanaryCounts::default()));
+    assert_eq!(now(store.canary_counts(7, soon())), Ok(CanaryCounts::default()));
     assert_eq!(now(store.put_envelope(&release(1), b"envelope", soon())), Ok(Stored::New));
     std::thread::scope(|scope| {
-        let count = scope.spawn(|| now(store.count(7, CanaryCounts { events: 1, ..CanaryCounts::default() }, soon())));
+        let count = scope
+            .spawn(|| now(store.add_canary_counts(7, CanaryCounts { events: 1, ..CanaryCounts::default() }, soon())));
         lock.unlock().unwrap();
         assert_eq!(count.join().unwrap(), Ok(CanaryCounts { events: 1, ..CanaryCounts::default() }));
     });
@@ -81,19 +82,19 @@ fn a_folder_that_may_only_be_read_is_read() {
     chmod(0o555);
     as_nobody(|| {
         let store = FolderStore::open(dir).unwrap();
-        assert_eq!(now(store.pointer(Consistency::Strong, soon())).unwrap().generation, 2);
+        assert_eq!(now(store.rollout_state(Consistency::Strong, soon())).unwrap().generation, 2);
         assert_eq!(now(store.history(10, soon())).unwrap().len(), 2);
         assert_eq!(now(store.envelope(&release(1), soon())).as_deref(), Ok(b"envelope".as_slice()));
         assert_eq!(now(store.artifact(&Digest::of(b"artifact"), soon())).as_deref(), Ok(b"artifact".as_slice()));
         assert_eq!(now(store.list(soon())).map(|all| all.len()), Ok(1));
-        assert_eq!(now(store.halted(1, soon())), Ok(None));
-        assert_eq!(now(store.tally(1, soon())), Ok(CanaryCounts::default()));
-        assert_eq!(now(store.reports(soon())), Ok(BTreeMap::new()));
+        assert_eq!(now(store.halt(1, soon())), Ok(None));
+        assert_eq!(now(store.canary_counts(1, soon())), Ok(CanaryCounts::default()));
+        assert_eq!(now(store.load_reports(soon())), Ok(BTreeMap::new()));
         assert_eq!(now(store.put_artifact(b"artifact", soon())), Ok(false));
         for refused in [
             now(store.put_artifact(b"other", soon())).map(|_| ()),
             now(store.put_envelope(&release(2), b"", soon())).map(|_| ()),
-            now(store.count(1, CanaryCounts::default(), soon())).map(|_| ()),
+            now(store.add_canary_counts(1, CanaryCounts::default(), soon())).map(|_| ()),
             now(store.remove_envelope(&release(1), soon())),
             store.record_deployed(&app()),
         ] {

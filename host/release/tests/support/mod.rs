@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "shared by several test binaries")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+pub(crate) mod recording;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::pin;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tidegate_ports::Deadline;
 use tidegate_release::rollout::Canary;
-use tidegate_release::store::{CanaryCounts, HostStore};
+use tidegate_release::store::{CanaryCounts, ReleaseReader};
 
 use super::Track;
 use crate::dispatch::{Fault, Outcome};
@@ -52,7 +52,7 @@ impl Budget {
     }
 
     /// Adds what is due to the sum; answers how many failures there are when they are above the budget.
-    pub(super) async fn flush(&self, store: &dyn HostStore, canary: &Canary, deadline: Deadline) -> Option<u64> {
+    pub(super) async fn flush(&self, store: &dyn ReleaseReader, canary: &Canary, deadline: Deadline) -> Option<u64> {
         let adding = {
             let mut state = self.of(canary.run);
             if !state.is_due() {
@@ -61,7 +61,7 @@ impl Budget {
             state.flushed = Some((Instant::now(), SystemTime::now()));
             std::mem::take(&mut state.pending)
         };
-        let sum = store.count(canary.run, adding, deadline).await;
+        let sum = store.add_canary_counts(canary.run, adding, deadline).await;
         let mut state = self.of(canary.run);
         let failures = match sum {
             Ok(sum) => sum.failures(),

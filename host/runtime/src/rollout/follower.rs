@@ -14,7 +14,7 @@ use tidegate_app::App;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tidegate_release::rollout::{Canary, Halt};
-use tidegate_release::store::{Consistency, HostStore, LoadReport, StoreError};
+use tidegate_release::store::{Consistency, LoadReport, ReleaseReader, StoreError};
 use tidegate_release::verify::HostProfile;
 use tidegate_release::{Release, ReleaseId, TrustedKeys};
 use tokio::task::JoinHandle;
@@ -75,7 +75,7 @@ pub struct Follower {
     pub(super) host: Arc<Host>,
     /// The release that it was deployed with.
     pub(super) deployed: Release,
-    pub(super) store: Arc<dyn HostStore>,
+    pub(super) store: Arc<dyn ReleaseReader>,
     pub(super) options: FollowOptions,
     pub(super) hooks: RolloutHooks,
     /// When the pointer was read last, and when that was last tried.
@@ -106,7 +106,7 @@ impl Follower {
     pub fn new(
         host: Arc<Host>,
         deployed: Release,
-        store: Arc<dyn HostStore>,
+        store: Arc<dyn ReleaseReader>,
         options: FollowOptions,
         hooks: RolloutHooks,
     ) -> Arc<Self> {
@@ -231,7 +231,7 @@ impl Follower {
     async fn publish_halt(&self, deadline: Deadline) {
         loop {
             let Some(halt) = self.pending_halt().take() else { return };
-            let told = self.store.halt(&halt, deadline.min(Deadline::after(STATUS_TIMEOUT))).await;
+            let told = self.store.record_halt(&halt, deadline.min(Deadline::after(STATUS_TIMEOUT))).await;
             let Err(error) = told else { return };
             tracing::error!(release = %halt.release, "cannot tell the others that the canary is halted: {error}");
             *self.pending_halt() = Some(halt);
@@ -254,9 +254,9 @@ impl Follower {
         let began = Age::now();
         self.ages().tried = began;
         let deadline = deadline.min(Deadline::after(READ_TIMEOUT));
-        let pointer = self.store.pointer(Consistency::Eventual, deadline).await?;
+        let pointer = self.store.rollout_state(Consistency::Eventual, deadline).await?;
         let halt = match &pointer.canary {
-            Some(canary) => self.store.halted(canary.run, deadline).await?,
+            Some(canary) => self.store.halt(canary.run, deadline).await?,
             None => None,
         };
         self.ages().read = began;
@@ -369,7 +369,7 @@ impl Follower {
     async fn send_reports(&self) {
         let reports = std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner));
         for (release, report) in reports {
-            if let Err(error) = self.store.report(&release, &report, Deadline::after(STATUS_TIMEOUT)).await {
+            if let Err(error) = self.store.record_load(&release, &report, Deadline::after(STATUS_TIMEOUT)).await {
                 tracing::warn!(release = %release, "cannot report on the release: {error}");
             }
         }

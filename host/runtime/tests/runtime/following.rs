@@ -20,7 +20,7 @@ use tidegate_release::prune::{self, Rules};
 use tidegate_release::publish::{BuiltComponent, BuiltRelease, publish, verify_complete};
 use tidegate_release::rollout::{Action, Canary, RolloutError, RolloutState, TrafficWeight};
 use tidegate_release::store::fs::FolderStore;
-use tidegate_release::store::{Activate as _, Consistency, Publish as _, Releases as _, Status as _};
+use tidegate_release::store::{Consistency, ReleaseReader as _, ReleaseWriter as _};
 use tidegate_release::{Digest, Envelope, Release, ReleaseId, SigningKey, TrustedKeys};
 use tidegate_runtime::{
     Engine, EngineOptions, FollowOptions, Follower, RolloutHooks, Track, engine, interface, rollout,
@@ -226,7 +226,7 @@ impl World {
     }
 
     async fn pointer(&self) -> RolloutState {
-        self.store.pointer(Consistency::Strong, soon()).await.unwrap()
+        self.store.rollout_state(Consistency::Strong, soon()).await.unwrap()
     }
 
     async fn advance(&self, next: &RolloutState, action: Action) {
@@ -283,7 +283,7 @@ impl World {
 
     async fn halted(&self, pointer: &RolloutState) -> Option<tidegate_release::rollout::Halt> {
         let run = pointer.canary.as_ref()?.run;
-        let halt = self.store.halted(run, soon()).await.unwrap();
+        let halt = self.store.halt(run, soon()).await.unwrap();
         assert_eq!(halt.is_some(), self.model.halted);
         halt
     }
@@ -329,7 +329,7 @@ impl World {
         }
         self.settle().await;
         let Some(Canary { run, .. }) = self.fixture.host.canary() else { return };
-        let before = self.store.tally(run, soon()).await.unwrap().failures();
+        let before = self.store.canary_counts(run, soon()).await.unwrap().failures();
         for _ in before..=BUDGET {
             let outcome = self.fixture.dispatch(&events::message("chat", "trap")).await;
             if outcome.active.as_ref().unwrap().track != Track::Canary {

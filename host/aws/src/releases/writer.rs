@@ -1,25 +1,68 @@
-//! What who activates does, and who prunes.
+//! The part of the store that only the command line uses: publishing, activating and pruning.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put as PutItem, TransactWriteItem};
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
+use tidegate_release::envelope::MAX_ENVELOPE_BYTES;
 use tidegate_release::rollout::Change;
-use tidegate_release::store::{Activate, Result};
+use tidegate_release::store::{ReleaseWriter, Result, Stored};
 use tidegate_release::{Digest, ReleaseId, RolloutState, StoreError};
 
 use super::failure::store_error;
 use super::item::{self, DOCUMENT, GENERATION, HISTORY, Item, Key, PARTITION, TOKEN};
+use super::reader::MAX_ARTIFACT_BYTES;
 use super::{ARTIFACTS, AwsStore, JSON, RELEASES, artifact_key, envelope_key};
 use crate::attempt::{self, Repeat};
 use crate::failure::{self, Failure};
+use crate::s3::Put;
 use crate::token;
 
 #[async_trait]
-impl Activate for AwsStore {
+impl ReleaseWriter for AwsStore {
+    async fn put_artifact(&self, bytes: &[u8], deadline: Deadline) -> Result<bool> {
+        let key = artifact_key(&Digest::of(bytes));
+        if bytes.len() > MAX_ARTIFACT_BYTES {
+            let problem = format!("it has {} bytes, and hosts read at most {MAX_ARTIFACT_BYTES}", bytes.len());
+            return Err(StoreError::Invalid(format!("cannot store the artifact {}: {problem}", self.place(&key))));
+        }
+        // Most artifacts of a release are those of the one before, and may be too large to send for nothing.
+        if self.bucket.has(&key, deadline).await {
+            return Ok(false);
+        }
+        match self.bucket.put_new(&key, bytes, deadline).await {
+            Ok(Put::New) => Ok(true),
+            Ok(Put::Present { perhaps_ours }) => Ok(perhaps_ours),
+            Err(failure) => Err(store_error(&format!("store the artifact {}", self.place(&key)), failure)),
+        }
+    }
+
+    async fn put_envelope(&self, release: &ReleaseId, envelope: &[u8], deadline: Deadline) -> Result<Stored> {
+        let key = envelope_key(release);
+        let failed = |failure| store_error(&format!("store the release {}", self.place(&key)), failure);
+        // A part of the time is kept for reading what is stored, should there be no answer.
+        let sending = deadline.earlier(deadline.remaining() / 4);
+        let (perhaps_ours, unknown) = match self.bucket.put_new(&key, envelope, sending).await {
+            Ok(Put::New) => return Ok(Stored::New),
+            Ok(Put::Present { perhaps_ours }) => (perhaps_ours, None),
+            Err(Failure::Unknown(reason)) => (true, Some(Failure::Unknown(reason))),
+            Err(failure) => return Err(failed(failure)),
+        };
+        match (self.bucket.get(&key, MAX_ENVELOPE_BYTES, deadline).await, unknown) {
+            (Ok(Some(stored)), _) if perhaps_ours && stored == envelope => Ok(Stored::New),
+            (Ok(Some(stored)), _) => Ok(Stored::Already(stored)),
+            (_, Some(unknown)) => Err(failed(unknown)),
+            (Ok(None), None) => Err(StoreError::Conflict(format!(
+                "the release {} was removed while it was stored; hint: create it anew",
+                self.place(&key)
+            ))),
+            (Err(failure), None) => Err(failed(failure)),
+        }
+    }
+
     async fn compare_and_set(&self, next: &RolloutState, change: &Change, deadline: Deadline) -> Result<()> {
         let failed =
             |failure| store_error(&format!("move the pointer in the table `{}`", self.tables.releases), failure);
@@ -104,7 +147,7 @@ impl AwsStore {
         let mut pointer = Key::pointer().attributes();
         pointer.insert(GENERATION.to_owned(), number(next.generation));
         pointer.insert(DOCUMENT.to_owned(), item::document(next));
-        let pointer = Put::builder().table_name(&self.tables.releases).set_item(Some(pointer));
+        let pointer = PutItem::builder().table_name(&self.tables.releases).set_item(Some(pointer));
         let pointer = match before {
             0 => pointer.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PARTITION),
             _ => pointer
@@ -115,7 +158,7 @@ impl AwsStore {
         let mut kept = Key::history(change.generation).attributes();
         kept.insert(DOCUMENT.to_owned(), item::document(change));
         kept.insert(TOKEN.to_owned(), AttributeValue::S(token.to_owned()));
-        let kept = Put::builder()
+        let kept = PutItem::builder()
             .table_name(&self.tables.releases)
             .set_item(Some(kept))
             .condition_expression("attribute_not_exists(#pk)")

@@ -1,4 +1,4 @@
-//! What hosts report.
+//! The part of the store that hosts use: releases to run, and the status that hosts report.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,24 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::ReleaseId;
+use tidegate_release::envelope::MAX_ENVELOPE_BYTES;
+use tidegate_release::id::ReleaseIdError;
 use tidegate_release::rollout::Halt;
 use tidegate_release::store::{
-    CanaryCounts, Failure as LoadFailure, LoadReport, LoadSummary, MAX_REASON_BYTES, Result, Status,
+    CanaryCounts, Consistency, LoadFailure, LoadReport, LoadSummary, MAX_REASON_BYTES, ReleaseReader, Result,
 };
+use tidegate_release::{Digest, ReleaseId, RolloutState, StoreError};
 
-use super::AwsStore;
 use super::failure::store_error;
-use super::item::{self, Attributes, DOCUMENT, Item, Key, PARTITION, RELEASE, SORT};
+use super::item::{self, Attributes, DOCUMENT, GENERATION, Item, Key, PARTITION, RELEASE, SORT};
+use super::{AwsStore, artifact_key, envelope_key};
 use crate::attempt::{self, Repeat};
 use crate::expression::Placeholders;
 use crate::failure::{Failure, NO_SENSE};
 use crate::tables::TTL_ATTRIBUTE;
+
+/// The largest artifact that is read. That of a component with Python and much of its library in it has 39 MB.
+pub const MAX_ARTIFACT_BYTES: usize = 64 << 20;
 
 const EVENTS: &str = "events";
 const TRAPS: &str = "traps";
@@ -30,13 +35,29 @@ const AT: &str = "at";
 const FAILURE: &str = "failure";
 
 #[async_trait]
-impl Status for AwsStore {
-    async fn halted(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>> {
+impl ReleaseReader for AwsStore {
+    async fn rollout_state(&self, consistency: Consistency, deadline: Deadline) -> Result<RolloutState> {
+        let strong = consistency == Consistency::Strong;
+        match self.item(&self.tables.releases, &Key::pointer(), strong, "read the pointer", deadline).await? {
+            Some(item) => pointer(&item),
+            None => Ok(RolloutState::default()),
+        }
+    }
+
+    async fn envelope(&self, release: &ReleaseId, deadline: Deadline) -> Result<Vec<u8>> {
+        self.object(&envelope_key(release), MAX_ENVELOPE_BYTES, "release", deadline).await
+    }
+
+    async fn artifact(&self, digest: &Digest, deadline: Deadline) -> Result<Vec<u8>> {
+        self.object(&artifact_key(digest), MAX_ARTIFACT_BYTES, "artifact", deadline).await
+    }
+
+    async fn halt(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>> {
         let item = self.item(self.status_table(), &Key::halt(run), true, "read the halt of a canary", deadline).await?;
         item.map(|item| item.json(DOCUMENT)).transpose()
     }
 
-    async fn halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
+    async fn record_halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
         // It has no end: a canary that was halted must not run again because nobody ended it for a month.
         let mut attributes = Key::halt(halt.run).attributes();
         attributes.insert(DOCUMENT.to_owned(), item::document(halt));
@@ -50,25 +71,25 @@ impl Status for AwsStore {
         // Repeated after a lost answer, it finds its own halt.
         match attempt::send("PutItem", Repeat::Safe, deadline, || request.clone().send()).await {
             Ok(_) => Ok(halt.clone()),
-            Err(Failure::Condition) => Ok(self.halted(halt.run, deadline).await?.unwrap_or_else(|| halt.clone())),
+            Err(Failure::Condition) => Ok(self.halt(halt.run, deadline).await?.unwrap_or_else(|| halt.clone())),
             Err(failure) => Err(self.failed("halt a canary", failure)),
         }
     }
 
-    async fn count(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
+    async fn add_canary_counts(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
         let numbers =
             [(EVENTS, tally.events), (TRAPS, tally.traps), (TIMEOUTS, tally.timeouts), (ERRORS, tally.errors)];
         let sum = self.add(&Key::canary(run), numbers, [], "count what a canary did", deadline).await?;
         read_tally(&sum)
     }
 
-    async fn tally(&self, run: u64, deadline: Deadline) -> Result<CanaryCounts> {
+    async fn canary_counts(&self, run: u64, deadline: Deadline) -> Result<CanaryCounts> {
         let attempted = "read what a canary did";
         let item = self.item(self.status_table(), &Key::canary(run), true, attempted, deadline).await?;
         item.map_or_else(|| Ok(CanaryCounts::default()), |item| read_tally(&item))
     }
 
-    async fn report(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
+    async fn record_load(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
         let at = (AT, AttributeValue::N(report.at.millis().to_string()));
         let key = Key::release(release.as_str());
         let attempted = "report on a release";
@@ -84,7 +105,7 @@ impl Status for AwsStore {
         Ok(())
     }
 
-    async fn reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>> {
+    async fn load_reports(&self, deadline: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>> {
         let mut reports = BTreeMap::new();
         let mut start = None;
         loop {
@@ -105,11 +126,32 @@ impl Status for AwsStore {
 }
 
 impl AwsStore {
+    /// An item, if it is there.
+    pub(super) async fn item<'a>(
+        &self,
+        table: &'a str,
+        key: &Key,
+        strong: bool,
+        attempted: &str,
+        deadline: Deadline,
+    ) -> Result<Option<Item<'a>>> {
+        let request = self.client.get_item().table_name(table).set_key(Some(key.attributes())).consistent_read(strong);
+        let answer = attempt::send("GetItem", Repeat::Safe, deadline, || request.clone().send()).await;
+        let answer = answer.map_err(|failure| store_error(&format!("{attempted} in the table `{table}`"), failure))?;
+        Ok(answer.item.map(|attributes| Item { table, attributes }))
+    }
+
+    async fn object(&self, key: &str, limit: usize, kind: &str, deadline: Deadline) -> Result<Vec<u8>> {
+        let found = self.bucket.get(key, limit, deadline).await;
+        let found = found.map_err(|failure| store_error(&format!("read the {kind} {}", self.place(key)), failure))?;
+        found.ok_or_else(|| StoreError::NotFound(format!("{kind} {}", self.place(key))))
+    }
+
     fn status_table(&self) -> &str {
         &self.tables.release_status
     }
 
-    fn failed(&self, attempted: &str, failure: Failure) -> tidegate_release::StoreError {
+    fn failed(&self, attempted: &str, failure: Failure) -> StoreError {
         store_error(&format!("{attempted} in the table `{}`", self.status_table()), failure)
     }
 
@@ -165,6 +207,14 @@ impl AwsStore {
     }
 }
 
+fn pointer(item: &Item<'_>) -> Result<RolloutState> {
+    let pointer: RolloutState = item.json(DOCUMENT)?;
+    if item.number(GENERATION)? == pointer.generation {
+        return Ok(pointer);
+    }
+    Err(item.foreign(GENERATION, &format!("its document is of generation {}", pointer.generation)))
+}
+
 fn read_tally(item: &Item<'_>) -> Result<CanaryCounts> {
     Ok(CanaryCounts {
         events: item.number_or_zero(EVENTS)?,
@@ -175,9 +225,7 @@ fn read_tally(item: &Item<'_>) -> Result<CanaryCounts> {
 }
 
 fn read_release(item: &Item<'_>) -> Result<ReleaseId> {
-    item.text(SORT)?
-        .parse()
-        .map_err(|error: tidegate_release::id::ReleaseIdError| item.foreign(SORT, &error.to_string()))
+    item.text(SORT)?.parse().map_err(|error: ReleaseIdError| item.foreign(SORT, &error.to_string()))
 }
 
 fn read_reported(item: &Item<'_>) -> Result<LoadSummary> {

@@ -1,0 +1,112 @@
+//! The part of the store that hosts use.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use tidegate_event::Timestamp;
+use tidegate_ports::Deadline;
+
+use super::FolderStore;
+use super::files::{self, Kind, Lock};
+use crate::digest::Digest;
+use crate::envelope::MAX_ENVELOPE_BYTES;
+use crate::id::ReleaseId;
+use crate::rollout::{Halt, RolloutState};
+use crate::store::{
+    CanaryCounts, Consistency, LoadFailure, LoadReport, LoadSummary, MAX_REASON_BYTES, ReleaseReader, Result,
+    STATUS_DAYS, StoreError,
+};
+
+const STATUS_TIME: Duration = Duration::from_secs(STATUS_DAYS as u64 * 24 * 3_600);
+
+#[async_trait]
+impl ReleaseReader for FolderStore {
+    async fn rollout_state(&self, _: Consistency, _: Deadline) -> Result<RolloutState> {
+        self.current()
+    }
+
+    async fn envelope(&self, release: &ReleaseId, _: Deadline) -> Result<Vec<u8>> {
+        let found = self.read(&self.envelope_path(release), MAX_ENVELOPE_BYTES as u64)?;
+        found.ok_or_else(|| StoreError::NotFound(format!("release `{release}` in `{}`", self.dir.display())))
+    }
+
+    async fn artifact(&self, digest: &Digest, _: Deadline) -> Result<Vec<u8>> {
+        let found = self.read(&self.artifact_path(digest), u64::MAX)?;
+        found.ok_or_else(|| StoreError::NotFound(format!("artifact `{digest}` in `{}`", self.dir.display())))
+    }
+
+    async fn halt(&self, run: u64, _: Deadline) -> Result<Option<Halt>> {
+        self.document(&Kind::HALT, &self.halt_path(run))
+    }
+
+    async fn record_halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
+        // Many hosts notice it at once, and most of them find that another did.
+        if let Some(first) = self.halt(halt.run, deadline).await? {
+            return Ok(first);
+        }
+        if files::create(&self.halt_path(halt.run), &files::json(halt))? {
+            return Ok(halt.clone());
+        }
+        self.halt(halt.run, deadline).await.map(|first| first.unwrap_or_else(|| halt.clone()))
+    }
+
+    async fn add_canary_counts(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
+        let _lock = Lock::take(&self.dir, deadline)?;
+        let sum = self.canary_counts(run, deadline).await?.plus(tally);
+        files::replace(&self.tally_path(run), &files::json(&sum))?;
+        Ok(sum)
+    }
+
+    async fn canary_counts(&self, run: u64, _: Deadline) -> Result<CanaryCounts> {
+        self.document(&Kind::TALLY, &self.tally_path(run)).map(Option::unwrap_or_default)
+    }
+
+    async fn record_load(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
+        let path = self.report_path(release);
+        let _lock = Lock::take(&self.dir, deadline)?;
+        let mut reported: LoadSummary = self.document(&Kind::REPORTED, &path)?.unwrap_or_default();
+        reported.at = report.at;
+        match &report.failure {
+            None => reported.loaded = reported.loaded.saturating_add(1),
+            Some(reason) => {
+                reported.failed = reported.failed.saturating_add(1);
+                let reason = reason.split_at(reason.floor_char_boundary(MAX_REASON_BYTES)).0.to_owned();
+                reported.failure = Some(LoadFailure { at: report.at, host: report.host.clone(), reason });
+            }
+        }
+        files::replace(&path, &files::json(&reported))
+    }
+
+    async fn load_reports(&self, _: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>> {
+        let (mut reports, now) = (BTreeMap::new(), Timestamp::now());
+        for release in self.files(&self.reports_dir(), "json")?.into_keys() {
+            let reported: Option<LoadSummary> = self.document(&Kind::REPORTED, &self.report_path(&release))?;
+            if let Some(reported) = reported.filter(|it| it.at.saturating_add(STATUS_TIME) > now) {
+                reports.insert(release, reported);
+            }
+        }
+        Ok(reports)
+    }
+}
+
+impl FolderStore {
+    pub(super) fn current(&self) -> Result<RolloutState> {
+        self.document(&Kind::POINTER, &self.pointer_path()).map(Option::unwrap_or_default)
+    }
+
+    pub(super) fn document<T: DeserializeOwned>(&self, kind: &Kind, path: &Path) -> Result<Option<T>> {
+        self.read(path, kind.limit)?.map(|json| kind.parse(path, &json)).transpose()
+    }
+
+    pub(super) fn files<K: std::str::FromStr + Ord>(
+        &self,
+        folder: &Path,
+        extension: &str,
+    ) -> Result<BTreeMap<K, Timestamp>> {
+        let listed = files::list(folder, extension)?;
+        if self.dir.is_dir() { Ok(listed) } else { Err(self.missing()) }
+    }
+}
