@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, client};
+use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, dynamodb::client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::{Connection, ConnectionId, Timestamp};
 use tidegate_ports::storage::{Key, Order, QueryOptions, SortRange, WriteOptions};

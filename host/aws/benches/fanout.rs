@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use tidegate_aws::messaging::{MAX_IN_FLIGHT, START_IN_FLIGHT};
+use tidegate_aws::apigateway::{MAX_IN_FLIGHT, START_IN_FLIGHT};
 use tidegate_aws::{Account, Transport};
 use tidegate_event::{ConnectionId, Payload};
 use tidegate_ports::{Deadline, Messaging as _};

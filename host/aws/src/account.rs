@@ -5,13 +5,14 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, IdentityCache, Region};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SystemTimeSource;
 
+use crate::apigateway;
+use crate::apigateway::ConnectionsMessaging;
 use crate::config::{ConfigSource, ConfigStore};
-use crate::messaging::ConnectionsMessaging;
+use crate::dynamodb::client;
+use crate::dynamodb::tables::ReleaseTables;
+use crate::http::transport::Transport;
 use crate::releases::AwsStore;
 use crate::s3::Bucket;
-use crate::tables::ReleaseTables;
-use crate::transport::Transport;
-use crate::{client, messaging};
 
 /// Credentials, a Region and a transport, from which the clients of services are made. They share the connections.
 ///
@@ -78,7 +79,7 @@ impl Account {
             .time_source(SystemTimeSource::new())
             .http_client(self.transport.client())
             .endpoint_url(url);
-        ConnectionsMessaging::new(messaging::client(config))
+        ConnectionsMessaging::new(apigateway::client(config))
     }
 
     /// Configuration values of `source` whose names begin with `prefix`, at the service's own endpoint when `endpoint` is

@@ -28,10 +28,10 @@ use tidegate_diagnostic::Diagnostic;
 use tidegate_ports::Deadline;
 
 use crate::account::Account;
+use crate::dynamodb::tables::ReleaseTables;
+use crate::http::signer::domain;
+use crate::http::transport::Transport;
 use crate::releases::AwsStore;
-use crate::signer::domain;
-use crate::tables::ReleaseTables;
-use crate::transport::Transport;
 use failure::Failures;
 use query::QueryService;
 

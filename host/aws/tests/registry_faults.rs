@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use support::faults::{Fault, Faults};
 use support::{Subject, client_of, registry_on, soon};
-use tidegate_aws::{DynamoRegistry, Tables, client};
+use tidegate_aws::{DynamoRegistry, Tables, dynamodb::client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::{Connection, ConnectionId};
 use tidegate_ports::registry::Error;

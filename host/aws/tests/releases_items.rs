@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use support::faults::{Fault, Faults};
 use support::s3::S3;
 use support::{releases_on, soon};
-use tidegate_aws::{AwsStore, Clock, client};
+use tidegate_aws::{AwsStore, Clock, dynamodb::client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;

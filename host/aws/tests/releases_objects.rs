@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use support::s3::{BUCKET, Fault, S3};
 use support::{release_tables, releases_on, soon};
 use tidegate_aws::releases::MAX_ARTIFACT_BYTES;
-use tidegate_aws::{AwsStore, client};
+use tidegate_aws::{AwsStore, dynamodb::client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use support::faults::{Fault, Faults, SECRET};
 use support::{Subject, soon, storage_on};
-use tidegate_aws::{DynamoStorage, Tables, client};
+use tidegate_aws::{DynamoStorage, Tables, dynamodb::client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_ports::storage::{
     Action, Change, Condition, Error, Item, Key, Operation, Order, QueryOptions, WriteOptions,

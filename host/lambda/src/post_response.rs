@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use lambda_runtime::{Error as BoxError, LambdaInvocation, Service, tower};
-use tidegate_aws::transport::TRACE;
+use tidegate_aws::http::transport::TRACE;
 use tidegate_ports::Deadline;
 
 use crate::init::App;

@@ -1,8 +1,6 @@
-//! Requests to one service in AWS's JSON protocol, version 1.1.
+//! Requests of the AWS JSON protocol, version 1.1.
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
-
-use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SigningSettings};
@@ -13,15 +11,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidegate_ports::Deadline;
 
-use crate::attempt::Backoff;
-use crate::signer::{Signer, Unsigned, domain};
+use crate::http::retry::{ATTEMPT, retry};
+use crate::http::signer::{Signer, Unsigned, domain};
 
-/// The longest wait for one answer; reading may be repeated.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Names of the error that says that there were too many requests.
+/// Error codes of throttled requests.
 const THROTTLES: [&str; 3] = ["ThrottlingException", "Throttling", "TooManyUpdates"];
 
-/// A service at its endpoint.
+/// One service at its endpoint.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     connector: SharedHttpConnector,
@@ -29,11 +25,11 @@ pub(super) struct Service {
     endpoint: String,
 }
 
-/// Why a call was given up.
+/// A request that did not succeed.
 pub(super) struct Refusal {
-    /// The error's name, empty when the service gave none.
+    /// The error code, empty when the answer has none.
     pub(super) kind: String,
-    /// The name and what was said.
+    /// The error code and message, or the reason why there was no answer.
     pub(super) reason: String,
 }
 
@@ -46,14 +42,14 @@ struct Refused {
     message: String,
 }
 
-/// Why one attempt failed.
+/// A failed attempt.
 enum Failure {
     Passing(String),
     Lasting(Refusal),
 }
 
 impl Service {
-    /// The service `name`, at its own endpoint when `endpoint` is none.
+    /// Creates a client of the service `name`, at the default endpoint unless `endpoint` is given.
     pub(super) fn new(
         name: &'static str,
         connector: SharedHttpConnector,
@@ -66,7 +62,7 @@ impl Service {
         Self { connector, signer: Signer::new(name, credentials, region, SigningSettings::default()), endpoint }
     }
 
-    /// Sends a request that changes nothing, again after what may pass, until the deadline.
+    /// Sends a request that changes nothing, and repeats it after failures that may pass until the deadline.
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         target: &'static str,
@@ -74,19 +70,14 @@ impl Service {
         deadline: Deadline,
     ) -> Result<T, Refusal> {
         let body = serde_json::to_vec(request).map_err(|error| Refusal::of(error.to_string()))?;
-        let mut backoff = Backoff::default();
-        loop {
-            let time = deadline.remaining().min(ATTEMPT_TIMEOUT);
-            let failure = match tokio::time::timeout(time, self.attempt(target, &body)).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(Failure::Lasting(refusal))) => return Err(refusal),
-                Ok(Err(Failure::Passing(reason))) => reason,
-                Err(_) => "no answer in time".to_owned(),
-            };
-            if !backoff.pause(deadline).await {
-                return Err(Refusal::of(failure));
-            }
-        }
+        let attempt = || self.attempt(target, &body);
+        let no_answer = |_| Failure::Passing("no answer in time".to_owned());
+        let answer =
+            retry(ATTEMPT, deadline, attempt, no_answer, |failure| matches!(failure, Failure::Passing(_))).await;
+        answer.map_err(|failure| match failure {
+            Failure::Lasting(refusal) => refusal,
+            Failure::Passing(reason) => Refusal::of(reason),
+        })
     }
 
     async fn attempt<T: DeserializeOwned>(&self, target: &'static str, body: &[u8]) -> Result<T, Failure> {
@@ -102,7 +93,7 @@ impl Service {
         let body = body.map_err(|_| Failure::Passing("the connection failed".to_owned()))?.into_bytes();
         if status == 200 {
             return serde_json::from_slice(&body)
-                .map_err(|error| Failure::Passing(format!("the answer makes no sense: {error}")));
+                .map_err(|error| Failure::Passing(format!("the answer is not valid: {error}")));
         }
         Err(refused(status, &serde_json::from_slice(&body).unwrap_or_default()))
     }

@@ -27,9 +27,9 @@ mod writer;
 use aws_sdk_dynamodb::Client;
 use tidegate_release::{Digest, ReleaseId};
 
-use crate::clock::Clock;
+use crate::dynamodb::clock::Clock;
+use crate::dynamodb::tables::ReleaseTables;
 use crate::s3::Bucket;
-use crate::tables::ReleaseTables;
 
 pub use reader::MAX_ARTIFACT_BYTES;
 
@@ -50,7 +50,7 @@ pub struct AwsStore {
 }
 
 impl AwsStore {
-    /// The store in these tables and this bucket. The client comes from [`crate::client`], which turns the SDK's own retry
+    /// The store in these tables and this bucket. The client comes from [`crate::dynamodb::client`], which turns the SDK's own retry
     /// off.
     #[must_use]
     pub fn new(client: Client, tables: &ReleaseTables, bucket: Bucket) -> Self {

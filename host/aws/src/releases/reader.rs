@@ -17,10 +17,10 @@ use tidegate_release::{Digest, ReleaseId, RolloutState, StoreError};
 use super::failure::store_error;
 use super::item::{self, Attributes, DOCUMENT, GENERATION, Item, Key, PARTITION, RELEASE, SORT};
 use super::{AwsStore, artifact_key, envelope_key};
-use crate::attempt::{self, Repeat};
-use crate::expression::Placeholders;
+use crate::dynamodb::expression::Placeholders;
+use crate::dynamodb::tables::TTL_ATTRIBUTE;
 use crate::failure::{Failure, NO_SENSE};
-use crate::tables::TTL_ATTRIBUTE;
+use crate::http::retry::{self, RetryPolicy};
 
 /// The largest artifact that is read. That of a component with Python and much of its library in it has 39 MB.
 pub const MAX_ARTIFACT_BYTES: usize = 64 << 20;
@@ -69,7 +69,7 @@ impl ReleaseReader for AwsStore {
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PARTITION);
         // Repeated after a lost answer, it finds its own halt.
-        match attempt::send("PutItem", Repeat::Safe, deadline, || request.clone().send()).await {
+        match retry::send("PutItem", RetryPolicy::Safe, deadline, || request.clone().send()).await {
             Ok(_) => Ok(halt.clone()),
             Err(Failure::Condition) => Ok(self.halt(halt.run, deadline).await?.unwrap_or_else(|| halt.clone())),
             Err(failure) => Err(self.failed("halt a canary", failure)),
@@ -136,7 +136,7 @@ impl AwsStore {
         deadline: Deadline,
     ) -> Result<Option<Item<'a>>> {
         let request = self.client.get_item().table_name(table).set_key(Some(key.attributes())).consistent_read(strong);
-        let answer = attempt::send("GetItem", Repeat::Safe, deadline, || request.clone().send()).await;
+        let answer = retry::send("GetItem", RetryPolicy::Safe, deadline, || request.clone().send()).await;
         let answer = answer.map_err(|failure| store_error(&format!("{attempted} in the table `{table}`"), failure))?;
         Ok(answer.item.map(|attributes| Item { table, attributes }))
     }
@@ -181,7 +181,7 @@ impl AwsStore {
             .set_expression_attribute_values(values)
             .return_values(ReturnValue::AllNew);
         // Repeated after a lost answer, it would add twice.
-        let answer = attempt::send("UpdateItem", Repeat::Unapplied, deadline, || request.clone().send()).await;
+        let answer = retry::send("UpdateItem", RetryPolicy::Unapplied, deadline, || request.clone().send()).await;
         let attributes =
             answer.and_then(|answer| answer.attributes.ok_or_else(|| Failure::Unknown(NO_SENSE.to_owned())));
         let attributes = attributes.map_err(|failure| self.failed(attempted, failure))?;
@@ -201,7 +201,7 @@ impl AwsStore {
             .expression_attribute_names("#pk", PARTITION)
             .expression_attribute_values(":pk", AttributeValue::S(RELEASE.to_owned()))
             .set_exclusive_start_key(start);
-        let answer = attempt::send("Query", Repeat::Safe, deadline, || request.clone().send()).await;
+        let answer = retry::send("Query", RetryPolicy::Safe, deadline, || request.clone().send()).await;
         let answer = answer.map_err(|failure| self.failed("read what hosts reported", failure))?;
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }

@@ -16,10 +16,10 @@ use super::failure::store_error;
 use super::item::{self, DOCUMENT, GENERATION, HISTORY, Item, Key, PARTITION, TOKEN};
 use super::reader::MAX_ARTIFACT_BYTES;
 use super::{ARTIFACTS, AwsStore, JSON, RELEASES, artifact_key, envelope_key};
-use crate::attempt::{self, Repeat};
+use crate::dynamodb::token;
 use crate::failure::{self, Failure};
+use crate::http::retry::{self, RetryPolicy};
 use crate::s3::Put;
-use crate::token;
 
 #[async_trait]
 impl ReleaseWriter for AwsStore {
@@ -72,7 +72,7 @@ impl ReleaseWriter for AwsStore {
         // A part of the time is kept for reading what is stored, should there be no answer.
         let sending = deadline.earlier(deadline.remaining() / 4);
         let send = || request.clone().send();
-        let sent = attempt::send_with("TransactWriteItems", Repeat::Safe, sending, send, failure::cancelled).await;
+        let sent = retry::send_with("TransactWriteItems", RetryPolicy::Safe, sending, send, failure::cancelled).await;
         let Err(failure) = sent else { return Ok(()) };
         // The pointer is moved and its change is kept in one transaction, so that the change says whose it was. An attempt
         // that had no answer may have done it, whatever a later one was told.
@@ -99,7 +99,7 @@ impl ReleaseWriter for AwsStore {
                 .expression_attribute_names("#pk", PARTITION)
                 .expression_attribute_values(":pk", AttributeValue::S(HISTORY.to_owned()))
                 .set_exclusive_start_key(start.take());
-            let answer = attempt::send("Query", Repeat::Safe, deadline, || request.clone().send()).await;
+            let answer = retry::send("Query", RetryPolicy::Safe, deadline, || request.clone().send()).await;
             let attempted = || format!("read history in the table `{}`", self.tables.releases);
             let answer = answer.map_err(|failure| store_error(&attempted(), failure))?;
             for attributes in answer.items.unwrap_or_default() {

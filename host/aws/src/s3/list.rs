@@ -10,9 +10,9 @@ use serde::Deserialize;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 
-use super::{Ask, Bucket};
-use crate::attempt::{self, Repeat};
+use super::{AwsRequest, Bucket};
 use crate::failure::{Failure, NO_SENSE};
+use crate::http::retry::{self, RetryPolicy};
 
 /// The most that is read of one page: it has at most a thousand objects, of about 400 bytes each.
 const MAX_PAGE_BYTES: usize = 4 << 20;
@@ -70,9 +70,9 @@ impl Bucket {
         if let Some(token) = token {
             query = format!("{query}&continuation-token={}", encoded(token));
         }
-        let ask = || self.ask(Ask { limit: MAX_PAGE_BYTES, time: PAGE_TIME, ..Ask::new("GET", &query) });
-        let repeat = Repeat::SafeWithin(Duration::MAX);
-        let page = attempt::send_with("ListObjectsV2", repeat, deadline, ask, |failure| failure).await?;
+        let ask = || self.ask(AwsRequest { limit: MAX_PAGE_BYTES, time: PAGE_TIME, ..AwsRequest::new("GET", &query) });
+        let repeat = RetryPolicy::SafeWithin(Duration::MAX);
+        let page = retry::send_with("ListObjectsV2", repeat, deadline, ask, |failure| failure).await?;
         let page = page.unwrap_or_default();
         let page = std::str::from_utf8(&page).map_err(senseless)?;
         de::from_str(page).map_err(senseless)

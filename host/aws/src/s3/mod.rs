@@ -27,9 +27,9 @@ use tidegate_ports::Deadline;
 use tidegate_release::Digest;
 use tokio::time::timeout;
 
-use crate::attempt::{self, ATTEMPT, Repeat};
 use crate::failure::{Failure, NO_ANSWER, NO_CONNECTION, said};
-use crate::signer::{Signer, Unsigned, domain};
+use crate::http::retry::{self, ATTEMPT, RetryPolicy};
+use crate::http::signer::{Signer, Unsigned, domain};
 
 #[cfg(feature = "publish")]
 pub(crate) use write::Put;
@@ -48,7 +48,7 @@ pub struct Bucket {
 }
 
 /// What is asked of a bucket.
-struct Ask<'a> {
+struct AwsRequest<'a> {
     method: &'static str,
     /// What follows the bucket in the URL.
     rest: &'a str,
@@ -96,14 +96,14 @@ impl Bucket {
     /// An object of at most `limit` bytes; none when there is no such object.
     pub(crate) async fn get(&self, key: &str, limit: usize, deadline: Deadline) -> Result<Option<Vec<u8>>, Failure> {
         // A large object may take longer than an attempt does elsewhere; it is given up when nothing of it comes.
-        let repeat = Repeat::SafeWithin(Duration::MAX);
-        let read = || self.ask(Ask { limit, ..Ask::new("GET", key) });
-        attempt::send_with("GetObject", repeat, deadline, read, |failure| failure).await
+        let repeat = RetryPolicy::SafeWithin(Duration::MAX);
+        let read = || self.ask(AwsRequest { limit, ..AwsRequest::new("GET", key) });
+        retry::send_with("GetObject", repeat, deadline, read, |failure| failure).await
     }
 
     /// One attempt; none when there is no such object.
-    async fn ask(&self, ask: Ask<'_>) -> Result<Option<Vec<u8>>, Failure> {
-        let Ask { method, rest, headers, body, digest, time, limit } = ask;
+    async fn ask(&self, ask: AwsRequest<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        let AwsRequest { method, rest, headers, body, digest, time, limit } = ask;
         let url = format!("{}{rest}", self.base);
         let hashed = SignableBody::Precomputed(digest.to_string());
         let request = self.signer.sign(Unsigned { method, url: &url, headers, body, hashed });
@@ -119,7 +119,7 @@ impl Bucket {
     }
 }
 
-impl<'a> Ask<'a> {
+impl<'a> AwsRequest<'a> {
     /// Without a body, and with a short answer.
     fn new(method: &'static str, rest: &'a str) -> Self {
         let digest = Digest::of(&[]);

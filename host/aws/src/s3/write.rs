@@ -6,9 +6,9 @@ use aws_smithy_types::body::SdkBody;
 use tidegate_ports::Deadline;
 use tidegate_release::Digest;
 
-use super::{Ask, Bucket, unknown};
-use crate::attempt::{self, ATTEMPT, Repeat};
+use super::{AwsRequest, Bucket, unknown};
 use crate::failure::{Failure, NO_ANSWER};
+use crate::http::retry::{self, ATTEMPT, RetryPolicy};
 
 /// The slowest uplink that a large object is sent over, in bytes a second.
 const SLOWEST: u64 = 64 << 10;
@@ -31,7 +31,7 @@ impl Bucket {
     /// Whether an object is known to be there, by one attempt: it spares sending what is.
     pub(crate) async fn has(&self, key: &str, deadline: Deadline) -> bool {
         let time = ATTEMPT.min(deadline.remaining());
-        matches!(self.ask(Ask { time, ..Ask::new("HEAD", key) }).await, Ok(Some(_)))
+        matches!(self.ask(AwsRequest { time, ..AwsRequest::new("HEAD", key) }).await, Ok(Some(_)))
     }
 
     /// Stores an object unless there is one.
@@ -45,9 +45,15 @@ impl Bucket {
         let put = || {
             attempts += 1;
             let body = body.try_clone().unwrap_or_else(SdkBody::empty);
-            self.ask(Ask { headers: &[("if-none-match", "*")], body, digest, time, ..Ask::new("PUT", key) })
+            self.ask(AwsRequest {
+                headers: &[("if-none-match", "*")],
+                body,
+                digest,
+                time,
+                ..AwsRequest::new("PUT", key)
+            })
         };
-        let put = attempt::send_with("PutObject", Repeat::SafeWithin(time), deadline, put, |failure| failure).await;
+        let put = retry::send_with("PutObject", RetryPolicy::SafeWithin(time), deadline, put, |failure| failure).await;
         match put {
             Ok(Some(_)) => Ok(Put::New),
             Ok(None) => Err(unknown(NO_ANSWER)),
@@ -58,7 +64,7 @@ impl Bucket {
 
     /// Removes an object, if there is one.
     pub(crate) async fn delete(&self, key: &str, deadline: Deadline) -> Result<(), Failure> {
-        let ask = || self.ask(Ask::new("DELETE", key));
-        attempt::send_with("DeleteObject", Repeat::Safe, deadline, ask, |failure| failure).await.map(|_| ())
+        let ask = || self.ask(AwsRequest::new("DELETE", key));
+        retry::send_with("DeleteObject", RetryPolicy::Safe, deadline, ask, |failure| failure).await.map(|_| ())
     }
 }

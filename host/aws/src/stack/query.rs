@@ -5,6 +5,7 @@
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -18,8 +19,8 @@ use serde::de::DeserializeOwned;
 use tidegate_ports::Deadline;
 
 use super::failure::chain;
-use crate::attempt::Backoff;
-use crate::signer::{Signer, Unsigned};
+use crate::http::retry::retry;
+use crate::http::signer::{Signer, Unsigned};
 
 /// The time limit of one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,20 +89,14 @@ impl QueryService {
         for (name, value) in parameters {
             form.push_str(&format!("&{name}={value}"));
         }
-        let mut backoff = Backoff::default();
-        let mut attempt = 1;
-        loop {
-            let time = self.deadline.remaining().min(ATTEMPT_TIMEOUT);
-            let answer = tokio::time::timeout(time, self.attempt(&form)).await;
-            let error = match answer.unwrap_or_else(|_| Err(QueryError::Unreachable("no answer in time".to_owned()))) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            if attempt == ATTEMPTS || !error.may_pass() || !backoff.pause(self.deadline).await {
-                return Err(error);
-            }
-            attempt += 1;
-        }
+        let attempts = Cell::new(0);
+        let attempt = || {
+            attempts.set(attempts.get() + 1);
+            self.attempt(&form)
+        };
+        let no_answer = |_| QueryError::Unreachable("no answer in time".to_owned());
+        let may_repeat = |error: &QueryError| attempts.get() < ATTEMPTS && error.may_pass();
+        retry(ATTEMPT_TIMEOUT, self.deadline, attempt, no_answer, may_repeat).await
     }
 
     async fn attempt<T: DeserializeOwned>(&self, form: &str) -> Result<T, QueryError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_aws::messaging::START_IN_FLIGHT;
+use tidegate_aws::apigateway::START_IN_FLIGHT;
 use tidegate_ports::Deadline;
 use tidegate_ports::messaging::{Error, Messaging as _};
 use tokio::sync::Semaphore;

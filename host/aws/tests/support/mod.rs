@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use tempfile::TempDir;
-use tidegate_aws::{AwsStore, Clock, DynamoRegistry, DynamoStorage, ReleaseTables, Tables, client};
+use tidegate_aws::{AwsStore, Clock, DynamoRegistry, DynamoStorage, ReleaseTables, Tables, dynamodb::client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_ports::Deadline;
 use tidegate_ports_testing::TestClock;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, client};
+use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, dynamodb::client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_ports::registry::MAX_PAGE_LIMIT;
 use tidegate_ports::{Deadline, Messaging, Registry};

@@ -51,7 +51,7 @@ struct Shared {
 impl Aws {
     pub(crate) async fn start() -> Self {
         let database = Embedded::memory().unwrap();
-        let client = tidegate_aws::client::local(database.http_client());
+        let client = tidegate_aws::dynamodb::client::local(database.http_client());
         Tables::default().create_missing(&client).await.unwrap();
         release_tables().create_missing(&client).await.unwrap();
         let shared = Arc::new(Shared {

@@ -11,7 +11,7 @@ use tidegate_event::Timestamp;
 use tidegate_ports::storage::{Error, Item, Key, MAX_ITEM_BYTES, Version, check_partition};
 
 use super::document::{self, Members};
-use crate::tables::TTL_ATTRIBUTE;
+use crate::dynamodb::tables::TTL_ATTRIBUTE;
 
 pub(super) const PARTITION: &str = "pk";
 pub(super) const SORT: &str = "sk";

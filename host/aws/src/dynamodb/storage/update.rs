@@ -7,8 +7,8 @@ use tidegate_ports::storage::{Change, Condition, Error, MAX_ITEM_BYTES, WriteOpt
 use super::condition;
 use super::document::{self, MAX_DEPTH, Members};
 use super::row::{self, EXPIRES, VERSION};
-use crate::expression::Placeholders;
-use crate::tables::TTL_ATTRIBUTE;
+use crate::dynamodb::expression::Placeholders;
+use crate::dynamodb::tables::TTL_ATTRIBUTE;
 
 /// DynamoDB's limit of an expression.
 const MAX_EXPRESSION_BYTES: usize = 4_096;

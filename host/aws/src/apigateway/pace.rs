@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_ports::Deadline;
 
-use crate::attempt::fraction;
+use crate::http::retry::fraction;
 
 /// How many messages of one call are under way at first. Each may open a connection, whose handshake costs about a
 /// millisecond of CPU, and a small Lambda has a third of one.

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use tidegate_event::{Connection, ConnectionId, Fields, Timestamp};
 use tidegate_ports::registry::{Entry, Error, expiry};
 
-use crate::tables::TTL_ATTRIBUTE;
+use crate::dynamodb::tables::TTL_ATTRIBUTE;
 
 pub(super) const CONNECTION_ID: &str = "connection_id";
 pub(super) const CONNECTED_AT: &str = "connected_at";

@@ -25,8 +25,8 @@ use tidegate_ports::storage::{
 };
 use tidegate_ports::{Deadline, Storage};
 
-use crate::clock::Clock;
-use crate::tables::Tables;
+use crate::dynamodb::clock::Clock;
+use crate::dynamodb::tables::Tables;
 
 /// Documents in one DynamoDB table. Clones share the client.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub struct DynamoStorage {
 }
 
 impl DynamoStorage {
-    /// Storage in `tables.storage`. The client comes from [`crate::client`], which turns the SDK's own retry off.
+    /// Storage in `tables.storage`. The client comes from [`crate::dynamodb::client`], which turns the SDK's own retry off.
     #[must_use]
     pub fn new(client: Client, tables: &Tables) -> Self {
         Self { client, table: tables.storage.clone(), clock: Clock::system() }

@@ -10,11 +10,11 @@ use tidegate_ports::registry::{
 
 use super::DynamoRegistry;
 use super::row::{self, Row};
-use crate::attempt::{self, ATTEMPT, Backoff, Repeat};
-use crate::expression::Placeholders;
+use crate::dynamodb::expression::Placeholders;
+use crate::dynamodb::tables::TTL_ATTRIBUTE;
+use crate::dynamodb::token;
 use crate::failure::Failure;
-use crate::tables::TTL_ATTRIBUTE;
-use crate::token;
+use crate::http::retry::{self, ATTEMPT, Backoff, RetryPolicy};
 
 /// The most requests for one page; see the storage's query.
 const MAX_ROUNDS: usize = 4;
@@ -26,7 +26,7 @@ impl DynamoRegistry {
     pub(super) async fn add(&self, connection: &Connection, deadline: Deadline) -> Result<(), Error> {
         let row = row::connection(connection, self.clock.now());
         let request = self.client.put_item().table_name(&self.connections).set_item(Some(row));
-        attempt::send("PutItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+        retry::send("PutItem", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
         Ok(())
     }
 
@@ -41,7 +41,7 @@ impl DynamoRegistry {
             .table_name(&self.connections)
             .set_key(Some(row::connection_key(id)))
             .consistent_read(true);
-        let answer = attempt::send("GetItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+        let answer = retry::send("GetItem", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
         answer.item.filter(|row| !row::has_expired(row, self.clock.now())).ok_or(Error::NotFound)
     }
 
@@ -93,7 +93,7 @@ impl DynamoRegistry {
             .condition_expression(condition)
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values);
-        attempt::send("UpdateItem", Repeat::Unapplied, deadline, || request.clone().send()).await.map(|_| ())
+        retry::send("UpdateItem", RetryPolicy::Unapplied, deadline, || request.clone().send()).await.map(|_| ())
     }
 
     pub(super) async fn scan(
@@ -115,7 +115,7 @@ impl DynamoRegistry {
                 .consistent_read(true)
                 .limit(missing)
                 .set_exclusive_start_key(start.take());
-            let answer = attempt::send("Scan", Repeat::Safe, deadline, || request.clone().send()).await?;
+            let answer = retry::send("Scan", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
             let now = self.clock.now();
             for row in answer.items().iter().filter(|row| !row::has_expired(row, now)) {
                 connections.push(row::read(row)?);
@@ -136,7 +136,7 @@ impl DynamoRegistry {
         // A disconnect is what finds a pooled connection dead after a freeze, so the first answer is not waited for until
         // the deadline.
         let shortly = deadline.min(Deadline::after(ATTEMPT));
-        let unknown = match self.delete(self.deletion(id), Repeat::Unapplied, shortly).await {
+        let unknown = match self.delete(self.deletion(id), RetryPolicy::Unapplied, shortly).await {
             Ok(old) => return self.remove_memberships(id, old, deadline).await,
             Err(Failure::Unknown(_)) => true,
             Err(failure) if failure.is_passing() && shortly < deadline => false,
@@ -144,7 +144,7 @@ impl DynamoRegistry {
         };
         // The row may be gone, and with it the names of the groups. If it is not, the deletion is repeated; if it is, its
         // memberships stay until their time to live ends them, and the caller learns that.
-        let old = self.delete(self.deletion(id), Repeat::Unapplied, deadline).await?;
+        let old = self.delete(self.deletion(id), RetryPolicy::Unapplied, deadline).await?;
         if unknown && old.is_none() {
             return Err(Error::Unavailable);
         }
@@ -161,7 +161,7 @@ impl DynamoRegistry {
             .condition_expression(condition)
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values);
-        match self.delete(request, Repeat::Unapplied, deadline).await {
+        match self.delete(request, RetryPolicy::Unapplied, deadline).await {
             Ok(old) => self.remove_memberships(id, old, deadline).await.map(|()| true),
             Err(Failure::Condition) => Ok(false),
             Err(failure) => Err(failure.into()),
@@ -179,10 +179,10 @@ impl DynamoRegistry {
     async fn delete(
         &self,
         request: DeleteItemFluentBuilder,
-        repeat: Repeat,
+        repeat: RetryPolicy,
         deadline: Deadline,
     ) -> Result<Option<Row>, Failure> {
-        let answer = attempt::send("DeleteItem", repeat, deadline, || request.clone().send()).await?;
+        let answer = retry::send("DeleteItem", repeat, deadline, || request.clone().send()).await?;
         Ok(answer.attributes)
     }
 
@@ -205,7 +205,7 @@ impl DynamoRegistry {
         let mut backoff = Backoff::default();
         while !batch.is_empty() {
             let request = self.client.batch_write_item().request_items(&self.groups, std::mem::take(&mut batch));
-            let answer = attempt::send("BatchWriteItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+            let answer = retry::send("BatchWriteItem", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
             batch = answer.unprocessed_items.into_iter().flatten().flat_map(|(_, requests)| requests).collect();
             if !batch.is_empty() && !backoff.pause(deadline).await {
                 return Err(Failure::Throttled);

@@ -10,9 +10,9 @@ use tidegate_ports::storage::{Action, Change, Condition, Error, Operation, Write
 use super::document::{self, Members};
 use super::update::Changes;
 use super::{DynamoStorage, condition, row};
-use crate::attempt::{self, Repeat};
+use crate::dynamodb::token;
 use crate::failure::{self, Failure};
-use crate::token;
+use crate::http::retry::{self, RetryPolicy};
 
 /// DynamoDB's limit of all items of a transaction.
 const MAX_BYTES: usize = 4 << 20;
@@ -146,7 +146,7 @@ impl DynamoStorage {
         let token = token::random()?;
         let request = self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token);
         let send = || request.clone().send();
-        let answer = attempt::send_with("TransactWriteItems", Repeat::Safe, deadline, send, failure::cancelled);
+        let answer = retry::send_with("TransactWriteItems", RetryPolicy::Safe, deadline, send, failure::cancelled);
         answer.await.map(|_| ())
     }
 }

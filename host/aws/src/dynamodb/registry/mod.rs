@@ -20,8 +20,8 @@ use tidegate_event::{Connection, ConnectionId};
 use tidegate_ports::registry::{ConnectionPage, Cursor, Entry, Error, MemberPage};
 use tidegate_ports::{Deadline, Registry};
 
-use crate::clock::Clock;
-use crate::tables::Tables;
+use crate::dynamodb::clock::Clock;
+use crate::dynamodb::tables::Tables;
 
 /// The registry in two DynamoDB tables. Clones share the client.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub struct DynamoRegistry {
 
 impl DynamoRegistry {
     /// The registry in `tables.connections` and `tables.groups`, with one shard a group. The client comes from
-    /// [`crate::client`], which turns the SDK's own retry off.
+    /// [`crate::dynamodb::client`], which turns the SDK's own retry off.
     #[must_use]
     pub fn new(client: Client, tables: &Tables) -> Self {
         Self {

@@ -5,8 +5,8 @@ use tidegate_event::Timestamp;
 use tidegate_ports::storage::Condition;
 
 use super::row::{EXPIRES, PARTITION, VERSION};
-use crate::expression::{Parts, Placeholders};
-use crate::tables::TTL_ATTRIBUTE;
+use crate::dynamodb::expression::{Parts, Placeholders};
+use crate::dynamodb::tables::TTL_ATTRIBUTE;
 
 /// Holds when the row has expired; it does not hold when there is no row.
 fn expired(placeholders: &mut Placeholders, now: Timestamp) -> String {

@@ -9,9 +9,9 @@ use tidegate_ports::storage::{
 
 use super::document::Members;
 use super::{DynamoStorage, row};
-use crate::attempt::{self, Repeat};
-use crate::expression::Placeholders;
-use crate::token;
+use crate::dynamodb::expression::Placeholders;
+use crate::dynamodb::token;
+use crate::http::retry::{self, RetryPolicy};
 
 /// The most requests for one page. DynamoDB counts expired rows and stops at 1 MB, so a page may need several; with a
 /// bound a page may come back short, with a cursor.
@@ -57,7 +57,7 @@ impl DynamoStorage {
             let missing = limit - items.len();
             let read = if round == 0 { missing } else { missing.max(MIN_REFILL) };
             let request = reader.request(self.client.query().table_name(&self.table), start.as_deref(), read);
-            let answer = attempt::send("Query", Repeat::Safe, deadline, || request.clone().send()).await?;
+            let answer = retry::send("Query", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
             let taken = self.take(partition, answer.items(), limit, &mut items)?;
             start = match taken {
                 Some(last) => Some(last),

@@ -27,7 +27,7 @@ use tidegate_event::{ConnectionId, Payload, Timestamp};
 use tidegate_ports::Deadline;
 use tidegate_ports::messaging::{Error, Messaging, Socket, check_payload};
 
-use crate::attempt::Backoff;
+use crate::http::retry::Backoff;
 use pace::Pace;
 
 pub use pace::{MAX_IN_FLIGHT, START_IN_FLIGHT};

@@ -8,8 +8,8 @@ use tidegate_ports::storage::{Error, Item, Key, check_keys};
 
 use super::document::Members;
 use super::{DynamoStorage, row};
-use crate::attempt::{self, Backoff, Repeat};
 use crate::failure::Failure;
+use crate::http::retry::{self, Backoff, RetryPolicy};
 
 impl DynamoStorage {
     pub(super) async fn read(&self, collection: &str, key: &Key, deadline: Deadline) -> Result<Option<Item>, Error> {
@@ -19,7 +19,7 @@ impl DynamoStorage {
             .table_name(&self.table)
             .set_key(Some(row::key(collection, key)?))
             .consistent_read(true);
-        let answer = attempt::send("GetItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+        let answer = retry::send("GetItem", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
         answer.item().map_or(Ok(None), |found| self.living(key, found))
     }
 
@@ -69,7 +69,8 @@ impl DynamoStorage {
                 .build()
                 .map_err(Failure::unbuilt)?;
             let request = self.client.batch_get_item().request_items(&self.table, batch);
-            let mut answer = attempt::send("BatchGetItem", Repeat::Safe, deadline, || request.clone().send()).await?;
+            let mut answer =
+                retry::send("BatchGetItem", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
             let before = rows.len();
             rows.extend(answer.responses.take().into_iter().flat_map(HashMap::into_values).flatten());
             keys = answer

@@ -7,9 +7,9 @@ use tidegate_ports::storage::{Change, Condition, Error, Item, Key, Version, Writ
 use super::document::{self, Members};
 use super::update::{Changes, Expressions};
 use super::{DynamoStorage, condition, row};
-use crate::attempt::{self, Repeat};
+use crate::dynamodb::token;
 use crate::failure::{Failure, NO_SENSE};
-use crate::token;
+use crate::http::retry::{self, RetryPolicy};
 
 /// How often an update that meets an expired row tries to put a new one in its place, while others do the same.
 const MAX_RENEWALS: usize = 4;
@@ -40,7 +40,7 @@ impl DynamoStorage {
                 .set_expression_attribute_names(names)
                 .set_expression_attribute_values(values);
         }
-        attempt::send("PutItem", repeat(wanted), deadline, || request.clone().send()).await.map(|_| ())
+        retry::send("PutItem", repeat(wanted), deadline, || request.clone().send()).await.map(|_| ())
     }
 
     pub(super) async fn remove(
@@ -59,7 +59,7 @@ impl DynamoStorage {
                 .set_expression_attribute_names(names)
                 .set_expression_attribute_values(values);
         }
-        attempt::send("DeleteItem", repeat(wanted), deadline, || request.clone().send()).await?;
+        retry::send("DeleteItem", repeat(wanted), deadline, || request.clone().send()).await?;
         Ok(())
     }
 
@@ -122,11 +122,11 @@ impl DynamoStorage {
             .set_expression_attribute_values(values)
             .return_values(ReturnValue::AllNew);
         // Repeated after a lost answer, `add` would count twice, and the version would no longer be the caller's.
-        let answer = attempt::send("UpdateItem", Repeat::Unapplied, deadline, || request.clone().send()).await?;
+        let answer = retry::send("UpdateItem", RetryPolicy::Unapplied, deadline, || request.clone().send()).await?;
         answer.attributes.ok_or_else(|| Failure::Unknown(NO_SENSE.to_owned()))
     }
 }
 
-fn repeat(wanted: Option<&Condition>) -> Repeat {
-    if wanted.is_some() { Repeat::Unapplied } else { Repeat::Safe }
+fn repeat(wanted: Option<&Condition>) -> RetryPolicy {
+    if wanted.is_some() { RetryPolicy::Unapplied } else { RetryPolicy::Safe }
 }

@@ -11,11 +11,11 @@ use tidegate_ports::registry::{Cursor, Error, MAX_GROUPS, MemberPage, check_grou
 use super::DynamoRegistry;
 use super::connections::is_registered;
 use super::row::{self, Row};
-use crate::attempt::{self, Repeat};
-use crate::expression::Placeholders;
+use crate::dynamodb::expression::Placeholders;
+use crate::dynamodb::tables::TTL_ATTRIBUTE;
+use crate::dynamodb::token;
 use crate::failure::{self, Failure};
-use crate::tables::TTL_ATTRIBUTE;
-use crate::token;
+use crate::http::retry::{self, RetryPolicy};
 
 /// The most requests for one page, besides one for each shard; see the storage's query.
 const MAX_ROUNDS: u32 = 4;
@@ -98,7 +98,7 @@ impl DynamoRegistry {
         let request =
             self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token::random()?);
         let send = || request.clone().send();
-        let answer = attempt::send_with("TransactWriteItems", Repeat::Safe, deadline, send, failure::cancelled);
+        let answer = retry::send_with("TransactWriteItems", RetryPolicy::Safe, deadline, send, failure::cancelled);
         answer.await.map(|_| ())
     }
 
@@ -122,7 +122,7 @@ impl DynamoRegistry {
             let missing = limit - members.len();
             let read = if rounds == 0 { missing } else { missing.max(MIN_REFILL) };
             let request = self.member_query(group, shard, start, read);
-            let answer = attempt::send("Query", Repeat::Safe, deadline, || request.clone().send()).await?;
+            let answer = retry::send("Query", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
             let last = take(answer.items.unwrap_or_default(), limit, &mut members)?;
             position = match (last, answer.last_evaluated_key) {
                 (Some(last), _) => Some((shard, Some(last))),
@@ -179,7 +179,7 @@ impl DynamoRegistry {
             let mut start: Option<Row> = None;
             loop {
                 let request = self.count_query(group, shard, start.take());
-                let answer = attempt::send("Query", Repeat::Safe, deadline, || request.clone().send()).await?;
+                let answer = retry::send("Query", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
                 count += u64::try_from(answer.count()).unwrap_or(0);
                 start = answer.last_evaluated_key;
                 if start.is_none() {

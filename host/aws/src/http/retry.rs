@@ -1,0 +1,151 @@
+//! Repeated attempts of a request within its deadline.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use tidegate_ports::Deadline;
+
+use crate::failure::{self, Failure};
+
+/// The longest first pause; each later pause may be twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause.
+const MAX_PAUSE: Duration = Duration::from_millis(400);
+/// The time limit of an attempt that may be repeated: a pooled connection that died while Lambda had frozen the process
+/// never answers, and must not use up the whole deadline.
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(1);
+
+/// The failures after which a request is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetryPolicy {
+    /// Every failure that may pass: the request is a read, or idempotent.
+    Safe,
+    /// As `Safe`, for a request whose answer may take longer than [`ATTEMPT`].
+    SafeWithin(Duration),
+    /// Failures that the service reports as not applied.
+    Unapplied,
+}
+
+/// Pauses between attempts: exponential with full jitter, so that throttled callers do not return together.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    attempts: u32,
+}
+
+impl Backoff {
+    /// Waits before the next attempt. Returns false at once if the pause would end after the deadline.
+    pub(crate) async fn pause(&mut self, deadline: Deadline) -> bool {
+        let longest = FIRST_PAUSE.saturating_mul(1 << self.attempts.min(10)).min(MAX_PAUSE);
+        self.attempts += 1;
+        let pause = longest.mul_f64(fraction());
+        if pause >= deadline.remaining() {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        true
+    }
+}
+
+/// Repeats `attempt`, each time for at most `limit`, until it succeeds, `may_repeat` rejects its error, or the deadline
+/// is too near for another pause. `no_answer` makes the error of an attempt that ran out of time.
+///
+/// # Errors
+/// The error of the last attempt.
+pub(crate) async fn retry<T, E, F, Fut>(
+    limit: Duration,
+    deadline: Deadline,
+    mut attempt: F,
+    no_answer: impl Fn(Duration) -> E,
+    may_repeat: impl Fn(&E) -> bool,
+) -> Result<T, E>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let mut backoff = Backoff::default();
+    let mut last = None;
+    loop {
+        let time = deadline.remaining().min(limit);
+        // A timer polls its future first, so a passed deadline would still send the request.
+        if time.is_zero() {
+            return Err(last.unwrap_or_else(|| no_answer(time)));
+        }
+        let error = match tokio::time::timeout(time, attempt()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_) => no_answer(time),
+        };
+        if !may_repeat(&error) || !backoff.pause(deadline).await {
+            return Err(error);
+        }
+        last = Some(error);
+    }
+}
+
+/// Sends a request to DynamoDB and repeats it as `policy` and the deadline allow.
+pub(crate) async fn send<T, E, F, Fut>(
+    operation: &'static str,
+    policy: RetryPolicy,
+    deadline: Deadline,
+    request: F,
+) -> Result<T, Failure>
+where
+    E: ProvideErrorMetadata,
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    send_with(operation, policy, deadline, request, |error| failure::classify(operation, &error)).await
+}
+
+/// Works as [`send`], for operations with errors of their own and for other services.
+pub(crate) async fn send_with<T, E, F, Fut>(
+    operation: &'static str,
+    policy: RetryPolicy,
+    deadline: Deadline,
+    mut request: F,
+    classify: impl Fn(E) -> Failure,
+) -> Result<T, Failure>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let attempt = || {
+        let sent = request();
+        let classify = &classify;
+        async move { sent.await.map_err(classify) }
+    };
+    let no_answer = |time: Duration| {
+        if !time.is_zero() {
+            tracing::warn!(operation, millis = time.as_millis(), "no answer from AWS in time");
+        }
+        Failure::Unknown(failure::NO_ANSWER.to_owned())
+    };
+    retry(policy.limit(), deadline, attempt, no_answer, |failure| policy.allows(failure)).await
+}
+
+impl RetryPolicy {
+    /// Returns the time limit of one attempt.
+    fn limit(self) -> Duration {
+        match self {
+            Self::Safe => ATTEMPT,
+            Self::SafeWithin(time) => time,
+            Self::Unapplied => Duration::MAX,
+        }
+    }
+
+    /// Returns true if a request that failed with `failure` may be sent again.
+    fn allows(self, failure: &Failure) -> bool {
+        failure.is_passing() || (self != Self::Unapplied && matches!(failure, Failure::Unknown(_)))
+    }
+}
+
+/// Returns a random number from 0 to 1, or 0.5 when the system has no random bytes, which costs only the jitter.
+pub(crate) fn fraction() -> f64 {
+    let mut bytes = [0_u8; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 0.5,
+    }
+}
