@@ -1,99 +1,120 @@
-//! What an app is, resolved: the text of `app.json`.
+//! The resolved app, the content of `app.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::grants::Grants;
-use crate::limits::Limits;
 use serde::{Deserialize, Serialize};
 use tidegate_event::RouteKey;
 
 use crate::error::Error;
+use crate::grants::Grants;
+use crate::identity_source::IdentitySource;
+use crate::limits::Limits;
 use crate::problem::Problem;
+use crate::tree::Node;
 use crate::validate;
 
-/// A resolved app: the manifest without what only builds need, every default filled in.
+/// A resolved app: a manifest without the build settings, with every default filled in.
+///
+/// ```
+/// use std::path::Path;
+/// use tidegate_app::App;
+///
+/// let json = br#"{
+///     "name": "echo",
+///     "route-selection-expression": "$request.body.action",
+///     "components": ["echo"],
+///     "routes": { "$default": { "component": "echo", "response": true } }
+/// }"#;
+/// let app = App::from_json(Path::new("app.json"), json)?;
+/// assert_eq!(app.routes["$default"].limits.memory, 64 << 20);
+/// # Ok::<(), tidegate_app::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "an object")]
 pub struct App {
-    /// The name.
+    /// The app's name, 1 to [`MAX_NAME_BYTES`](crate::MAX_NAME_BYTES) letters, digits, `-` and `_`.
     pub name: String,
-    /// API Gateway's route selection expression.
+    /// The route selection expression of API Gateway, for example `$request.body.action`.
     pub route_selection_expression: String,
-    /// The components by name.
+    /// The names of the components.
     pub components: BTreeSet<String>,
-    /// The routes by key, `$connect`, `$disconnect` and `$default` among them.
+    /// The routes by route key, including `$connect`, `$disconnect` and `$default` if the app has them.
     pub routes: BTreeMap<RouteKey, Route>,
-    /// The authorizer of `$connect`.
+    /// The authorizer of `$connect`; `None` allows every client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorizer: Option<Authorizer>,
 }
 
 impl App {
-    /// The components that routes and the authorizer use: all of them, unless some of those were left out.
+    /// Returns the names of the components that the routes and the authorizer use.
+    ///
+    /// They are all components, unless routes were removed from the app after its validation.
     #[must_use]
     pub fn used(&self) -> BTreeSet<String> {
         let routes = self.routes.values().map(|route| route.component.clone());
-        routes.chain(self.authorizer.iter().map(|it| it.component.clone())).collect()
+        routes.chain(self.authorizer.iter().map(|authorizer| authorizer.component.clone())).collect()
     }
 
-    /// As the text of `app.json`, the same for equal apps.
+    /// Returns the text of `app.json`. Equal apps have equal texts.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Every key is text and every value has a JSON form, so this cannot fail.
+        // Every key is a string and every value has a JSON form, so this cannot fail.
         let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
         json.push('\n');
         json
     }
 
-    /// From the text of `app.json`; `file` is what errors name.
+    /// Reads and validates the text of an `app.json`. `file` is the path that errors name.
     ///
     /// # Errors
-    /// When it is no JSON, has an unknown key or a value that is not allowed, or names a component that it does not
-    /// have.
+    /// - [`Error::Syntax`] if the text is not JSON
+    /// - [`Error::Key`] if a key is missing, unknown, or has a value that is not allowed
     pub fn from_json(file: &Path, json: &[u8]) -> Result<Self, Error> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let app: Self = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let said = error.inner().to_string();
-            let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
-            match error.inner().classify() {
-                serde_json::error::Category::Data => {
-                    Problem::from_serde(error.path(), said).in_file(file, Some(error.inner().line()))
-                }
-                _ => syntax(file, error.inner(), said),
-            }
+        let app: Self = serde_json::from_slice(json).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => explain(json, &error).in_file(file),
+            _ => syntax(file, &error),
         })?;
-        deserializer.end().map_err(|error| syntax(file, &error, "more text after the app"))?;
         app.validate(file)?;
         Ok(app)
     }
 
-    /// Checks the rules that an app as a whole obeys; errors name `file`.
+    /// Checks the rules that an app as a whole obeys. `file` is the path that errors name.
     ///
     /// # Errors
     /// [`Error::Key`] with the first violation.
     pub fn validate(&self, file: &Path) -> Result<(), Error> {
-        validate::app(self, "").map_err(|problem| problem.in_file(file, None))
+        validate::app(self, "").map_err(|problem| problem.in_file(file))
     }
 }
 
-fn syntax(file: &Path, error: &serde_json::Error, problem: &str) -> Error {
-    Error::Syntax { file: file.to_owned(), line: error.line(), problem: problem.to_owned() }
+/// Finds the code and the key of an error of serde_json, which has text only.
+fn explain(json: &[u8], error: &serde_json::Error) -> Problem {
+    let problem = serde_json::from_slice::<Node>(json).ok().and_then(|node| App::deserialize(node).err());
+    problem.unwrap_or_else(|| serde::de::Error::custom(error)).at_line(Some(error.line()))
 }
 
-/// A route: a component with what it may do.
+fn syntax(file: &Path, error: &serde_json::Error) -> Error {
+    let text = error.to_string();
+    // The error has a field for the line.
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let problem = text.strip_suffix(&position).unwrap_or(&text).to_owned();
+    Error::Syntax { file: file.to_owned(), line: error.line(), problem }
+}
+
+/// A route: a component with its grants and limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Route {
-    /// The component's name.
+    /// The name of a component.
     pub component: String,
-    /// Whether the route is two-way: it has a route response.
+    /// True if the route is two-way: the client receives the reply, or an error frame.
     #[serde(default)]
     pub response: bool,
-    /// What it was granted.
+    /// The operations that the component may call on this route.
     #[serde(default)]
     pub grants: Grants,
-    /// What one event may use.
+    /// The resources that one event may use.
     #[serde(default)]
     pub limits: Limits,
 }
@@ -102,68 +123,15 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Authorizer {
-    /// The component's name.
+    /// The name of a component that exports `connect-authorizer`.
     pub component: String,
-    /// What must be present and non-empty before the authorizer is called; empty always calls it.
+    /// The values that must be present and not empty before the authorizer is called. Otherwise the client receives
+    /// 401. An empty list always calls the authorizer.
     pub identity_source: Vec<IdentitySource>,
-    /// Configuration names; nothing else can be granted.
+    /// The configuration values that the authorizer may read. An authorizer can be granted `config` only.
     #[serde(default)]
     pub grants: Grants,
-    /// What one call may use.
+    /// The resources that one call may use.
     #[serde(default)]
     pub limits: Limits,
-}
-
-/// Where API Gateway finds a client's identity.
-///
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum IdentitySource {
-    /// `route.request.header.Name`.
-    Header(String),
-    /// `route.request.querystring.name`.
-    QueryString(String),
-    /// `stageVariables.name`.
-    StageVariable(String),
-    /// `context.name`.
-    Context(String),
-}
-
-/// An identity source that API Gateway does not know.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no identity source: `route.request.header.NAME`, `route.request.querystring.NAME`, `stageVariables.NAME` \
-     or `context.NAME`"
-)]
-pub struct IdentitySourceError(String);
-
-impl IdentitySource {
-    const HEADER: &str = "route.request.header.";
-    const QUERY_STRING: &str = "route.request.querystring.";
-    const STAGE_VARIABLE: &str = "stageVariables.";
-    const CONTEXT: &str = "context.";
-}
-
-impl TryFrom<String> for IdentitySource {
-    type Error = IdentitySourceError;
-    fn try_from(text: String) -> Result<Self, IdentitySourceError> {
-        let named = |start| text.strip_prefix(start).filter(|name: &&str| !name.is_empty()).map(str::to_owned);
-        let source = named(Self::HEADER).map(Self::Header);
-        let source = source.or_else(|| named(Self::QUERY_STRING).map(Self::QueryString));
-        let source = source.or_else(|| named(Self::STAGE_VARIABLE).map(Self::StageVariable));
-        let source = source.or_else(|| named(Self::CONTEXT).map(Self::Context));
-        source.ok_or(IdentitySourceError(text))
-    }
-}
-
-impl From<IdentitySource> for String {
-    fn from(source: IdentitySource) -> Self {
-        match source {
-            IdentitySource::Header(name) => format!("{}{name}", IdentitySource::HEADER),
-            IdentitySource::QueryString(name) => format!("{}{name}", IdentitySource::QUERY_STRING),
-            IdentitySource::StageVariable(name) => format!("{}{name}", IdentitySource::STAGE_VARIABLE),
-            IdentitySource::Context(name) => format!("{}{name}", IdentitySource::CONTEXT),
-        }
-    }
 }

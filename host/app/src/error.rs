@@ -1,62 +1,92 @@
-//! What is wrong with a manifest, an app or a folder.
+//! Errors of reading a manifest or an app.
 
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
 
-/// Why a manifest, an app or a release could not be read or written.
+use tidegate_diagnostic::{Code, Diagnostic};
+
+/// A manifest or an `app.json` that cannot be used.
+///
+/// `Display` is the text without the hint. The conversion into a [`Diagnostic`] adds the code and the hint.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file system refused.
-    #[error("cannot {attempted} `{}`: {source}", path.display())]
+    /// The file cannot be read.
+    #[error("cannot read the manifest `{}`: {source}", path.display())]
     Io {
-        /// What was attempted, such as `read`.
-        attempted: &'static str,
-        /// The file or folder.
+        /// The path of the manifest.
         path: PathBuf,
-        /// Why it failed.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// A file or folder that must be there is not.
-    #[error("no `{}`\nhint: {hint}", path.display())]
+    /// The manifest does not exist.
+    #[error("cannot read the manifest `{}`: no such file", path.display())]
     NotFound {
-        /// The file or folder.
+        /// The path of the manifest.
         path: PathBuf,
-        /// What to do.
-        hint: String,
     },
-    /// The text is no TOML or no JSON.
-    #[error("{}:{line}: {problem}", file.display())]
+    /// The text is not TOML or not JSON.
+    #[error("cannot read `{}:{line}`: {problem}", file.display())]
     Syntax {
-        /// The file.
+        /// The manifest or the `app.json`.
         file: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong.
+        /// The error of the parser.
         problem: String,
     },
-    /// A key of the file is not what it must be.
-    #[error("{}{}: `{}`: {problem}{}", file.display(), Line(*line), key, Hint(hint))]
+    /// A key is missing, unknown, or has a value that is not allowed.
+    #[error("invalid `{key}` in `{}{}`: {problem}", file.display(), Line(*line))]
     Key {
-        /// The file.
+        /// The manifest or the `app.json`.
         file: PathBuf,
-        /// The line, from 1, where it is known.
+        /// The line, from 1, if it is known.
         line: Option<usize>,
-        /// The key, such as `routes.chat.grants.storage.rooms`.
+        /// The key as TOML writes it, for example `routes.chat.grants.storage.rooms`.
         key: String,
-        /// What is wrong.
+        /// The rule that the key breaks.
+        code: Code,
+        /// The cause, for example `unknown key`.
         problem: String,
-        /// What to do, where a fix is known.
+        /// The remedy, if one is known.
         hint: Option<String>,
     },
 }
 
 impl Error {
-    /// For `map_err` on a call of the file system.
-    pub(crate) fn io(attempted: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { attempted, path, source }
+    /// Returns the code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Io { .. } => Code::FileRead,
+            Self::NotFound { .. } => Code::ManifestNotFound,
+            Self::Syntax { .. } => Code::ManifestSyntax,
+            Self::Key { code, .. } => *code,
+        }
     }
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        let code = error.code();
+        match error {
+            Error::Io { path, source } => Self::caused_by(code, cannot_read_the_manifest(&path), &source),
+            Error::NotFound { path } => Self::new(code, cannot_read_the_manifest(&path), "no such file")
+                .hint("pass a manifest, or the folder of an app, which contains `tidegate.toml`"),
+            Error::Syntax { file, line, problem } => {
+                Self::new(code, format!("cannot read `{}:{line}`", file.display()), problem)
+            }
+            Error::Key { file, line, key, problem, hint, .. } => {
+                let what = format!("invalid `{key}` in `{}{}`", file.display(), Line(line));
+                Self { hint, ..Self::new(code, what, problem) }
+            }
+        }
+    }
+}
+
+fn cannot_read_the_manifest(path: &Path) -> String {
+    format!("cannot read the manifest `{}`", path.display())
 }
 
 struct Line(Option<usize>);
@@ -64,13 +94,5 @@ struct Line(Option<usize>);
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |line| write!(f, ":{line}"))
-    }
-}
-
-struct Hint<'a>(&'a Option<String>);
-
-impl fmt::Display for Hint<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
     }
 }

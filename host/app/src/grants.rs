@@ -1,110 +1,119 @@
-//! What a route was granted. Nothing is granted that is not named.
+//! The operations that a route may call. Everything that is not granted is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// What a route was granted; the default grants nothing.
+/// The operations that a route may call. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Grants {
-    /// Collections by name.
+    /// The access to each collection, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub storage: BTreeMap<String, Access>,
-    /// The registry.
+    /// The operations of the interface `connections`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<ConnectionsGrant>,
-    /// Messages.
+    /// The operations of the interface `messaging`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messaging: Option<MessagingGrant>,
-    /// Configuration names.
+    /// The names of the configuration values that the route may read.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub config: BTreeSet<String>,
 }
 
-/// How a collection may be used.
+/// The operations on a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
-    /// `get`, `get-many`, `query`, `check`.
+    /// `get`, `get-many`, `query`, and `check` in a transaction.
     Read,
-    /// `put`, `delete`.
+    /// `put` and `delete`.
     Write,
-    /// All, `update` included.
+    /// Every operation of `read` and `write`, and `update`.
     ReadWrite,
 }
 
 impl Access {
-    /// Whether reading is granted.
+    /// Returns true if the access includes reading.
     #[must_use]
     pub fn reads(self) -> bool {
         matches!(self, Self::Read | Self::ReadWrite)
     }
 
-    /// Whether writing is granted.
+    /// Returns true if the access includes writing.
     #[must_use]
     pub fn writes(self) -> bool {
         matches!(self, Self::Write | Self::ReadWrite)
     }
 }
 
-/// Whose connection a call may be about.
+/// The connections that a call may address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// The connection of the event.
+    /// Only the event's own connection.
     #[serde(rename = "self")]
     Own,
     /// Any connection.
     Any,
 }
 
-/// What of the registry was granted.
+/// The granted operations of the interface `connections`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ConnectionsGrant {
-    /// `describe` of any connection.
+    /// `describe`, of any connection.
     pub describe: bool,
-    /// `list-connections`.
+    /// `list-connections`, which reads the whole registry.
     pub list: bool,
-    /// `set-attributes`.
+    /// `set-attributes`, of the event's own connection or of any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Scope>,
-    /// `join`, `leave`, `members` and `count` of the groups that match.
+    /// `join`, `leave`, `members` and `count`, of the groups that match one of these patterns.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupPattern>,
 }
 
-/// What of messaging was granted.
+/// The granted operations of the interface `messaging`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct MessagingGrant {
-    /// `send` and `send-many`.
+    /// `send` and `send-many`, to the event's own connection or to any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub send: Option<Scope>,
-    /// `broadcast` to the groups that match.
+    /// `broadcast`, to the groups that match one of these patterns.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broadcast: Vec<GroupPattern>,
-    /// `describe`.
+    /// `describe`, of the event's own connection or of any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub describe: Option<Scope>,
-    /// `close`.
+    /// `close`, of the event's own connection or of any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub close: Option<Scope>,
 }
 
-/// A group name, or the start of one followed by a `*`.
+/// The name of a group, or the beginning of one followed by `*`, which matches every ending.
+///
+/// ```
+/// use tidegate_app::grants::GroupPattern;
+///
+/// let rooms = GroupPattern::try_from("room-*".to_owned())?;
+/// assert!(rooms.matches("room-7"));
+/// assert!(!rooms.matches("lobby"));
+/// # Ok::<(), tidegate_app::grants::GroupPatternError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct GroupPattern(String);
 
 /// A group pattern that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no group pattern: a name of 1 to 256 bytes, or the start of one and a final `*`")]
+#[error("invalid group pattern `{0}`: expected a name of 1 to 256 bytes, or the beginning of one followed by `*`")]
 pub struct GroupPatternError(String);
 
 impl GroupPattern {
-    /// Whether `group` is covered.
+    /// Returns true if the pattern matches the name `group`.
     #[must_use]
     pub fn matches(&self, group: &str) -> bool {
         match self.0.strip_suffix('*') {

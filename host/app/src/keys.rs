@@ -17,7 +17,8 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 /// A text that is not an ed25519 public key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an ed25519 public key: expected the base64 of its SubjectPublicKeyInfo, as `tidegate keys new` prints it"
+    "`{0}` is not an ed25519 public key: expected the base64 of its SubjectPublicKeyInfo, as `tidegate keys new` \
+     prints it"
 )]
 pub struct PublicKeyError(pub String);
 

@@ -1,27 +1,32 @@
 //! The manifest and the app that it describes.
 //!
-//! - [`manifest`]: `tidegate.toml`, an app and how its components are built
-//! - [`app`]: a resolved app, the text of `app.json`
-//! - [`grants`]: the capabilities of a route
-//! - [`limits`]: the resources of one event
+//! - [`manifest`]: `tidegate.toml`, an app and the builds of its components
+//! - [`app`]: a resolved app, the content of `app.json`
+//! - [`grants`]: the operations that a route may call
+//! - [`limits`]: the resources that one event may use
+//! - [`identity_source`]: the values that an authorizer requires
 //! - [`keys`]: the public keys that sign releases
 //! - `validate`: the rules that an app as a whole obeys
 //! - `routing`: the part of an app that is infrastructure
-//! - [`error`]: errors with their file and key, over `problem`, which knows the key only
+//! - [`error`]: errors with a file and a key, over `problem`, an error of a key
+//! - `tree`: a parsed TOML or JSON document with lines, from which the tables are deserialized
 
 pub mod app;
 pub mod error;
 pub mod grants;
+pub mod identity_source;
 pub mod keys;
 pub mod limits;
 pub mod manifest;
 mod problem;
 mod routing;
+mod tree;
 mod validate;
 
-pub use app::{App, Authorizer, IdentitySource, IdentitySourceError, Route};
+pub use app::{App, Authorizer, Route};
 pub use error::Error;
 pub use grants::Grants;
+pub use identity_source::{IdentitySource, IdentitySourceError};
 pub use keys::{Keys, PublicKey};
 pub use limits::{LimitError, Limits};
 pub use manifest::{Component, Manifest};

@@ -1,34 +1,45 @@
-//! What one event of a route may use.
+//! The resources that one event of a route may use.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What one event of a route may use. The manifest sets `memory` and `time`; the rest are the host's.
+/// The resources that one event of a route may use. The manifest sets `memory` and `time`; the host sets the others.
 ///
-/// As text: `{ memory = "64MiB", time = "2s" }`, either of which may be left out for its default.
+/// A manifest writes `{ memory = "64MiB", time = "2s" }`. Both keys are optional.
+///
+/// ```
+/// use tidegate_app::Limits;
+///
+/// let limits: Limits = serde_json::from_str(r#"{ "memory": "32MiB" }"#)?;
+/// assert_eq!(limits, Limits { memory: 32 << 20, ..Limits::default() });
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Settings", into = "Settings")]
 pub struct Limits {
-    /// The linear memories of one instance together, in bytes.
+    /// The maximum size of all linear memories of one instance, in bytes. The default is 64 MiB.
     pub memory: usize,
-    /// Wall-clock time of one call, host calls included; Lambda's own deadline may be nearer.
+    /// The maximum wall-clock time of one call, including host calls. The default is 2 s. Lambda's own deadline may be
+    /// earlier.
     pub time: Duration,
-    /// Bytes that host calls may move into and out of one instance: four of the largest messages' worth of lists and
-    /// strings would be too few for a page of documents, Wasmtime's default of 128 MiB too many for a 512 MB Lambda.
+    /// The maximum number of bytes that host calls copy into and out of one instance, 16 MiB.
+    ///
+    /// A page of documents needs several MiB, and Wasmtime's default of 128 MiB is too much for a function of 512 MB.
     pub host_call_bytes: usize,
-    /// Open handles (collections, WASI streams) of one instance; Wasmtime's default is a million.
+    /// The maximum number of open handles (collections, WASI streams) of one instance, 1,024. Wasmtime's default is a
+    /// million.
     pub handles: usize,
 }
 
 impl Limits {
-    /// The smallest memory that the manifest may set: QuickJS starts with less than 2 MiB, one Rust guest with 1.1 MiB.
+    /// The minimum of `memory`, 1 MiB. A Rust guest starts with 1.1 MiB, and QuickJS with less than 2 MiB.
     pub const MIN_MEMORY: usize = 1 << 20;
-    /// The largest memory that the manifest may set: what a pool slot reserves.
+    /// The maximum of `memory`, 512 MiB: the size that a slot of the instance pool reserves.
     pub const MAX_MEMORY: usize = 512 << 20;
-    /// The shortest time that the manifest may set: several ticks of the clock that interrupts guests.
+    /// The minimum of `time`, 10 ms: several ticks of the clock that interrupts guests.
     pub const MIN_TIME: Duration = Duration::from_millis(10);
-    /// The longest time that the manifest may set: API Gateway's integration timeout.
+    /// The maximum of `time`, 29 s: the integration timeout of API Gateway.
     pub const MAX_TIME: Duration = Duration::from_secs(29);
 }
 
@@ -42,21 +53,21 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
-    /// Not a size.
-    #[error("`{0}` is no size: a whole number and KiB, MiB or GiB, such as `64MiB`")]
+    /// The text is not a size.
+    #[error("invalid size `{0}`: expected an integer followed by KiB, MiB or GiB, for example `64MiB`")]
     Size(String),
-    /// Not a time.
-    #[error("`{0}` is no time: a whole number and ms or s, such as `500ms`")]
+    /// The text is not a time.
+    #[error("invalid time `{0}`: expected an integer followed by ms or s, for example `500ms`")]
     Time(String),
-    /// Outside its bounds.
-    #[error("`{value}` is out of range: from {least} to {most}")]
+    /// The value is outside of its bounds.
+    #[error("`{value}` is out of range: expected `{min}` to `{max}`")]
     OutOfRange {
-        /// The text.
+        /// The value as written.
         value: String,
         /// The lower bound.
-        least: String,
+        min: String,
         /// The upper bound.
-        most: String,
+        max: String,
     },
 }
 
@@ -111,8 +122,8 @@ impl TryFrom<String> for Memory {
             Some(bytes) => Ok(Self(bytes)),
             None => Err(LimitError::OutOfRange {
                 value: text,
-                least: Self(Limits::MIN_MEMORY).into(),
-                most: Self(Limits::MAX_MEMORY).into(),
+                min: Self(Limits::MIN_MEMORY).into(),
+                max: Self(Limits::MAX_MEMORY).into(),
             }),
         }
     }
@@ -120,7 +131,7 @@ impl TryFrom<String> for Memory {
 
 impl From<Memory> for String {
     fn from(memory: Memory) -> Self {
-        // The manifest sets whole KiB; what the host sets otherwise is written down to them.
+        // A manifest sets whole KiB. A host's own value is rounded down.
         if memory.0.is_multiple_of(1 << 20) {
             format!("{}MiB", memory.0 >> 20)
         } else {
@@ -138,8 +149,8 @@ impl TryFrom<String> for Time {
         }
         Err(LimitError::OutOfRange {
             value: text,
-            least: Self(Limits::MIN_TIME).into(),
-            most: Self(Limits::MAX_TIME).into(),
+            min: Self(Limits::MIN_TIME).into(),
+            max: Self(Limits::MAX_TIME).into(),
         })
     }
 }
@@ -151,13 +162,22 @@ impl From<Time> for String {
     }
 }
 
-/// A duration as it is written in a manifest: `2s`, `1500ms`; none when the text is none.
+/// Parses a duration as a manifest writes it, for example `2s` or `1500ms`. Returns `None` for any other text.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidegate_app::limits::duration;
+///
+/// assert_eq!(duration("1500ms"), Some(Duration::from_millis(1_500)));
+/// assert_eq!(duration("1.5s"), None);
+/// ```
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {
     parse(text, &[("ms", 1), ("s", 1_000)]).map(Duration::from_millis)
 }
 
-/// A whole number directly before one of `units`; a number too large to multiply is the largest, which no bound allows.
+/// Parses an integer directly before one of `units`. A product that does not fit in a `u64` saturates, because no bound
+/// allows it.
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     units.iter().find_map(|(unit, size)| {
         let digits = text.strip_suffix(unit)?;
@@ -170,43 +190,46 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn memory(text: &str) -> Result<usize, String> {
-        Memory::try_from(text.to_owned()).map(|memory| memory.0).map_err(|error| error.to_string())
+    fn memory(text: &str) -> Result<usize, LimitError> {
+        Memory::try_from(text.to_owned()).map(|memory| memory.0)
     }
 
-    fn time(text: &str) -> Result<Duration, String> {
-        Time::try_from(text.to_owned()).map(|time| time.0).map_err(|error| error.to_string())
+    fn time(text: &str) -> Result<Duration, LimitError> {
+        Time::try_from(text.to_owned()).map(|time| time.0)
+    }
+
+    fn out_of_range(value: &str, min: &str, max: &str) -> LimitError {
+        LimitError::OutOfRange { value: value.to_owned(), min: min.to_owned(), max: max.to_owned() }
     }
 
     #[test]
-    fn sizes_are_whole_numbers_of_binary_units_within_bounds() {
+    fn sizes_are_integers_of_binary_units_within_bounds() {
         assert_eq!(memory("64MiB"), Ok(64 << 20));
         assert_eq!(memory("1536KiB"), Ok(1_536 << 10));
         assert_eq!(memory("512MiB"), Ok(512 << 20));
         for text in ["", "64", "MiB", "64MB", "1.5MiB", "-1MiB", "64 MiB", "+1MiB"] {
-            let problem = format!("`{text}` is no size: a whole number and KiB, MiB or GiB, such as `64MiB`");
-            assert_eq!(memory(text), Err(problem));
+            assert_eq!(memory(text), Err(LimitError::Size(text.to_owned())));
         }
         for text in ["1023KiB", "1GiB", "0MiB", "99999999999999999999GiB"] {
-            assert_eq!(memory(text), Err(format!("`{text}` is out of range: from 1MiB to 512MiB")));
+            assert_eq!(memory(text), Err(out_of_range(text, "1MiB", "512MiB")));
         }
     }
 
     #[test]
-    fn times_are_whole_numbers_of_seconds_or_milliseconds_within_bounds() {
+    fn times_are_integers_of_seconds_or_milliseconds_within_bounds() {
         assert_eq!(time("2s"), Ok(Duration::from_secs(2)));
         assert_eq!(time("1500ms"), Ok(Duration::from_millis(1_500)));
         assert_eq!(time("10ms"), Ok(Duration::from_millis(10)));
         for text in ["", "2", "2m", "1.5s", "s", "ms"] {
-            assert_eq!(time(text), Err(format!("`{text}` is no time: a whole number and ms or s, such as `500ms`")));
+            assert_eq!(time(text), Err(LimitError::Time(text.to_owned())));
         }
         for text in ["9ms", "30s", "29001ms", "0s"] {
-            assert_eq!(time(text), Err(format!("`{text}` is out of range: from 10ms to 29s")));
+            assert_eq!(time(text), Err(out_of_range(text, "10ms", "29s")));
         }
     }
 
     #[test]
-    fn text_forms_come_back() {
+    fn limits_round_trip_through_text() {
         for text in ["64MiB", "1536KiB"] {
             assert_eq!(Memory::try_from(text.to_owned()).map(String::from), Ok(text.to_owned()));
         }

@@ -1,86 +1,87 @@
-//! The manifest, `tidegate.toml`: what an app is, and how its components are built.
+//! The manifest, `tidegate.toml`: an app, and the builds of its components.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use serde::Deserialize;
+use tidegate_diagnostic::Code;
 use tidegate_event::RouteKey;
+use toml::de::DeTable;
 
 use crate::app::{App, Authorizer, Route};
 use crate::error::Error;
 use crate::keys::{Key, Keys};
 use crate::problem::{Problem, key};
+use crate::tree::Node;
 use crate::validate;
 
-/// A manifest that holds: every name in it leads somewhere.
+/// A valid manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The manifest's own path, absolute.
+    /// The absolute path of the manifest.
     pub file: PathBuf,
-    /// The folder it is in, absolute; what a component's build runs in.
+    /// The absolute path of the manifest's folder, in which build commands run.
     pub dir: PathBuf,
-    /// The components, by name in order.
+    /// The components, sorted by name.
     pub components: Vec<Component>,
-    /// Configuration for development.
+    /// Configuration values for development, by name.
     pub config: BTreeMap<String, String>,
     app: App,
     keys: Keys,
 }
 
-/// How a component comes to be.
+/// A component and its build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Component {
-    /// The name.
+    /// The key of the table, for example `chat` in `[components.chat]`.
     pub name: String,
-    /// The `.wasm` file, absolute.
+    /// The absolute path of the `.wasm` file.
     pub source: PathBuf,
-    /// The command that makes it; without one it is there already.
+    /// The command that builds the file; `None` if the file is not built.
     pub build: Option<String>,
-    /// The files, as globs relative to the manifest's folder, whose change makes a new build.
+    /// Globs, relative to the manifest's folder, of the files whose change requires a new build.
     pub watch: Vec<String>,
 }
 
 impl Manifest {
-    /// The manifest's name in an app's folder.
+    /// The name of a manifest in the folder of an app.
     pub const FILE: &str = "tidegate.toml";
 
-    /// Read a manifest: `path` is the file, or the folder it is in.
+    /// Reads and validates a manifest. `path` is the file or its folder.
     ///
     /// # Errors
-    /// When it cannot be read, is no TOML, has an unknown key or a value that is not allowed, or names a component that
-    /// it does not have. Each error says where, and a hint what to do if that is known.
+    /// - [`Error::NotFound`] or [`Error::Io`] if the file cannot be read
+    /// - [`Error::Syntax`] if it is not TOML
+    /// - [`Error::Key`] if a key is missing, unknown, or has a value that is not allowed
     pub fn load(path: &Path) -> Result<Self, Error> {
         let file = if path.is_dir() { path.join(Self::FILE) } else { path.to_owned() };
-        let file = std::path::absolute(&file).map_err(Error::io("find", &file))?;
+        let file = std::path::absolute(&file).map_err(|source| Error::Io { path: file, source })?;
         let text = fs::read_to_string(&file).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::NotFound {
-                path: file.clone(),
-                hint: format!("`{}` says what an app is; name it, or the folder it is in", Self::FILE),
-            },
-            _ => Error::Io { attempted: "read", path: file.clone(), source },
+            io::ErrorKind::NotFound => Error::NotFound { path: file.clone() },
+            _ => Error::Io { path: file.clone(), source },
         })?;
         let tables = parse(&file, &text)?;
-        Self::resolve(file.clone(), tables).map_err(|problem| problem.in_file(&file, None))
+        Self::resolve(file.clone(), tables).map_err(|problem| problem.in_file(&file))
     }
 
-    /// The app's name.
+    /// Returns the app's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.app.name
     }
 
-    /// The app, resolved.
+    /// Returns the resolved app.
     #[must_use]
     pub fn app(&self) -> App {
         self.app.clone()
     }
 
-    /// The keys that sign releases of the app, with the stages that trust each.
+    /// Returns the keys that sign releases of the app, with the stages that trust each.
     ///
-    /// They are not part of the app: who may sign releases does not make another release.
+    /// Keys are not part of the app, so a change of the keys does not change the id of a release.
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.keys
@@ -109,16 +110,12 @@ fn check_key(name: &str, table: &Key) -> Result<(), Problem> {
 }
 
 fn parse(file: &Path, text: &str) -> Result<Tables, Error> {
-    let line = |error: &toml::de::Error| {
-        error.span().map(|span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1)
-    };
-    let deserializer = toml::Deserializer::parse(text).map_err(|error| Error::Syntax {
-        file: file.to_owned(),
-        line: line(&error).unwrap_or(1),
-        problem: error.message().to_owned(),
+    let table = DeTable::parse(text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
+        Error::Syntax { file: file.to_owned(), line, problem: error.message().to_owned() }
     })?;
-    serde_path_to_error::deserialize(deserializer)
-        .map_err(|error| Problem::from_serde(error.path(), error.inner().message()).in_file(file, line(error.inner())))
+    Tables::deserialize(Node::from_toml(text, table)).map_err(|problem| problem.in_file(file))
 }
 
 #[derive(Deserialize)]
@@ -154,11 +151,15 @@ struct ComponentTable {
 
 impl ComponentTable {
     fn resolve(self, name: String, dir: &Path) -> Result<Component, Problem> {
+        let empty = |field: &str, hint: &str| {
+            let at = key(&["components", &name, field]);
+            Problem::new(Code::ManifestValueInvalid, at, "the text is empty").hint(hint)
+        };
         if self.source.as_os_str().is_empty() {
-            return Err(Problem::new(key(&["components", &name, "source"]), "is empty").hint("name a `.wasm` file"));
+            return Err(empty("source", "name a `.wasm` file"));
         }
         if self.build.as_ref().is_some_and(|build| build.trim().is_empty()) {
-            return Err(Problem::new(key(&["components", &name, "build"]), "is empty").hint("remove it"));
+            return Err(empty("build", "remove the key"));
         }
         Ok(Component { source: dir.join(self.source), name, build: self.build, watch: self.watch })
     }

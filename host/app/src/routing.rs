@@ -1,4 +1,4 @@
-//! What of an app is infrastructure.
+//! The part of an app that is infrastructure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,24 +8,24 @@ use tidegate_event::RouteKey;
 
 use crate::app::App;
 
-/// What a stack is made from: a change of any of it needs the stack, a change of anything else does not.
+/// The part of an app that a stack is synthesised from. Only a change of this part requires a deployment of the stack.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Routing<'a> {
     route_selection_expression: &'a str,
-    /// Whether each route has a route response, by the route's key.
+    /// True for each route that has a route response, by route key.
     routes: BTreeMap<&'a str, bool>,
-    /// The authorizer's identity sources, whose order means nothing; none without an authorizer.
+    /// The authorizer's identity sources. Their order has no effect.
     identity_source: Option<BTreeSet<String>>,
 }
 
 impl App {
-    /// The fingerprint of the routing: the SHA-256, in 64 hexadecimal digits, over the route selection expression, each
-    /// route's key and whether it has a response, and the authorizer's identity sources.
+    /// Returns the fingerprint of the routing: the SHA-256, in 64 hexadecimal digits, of the route selection
+    /// expression, the route keys with their responses, and the authorizer's identity sources.
     ///
-    /// Two apps with the same fingerprint can take turns behind the same API. `$connect` and `$disconnect` count as
-    /// routes without a response even where the app has none: a stack always has them, because the host registers
-    /// connections there.
+    /// Apps with equal fingerprints can run behind the same API. `$connect` and `$disconnect` count as routes without a
+    /// response even if the app does not have them: a stack always has both, because the host registers connections
+    /// there.
     #[must_use]
     pub fn routing_fingerprint(&self) -> String {
         let mut routes = BTreeMap::from([(RouteKey::CONNECT, false), (RouteKey::DISCONNECT, false)]);
@@ -36,24 +36,25 @@ impl App {
             identity_source: self
                 .authorizer
                 .as_ref()
-                .map(|it| it.identity_source.iter().cloned().map(Into::into).collect()),
+                .map(|authorizer| authorizer.identity_source.iter().cloned().map(Into::into).collect()),
         };
-        // Every key is text and every value has a JSON form, so this cannot fail.
+        // Every key is a string and every value has a JSON form, so this cannot fail.
         let json = serde_json::to_vec(&routing).unwrap_or_default();
-        Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(Sha256::digest(json))
     }
 
-    /// What differs between this app's routing and that of `deployed`, whose stack it would run behind; none when their
-    /// fingerprints are equal.
+    /// Describes the differences between the routing of this app and that of `deployed`, the app of the stack. Returns
+    /// `None` if the fingerprints are equal.
     #[must_use]
     pub fn routing_difference(&self, deployed: &Self) -> Option<String> {
         if self.routing_fingerprint() == deployed.routing_fingerprint() {
             return None;
         }
-        let of = |app: &Self| -> BTreeSet<_> {
+        let responses = |app: &Self| -> BTreeSet<_> {
             app.routes.iter().map(|(key, route)| (key.clone(), route.response)).collect()
         };
-        let (new, old) = (of(self), of(deployed));
+        let new = responses(self);
+        let old = responses(deployed);
         let routes: BTreeSet<_> = old.symmetric_difference(&new).map(|(key, _)| format!("`{key}`")).collect();
         let routes = Vec::from_iter(routes);
         Some(match routes.is_empty() {

@@ -1,127 +1,141 @@
-//! What must hold of an app as a whole.
+//! The rules that an app as a whole obeys.
 
 use std::collections::BTreeSet;
 
-use crate::grants::Grants;
+use tidegate_diagnostic::Code;
 use tidegate_event::{RouteKey, SelectionExpression};
 
 use crate::app::{App, Authorizer, Route};
+use crate::grants::Grants;
 use crate::problem::{Problem, key, suggestion};
 
-/// The longest name of an app or a component, in bytes: an app's becomes part of a stack's name, which CloudFormation
-/// ends at 128, a component's that of a file.
+/// The maximum length of the name of an app, a component or a key, in bytes.
+///
+/// The name of an app is part of a stack's name, which CloudFormation limits to 128 characters. The name of a component
+/// is part of a file's name.
 pub const MAX_NAME_BYTES: usize = 64;
 
-/// The most routes of an API, those of a connection's life included: a deployment has both, in the app or not.
+/// The maximum number of routes of an API, including `$connect` and `$disconnect`, which every deployment has.
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 const MAX_ROUTES: usize = 300;
 
-/// The longest name of a stage, in bytes.
+/// The maximum length of a stage's name, in bytes.
 ///
 /// <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-stages.html>
 const MAX_STAGE_BYTES: usize = 128;
 
 const PREDEFINED: [&str; 3] = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT];
 
-/// The first problem of `app`; `table` is what its name and its selection expression stand under, ending in a dot.
+/// Returns the first problem of `app`. `table` is the prefix of the app's own keys: `app.` in a manifest, otherwise
+/// empty.
 pub(crate) fn app(app: &App, table: &str) -> Result<(), Problem> {
     name(&app.name, || format!("{table}name"))?;
     if let Err(error) = SelectionExpression::parse(&app.route_selection_expression) {
-        return Err(Problem::new(format!("{table}route-selection-expression"), error.to_string()));
+        let at = format!("{table}route-selection-expression");
+        return Err(Problem::new(Code::SelectionExpressionInvalid, at, error.to_string()));
     }
     for component in &app.components {
         name(component, || key(&["components", component]))?;
     }
-    if app.routes.is_empty() {
-        let hint = "add one, such as `[routes.\"$default\"]`";
-        return Err(Problem::new("routes", "there are none").hint(hint));
-    }
-    count(app)?;
+    route_count(app)?;
     for (route_key, route) in &app.routes {
         self::route(app, route_key.as_str(), route)?;
     }
     if let Some(authorizer) = &app.authorizer {
         self::authorizer(app, authorizer)?;
     }
-    used(app)
+    all_components_used(app)
 }
 
-/// Whether `name` can be that of an app, a component or a key; `at` is where it stands.
+/// Checks the name of an app, a component or a key. `at` returns its place.
 pub(crate) fn name(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
-    word(name, "name", MAX_NAME_BYTES, at)
+    word(name, Code::NameInvalid, MAX_NAME_BYTES, at)
 }
 
-/// Whether `name` can be that of a stage; `at` is where it stands.
+/// Checks the name of a stage. `at` returns its place.
 pub(crate) fn stage(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
-    word(name, "stage", MAX_STAGE_BYTES, at)
+    word(name, Code::StageNameInvalid, MAX_STAGE_BYTES, at)
 }
 
-fn word(text: &str, what: &str, most: usize, at: impl FnOnce() -> String) -> Result<(), Problem> {
+fn word(text: &str, code: Code, max_bytes: usize, at: impl FnOnce() -> String) -> Result<(), Problem> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if text.is_empty() || text.len() > most || !text.bytes().all(allowed) {
-        let problem = format!("`{text}` is no {what}: 1 to {most} letters, digits, `-` and `_`");
-        return Err(Problem::new(at(), problem));
+    if text.is_empty() || text.len() > max_bytes || !text.bytes().all(allowed) {
+        let problem = format!("invalid name `{text}`: expected 1 to {max_bytes} letters, digits, `-` and `_`");
+        return Err(Problem::new(code, at(), problem));
     }
     Ok(())
 }
 
-fn count(app: &App) -> Result<(), Problem> {
+fn route_count(app: &App) -> Result<(), Problem> {
+    if app.routes.is_empty() {
+        return Err(Problem::new(Code::RoutesMissing, "routes", "the app has no routes")
+            .hint("add one, for example `[routes.\"$default\"]`"));
+    }
     let added = [RouteKey::CONNECT, RouteKey::DISCONNECT].iter().filter(|key| !app.routes.contains_key(**key)).count();
     let count = app.routes.len() + added;
-    if count <= MAX_ROUTES {
-        return Ok(());
+    if count > MAX_ROUTES {
+        let problem = format!(
+            "{count} routes, including `$connect` and `$disconnect`, exceed API Gateway's limit of {MAX_ROUTES}"
+        );
+        return Err(
+            Problem::new(Code::RoutesTooMany, "routes", problem).hint("handle several kinds of messages in one route")
+        );
     }
-    let problem =
-        format!("{count} of them, `$connect` and `$disconnect` included, and API Gateway allows {MAX_ROUTES}");
-    Err(Problem::new("routes", problem).hint("let one route handle several kinds of messages"))
+    Ok(())
 }
 
 fn route(app: &App, route_key: &str, route: &Route) -> Result<(), Problem> {
     if route_key.starts_with('$') && !PREDEFINED.contains(&route_key) {
-        return Err(Problem::new(key(&["routes", route_key]), "only API Gateway's own route keys start with `$`")
+        let problem = "only API Gateway's predefined route keys start with `$`";
+        return Err(Problem::new(Code::RouteKeyInvalid, key(&["routes", route_key]), problem)
             .hint(suggestion(route_key, &PREDEFINED)));
     }
-    component(app, &route.component, || key(&["routes", route_key, "component"]))?;
+    component_exists(app, &route.component, || key(&["routes", route_key, "component"]))?;
     if route.response && [RouteKey::CONNECT, RouteKey::DISCONNECT].contains(&route_key) {
-        let problem = format!("no reply of `{route_key}` reaches the client");
-        return Err(Problem::new(key(&["routes", route_key, "response"]), problem).hint("remove it"));
+        let problem = format!("API Gateway sends no response of the route `{route_key}` to the client");
+        return Err(Problem::new(Code::ResponseNotAllowed, key(&["routes", route_key, "response"]), problem)
+            .hint("remove the key"));
     }
-    named(&route.grants, &["routes", route_key, "grants"])
+    grants(&route.grants, &["routes", route_key, "grants"])
 }
 
 fn authorizer(app: &App, authorizer: &Authorizer) -> Result<(), Problem> {
-    component(app, &authorizer.component, || "authorizer.component".to_owned())?;
-    if !app.routes.keys().any(|route_key| route_key.as_str() == RouteKey::CONNECT) {
-        return Err(Problem::new("authorizer", "API Gateway calls it on the route `$connect`, which is missing")
-            .hint("add `[routes.\"$connect\"]`"));
+    component_exists(app, &authorizer.component, || "authorizer.component".to_owned())?;
+    if !app.routes.contains_key(RouteKey::CONNECT) {
+        let problem = "API Gateway calls the authorizer on the route `$connect`, and the app has no such route";
+        return Err(
+            Problem::new(Code::AuthorizerWithoutConnect, "authorizer", problem).hint("add `[routes.\"$connect\"]`")
+        );
     }
-    let grants = &authorizer.grants;
+    let granted = &authorizer.grants;
     let forbidden = [
-        ("storage", !grants.storage.is_empty()),
-        ("connections", grants.connections.is_some()),
-        ("messaging", grants.messaging.is_some()),
+        ("storage", !granted.storage.is_empty()),
+        ("connections", granted.connections.is_some()),
+        ("messaging", granted.messaging.is_some()),
     ];
-    if let Some((grant, _)) = forbidden.iter().find(|(_, granted)| *granted) {
-        let problem = "an authorizer is granted configuration alone";
-        return Err(Problem::new(key(&["authorizer", "grants", grant]), problem).hint("remove it"));
+    if let Some((kind, _)) = forbidden.iter().find(|(_, granted)| *granted) {
+        let problem = "an authorizer can be granted `config` only";
+        return Err(
+            Problem::new(Code::GrantNotAllowed, key(&["authorizer", "grants", kind]), problem).hint("remove the grant")
+        );
     }
-    named(grants, &["authorizer", "grants"])
+    grants(granted, &["authorizer", "grants"])
 }
 
-/// Collections and configuration are granted by names, which are not empty.
-fn named(grants: &Grants, at: &[&str]) -> Result<(), Problem> {
-    let unnamed = if grants.storage.contains_key("") {
+/// Checks that the names of granted collections and configuration values are not empty.
+pub(crate) fn grants(grants: &Grants, at: &[&str]) -> Result<(), Problem> {
+    let kind = if grants.storage.contains_key("") {
         "storage"
     } else if grants.config.contains("") {
         "config"
     } else {
         return Ok(());
     };
-    Err(Problem::new(key(&[at, &[unnamed]].concat()), "a name in it is empty"))
+    Err(Problem::new(Code::GrantNameEmpty, key(&[at, &[kind]].concat()), "a name in the grant is empty"))
 }
 
-fn component(app: &App, component: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
+fn component_exists(app: &App, component: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
     if app.components.contains(component) {
         return Ok(());
     }
@@ -131,15 +145,18 @@ fn component(app: &App, component: &str, at: impl FnOnce() -> String) -> Result<
     } else {
         suggestion(component, &known)
     };
-    Err(Problem::new(at(), format!("there is no component `{component}`")).hint(hint))
+    Err(Problem::new(Code::ComponentUndefined, at(), format!("the app has no component `{component}`")).hint(hint))
 }
 
-fn used(app: &App) -> Result<(), Problem> {
+fn all_components_used(app: &App) -> Result<(), Problem> {
     let routes = app.routes.values().map(|route| &route.component);
     let used: BTreeSet<_> = routes.chain(app.authorizer.as_ref().map(|authorizer| &authorizer.component)).collect();
     match app.components.iter().find(|component| !used.contains(component)) {
-        Some(unused) => Err(Problem::new(key(&["components", unused]), "no route and no authorizer uses it")
-            .hint("use it or remove it")),
+        Some(unused) => {
+            let problem = "no route uses the component, and the authorizer does not";
+            Err(Problem::new(Code::ComponentUnused, key(&["components", unused]), problem)
+                .hint("use the component or remove it"))
+        }
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! `app.json`: the same checks as the manifest's, and the same words.
+//! `app.json`: the same checks and errors as the manifest.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tidegate_app::App;
+use tidegate_app::{App, Error};
+use tidegate_diagnostic::{Code, Diagnostic};
 
 fn app() -> Value {
     json!({
@@ -17,12 +18,12 @@ fn app() -> Value {
     })
 }
 
-fn problem(text: &str) -> String {
-    App::from_json(Path::new("out/app.json"), text.as_bytes()).unwrap_err().to_string()
+fn error(text: &str) -> Error {
+    App::from_json(Path::new("out/app.json"), text.as_bytes()).unwrap_err()
 }
 
 #[test]
-fn what_may_be_left_out_has_its_default() {
+fn optional_keys_have_defaults() {
     let mut short = app();
     short["routes"]["$default"] = json!({"component": "chat", "response": true});
     let parse = |app: Value| App::from_json(Path::new("app.json"), app.to_string().as_bytes()).unwrap();
@@ -57,58 +58,72 @@ fn the_text_is_stable() {
 }
 
 #[test]
-fn every_problem_names_the_file_and_the_key() {
-    for (pointer, value, said) in [
-        ("/nam", json!(1), "out/app.json:1: `nam`: is no known key\nhint: did you mean `name`?"),
-        ("/name", json!(1), "out/app.json:1: `name`: expected a string, found integer `1`"),
-        ("/name", json!(""), "out/app.json: `name`: `` is no name: 1 to 64 letters, digits, `-` and `_`"),
+fn errors_name_the_file_the_line_and_the_key() {
+    let default_route = "routes.\"$default\"";
+    for (pointer, value, code, line, key, mentions) in [
+        ("/nam", json!(1), Code::ManifestKeyUnknown, Some(1), "nam".to_owned(), "`name`?"),
+        ("/name", json!(1), Code::ManifestTypeMismatch, Some(1), "name".to_owned(), "integer `1`"),
+        ("/name", json!(""), Code::NameInvalid, None, "name".to_owned(), "1 to 64"),
         (
             "/route-selection-expression",
             json!(""),
-            "out/app.json: `route-selection-expression`: the expression is empty",
+            Code::SelectionExpressionInvalid,
+            None,
+            "route-selection-expression".to_owned(),
+            "empty",
         ),
         (
             "/components",
             json!([]),
-            "out/app.json: `routes.\"$default\".component`: there is no component `chat`\n\
-             hint: add `[components.chat]`",
+            Code::ComponentUndefined,
+            None,
+            format!("{default_route}.component"),
+            "`[components.chat]`",
         ),
-        (
-            "/components",
-            json!(["chat", "b"]),
-            "out/app.json: `components.b`: no route and no authorizer uses it\nhint: use it or remove it",
-        ),
-        (
-            "/routes",
-            json!({}),
-            "out/app.json: `routes`: there are none\nhint: add one, such as `[routes.\"$default\"]`",
-        ),
+        ("/components", json!(["chat", "b"]), Code::ComponentUnused, None, "components.b".to_owned(), "hint: "),
+        ("/routes", json!({}), Code::RoutesMissing, None, "routes".to_owned(), "`[routes.\"$default\"]`"),
         (
             "/routes/$default/limits/time",
             json!("0s"),
-            "out/app.json:1: `routes.\"$default\".limits.time`: `0s` is out of range: from 10ms to 29s",
+            Code::LimitInvalid,
+            Some(1),
+            format!("{default_route}.limits.time"),
+            "`10ms` to `29s`",
         ),
         (
             "/routes/$default/grants/storag",
             json!({}),
-            "out/app.json:1: `routes.\"$default\".grants.storag`: is no known key\nhint: did you mean `storage`?",
+            Code::ManifestKeyUnknown,
+            Some(1),
+            format!("{default_route}.grants.storag"),
+            "`storage`?",
         ),
         (
             "/routes/$default/component",
             Value::Null,
-            "out/app.json:1: `routes.\"$default\".component`: expected a string, found null",
+            Code::ManifestTypeMismatch,
+            Some(1),
+            format!("{default_route}.component"),
+            "found null",
         ),
     ] {
         let mut app = app();
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         app.pointer_mut(parent).unwrap()[name] = value;
-        assert_eq!(problem(&app.to_string()), said);
+        let error = error(&app.to_string());
+        let Error::Key { file, line: actual_line, key: actual_key, .. } = &error else { panic!("{error}") };
+        assert_eq!(file, Path::new("out/app.json"));
+        assert_eq!((error.code(), *actual_line, actual_key), (code, line, &key), "{error}");
+        let report = Diagnostic::from(error).report();
+        assert!(report.contains(mentions), "{mentions} is not in {report}");
     }
 }
 
 #[test]
-fn text_that_is_no_json() {
-    assert_eq!(problem(""), "out/app.json:1: EOF while parsing a value");
-    assert_eq!(problem("{\n x"), "out/app.json:2: key must be a string");
-    assert_eq!(problem(&format!("{} x", app())), "out/app.json:1: more text after the app");
+fn syntax_errors_name_the_line() {
+    for (text, expected) in [(String::new(), 1), ("{\n x".to_owned(), 2), (format!("{} x", app()), 1)] {
+        let error = error(&text);
+        assert!(matches!(error, Error::Syntax { line, .. } if line == expected), "{error}");
+        assert!(!error.to_string().contains(" at line "), "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Manifests through files: what a good one resolves to, and what each bad one is told.
+//! Manifests in files: the app of a valid one, and the error of each invalid one.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tidegate_app::grants::{Access, Scope};
 use tidegate_app::{App, Error, IdentitySource, Manifest};
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_event::RouteKey;
 
 const CHAT: &str = r#"
@@ -57,30 +58,36 @@ public-key = "MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw="
 revoked = true
 "#;
 
-/// As little as there can be, less its component.
+/// The smallest manifest, without its component.
 const ONE_ROUTE: &str = "[app]\nname = 'a'\nroute-selection-expression = 'x'\n[routes.a]\ncomponent = 'b'\n";
 
-/// A folder with `text` as its manifest.
+/// Creates a folder with `text` as its manifest.
 fn folder(text: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join(Manifest::FILE), text).unwrap();
     dir
 }
 
-/// What is said of `text`, without the folder's path.
-fn problem(text: &str) -> String {
-    let dir = folder(text);
-    let error = Manifest::load(dir.path()).unwrap_err().to_string();
-    error.replace(&format!("{}/", dir.path().display()), "")
+/// Returns the error of the manifest `text`.
+fn error(text: &str) -> Error {
+    Manifest::load(folder(text).path()).unwrap_err()
 }
 
-/// The good manifest with one thing changed.
+/// Returns the line of a syntax error.
+fn syntax_line(text: &str) -> usize {
+    match error(text) {
+        Error::Syntax { line, .. } => line,
+        other => panic!("{other}"),
+    }
+}
+
+/// Returns the valid manifest with one change.
 fn chat(from: &str, to: &str) -> String {
     assert_eq!(CHAT.matches(from).count(), 1, "{from}");
     CHAT.replace(from, to)
 }
 
-/// A manifest with this many routes.
+/// Returns a manifest with `count` routes.
 fn routes(count: usize) -> String {
     let routes = (0..count).map(|number| format!("[routes.r{number}]\ncomponent = 'c'\n"));
     format!(
@@ -90,15 +97,15 @@ fn routes(count: usize) -> String {
 }
 
 #[test]
-fn as_many_routes_as_api_gateway_allows_are_taken() {
-    let of_life = "[routes.'$connect']\ncomponent = 'c'\n[routes.'$disconnect']\ncomponent = 'c'\n";
-    for (text, count) in [(routes(298), 298), (routes(298) + of_life, 300)] {
+fn apps_may_have_as_many_routes_as_api_gateway_allows() {
+    let lifecycle = "[routes.'$connect']\ncomponent = 'c'\n[routes.'$disconnect']\ncomponent = 'c'\n";
+    for (text, count) in [(routes(298), 298), (routes(298) + lifecycle, 300)] {
         assert_eq!(Manifest::load(folder(&text).path()).unwrap().app().routes.len(), count);
     }
 }
 
 #[test]
-fn a_good_manifest_resolves() {
+fn valid_manifests_resolve_to_an_app() {
     let dir = folder(CHAT);
     let manifest = Manifest::load(dir.path()).unwrap();
     assert_eq!(Manifest::load(&dir.path().join(Manifest::FILE)).unwrap(), manifest);
@@ -146,7 +153,7 @@ fn a_good_manifest_resolves() {
 }
 
 #[test]
-fn an_app_comes_back_from_its_json() {
+fn apps_round_trip_through_json() {
     let app = Manifest::load(folder(CHAT).path()).unwrap().app();
     let json = app.to_json();
     let again = App::from_json(Path::new("app.json"), json.as_bytes()).unwrap();
@@ -155,262 +162,396 @@ fn an_app_comes_back_from_its_json() {
 }
 
 #[test]
-fn who_may_sign_releases_is_not_part_of_the_app() {
+fn keys_are_not_part_of_the_app() {
     let app = |text: &str| Manifest::load(folder(text).path()).unwrap().app();
     assert_eq!(app(CHAT), app(&chat("stages = [\"dev\", \"prod\"]", "stages = []")));
 }
 
 #[test]
-fn a_manifest_that_is_not_there() {
+fn missing_and_unreadable_manifests_are_named() {
     let dir = tempfile::tempdir().unwrap();
-    for path in [dir.path().to_owned(), dir.path().join("tidegate.toml")] {
-        let error = Manifest::load(&path).unwrap_err();
-        assert!(matches!(error, Error::NotFound { .. }));
-        let file = dir.path().join("tidegate.toml");
-        let hint = "`tidegate.toml` says what an app is; name it, or the folder it is in";
-        assert_eq!(error.to_string(), format!("no `{}`\nhint: {hint}", file.display()));
-    }
-    fs::write(dir.path().join("tidegate.toml"), b"\xff").unwrap();
-    let error = Manifest::load(dir.path()).unwrap_err().to_string();
     let file = dir.path().join("tidegate.toml");
-    assert_eq!(error, format!("cannot read `{}`: stream did not contain valid UTF-8", file.display()));
+    for path in [dir.path(), &file] {
+        let error = Manifest::load(path).unwrap_err();
+        assert!(matches!(&error, Error::NotFound { path } if *path == file));
+        let diagnostic = Diagnostic::from(error);
+        assert_eq!(diagnostic.code, Code::ManifestNotFound);
+        assert!(diagnostic.what.contains(&*file.to_string_lossy()) && diagnostic.hint.is_some());
+    }
+    fs::write(&file, b"\xff").unwrap();
+    let error = Manifest::load(dir.path()).unwrap_err();
+    assert!(matches!(&error, Error::Io { path, .. } if *path == file));
+    assert_eq!(error.code(), Code::FileRead);
 }
 
 #[test]
-fn text_that_is_no_table() {
-    assert_eq!(problem(""), "tidegate.toml:1: `app`: is missing");
-    assert_eq!(problem("[app]\nname = \"a"), "tidegate.toml:2: invalid basic string, expected `\"`");
-    assert_eq!(problem("[app]\nname = 'a'\nname = 'b'\n"), "tidegate.toml:3: duplicate key");
+fn syntax_errors_name_the_line() {
+    assert_eq!(syntax_line("[app]\nname = \"a"), 2);
+    assert_eq!(syntax_line("[app]\nname = 'a'\nname = 'b'\n"), 3);
 }
 
 #[test]
-fn every_problem_names_the_key_and_what_to_do() {
-    for (text, said) in [
-        (chat("name = \"chat\"\n", ""), "tidegate.toml:2: `app.name`: is missing"),
+fn diagnostics_have_the_same_text_as_errors() {
+    for text in ["", "[app]\nname = \"a", "[app]\nname = 'a'\nnam = 'b'\n"] {
+        let error = error(text);
+        let text = error.to_string();
+        assert_eq!(Diagnostic::from(error).to_string(), text);
+    }
+}
+
+/// An invalid manifest with the code, the line and the key of its error, and the values that its text mentions.
+type Case = (String, Code, Option<usize>, &'static str, &'static [&'static str]);
+
+fn assert_errors(cases: Vec<Case>) {
+    for (text, code, line, key, mentions) in cases {
+        let error = error(&text);
+        let Error::Key { line: actual_line, key: actual_key, .. } = &error else { panic!("{error}") };
+        assert_eq!((error.code(), *actual_line, actual_key.as_str()), (code, line, key), "{error}");
+        let report = Diagnostic::from(error).report();
+        for mention in mentions {
+            assert!(report.contains(mention), "{mention} is not in {report}");
+        }
+    }
+}
+
+#[test]
+fn unknown_and_missing_keys_are_named_with_a_suggestion() {
+    let removed_key = "public-key = \"MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\"";
+    assert_errors(vec![
+        (String::new(), Code::ManifestKeyMissing, Some(1), "app", &[]),
+        (chat("name = \"chat\"\n", ""), Code::ManifestKeyMissing, Some(2), "app.name", &[]),
         (
             chat("route-selection-expression = \"$request.body.action\"", ""),
-            "tidegate.toml:2: `app.route-selection-expression`: is missing\n\
-             hint: `$request.body.action` is the usual one",
+            Code::ManifestKeyMissing,
+            Some(2),
+            "app.route-selection-expression",
+            &["`$request.body.action`"],
         ),
-        (chat("[config]", "[confg]"), "tidegate.toml:34: `confg`: is no known key\nhint: did you mean `config`?"),
+        (chat("[config]", "[confg]"), Code::ManifestKeyUnknown, Some(34), "confg", &["`config`?"]),
         (
             chat("[config]", "[zzz]"),
-            "tidegate.toml:34: `zzz`: is no known key\n\
-             hint: known here: `app`, `components`, `routes`, `authorizer`, `config`, `keys`",
+            Code::ManifestKeyUnknown,
+            Some(34),
+            "zzz",
+            &["`app`, `components`, `routes`, `authorizer`, `config`, `keys`"],
         ),
         (
             chat("revoked = true", "revokd = true"),
-            "tidegate.toml:43: `keys.old.revokd`: is no known key\n\
-             hint: did you mean `revoked`?",
+            Code::ManifestKeyUnknown,
+            Some(43),
+            "keys.old.revokd",
+            &["`revoked`?"],
         ),
+        (chat(removed_key, ""), Code::ManifestKeyMissing, Some(41), "keys.old.public-key", &["`tidegate keys new`"]),
+        (chat("watch = ", "wach = "), Code::ManifestKeyUnknown, Some(9), "components.chat.wach", &["`watch`?"]),
         (
-            chat("public-key = \"MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\"", ""),
-            "tidegate.toml:41: `keys.old.public-key`: is missing\n\
-             hint: `tidegate keys new` prints the table of a new key",
-        ),
-        (
-            chat("MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=", "MCow"),
-            "tidegate.toml:42: `keys.old.public-key`: `MCow` is no ed25519 public key; hint: `tidegate keys new` prints \
-             one, and `openssl pkey -pubout` does, without its markers",
-        ),
-        (
-            chat("[keys.old]", "[keys.\"o.ld\"]"),
-            "tidegate.toml: `keys.\"o.ld\"`: `o.ld` is no name: 1 to 64 letters, digits, `-` and `_`",
-        ),
-        (
-            chat("stages = [\"dev\", \"prod\"]", "stages = [\"dev\", \"pr/od\"]"),
-            "tidegate.toml: `keys.ci.stages`: `pr/od` is no stage: 1 to 128 letters, digits, `-` and `_`",
-        ),
-        (
-            chat("watch = ", "wach = "),
-            "tidegate.toml:9: `components.chat.wach`: is no known key\n\
-             hint: did you mean `watch`?",
+            chat("source = \"guard.wasm\"", ""),
+            Code::ManifestKeyMissing,
+            Some(11),
+            "components.guard.source",
+            &["`.wasm`"],
         ),
         (
             chat("response = true", "respond = true"),
-            "tidegate.toml:16: `routes.chat.respond`: is no known key\n\
-             hint: did you mean `response`?",
+            Code::ManifestKeyUnknown,
+            Some(16),
+            "routes.chat.respond",
+            &["`response`?"],
         ),
         (
-            chat("response = true", "response = \"yes\""),
-            "tidegate.toml:16: `routes.chat.response`: expected a boolean, found string \"yes\"",
+            chat("component = \"chat\"\nresponse", "response"),
+            Code::ManifestKeyMissing,
+            Some(14),
+            "routes.chat.component",
+            &[],
         ),
         (
             chat("grants.config = [\"motd\"]", "grants.cofig = [\"motd\"]"),
-            "tidegate.toml:20: `routes.chat.grants.cofig`: is no known key\n\
-             hint: did you mean `config`?",
-        ),
-        (
-            chat("rooms = \"read-write\"", "rooms = \"readwrite\""),
-            "tidegate.toml:17: `routes.chat.grants.storage.rooms`: `readwrite` is no known value\n\
-             hint: did you mean `read-write`?",
-        ),
-        (
-            chat("rooms = \"read-write\"", "rooms = \"all\""),
-            "tidegate.toml:17: `routes.chat.grants.storage.rooms`: `all` is no known value\n\
-             hint: known here: `read`, `write`, `read-write`",
-        ),
-        (
-            chat("rooms = \"read-write\"", "rooms = true"),
-            "tidegate.toml:17: `routes.chat.grants.storage.rooms`: expected a string",
-        ),
-        (
-            chat("rooms = \"read-write\"", "\"\" = \"read\""),
-            "tidegate.toml: `routes.chat.grants.storage`: a name in it is empty",
+            Code::ManifestKeyUnknown,
+            Some(20),
+            "routes.chat.grants.cofig",
+            &["`config`?"],
         ),
         (
             chat("describe = true,", "descibe = true,"),
-            "tidegate.toml:18: `routes.chat.grants.connections.descibe`: is no known key\n\
-             hint: did you mean `describe`?",
-        ),
-        (
-            chat("send = \"self\"", "send = \"own\""),
-            "tidegate.toml:19: `routes.chat.grants.messaging.send`: `own` is no known value\n\
-             hint: known here: `self`, `any`",
-        ),
-        (
-            chat("broadcast = [\"lobby\", \"room-*\"]", "broadcast = [\"lobby\", \"r*m\"]"),
-            "tidegate.toml:19: `routes.chat.grants.messaging.broadcast[1]`: `r*m` is no group pattern: a name \
-             of 1 to 256 bytes, or the start of one and a final `*`",
-        ),
-        (
-            chat("limits = { time = \"500ms\" }", "limits = true"),
-            "tidegate.toml:32: `authorizer.limits`: expected a table, found boolean `true`",
-        ),
-        (
-            chat("memory = \"96MiB\"", "memory = \"96MB\""),
-            "tidegate.toml:21: `routes.chat.limits.memory`: `96MB` is no size: a whole number and KiB, MiB or \
-             GiB, such as `64MiB`",
-        ),
-        (
-            chat("memory = \"96MiB\"", "memory = \"1GiB\""),
-            "tidegate.toml:21: `routes.chat.limits.memory`: `1GiB` is out of range: from 1MiB to 512MiB",
-        ),
-        (
-            chat("memory = \"96MiB\"", "memory = 64"),
-            "tidegate.toml:21: `routes.chat.limits.memory`: expected a string, found integer `64`",
+            Code::ManifestKeyUnknown,
+            Some(18),
+            "routes.chat.grants.connections.descibe",
+            &["`describe`?"],
         ),
         (
             chat("memory = \"96MiB\"", "handles = 5"),
-            "tidegate.toml:21: `routes.chat.limits.handles`: is no known key\n\
-             hint: known here: `memory`, `time`",
-        ),
-        (
-            chat("time = \"1500ms\"", "time = \"30s\""),
-            "tidegate.toml:21: `routes.chat.limits.time`: `30s` is out of range: from 10ms to 29s",
-        ),
-        (
-            chat("time = \"1500ms\"", "time = \"1m\""),
-            "tidegate.toml:21: `routes.chat.limits.time`: `1m` is no time: a whole number and ms or s, such \
-             as `500ms`",
-        ),
-        (
-            chat("\"$request.body.action\"", "\"$request.action\""),
-            "tidegate.toml: `app.route-selection-expression`: `$request.action` is no variable: \
-             `$request.body.NAME`, or `${request.body.NAME}` amid other text",
-        ),
-        (
-            chat("\"$request.body.action\"", "\"$request.body.a/$request.body.b\""),
-            "tidegate.toml: `app.route-selection-expression`: `$request.body.a` stands amid other text: write \
-             `${request.body.a}`",
-        ),
-        (
-            chat("name = \"chat\"", "name = \"my chat\""),
-            "tidegate.toml: `app.name`: `my chat` is no name: 1 to 64 letters, digits, `-` and `_`",
-        ),
-        (
-            chat("[components.guard]", "[components.\"gu.ard\"]"),
-            "tidegate.toml: `components.\"gu.ard\"`: `gu.ard` is no name: 1 to 64 letters, digits, `-` and `_`",
-        ),
-        (
-            chat("source = \"guard.wasm\"", ""),
-            "tidegate.toml:11: `components.guard.source`: is missing\n\
-             hint: name a `.wasm` file",
-        ),
-        (
-            chat("source = \"guard.wasm\"", "source = \"\""),
-            "tidegate.toml: `components.guard.source`: is empty\n\
-             hint: name a `.wasm` file",
-        ),
-        (
-            chat("source = \"guard.wasm\"", "source = \"guard.wasm\"\nbuild = \" \""),
-            "tidegate.toml: `components.guard.build`: is empty\n\
-             hint: remove it",
-        ),
-        (
-            chat("component = \"guard\"", "component = \"gard\""),
-            "tidegate.toml: `authorizer.component`: there is no component `gard`\n\
-             hint: did you mean `guard`?",
-        ),
-        (
-            chat("component = \"chat\"\nresponse", "component = \"cat\"\nresponse"),
-            "tidegate.toml: `routes.chat.component`: there is no component `cat`\n\
-             hint: did you mean `chat`?",
-        ),
-        (chat("component = \"chat\"\nresponse", "response"), "tidegate.toml:14: `routes.chat.component`: is missing"),
-        (
-            chat("component = \"guard\"", "component = \"chat\""),
-            "tidegate.toml: `components.guard`: no route and no authorizer uses it\n\
-             hint: use it or remove it",
-        ),
-        (
-            chat("[routes.\"$connect\"]", "[routes.\"$conect\"]"),
-            "tidegate.toml: `routes.\"$conect\"`: only API Gateway's own route keys start with `$`\n\
-             hint: did you mean `$connect`?",
-        ),
-        (chat("[routes.\"$connect\"]", "[routes.\"\"]"), "tidegate.toml:23: `routes.\"\"`: the route key is empty"),
-        (
-            chat("[routes.\"$connect\"]", "[routes.other]"),
-            "tidegate.toml: `authorizer`: API Gateway calls it on the route `$connect`, which is missing\n\
-             hint: add `[routes.\"$connect\"]`",
-        ),
-        (
-            chat("[routes.\"$connect\"]", "[routes.\"$connect\"]\nresponse = true"),
-            "tidegate.toml: `routes.\"$connect\".response`: no reply of `$connect` reaches the client\n\
-             hint: remove it",
+            Code::ManifestKeyUnknown,
+            Some(21),
+            "routes.chat.limits.handles",
+            &["`memory`, `time`"],
         ),
         (
             chat("identity-source = [", "x = ["),
-            "tidegate.toml:28: `authorizer.x`: is no known key\n\
-             hint: known here: `component`, `identity-source`, `grants`, `limits`",
+            Code::ManifestKeyUnknown,
+            Some(28),
+            "authorizer.x",
+            &["`component`, `identity-source`, `grants`, `limits`"],
         ),
         (
             format!("{ONE_ROUTE}[authorizer]\ncomponent = 'b'\n"),
-            "tidegate.toml:6: `authorizer.identity-source`: is missing\n\
-             hint: `[]` calls the authorizer at every handshake",
+            Code::ManifestKeyMissing,
+            Some(6),
+            "authorizer.identity-source",
+            &["`[]`"],
         ),
+    ]);
+}
+
+#[test]
+fn values_of_the_wrong_type_are_named() {
+    assert_errors(vec![
+        (
+            chat("response = true", "response = \"yes\""),
+            Code::ManifestTypeMismatch,
+            Some(16),
+            "routes.chat.response",
+            &["boolean", "string \"yes\""],
+        ),
+        (
+            chat("rooms = \"read-write\"", "rooms = true"),
+            Code::ManifestTypeMismatch,
+            Some(17),
+            "routes.chat.grants.storage.rooms",
+            &["a string", "boolean `true`"],
+        ),
+        (
+            chat("limits = { time = \"500ms\" }", "limits = true"),
+            Code::ManifestTypeMismatch,
+            Some(32),
+            "authorizer.limits",
+            &["a table", "boolean `true`"],
+        ),
+        (
+            chat("memory = \"96MiB\"", "memory = 64"),
+            Code::ManifestTypeMismatch,
+            Some(21),
+            "routes.chat.limits.memory",
+            &["a string", "integer `64`"],
+        ),
+        (
+            chat("memory = \"96MiB\"", "memory = 1979-05-27"),
+            Code::ManifestTypeMismatch,
+            Some(21),
+            "routes.chat.limits.memory",
+            &["a string", "date `1979-05-27`"],
+        ),
+        (
+            chat("motd = \"hello\"", "motd = 5"),
+            Code::ManifestTypeMismatch,
+            Some(35),
+            "config.motd",
+            &["a string", "integer `5`"],
+        ),
+    ]);
+}
+
+#[test]
+fn invalid_values_are_named() {
+    assert_errors(vec![
+        (
+            chat("MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=", "MCow"),
+            Code::PublicKeyInvalid,
+            Some(42),
+            "keys.old.public-key",
+            &["`MCow`", "`tidegate keys new`"],
+        ),
+        (
+            chat("rooms = \"read-write\"", "rooms = \"readwrite\""),
+            Code::ManifestValueUnknown,
+            Some(17),
+            "routes.chat.grants.storage.rooms",
+            &["`readwrite`", "`read-write`?"],
+        ),
+        (
+            chat("rooms = \"read-write\"", "rooms = \"all\""),
+            Code::ManifestValueUnknown,
+            Some(17),
+            "routes.chat.grants.storage.rooms",
+            &["`all`", "`read`, `write`, `read-write`"],
+        ),
+        (
+            chat("send = \"self\"", "send = \"own\""),
+            Code::ManifestValueUnknown,
+            Some(19),
+            "routes.chat.grants.messaging.send",
+            &["`own`", "`self`, `any`"],
+        ),
+        (
+            chat("broadcast = [\"lobby\", \"room-*\"]", "broadcast = [\"lobby\", \"r*m\"]"),
+            Code::GroupPatternInvalid,
+            Some(19),
+            "routes.chat.grants.messaging.broadcast[1]",
+            &["`r*m`", "1 to 256 bytes"],
+        ),
+        (
+            chat("memory = \"96MiB\"", "memory = \"96MB\""),
+            Code::LimitInvalid,
+            Some(21),
+            "routes.chat.limits.memory",
+            &["`96MB`", "KiB, MiB or GiB"],
+        ),
+        (
+            chat("memory = \"96MiB\"", "memory = \"1GiB\""),
+            Code::LimitInvalid,
+            Some(21),
+            "routes.chat.limits.memory",
+            &["`1GiB`", "`1MiB`", "`512MiB`"],
+        ),
+        (
+            chat("time = \"1500ms\"", "time = \"30s\""),
+            Code::LimitInvalid,
+            Some(21),
+            "routes.chat.limits.time",
+            &["`30s`", "`10ms`", "`29s`"],
+        ),
+        (
+            chat("time = \"1500ms\"", "time = \"1m\""),
+            Code::LimitInvalid,
+            Some(21),
+            "routes.chat.limits.time",
+            &["`1m`", "ms or s"],
+        ),
+        (chat("[routes.\"$connect\"]", "[routes.\"\"]"), Code::RouteKeyInvalid, Some(23), "routes.\"\"", &["empty"]),
         (
             chat("\"stageVariables.a\"", "\"header.a\""),
-            "tidegate.toml:28: `authorizer.identity-source[2]`: `header.a` is no identity source: \
-             `route.request.header.NAME`, `route.request.querystring.NAME`, `stageVariables.NAME` or \
-             `context.NAME`",
+            Code::IdentitySourceInvalid,
+            Some(28),
+            "authorizer.identity-source[2]",
+            &["`header.a`", "`route.request.header.NAME`", "`context.NAME`"],
+        ),
+    ]);
+}
+
+#[test]
+fn names_and_empty_values_are_checked() {
+    assert_errors(vec![
+        (chat("[keys.old]", "[keys.\"o.ld\"]"), Code::NameInvalid, None, "keys.\"o.ld\"", &["`o.ld`", "1 to 64"]),
+        (
+            chat("stages = [\"dev\", \"prod\"]", "stages = [\"dev\", \"pr/od\"]"),
+            Code::StageNameInvalid,
+            None,
+            "keys.ci.stages",
+            &["`pr/od`", "1 to 128"],
+        ),
+        (chat("name = \"chat\"", "name = \"my chat\""), Code::NameInvalid, None, "app.name", &["`my chat`", "1 to 64"]),
+        (
+            chat("[components.guard]", "[components.\"gu.ard\"]"),
+            Code::NameInvalid,
+            None,
+            "components.\"gu.ard\"",
+            &["`gu.ard`", "1 to 64"],
         ),
         (
-            chat("grants.config = [\"secret\"]", "grants.storage = { rooms = \"read\" }"),
-            "tidegate.toml: `authorizer.grants.storage`: an authorizer is granted configuration alone\n\
-             hint: remove it",
+            chat("source = \"guard.wasm\"", "source = \"\""),
+            Code::ManifestValueInvalid,
+            None,
+            "components.guard.source",
+            &["empty", "`.wasm`"],
+        ),
+        (
+            chat("source = \"guard.wasm\"", "source = \"guard.wasm\"\nbuild = \" \""),
+            Code::ManifestValueInvalid,
+            None,
+            "components.guard.build",
+            &["empty", "hint: remove"],
+        ),
+        (
+            chat("rooms = \"read-write\"", "\"\" = \"read\""),
+            Code::GrantNameEmpty,
+            None,
+            "routes.chat.grants.storage",
+            &[],
         ),
         (
             chat("grants.config = [\"secret\"]", "grants.config = [\"\"]"),
-            "tidegate.toml: `authorizer.grants.config`: a name in it is empty",
+            Code::GrantNameEmpty,
+            None,
+            "authorizer.grants.config",
+            &[],
         ),
-        (chat("motd = \"hello\"", "motd = 5"), "tidegate.toml:35: `config.motd`: expected a string, found integer `5`"),
+    ]);
+}
+
+#[test]
+fn rules_of_the_whole_app_are_checked() {
+    assert_errors(vec![
+        (
+            chat("\"$request.body.action\"", "\"$request.action\""),
+            Code::SelectionExpressionInvalid,
+            None,
+            "app.route-selection-expression",
+            &["`$request.action`", "`$request.body.NAME`"],
+        ),
+        (
+            chat("\"$request.body.action\"", "\"$request.body.a/$request.body.b\""),
+            Code::SelectionExpressionInvalid,
+            None,
+            "app.route-selection-expression",
+            &["`$request.body.a`", "`${request.body.a}`"],
+        ),
+        (
+            chat("component = \"guard\"", "component = \"gard\""),
+            Code::ComponentUndefined,
+            None,
+            "authorizer.component",
+            &["`gard`", "`guard`?"],
+        ),
+        (
+            chat("component = \"chat\"\nresponse", "component = \"cat\"\nresponse"),
+            Code::ComponentUndefined,
+            None,
+            "routes.chat.component",
+            &["`cat`", "`chat`?"],
+        ),
+        (ONE_ROUTE.to_owned(), Code::ComponentUndefined, None, "routes.a.component", &["`b`", "`[components.b]`"]),
+        (
+            chat("component = \"guard\"", "component = \"chat\""),
+            Code::ComponentUnused,
+            None,
+            "components.guard",
+            &["hint: "],
+        ),
+        (
+            chat("[routes.\"$connect\"]", "[routes.\"$conect\"]"),
+            Code::RouteKeyInvalid,
+            None,
+            "routes.\"$conect\"",
+            &["`$connect`?"],
+        ),
+        (
+            chat("[routes.\"$connect\"]", "[routes.other]"),
+            Code::AuthorizerWithoutConnect,
+            None,
+            "authorizer",
+            &["hint: add `[routes.\"$connect\"]`"],
+        ),
+        (
+            chat("[routes.\"$connect\"]", "[routes.\"$connect\"]\nresponse = true"),
+            Code::ResponseNotAllowed,
+            None,
+            "routes.\"$connect\".response",
+            &["`$connect`", "hint: remove"],
+        ),
+        (
+            chat("grants.config = [\"secret\"]", "grants.storage = { rooms = \"read\" }"),
+            Code::GrantNotAllowed,
+            None,
+            "authorizer.grants.storage",
+            &["`config`", "hint: remove"],
+        ),
         (
             "[app]\nname = 'a'\nroute-selection-expression = 'x'\n".to_owned(),
-            "tidegate.toml: `routes`: there are none\n\
-             hint: add one, such as `[routes.\"$default\"]`",
+            Code::RoutesMissing,
+            None,
+            "routes",
+            &["`[routes.\"$default\"]`"],
         ),
-        (
-            routes(299),
-            "tidegate.toml: `routes`: 301 of them, `$connect` and `$disconnect` included, and API Gateway allows 300\n\
-             hint: let one route handle several kinds of messages",
-        ),
-        (
-            ONE_ROUTE.to_owned(),
-            "tidegate.toml: `routes.a.component`: there is no component `b`\n\
-             hint: add `[components.b]`",
-        ),
-    ] {
-        assert_eq!(problem(&text), said);
-    }
+        (routes(299), Code::RoutesTooMany, None, "routes", &["301", "300", "`$connect`", "`$disconnect`"]),
+    ]);
 }

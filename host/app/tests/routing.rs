@@ -1,4 +1,4 @@
-//! The routing fingerprint: it changes with what is infrastructure, and with nothing else.
+//! The routing fingerprint changes with the infrastructure, and with nothing else.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
@@ -14,7 +14,11 @@ fn app() -> Value {
         "route-selection-expression": "$request.body.action",
         "components": ["chat", "guard"],
         "routes": {"$connect": {"component": "chat"}, "chat": {"component": "chat", "response": true}},
-        "authorizer": {"component": "guard", "identity-source": ["context.stage", "route.request.header.Authorization"], "limits": {}},
+        "authorizer": {
+            "component": "guard",
+            "identity-source": ["context.stage", "route.request.header.Authorization"],
+            "limits": {},
+        },
     })
 }
 
@@ -22,7 +26,7 @@ fn fingerprint(app: &Value) -> String {
     App::from_json(Path::new("app.json"), app.to_string().as_bytes()).unwrap().routing_fingerprint()
 }
 
-/// The fingerprint with one value of the app replaced.
+/// Returns the fingerprint of the app with one value replaced.
 fn with(pointer: &str, value: Value) -> String {
     let mut changed = app();
     *changed.pointer_mut(pointer).unwrap() = value;
@@ -37,13 +41,13 @@ fn without_authorizer() -> String {
 }
 
 #[test]
-fn it_is_made_as_documented() {
+fn fingerprints_are_computed_as_documented() {
     // Python's hashlib.sha256 over the compact JSON, with `$disconnect` in it and the identity sources in order.
     assert_eq!(fingerprint(&app()), "1b1c803626d7cd48ce5bc4d6cefd18a8d14f952cbe47c22e6ce4081980da480d");
 }
 
 #[test]
-fn what_is_infrastructure_changes_it() {
+fn infrastructure_changes_the_fingerprint() {
     let connect = json!({"component": "chat"});
     let route = json!({"component": "chat", "response": true});
     let changed = [
@@ -62,7 +66,7 @@ fn what_is_infrastructure_changes_it() {
 }
 
 #[test]
-fn what_is_not_keeps_it() {
+fn other_changes_keep_the_fingerprint() {
     let unchanged = [
         with("/name", json!("other")),
         with("/routes/chat/component", json!("guard")),
@@ -77,7 +81,7 @@ fn what_is_not_keeps_it() {
 }
 
 #[test]
-fn the_stack_has_connect_and_disconnect_in_any_case() {
+fn connect_and_disconnect_are_always_part_of_the_fingerprint() {
     let mut with_them = app();
     with_them.as_object_mut().unwrap().remove("authorizer");
     with_them["components"] = json!(["chat"]);

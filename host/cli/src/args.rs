@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_app::MAX_NAME_BYTES;
-use tidegate_compile::Target;
+use tidegate_compile::Triple;
 
 pub(crate) use release::*;
 
@@ -131,7 +131,7 @@ impl fmt::Display for Cpu {
     }
 }
 
-impl From<Cpu> for Target {
+impl From<Cpu> for Triple {
     fn from(cpu: Cpu) -> Self {
         match cpu {
             Cpu::Aarch64 => Self::Aarch64Linux,

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tidegate_app::Manifest;
-use tidegate_compile::{Compiler, Target};
+use tidegate_compile::{Compiler, Triple};
 use tidegate_release::{Release, folder};
 
 use crate::args;
@@ -63,7 +63,7 @@ pub(crate) async fn rebuild(manifest: &Manifest, changed: impl Fn(&str) -> bool)
     let components = built::read(manifest)?;
     built::check(manifest, &components)?;
     let id = built::release_id(manifest, &components);
-    let artifacts = compile(manifest, components, Target::host()?).await?;
+    let artifacts = compile(manifest, components, Triple::host()?).await?;
     Ok(folder::write(&release_dir(manifest), &id, &manifest.app(), &artifacts)?)
 }
 
@@ -96,10 +96,10 @@ async fn run_commands(manifest: &Manifest, changed: impl Fn(&str) -> bool) -> Re
 pub(crate) async fn compile(
     manifest: &Manifest,
     components: Vec<Built>,
-    target: Target,
+    target: Triple,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
     // One folder a target, because a build removes what it did not use.
-    let cache = Cache::open(state_dir(manifest).join("cache").join(target.triple()), Compiler::new(target)?)?;
+    let cache = Cache::open(state_dir(manifest).join("cache").join(target.as_str()), Compiler::new(target)?)?;
     let file = manifest.file.clone();
     let work = move || {
         let mut artifacts = BTreeMap::new();

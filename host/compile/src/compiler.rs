@@ -1,39 +1,40 @@
-//! From component to artifact.
+//! The compilation of a component into an artifact.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::inspect::check_component;
-use crate::{Error, Target};
+use crate::{Error, Triple};
 
 /// A compiler for one target.
 #[derive(Clone)]
 pub struct Compiler {
     engine: wasmtime::Engine,
-    target: Target,
+    triple: Triple,
 }
 
 impl Compiler {
-    /// Makes a compiler for `target`.
+    /// Creates a compiler for `triple`.
     ///
     /// # Errors
-    /// When Wasmtime refuses the configuration.
-    pub fn new(target: Target) -> Result<Self, Error> {
-        let refuse = |error: wasmtime::Error| refused(target, &error);
+    /// [`Error::Compile`] if Wasmtime rejects the configuration.
+    pub fn new(triple: Triple) -> Result<Self, Error> {
+        let compile_error = |error: wasmtime::Error| compile_error(triple, &error);
         let mut config = tidegate_runtime::engine::config();
-        // Named even when it is this machine's own: otherwise the artifact would need this CPU's features.
-        config.target(target.triple()).map_err(refuse)?;
-        let engine = wasmtime::Engine::new(&config).map_err(refuse)?;
-        Ok(Self { engine, target })
+        // The target is set even if it is this machine's own. Otherwise the artifact would require the features of this
+        // machine's CPU.
+        config.target(triple.as_str()).map_err(compile_error)?;
+        let engine = wasmtime::Engine::new(&config).map_err(compile_error)?;
+        Ok(Self { engine, triple })
     }
 
-    /// The target.
+    /// Returns the target.
     #[must_use]
-    pub fn target(&self) -> Target {
-        self.target
+    pub fn triple(&self) -> Triple {
+        self.triple
     }
 
-    /// What artifacts of this compiler have in common: Wasmtime's version, its configuration and the target. Artifacts of
-    /// another fingerprint do not load where those of this one do.
+    /// Returns a hash of Wasmtime's version, its configuration and the target. A host loads artifacts only if their
+    /// fingerprint is its own.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -44,19 +45,20 @@ impl Compiler {
     /// Compiles a component. A Rust component takes about 60 ms, one with QuickJS a second, one with CPython six.
     ///
     /// # Errors
-    /// When the bytes are no component, or not a valid one.
+    /// - [`Error::NotAComponent`] if the bytes are anything else
+    /// - [`Error::Compile`] if the component is not valid
     pub fn compile(&self, component: &[u8]) -> Result<Vec<u8>, Error> {
         check_component(component)?;
-        self.engine.precompile_component(component).map_err(|error| refused(self.target, &error))
+        self.engine.precompile_component(component).map_err(|error| compile_error(self.triple, &error))
     }
 }
 
 impl std::fmt::Debug for Compiler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Compiler").field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("Compiler").field("triple", &self.triple).finish_non_exhaustive()
     }
 }
 
-fn refused(target: Target, error: &wasmtime::Error) -> Error {
-    Error::Compile { target: target.triple(), reason: format!("{error:#}") }
+fn compile_error(triple: Triple, error: &wasmtime::Error) -> Error {
+    Error::Compile { triple: triple.as_str(), reason: format!("{error:#}") }
 }

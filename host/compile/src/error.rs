@@ -1,30 +1,70 @@
-//! Why a component is not compiled.
+//! Errors of reading and compiling components.
 
-/// Why a component is not compiled, or not even read.
+use tidegate_diagnostic::{Code, Diagnostic};
+
+/// A component that cannot be read or compiled, or a target that does not exist.
+///
+/// `Display` is the text without the hint. The conversion into a [`Diagnostic`] adds the code and the hint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file is empty, text, or anything else.
-    #[error("not a WebAssembly component: {found}; hint: build for `wasm32-wasip2`, which makes components")]
+    /// The file is not a component.
+    #[error("not a WebAssembly component: {found}")]
     NotAComponent {
-        /// What it seems to be.
+        /// A description of the content, for example `the file is empty`.
         found: &'static str,
     },
-    /// It begins like a component, but is cut off or damaged.
+    /// The file begins like a component, and is incomplete or damaged.
     #[error("not a valid component: {0}")]
     Malformed(String),
-    /// The compiler refused it.
-    #[error("cannot compile for `{target}`: {reason}")]
+    /// Wasmtime cannot compile the component.
+    #[error("cannot compile for `{triple}`: {reason}")]
     Compile {
-        /// The target's triple.
-        target: &'static str,
-        /// What Wasmtime says.
+        /// The triple of the target.
+        triple: &'static str,
+        /// The error of Wasmtime.
         reason: String,
     },
-    /// A target that artifacts are not compiled for.
-    #[error("unknown target `{0}`; hint: one of `x86_64-unknown-linux-gnu`, `aarch64-unknown-linux-gnu`")]
-    UnknownTarget(String),
-    /// The machine that this runs on is no target itself.
-    #[error("no artifact runs on this machine: its architecture is `{0}`")]
+    /// Artifacts are not compiled for the target.
+    #[error("unknown target `{0}`")]
+    UnknownTriple(String),
+    /// Artifacts do not run on this machine.
+    #[error("artifacts do not run on this machine: its architecture is `{0}`")]
     UnsupportedHost(&'static str),
+}
+
+impl Error {
+    /// Returns the code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotAComponent { .. } => Code::NotAComponent,
+            Self::Malformed(_) => Code::ComponentInvalid,
+            Self::Compile { .. } => Code::ComponentCompileFailed,
+            Self::UnknownTriple(_) => Code::TripleUnknown,
+            Self::UnsupportedHost(_) => Code::MachineUnsupported,
+        }
+    }
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        let code = error.code();
+        match error {
+            Error::NotAComponent { found } => Self::new(code, "not a WebAssembly component", found)
+                .hint("build for `wasm32-wasip2`, which writes components"),
+            Error::Malformed(reason) => {
+                Self::new(code, "not a valid component", reason).hint("build the component again")
+            }
+            Error::Compile { triple, reason } => Self::new(code, format!("cannot compile for `{triple}`"), reason),
+            Error::UnknownTriple(triple) => {
+                Self::new(code, format!("unknown target `{triple}`"), "artifacts are not compiled for it")
+                    .hint("use `x86_64-unknown-linux-gnu` or `aarch64-unknown-linux-gnu`")
+            }
+            Error::UnsupportedHost(architecture) => {
+                Self::new(code, "artifacts do not run on this machine", format!("its architecture is `{architecture}`"))
+                    .hint("use Linux on x86-64 or arm64")
+            }
+        }
+    }
 }

@@ -1,23 +1,24 @@
-//! What a component imports and exports, without compiling it.
+//! The imports and exports of a component, read without compiling it.
 
 use tidegate_runtime::Interfaces;
 use wasmparser::{BinaryReaderError, ComponentExternName, Parser, Payload};
 
 use crate::Error;
 
-/// What every binary of WebAssembly begins with.
+/// The first bytes of every WebAssembly binary.
 const MAGIC: &[u8] = b"\0asm";
 
-/// Reads the names of a component's imports and exports. What they mean is checked by [`Interfaces`].
+/// Reads the names of a component's imports and exports. [`Interfaces`] checks their meaning.
 ///
 /// # Errors
-/// When the bytes are no component, or are cut off.
+/// - [`Error::NotAComponent`] if the bytes are anything else
+/// - [`Error::Malformed`] if the component is incomplete or damaged
 pub fn inspect(component: &[u8]) -> Result<Interfaces, Error> {
     check_component(component)?;
     read(component).map_err(|error| Error::Malformed(error.to_string()))
 }
 
-/// Says what the bytes are when they are no component.
+/// Returns an error that describes the bytes if they are not a component.
 pub(crate) fn check_component(bytes: &[u8]) -> Result<(), Error> {
     let found = match bytes {
         [] => "the file is empty",
@@ -25,7 +26,7 @@ pub(crate) fn check_component(bytes: &[u8]) -> Result<(), Error> {
         _ if Parser::is_core_wasm(bytes) => "it is a core module",
         _ if bytes.starts_with(MAGIC) => "it is WebAssembly of an unknown version",
         _ if is_text(bytes) => "it is WebAssembly text, which must be assembled first",
-        _ => "it is not WebAssembly at all",
+        _ => "it is not WebAssembly",
     };
     Err(Error::NotAComponent { found })
 }
@@ -37,7 +38,7 @@ fn is_text(bytes: &[u8]) -> bool {
 
 fn read(component: &[u8]) -> Result<Interfaces, BinaryReaderError> {
     let mut interfaces = Interfaces::default();
-    // Modules and components inside have imports and exports of their own.
+    // Nested modules and components have their own imports and exports, which do not count.
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(component) {
         match payload? {

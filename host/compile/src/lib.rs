@@ -1,18 +1,18 @@
-//! Compiles components ahead of time: a component (`.wasm`) becomes an artifact (`.cwasm`) for a named target.
+//! Compiles components ahead of time: a component (`.wasm`) becomes an artifact (`.cwasm`) for one target.
 //!
-//! This is the only crate with a compiler. Its engine configuration is `runtime`'s own function, so that what it makes is
-//! what a host loads.
+//! This is the only crate with a compiler. It uses the engine configuration of `runtime`, so hosts can load its
+//! artifacts.
 //!
-//! - [`target`]: where an artifact runs
-//! - [`compiler`]: from component to artifact
-//! - [`inspect`]: what a component imports and exports, without compiling it
+//! - [`triple`]: the targets of artifacts
+//! - [`compiler`]: the compilation of a component
+//! - [`inspect`]: the imports and exports of a component, read without compiling it
 
 pub mod compiler;
 mod error;
 pub mod inspect;
-pub mod target;
+pub mod triple;
 
 pub use compiler::Compiler;
 pub use error::Error;
 pub use inspect::inspect;
-pub use target::Target;
+pub use triple::Triple;

@@ -1,14 +1,15 @@
-//! Components in, artifacts and clear errors out.
+//! Compilation, and the errors of files that cannot be compiled.
 
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test says so by panicking"
+    reason = "tests fail by panicking"
 )]
 
-use tidegate_compile::{Compiler, Error, Target, inspect};
+use tidegate_compile::{Compiler, Error, Triple, inspect};
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_runtime::{Incompatibility, Role, engine};
 
 #[path = "../../runtime/tests/runtime/guests.rs"]
@@ -19,9 +20,9 @@ const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 #[test]
-fn a_component_is_compiled_for_every_target() {
+fn components_are_compiled_for_every_target() {
     let component = guests::wasm("echo");
-    let artifacts = Target::ALL.map(|target| Compiler::new(target).unwrap().compile(&component).unwrap());
+    let artifacts = Triple::ALL.map(|triple| Compiler::new(triple).unwrap().compile(&component).unwrap());
     for artifact in &artifacts {
         let kind = wasmtime::Engine::detect_precompiled(artifact);
         assert!(matches!(kind, Some(wasmtime::Precompiled::Component)), "{kind:?}");
@@ -31,42 +32,45 @@ fn a_component_is_compiled_for_every_target() {
 
 #[test]
 fn compiling_is_reproducible() {
-    let compiler = Compiler::new(Target::host().unwrap()).unwrap();
+    let compiler = Compiler::new(Triple::host().unwrap()).unwrap();
     let component = guests::wasm("echo");
     assert_eq!(compiler.compile(&component), compiler.compile(&component));
 }
 
 #[test]
-fn targets_are_named_by_triple() {
-    for target in Target::ALL {
-        assert_eq!(target.to_string().parse(), Ok(target));
+fn triples_round_trip_through_text() {
+    for triple in Triple::ALL {
+        assert_eq!(triple.to_string().parse(), Ok(triple));
     }
-    let error = "riscv64gc-unknown-linux-gnu".parse::<Target>().unwrap_err();
-    assert_eq!(error, Error::UnknownTarget("riscv64gc-unknown-linux-gnu".to_owned()));
-    assert!(Target::ALL.iter().all(|target| error.to_string().contains(target.triple())), "{error}");
+    let error = "riscv64gc-unknown-linux-gnu".parse::<Triple>().unwrap_err();
+    assert_eq!(error, Error::UnknownTriple("riscv64gc-unknown-linux-gnu".to_owned()));
+    let hint = Diagnostic::from(error).hint.unwrap();
+    assert!(Triple::ALL.iter().all(|triple| hint.contains(triple.as_str())), "{hint}");
 }
 
 #[test]
-fn what_is_no_component_is_named() {
-    let compiler = Compiler::new(Target::host().unwrap()).unwrap();
+fn files_that_are_not_components_are_described() {
+    let compiler = Compiler::new(Triple::host().unwrap()).unwrap();
     for (bytes, found) in [
         (&b""[..], "empty"),
         (CORE_MODULE, "core module"),
         (b"\0asm\x63\0\0\0", "unknown version"),
         (b"  (component)", "text"),
         (b"(module)", "text"),
-        (b"#!/bin/sh", "not WebAssembly at all"),
+        (b"#!/bin/sh", "not WebAssembly"),
     ] {
         for error in [inspect(bytes).unwrap_err(), compiler.compile(bytes).unwrap_err()] {
-            let text = error.to_string();
-            assert!(text.contains(found) && text.contains("hint: build for `wasm32-wasip2`"), "{text}");
+            assert!(matches!(&error, Error::NotAComponent { found: actual } if actual.contains(found)), "{error}");
+            let diagnostic = Diagnostic::from(error);
+            assert_eq!(diagnostic.code, Code::NotAComponent);
+            assert!(diagnostic.hint.unwrap().contains("`wasm32-wasip2`"));
         }
     }
 }
 
 #[test]
-fn a_damaged_component_is_refused() {
-    let compiler = Compiler::new(Target::host().unwrap()).unwrap();
+fn damaged_components_are_rejected() {
+    let compiler = Compiler::new(Triple::host().unwrap()).unwrap();
     let whole = guests::wasm("echo");
     let half = &whole[..whole.len() / 2];
     assert!(matches!(inspect(half), Err(Error::Malformed(_))));
@@ -94,22 +98,23 @@ fn interfaces_are_read_with_their_versions() {
     assert_eq!(empty, Incompatibility::WrongWorld { exports: "nothing".to_owned() });
 }
 
-/// Releases name their engine, so that a host refuses those of another before it loads anything of them.
+/// A release names its engine, so a host rejects a release of another engine before it loads an artifact.
 #[test]
-fn an_engine_is_named_by_the_version_that_is_locked() {
+fn the_engine_id_has_the_locked_version_of_wasmtime() {
     let lock = include_str!("../../../Cargo.lock");
     let (_, rest) = lock.split_once("name = \"wasmtime\"\nversion = \"").unwrap();
     let (version, _) = rest.split_once('"').unwrap();
     assert!(engine::id().starts_with(&format!("wasmtime-{version}/")), "{}", engine::id());
 }
 
-/// When this fails, what hosts load has changed: count the number in `engine::id` up, and write the new fingerprints here.
+/// If this test fails, hosts load other artifacts than before: increment the number in `engine::id`, and update the
+/// fingerprints here.
 #[test]
-fn the_name_of_an_engine_changes_with_its_configuration() {
+fn the_engine_id_changes_with_the_configuration() {
     assert!(engine::id().ends_with("/1"), "{}", engine::id());
-    let fingerprints = Target::ALL.map(|target| Compiler::new(target).unwrap().fingerprint());
+    let fingerprints = Triple::ALL.map(|triple| Compiler::new(triple).unwrap().fingerprint());
     assert_eq!(fingerprints, FINGERPRINTS);
 }
 
-/// Those of the engine `/1`, by target in order.
+/// The fingerprints of the engine `/1`, in the order of the targets.
 const FINGERPRINTS: [u64; 2] = [16_931_352_978_219_759_391, 355_238_793_717_696_271];

@@ -43,16 +43,64 @@ codes! {
     FileWrite = "file-write",
 
     // The manifest and `app.json`.
-    /// A key of the manifest has a value that is not allowed.
-    ManifestKeyInvalid = "manifest-key-invalid",
-    /// A key that the manifest must have is missing.
+    /// The app has an authorizer and no `$connect` route.
+    AuthorizerWithoutConnect = "authorizer-without-connect",
+    /// A route or the authorizer names a component that the app does not have.
+    ComponentUndefined = "component-undefined",
+    /// Neither a route nor the authorizer uses a component.
+    ComponentUnused = "component-unused",
+    /// A grant has an empty name of a collection or a configuration value.
+    GrantNameEmpty = "grant-name-empty",
+    /// The authorizer is granted something other than configuration.
+    GrantNotAllowed = "grant-not-allowed",
+    /// A pattern of groups is not valid.
+    GroupPatternInvalid = "group-pattern-invalid",
+    /// API Gateway does not accept an identity source.
+    IdentitySourceInvalid = "identity-source-invalid",
+    /// A limit is not a size or a time, or is out of range.
+    LimitInvalid = "limit-invalid",
+    /// A required key is missing.
     ManifestKeyMissing = "manifest-key-missing",
-    /// The manifest has a key that does not exist.
+    /// A key does not exist.
     ManifestKeyUnknown = "manifest-key-unknown",
+    /// The manifest does not exist.
+    ManifestNotFound = "manifest-not-found",
     /// The manifest is not TOML, or `app.json` is not JSON.
     ManifestSyntax = "manifest-syntax",
+    /// A key has a value of the wrong type.
+    ManifestTypeMismatch = "manifest-type-mismatch",
+    /// A key has a value that is not allowed, for example an empty path.
+    ManifestValueInvalid = "manifest-value-invalid",
+    /// A key has a value that is not one of the allowed words.
+    ManifestValueUnknown = "manifest-value-unknown",
+    /// The name of an app, a component or a key is not valid.
+    NameInvalid = "name-invalid",
+    /// A public key is not an ed25519 key in base64.
+    PublicKeyInvalid = "public-key-invalid",
+    /// A route that cannot respond has `response = true`.
+    ResponseNotAllowed = "response-not-allowed",
+    /// A route key is empty, too long, or starts with a `$` that API Gateway does not define.
+    RouteKeyInvalid = "route-key-invalid",
+    /// The app has no routes.
+    RoutesMissing = "routes-missing",
+    /// The app has more routes than API Gateway allows.
+    RoutesTooMany = "routes-too-many",
+    /// API Gateway does not accept the route selection expression.
+    SelectionExpressionInvalid = "selection-expression-invalid",
+    /// The name of a stage is not valid.
+    StageNameInvalid = "stage-name-invalid",
 
     // Components and their compilation.
+    /// Wasmtime cannot compile a component.
+    ComponentCompileFailed = "component-compile-failed",
+    /// A component is damaged or incomplete.
+    ComponentInvalid = "component-invalid",
+    /// This machine's CPU or operating system cannot run artifacts.
+    MachineUnsupported = "machine-unsupported",
+    /// A file is not a WebAssembly component.
+    NotAComponent = "not-a-component",
+    /// A target is not one that artifacts are compiled for.
+    TripleUnknown = "triple-unknown",
 
     // Releases, signatures and keys.
 

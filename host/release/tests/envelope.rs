@@ -261,7 +261,7 @@ fn what_is_no_release_is_malformed_whoever_signed_it() {
     assert_malformed(with("/app/extra", json!(1)), "unknown field `extra`");
     assert_malformed(
         with("/app/routes/$default/component", json!("other")),
-        "`app.routes.\"$default\".component`: there is no component `other`",
+        "`app.routes.\"$default\".component`: the app has no component `other`",
     );
     assert_malformed(with("/app/name", json!("../other")), "`app.name`");
     assert_malformed(with("/components/other", json!({"digest": "0".repeat(64), "artifacts": {}})), "its components");

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use tidegate_compile::Target;
+use tidegate_compile::Triple;
 use tokio::process::Command;
 
 use crate::build::shell;
@@ -23,7 +23,7 @@ const PROFILE: &str = "lambda";
 ///
 /// # Errors
 /// When it cannot be read or built, or is for another CPU.
-pub(crate) async fn read(path: Option<&Path>, target: Target) -> Result<Vec<u8>> {
+pub(crate) async fn read(path: Option<&Path>, target: Triple) -> Result<Vec<u8>> {
     let path = match path {
         Some(path) => path.to_owned(),
         None => build(target).await?,
@@ -42,18 +42,18 @@ pub(crate) async fn read(path: Option<&Path>, target: Target) -> Result<Vec<u8>>
 /// What an ELF header says of its machine.
 ///
 /// <https://gabi.xinuos.com/elf/02-eheader.html>
-fn machine(bytes: &[u8]) -> Option<Target> {
+fn machine(bytes: &[u8]) -> Option<Triple> {
     let header = bytes.get(..20)?;
     match (header.starts_with(b"\x7fELF"), header.get(18..)?) {
-        (true, [0x3e, 0]) => Some(Target::X86_64Linux),
-        (true, [0xb7, 0]) => Some(Target::Aarch64Linux),
+        (true, [0x3e, 0]) => Some(Triple::X86_64Linux),
+        (true, [0xb7, 0]) => Some(Triple::Aarch64Linux),
         _ => None,
     }
 }
 
 /// Builds the bootstrap with zig as the linker and the C compiler, so that any machine builds for both targets and for
 /// Lambda's glibc.
-async fn build(target: Target) -> Result<PathBuf> {
+async fn build(target: Triple) -> Result<PathBuf> {
     let sources = std::fs::canonicalize(SOURCES).with_context(|| {
         format!(
             "cannot find Tidegate's sources in `{SOURCES}`, where this command was built; hint: give `--bootstrap FILE`"
@@ -69,11 +69,11 @@ async fn build(target: Target) -> Result<PathBuf> {
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").current_dir(&sources);
     shell::complete(command).await.map_err(|error| hint(error, target))?;
     progress.done();
-    Ok(target_dir.join(target.triple()).join(PROFILE).join("bootstrap"))
+    Ok(target_dir.join(target.as_str()).join(PROFILE).join("bootstrap"))
 }
 
 /// The setting that keeps the folders of this machine out of the binary, so that it is the same from any.
-fn remap(sources: &Path, target: Target) -> String {
+fn remap(sources: &Path, target: Triple) -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap_or_default();
     let flag = |from: &Path, to: &str| format!("'--remap-path-prefix={}={to}'", from.display());
@@ -81,7 +81,7 @@ fn remap(sources: &Path, target: Target) -> String {
     format!("target.{target}.rustflags=[{flags}]")
 }
 
-fn hint(error: anyhow::Error, target: Target) -> anyhow::Error {
+fn hint(error: anyhow::Error, target: Triple) -> anyhow::Error {
     let missing = error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::NotFound);
     let hint = match missing {
         true => "hint: `pip install cargo-zigbuild ziglang` brings it, or give `--bootstrap FILE`".to_owned(),

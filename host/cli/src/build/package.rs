@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tidegate_app::{App, Keys, Manifest};
-use tidegate_compile::Target;
+use tidegate_compile::Triple;
 use tidegate_release::folder;
 use tidegate_release::folder::{APP_FILE, ARTIFACT_EXTENSION, COMPONENTS_DIR, ID_FILE, KEYS_FILE};
 use zip::write::SimpleFileOptions;
@@ -36,10 +36,10 @@ type Files = BTreeMap<String, (Vec<u8>, u32)>;
 /// there.
 pub(crate) async fn run(args: &args::Package) -> Result<()> {
     let manifest = Manifest::load(&args.app.dir)?;
-    let target: Target = args.target.into();
+    let target: Triple = args.target.into();
     // A host of this machine says now what one on Lambda would say at its start.
     check::checked(&manifest).await?;
-    let dir = build::state_dir(&manifest).join("package").join(target.triple());
+    let dir = build::state_dir(&manifest).join("package").join(target.as_str());
     let components = built::read(&manifest)?;
     let id = built::release_id(&manifest, &components);
     let artifacts = build::compile(&manifest, components, target).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 use tidegate_app::Manifest;
-use tidegate_compile::Target as Cpu;
+use tidegate_compile::Triple;
 use tidegate_event::Timestamp;
 use tidegate_release::keys::KeyId;
 use tidegate_release::manifest::Provenance;
@@ -88,22 +88,22 @@ async fn content(manifest: &Manifest) -> Result<BuiltRelease> {
         bail!("{}: a component has changed since it was checked; hint: try again", manifest.file.display());
     }
     let mut compiled: BTreeMap<_, _> = components.iter().map(empty).collect();
-    for target in Cpu::ALL {
+    for target in Triple::ALL {
         for (name, artifact) in build::compile(manifest, components.clone(), target).await? {
             let component = compiled.get_mut(&name).ok_or_else(|| anyhow!("there is no component `{name}`"))?;
-            component.artifacts.insert(target.triple().to_owned(), artifact);
+            component.artifacts.insert(target.as_str().to_owned(), artifact);
         }
     }
-    let cpu = |target: Cpu| {
-        let cpu = engine::cpu_baseline(target.triple());
-        cpu.map(|cpu| (target.triple().to_owned(), cpu.to_owned()))
+    let cpu = |target: Triple| {
+        let cpu = engine::cpu_baseline(target.as_str());
+        cpu.map(|cpu| (target.as_str().to_owned(), cpu.to_owned()))
     };
     Ok(BuiltRelease {
         app: manifest.app(),
         components: compiled,
         engine: engine::id().to_owned(),
         wit: interface::WIT_VERSION.to_owned(),
-        targets: Cpu::ALL.into_iter().filter_map(cpu).collect(),
+        targets: Triple::ALL.into_iter().filter_map(cpu).collect(),
         provenance: Provenance {
             created_at: Timestamp::now(),
             revision,

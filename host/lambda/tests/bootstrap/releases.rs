@@ -9,7 +9,7 @@ use serde_json::Value;
 use tidegate_app::App;
 use tidegate_app::keys::{Key, Keys};
 use tidegate_aws::{Account, ReleaseTables, Transport};
-use tidegate_compile::Target;
+use tidegate_compile::Triple;
 use tidegate_event::{Connection, Timestamp};
 use tidegate_ports::Deadline;
 use tidegate_release::manifest::Provenance;
@@ -85,7 +85,7 @@ impl Store {
     }
 
     async fn publish_as(&self, app: &App, keys: &[SigningKey], change: impl Fn(&mut BuiltRelease)) -> ReleaseId {
-        let target = Target::host().unwrap().triple().to_owned();
+        let target = Triple::host().unwrap().as_str().to_owned();
         let compiled = |name: &String| {
             let artifact = std::fs::read(guests::artifact(name)).unwrap();
             let artifacts = BTreeMap::from([(target.clone(), artifact)]);

@@ -53,9 +53,9 @@ async fn an_artifact_that_is_corrupted_or_none_is_named() {
 #[tokio::test]
 async fn an_artifact_for_another_cpu_is_named() {
     let setup = setup(&app()).await;
-    let other = match tidegate_compile::Target::host().unwrap() {
-        tidegate_compile::Target::Aarch64Linux => tidegate_compile::Target::X86_64Linux,
-        _ => tidegate_compile::Target::Aarch64Linux,
+    let other = match tidegate_compile::Triple::host().unwrap() {
+        tidegate_compile::Triple::Aarch64Linux => tidegate_compile::Triple::X86_64Linux,
+        _ => tidegate_compile::Triple::Aarch64Linux,
     };
     let artifact = tidegate_compile::Compiler::new(other).unwrap().compile(&crate::guests::wasm("echo")).unwrap();
     std::fs::write(setup.task().join("components/echo.cwasm"), artifact).unwrap();
@@ -69,7 +69,7 @@ async fn an_artifact_of_another_engine_is_named() {
     let path = setup.task().join("components/echo.cwasm");
     let mut artifact = std::fs::read(&path).unwrap();
     // An artifact states Wasmtime's major version, as two digits, and then the length and the text of its target.
-    let triple = tidegate_compile::Target::host().unwrap().triple().as_bytes();
+    let triple = tidegate_compile::Triple::host().unwrap().as_str().as_bytes();
     let target = artifact.windows(triple.len()).position(|window| window == triple).unwrap();
     artifact[target - 3] ^= 1;
     std::fs::write(&path, artifact).unwrap();
@@ -85,7 +85,7 @@ async fn an_app_without_what_the_function_serves_is_named() {
     none["routes"] = serde_json::json!({});
     std::fs::write(&path, none.to_string()).unwrap();
     let said = setup_.fails().await;
-    assert!(said.contains("app.json: `routes`: there are none\nhint: add one"), "{said}");
+    assert!(said.contains("app.json`: the app has no routes"), "{said}");
 
     let mut without = app();
     without.authorizer = None;

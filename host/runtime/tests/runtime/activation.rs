@@ -117,8 +117,8 @@ fn what_is_no_artifact_is_named() {
 
 #[test]
 fn an_artifact_for_another_machine_is_refused() {
-    use tidegate_compile::{Compiler, Target};
-    let other = Target::ALL.into_iter().find(|target| *target != Target::host().unwrap()).unwrap();
+    use tidegate_compile::{Compiler, Triple};
+    let other = Triple::ALL.into_iter().find(|target| *target != Triple::host().unwrap()).unwrap();
     let artifact = Compiler::new(other).unwrap().compile(&guests::wasm("echo")).unwrap();
     let artifacts = [("echo".to_owned(), tidegate_release::Artifact::File(guests::write("other.cwasm", &artifact)))];
     let app = app_of([("chat", route("echo", Grants::default(), false))]);

@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tidegate_app::keys::{Key, Keys};
 use tidegate_app::{App, Route};
 use tidegate_app::{Grants, Limits};
-use tidegate_compile::Target;
+use tidegate_compile::Triple;
 use tidegate_event::{ConnectionId, Timestamp};
 use tidegate_ports::Deadline;
 use tidegate_release::manifest::Provenance;
@@ -147,7 +147,7 @@ fn deployed() -> App {
 }
 
 fn content(app: App) -> BuiltRelease {
-    let target = Target::host().unwrap().triple().to_owned();
+    let target = Triple::host().unwrap().as_str().to_owned();
     let compiled = |name: &String| {
         let artifacts = BTreeMap::from([(target.clone(), std::fs::read(guests::artifact(name)).unwrap())]);
         (name.clone(), BuiltComponent { digest: Digest::of(&guests::wasm(name)), artifacts })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
-use tidegate_compile::{Compiler, Target};
+use tidegate_compile::{Compiler, Triple};
 
 /// The guest's component.
 pub(crate) fn wasm(name: &str) -> Vec<u8> {
@@ -20,7 +20,7 @@ pub(crate) fn artifact(name: &str) -> PathBuf {
     static COMPILED: LazyLock<Mutex<HashMap<String, PathBuf>>> = LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().unwrap();
     let compile = || {
-        let compiler = Compiler::new(Target::host().unwrap()).unwrap();
+        let compiler = Compiler::new(Triple::host().unwrap()).unwrap();
         write(&format!("{name}.cwasm"), &compiler.compile(&wasm(name)).unwrap())
     };
     compiled.entry(name.to_owned()).or_insert_with(compile).clone()
