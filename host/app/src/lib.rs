@@ -3,6 +3,7 @@
 //! - [`manifest`]: `tidegate.toml`, an app and the builds of its components
 //! - [`app`]: a resolved app, the content of `app.json`
 //! - [`grants`]: the operations that a route may call
+//! - `inheritance`: the grants that a route inherits from its component
 //! - [`limits`]: the resources that one event may use
 //! - [`identity_source`]: the values that an authorizer requires
 //! - [`keys`]: the public keys that sign releases
@@ -15,6 +16,7 @@ pub mod app;
 pub mod error;
 pub mod grants;
 pub mod identity_source;
+mod inheritance;
 pub mod keys;
 pub mod limits;
 pub mod manifest;

@@ -11,7 +11,10 @@ use toml::de::DeTable;
 
 use crate::app::{App, Authorizer, Route};
 use crate::error::Error;
+use crate::grants::Grants;
+use crate::inheritance::GrantOverrides;
 use crate::keys::{Key, Keys};
+use crate::limits::Limits;
 use crate::problem::{Problem, key};
 use crate::tree::Node;
 use crate::validate;
@@ -88,19 +91,37 @@ impl Manifest {
     }
 
     fn resolve(file: PathBuf, tables: Tables) -> Result<Self, Problem> {
+        let components = &tables.components;
+        for (name, component) in components {
+            validate::grants(&component.grants, &["components", name, "grants"])?;
+        }
         let app = App {
             name: tables.app.name,
             route_selection_expression: tables.app.route_selection_expression,
-            components: tables.components.keys().cloned().collect(),
-            routes: tables.routes,
+            components: components.keys().cloned().collect(),
+            routes: tables.routes.into_iter().map(|(key, table)| (key, table.resolve(components))).collect(),
             authorizer: tables.authorizer,
         };
         validate::app(&app, "app.")?;
+        check_inherited(&app, components)?;
         tables.keys.iter().try_for_each(|(name, key)| check_key(name, key))?;
         let dir = file.parent().map(Path::to_owned).unwrap_or_default();
         let components = tables.components.into_iter().map(|(name, table)| table.resolve(name, &dir));
         let components = components.collect::<Result<_, _>>()?;
         Ok(Self { dir, components, config: tables.config, app, keys: Keys(tables.keys), file })
+    }
+}
+
+/// Checks that some route inherits the grants of each component.
+fn check_inherited(app: &App, components: &BTreeMap<String, ComponentTable>) -> Result<(), Problem> {
+    let is_inherited = |component: &str| app.routes.values().any(|route| route.component == component);
+    match components.iter().find(|(name, table)| table.grants != Grants::default() && !is_inherited(name)) {
+        Some((name, _)) => {
+            let problem = "no route uses the component, and the authorizer does not inherit grants";
+            Err(Problem::new(Code::GrantUnused, key(&["components", name, "grants"]), problem)
+                .hint("move the grants to `[authorizer]`"))
+        }
+        None => Ok(()),
     }
 }
 
@@ -125,7 +146,7 @@ struct Tables {
     #[serde(default)]
     components: BTreeMap<String, ComponentTable>,
     #[serde(default)]
-    routes: BTreeMap<RouteKey, Route>,
+    routes: BTreeMap<RouteKey, RouteTable>,
     authorizer: Option<Authorizer>,
     #[serde(default)]
     config: BTreeMap<String, String>,
@@ -147,6 +168,8 @@ struct ComponentTable {
     build: Option<String>,
     #[serde(default)]
     watch: Vec<String>,
+    #[serde(default)]
+    grants: Grants,
 }
 
 impl ComponentTable {
@@ -162,5 +185,30 @@ impl ComponentTable {
             return Err(empty("build", "remove the key"));
         }
         Ok(Component { source: dir.join(self.source), name, build: self.build, watch: self.watch })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct RouteTable {
+    component: String,
+    #[serde(default)]
+    response: bool,
+    #[serde(default)]
+    grants: GrantOverrides,
+    #[serde(default)]
+    limits: Limits,
+}
+
+impl RouteTable {
+    fn resolve(self, components: &BTreeMap<String, ComponentTable>) -> Route {
+        // The validation of the app reports a component that does not exist.
+        let inherited = components.get(&self.component).map(|component| component.grants.clone()).unwrap_or_default();
+        Route {
+            grants: self.grants.resolve(&inherited),
+            component: self.component,
+            response: self.response,
+            limits: self.limits,
+        }
     }
 }

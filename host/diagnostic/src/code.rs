@@ -53,6 +53,8 @@ codes! {
     GrantNameEmpty = "grant-name-empty",
     /// The authorizer is granted something other than configuration.
     GrantNotAllowed = "grant-not-allowed",
+    /// No route inherits the grants of a component.
+    GrantUnused = "grant-unused",
     /// A pattern of groups is not valid.
     GroupPatternInvalid = "group-pattern-invalid",
     /// API Gateway does not accept an identity source.

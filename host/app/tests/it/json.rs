@@ -1,8 +1,5 @@
 //! `app.json`: the same checks and errors as the manifest.
 
-// Clippy's exception for tests covers test functions, not their helpers.
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
 
 use serde_json::{Value, json};

@@ -1,8 +1,5 @@
 //! The routing fingerprint changes with the infrastructure, and with nothing else.
 
-// Clippy's exception for tests covers test functions, not their helpers.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
-
 use std::path::Path;
 
 use serde_json::{Value, json};
