@@ -43,7 +43,8 @@ fn routes_inherit_the_grants_of_their_component() {
 
 #[test]
 fn a_kind_of_a_route_replaces_the_whole_kind_of_the_component() {
-    let routes = "[routes.r]\ncomponent = 'c'\ngrants.storage = { rooms = 'read' }\ngrants.messaging = { close = 'self' }\n";
+    let routes =
+        "[routes.r]\ncomponent = 'c'\ngrants.storage = { rooms = 'read' }\ngrants.messaging = { close = 'self' }\n";
     let text = with_component_grants(routes);
     let replaced = grants(&text);
     assert_eq!(replaced.storage.into_iter().collect::<Vec<_>>(), [("rooms".to_owned(), Access::Read)]);
