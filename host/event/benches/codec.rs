@@ -1,4 +1,4 @@
-//! What one message costs in JSON: the event both ways, the reply both ways, and route selection.
+//! The cost of a message in JSON: decoding and encoding the event and the reply, and route selection.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used)]

@@ -1,4 +1,4 @@
-//! Decisions: what an authorizer answers.
+//! Decisions of an authorizer, as IAM policies.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html>
 
@@ -11,30 +11,31 @@ use crate::policy::{INVOKE, Policy, VERSION, Verdict};
 use crate::text::{Scalar, to_json};
 use crate::types::{Decision, Identity};
 
-/// The largest answer of an authorizer, in bytes: 8 KiB.
+/// The maximum size of an authorizer's response, in bytes: 8 KiB.
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const MAX_DECISION_BYTES: usize = 8_192;
-/// `principalId` is required even of a denial, which is about nobody.
-const NOBODY: &str = "anonymous";
+/// The `principalId` of a denial. API Gateway requires one.
+const ANONYMOUS: &str = "anonymous";
 
-/// Encode a decision about `method_arn` as a policy.
+/// Encodes a decision on invoking `method_arn` as a policy.
 ///
 /// # Errors
-/// The function error to report instead: for [`Decision::Unauthorized`], which has no JSON form, and for an identity
-/// that API Gateway would not take, because its principal is empty or the whole is above [`MAX_DECISION_BYTES`].
+/// The function error to report instead of a response:
+/// - for [`Decision::Unauthorized`], which has no JSON form
+/// - for an empty principal, and for a policy above [`MAX_DECISION_BYTES`], which API Gateway rejects
 pub fn encode_decision(decision: &Decision, method_arn: &str) -> Result<Vec<u8>, FunctionError> {
-    let nobody;
+    let anonymous;
     let (effect, identity) = match decision {
         Decision::Allow(identity) => ("Allow", identity),
         Decision::Deny => {
-            nobody = Identity { principal: NOBODY.to_owned(), context: Vec::new() };
-            ("Deny", &nobody)
+            anonymous = Identity { principal: ANONYMOUS.to_owned(), context: Vec::new() };
+            ("Deny", &anonymous)
         }
         Decision::Unauthorized => return Err(FunctionError::unauthorized()),
     };
     if identity.principal.is_empty() {
-        return Err(refused("the principal is empty".to_owned()));
+        return Err(rejected("the principal is empty".to_owned()));
     }
     let context = Groups::new(&identity.context);
     let statement = OutgoingStatement { action: INVOKE, effect, resource: method_arn };
@@ -46,16 +47,17 @@ pub fn encode_decision(decision: &Decision, method_arn: &str) -> Result<Vec<u8>,
         },
         512,
     );
-    within_limit(&json).map_err(|error| refused(error.to_string()))?;
+    within_limit(&json).map_err(|error| rejected(error.to_string()))?;
     Ok(json)
 }
 
-/// Decode an authorizer's policy and evaluate it for `method_arn`.
+/// Decodes an authorizer's policy and evaluates it for `method_arn`.
 ///
 /// # Errors
-/// When API Gateway would call it malformed: not an object, above [`MAX_DECISION_BYTES`], no `principalId`, no policy,
-/// or a context value that is not a scalar. Statements with `Condition`, `NotAction` or `NotResource` are refused too,
-/// for they are not evaluated here.
+/// - [`DecodeError::NotJson`], [`DecodeError::Missing`] or [`DecodeError::Invalid`] if the response is malformed for
+///   API Gateway: not an object, without a `principalId` or a policy, or with a context value that is not a scalar
+/// - [`DecodeError::TooLarge`] above [`MAX_DECISION_BYTES`]
+/// - [`DecodeError::Invalid`] for statements with `Condition`, `NotAction` or `NotResource`, which are not evaluated
 pub fn decode_decision(json: &[u8], method_arn: &str) -> Result<Decision, DecodeError> {
     within_limit(json)?;
     let answer: Incoming = parse(json)?;
@@ -74,7 +76,7 @@ pub fn decode_decision(json: &[u8], method_arn: &str) -> Result<Decision, Decode
 fn within_limit(json: &[u8]) -> Result<(), DecodeError> {
     if json.len() > MAX_DECISION_BYTES {
         return Err(DecodeError::TooLarge {
-            what: "authorizer's answer",
+            what: "authorizer's response",
             length: json.len(),
             limit: MAX_DECISION_BYTES,
         });
@@ -82,7 +84,7 @@ fn within_limit(json: &[u8]) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn refused(error_message: String) -> FunctionError {
+fn rejected(error_message: String) -> FunctionError {
     FunctionError { error_type: "Tidegate.Identity".to_owned(), error_message }
 }
 

@@ -1,12 +1,14 @@
-//! What is wrong with an event, a reply or a policy that does not decode.
+//! Errors of decoding an event, a reply or a policy.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
-/// The most bytes of a JSON path that an error shows: member names come from the sender.
+/// The maximum length of a JSON path in an error, in bytes. Member names come from the sender, and can be long.
 const MAX_PATH_BYTES: usize = 200;
 
-/// An event, a reply or a policy that does not decode. Names the place, never shows the text around it.
+/// An event, a reply or a policy that cannot be decoded.
+///
+/// The error names the place in the JSON. It does not contain the values, which can be secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -18,24 +20,24 @@ pub enum DecodeError {
         /// The column, from 1.
         column: usize,
     },
-    /// A member that must be there is not.
+    /// A required member is missing.
     #[error("`{path}` is missing")]
     Missing {
-        /// The JSON path, such as `requestContext.connectionId`.
+        /// The JSON path, for example `requestContext.connectionId`.
         path: String,
     },
-    /// A member is not what it must be.
+    /// A member has the wrong type or a value that is not allowed.
     #[error("`{path}`: {problem}")]
     Invalid {
-        /// The JSON path; `.` is the whole text.
+        /// The JSON path. `.` is the whole text.
         path: String,
-        /// What was expected, or what is wrong.
+        /// The expectation, for example `expected a string`.
         problem: String,
     },
-    /// The whole is above its limit.
+    /// The text is larger than its limit.
     #[error("the {what} has {length} bytes, above its limit of {limit}")]
     TooLarge {
-        /// What it is.
+        /// The kind of text, for example `authorizer's response`.
         what: &'static str,
         /// Its length in bytes.
         length: usize,
@@ -45,20 +47,21 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// A member that must be there is not.
+    /// Creates the error of a missing member.
     pub(crate) fn missing(path: impl Into<String>) -> Self {
         Self::Missing { path: path.into() }
     }
 
-    /// A member is not what it must be.
+    /// Creates the error of an invalid member.
     pub(crate) fn invalid(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Invalid { path: path.into(), problem: problem.into() }
     }
 }
 
-/// Decode `json`, which must be an object; only a failure pays for finding its path.
+/// Decodes `json`, which must be an object. The path of an error is computed in a second pass, so that valid JSON is
+/// decoded without the cost of tracking paths.
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
-    // A derived struct would take an array of its members as well.
+    // A derived struct also accepts an array of its members.
     if json.trim_ascii_start().first() == Some(&b'{') {
         return serde_json::from_slice(json).map_err(|error| locate::<T>(json, &error));
     }
@@ -80,7 +83,7 @@ fn locate<T: DeserializeOwned>(json: &[u8], error: &serde_json::Error) -> Decode
     describe(&shorten(&path), &error.to_string())
 }
 
-/// Keeps of serde's text only what this crate wrote: it quotes the value before `, expected `.
+/// Removes the value, which serde quotes before `, expected `.
 fn describe(path: &str, text: &str) -> DecodeError {
     let text = text.rsplit_once(" at line ").map_or(text, |(before, _)| before);
     if let Some(name) = text.strip_prefix("missing field `") {

@@ -1,4 +1,4 @@
-//! Function errors: what Lambda reports when a function fails.
+//! Function errors, the reports of failed invocations.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,40 +11,40 @@ use crate::text::to_json;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionError {
-    /// What kind of failure, such as `Tidegate.Trap`; empty when the runtime named none, as after a timeout.
+    /// The kind of failure, for example `Tidegate.Trap`. Empty if Lambda reports none, for example after a timeout.
     #[serde(default)]
     pub error_type: String,
-    /// What happened.
+    /// The description of the failure.
     pub error_message: String,
 }
 
 impl FunctionError {
-    /// The message with which an authorizer says 401.
+    /// The message of an authorizer that makes API Gateway respond with 401.
     pub const UNAUTHORIZED: &str = "Unauthorized";
 
-    /// The failure with which an authorizer says 401.
+    /// Returns the failure of an authorizer that makes API Gateway respond with 401.
     #[must_use]
     pub fn unauthorized() -> Self {
         Self { error_type: "Tidegate.Unauthorized".to_owned(), error_message: Self::UNAUTHORIZED.to_owned() }
     }
 
-    /// Whether this is how an authorizer says 401: API Gateway looks at the message alone.
+    /// Returns true if API Gateway responds with 401 to this failure of an authorizer. Only the message counts.
     #[must_use]
     pub fn is_unauthorized(&self) -> bool {
         self.error_message == Self::UNAUTHORIZED
     }
 }
 
-/// Encode a function error.
+/// Encodes a function error as JSON.
 #[must_use]
 pub fn encode_function_error(error: &FunctionError) -> Vec<u8> {
     to_json(error, 64 + error.error_type.len() + error.error_message.len())
 }
 
-/// Decode a function error; other members, such as `stackTrace`, are ignored.
+/// Decodes a function error. Other members, for example `stackTrace`, are ignored.
 ///
 /// # Errors
-/// When the text is not JSON, or has no `errorMessage`.
+/// [`DecodeError`] if the text is not a JSON object with an `errorMessage`.
 pub fn decode_function_error(json: &[u8]) -> Result<FunctionError, DecodeError> {
     parse(json)
 }

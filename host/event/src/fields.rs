@@ -1,7 +1,7 @@
 //! Headers, query strings and contexts as JSON objects.
 //!
-//! A name that repeats has its last value in the single-value object and all of them, in order, in the multi-value one,
-//! as API Gateway does.
+//! As in API Gateway's events, the single-value object has the last value of a repeated name, and the multi-value
+//! object has all values in their order.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,11 +13,11 @@ use serde::ser::{Serialize, Serializer};
 use crate::text::Scalar;
 use crate::types::Fields;
 
-/// Fields by name, in the order in which each name came first.
+/// Fields grouped by name, in the order of each name's first occurrence.
 pub(crate) struct Groups<'a>(Vec<(&'a str, Vec<&'a str>)>);
 
 impl<'a> Groups<'a> {
-    /// Group by exact name.
+    /// Groups fields by their exact names.
     pub(crate) fn new(fields: &'a [(String, String)]) -> Self {
         let mut groups: Vec<(&'a str, Vec<&'a str>)> = Vec::with_capacity(fields.len());
         let mut places = HashMap::with_capacity(fields.len());
@@ -31,22 +31,22 @@ impl<'a> Groups<'a> {
         Self(groups)
     }
 
-    /// Whether a name has more than one value.
+    /// Returns true if a name has more than one value.
     pub(crate) fn repeat(&self) -> bool {
         self.0.iter().any(|(_, values)| values.len() > 1)
     }
 
-    /// Whether there are no fields.
+    /// Returns true if there are no fields.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// As an object of each name's last value.
+    /// Returns an object of each name's last value.
     pub(crate) fn single(&self) -> Single<'_, 'a> {
         Single(self)
     }
 
-    /// As an object of each name's values.
+    /// Returns an object of each name's values.
     pub(crate) fn multi(&self) -> Multi<'_, 'a> {
         Multi(self)
     }
@@ -70,10 +70,10 @@ impl Serialize for Multi<'_, '_> {
     }
 }
 
-/// A JSON object's members in their order.
+/// The members of a JSON object, in their order.
 pub(crate) struct Members<V>(pub(crate) Vec<(String, V)>);
 
-/// An object of scalars; a null member counts as absent.
+/// An object of scalars. A null member counts as absent.
 pub(crate) type SingleValues = Members<Option<Scalar>>;
 /// An object of lists of scalars.
 pub(crate) type MultiValues = Members<Option<Vec<Scalar>>>;
@@ -85,14 +85,14 @@ impl<V> Default for Members<V> {
 }
 
 impl Members<Option<Scalar>> {
-    /// As fields.
+    /// Converts the members that are not null to fields.
     pub(crate) fn into_fields(self) -> Fields {
         self.0.into_iter().filter_map(|(name, value)| Some((name, value?.0))).collect()
     }
 }
 
 impl Members<Option<Vec<Scalar>>> {
-    /// As fields.
+    /// Converts the members that are not null to fields.
     pub(crate) fn into_fields(self) -> Fields {
         let mut fields = Vec::with_capacity(self.0.len());
         for (name, values) in self.0 {

@@ -1,4 +1,4 @@
-//! Newtypes for the ids and names of an event.
+//! Newtypes of the ids and names in an event.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// The longest connection id, in bytes, that Tidegate accepts. API Gateway's have 16 at present.
+/// The maximum length of a connection id, in bytes. The ids of API Gateway have 16 bytes at present.
 pub const MAX_CONNECTION_ID_BYTES: usize = 64;
 
-/// A string that is not the id or name it was given for.
+/// A string that is not a valid id or name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdError {
@@ -19,7 +19,7 @@ pub enum IdError {
     /// The id is longer than its limit.
     #[error("the {what} has {length} bytes, above its limit of {limit}")]
     TooLong {
-        /// What kind of id it is.
+        /// The kind of id, for example `connection id`.
         what: &'static str,
         /// Its length in bytes.
         length: usize,
@@ -36,10 +36,10 @@ macro_rules! string_id {
         pub struct $name(String);
 
         impl $name {
-            #[doc = concat!("A ", $what, " from its text.")]
+            #[doc = concat!("Creates a ", $what, ".")]
             ///
             /// # Errors
-            /// When the text is empty or above its limit.
+            /// [`IdError`] if the text is empty or longer than its limit.
             pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
                 let text = text.into();
                 if text.is_empty() {
@@ -51,14 +51,14 @@ macro_rules! string_id {
                 Ok(Self(text))
             }
 
-            /// The text.
+            /// Returns the id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
 
-        // Its order and its hash are the text's, so that a map of ids can be asked by text.
+        // Order and hash are those of the text, so a map with ids as keys accepts text for a lookup.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -93,25 +93,25 @@ macro_rules! string_id {
 }
 
 string_id!(
-    /// The id of one WebSocket connection: opaque, base64-like, unique within an API.
+    /// The `connectionId` of a WebSocket connection: opaque, unique within an API, at most 64 bytes.
     ConnectionId,
     "connection id",
     MAX_CONNECTION_ID_BYTES
 );
 string_id!(
-    /// API Gateway's `requestId` of one event.
+    /// The `requestId` of an event, at most 128 bytes.
     RequestId,
     "request id",
     128
 );
 string_id!(
-    /// API Gateway's `messageId` of one message.
+    /// The `messageId` of a message, at most 128 bytes.
     MessageId,
     "message id",
     128
 );
 string_id!(
-    /// A route key: `$connect`, `$disconnect`, `$default` or one of the app's own.
+    /// A route key, at most 128 bytes: `$connect`, `$disconnect`, `$default` or a key of the app.
     RouteKey,
     "route key",
     128
@@ -122,7 +122,7 @@ impl RouteKey {
     pub const CONNECT: &str = "$connect";
     /// The route of a closed connection.
     pub const DISCONNECT: &str = "$disconnect";
-    /// The route of a message that no other route matches.
+    /// The route of a message that selects no other route.
     pub const DEFAULT: &str = "$default";
 }
 
@@ -132,25 +132,25 @@ impl RouteKey {
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// The time of the system's clock; the epoch if the clock is before it.
+    /// Returns the time of the system's clock, or the epoch if the clock is before the epoch.
     #[must_use]
     pub fn now() -> Self {
         SystemTime::now().into()
     }
 
-    /// This time in milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     #[must_use]
     pub fn millis(self) -> u64 {
         self.0
     }
 
-    /// This time in whole seconds since the epoch, rounded down.
+    /// Returns the whole seconds since the epoch, rounded down.
     #[must_use]
     pub fn seconds(self) -> u64 {
         self.0 / 1_000
     }
 
-    /// This time later by `duration`, at most the largest representable time.
+    /// Returns the time `duration` later, or the largest time if the result is larger.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))

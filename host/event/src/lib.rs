@@ -1,19 +1,27 @@
 //! API Gateway WebSocket events and replies as types, and the codec both ways.
 //!
-//! A proxy event is decoded once, at the edge, into a closed [`Request`]; a [`Reply`] or a [`Decision`] is encoded as the
-//! integration's or the authorizer's response. The gateway of one machine uses the other half of the same codec, so that
-//! a local run exercises the JSON that AWS sends.
+//! The function decodes each proxy event into a [`Request`], and encodes a [`Reply`] or a [`Decision`] as its response.
+//! The local gateway uses the other half of the codec, so a local run exercises the JSON that AWS sends.
 //!
-//! - [`proxy`]: proxy events, decoded and encoded
-//! - [`reply`]: an integration's response
-//! - [`decision`]: an authorizer's response, over `policy`, the part of IAM's policy language it is written in
+//! ```
+//! use tidegate_event::{Reply, decode_reply, encode_reply};
+//!
+//! let reply = Reply { status: 200, headers: Vec::new(), body: None };
+//! let json = encode_reply(&reply);
+//! assert_eq!(json, br#"{"statusCode":200,"isBase64Encoded":false}"#);
+//! assert_eq!(decode_reply(&json), Ok(reply));
+//! ```
+//!
+//! - [`proxy`]: proxy events
+//! - [`reply`]: the responses of an integration
+//! - [`decision`]: the responses of an authorizer, over `policy`, a part of IAM's policy language
 //! - [`failure`]: function errors
 //! - [`selection`]: route selection expressions
-//! - [`error`]: what is wrong with any of these
-//! - [`id`]: newtypes for the ids and names of an event
-//! - [`types`]: requests, replies, decisions and what they are made of
+//! - [`error`]: the error of all decoders
+//! - [`id`]: newtypes of the ids and names in an event
+//! - [`types`]: requests, replies, decisions and their parts
 //!
-//! `fields` and `text` hold what the JSON of several of these has in common.
+//! `fields` and `text` are helpers that several modules share.
 
 pub mod decision;
 pub mod error;
@@ -38,7 +46,7 @@ pub use types::{
     Authorization, Closing, Connection, Decision, Event, Fields, Handshake, Identity, Message, Payload, Reply, Request,
 };
 
-/// The largest message, either way: 128 KiB.
+/// The maximum size of a message in either direction, in bytes: 128 KiB.
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const MAX_PAYLOAD_BYTES: usize = 131_072;

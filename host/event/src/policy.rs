@@ -1,4 +1,4 @@
-//! The part of IAM's policy language that authorizers answer in.
+//! The part of IAM's policy language that authorizers use.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
 
@@ -13,19 +13,19 @@ use crate::error::DecodeError;
 
 /// The version of the policy language.
 pub(crate) const VERSION: &str = "2012-10-17";
-/// The action that an authorizer decides on.
+/// The action that an authorizer allows or denies.
 pub(crate) const INVOKE: &str = "execute-api:Invoke";
 
-/// What a policy says.
+/// The result of evaluating a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// A statement allows and none denies.
+    /// A statement allows the action, and no statement denies it.
     Allowed,
-    /// A statement denies, or none is about the resource.
+    /// A statement denies the action, or no statement matches.
     Denied,
 }
 
-/// A policy document; its version and statement ids are not needed.
+/// A policy document. Its version and the ids of statements are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
 pub(crate) struct Policy {
@@ -50,7 +50,7 @@ enum Effect {
 }
 
 impl Policy {
-    /// Decide on invoking `resource`: a denial wins, and silence denies.
+    /// Evaluates the invocation of `resource`. A denial overrides, and the default is denial.
     pub(crate) fn evaluate(&self, resource: &str) -> Result<Verdict, DecodeError> {
         let mut verdict = Verdict::Denied;
         let mut denied = false;
@@ -80,18 +80,20 @@ impl Statement {
         }
         let actions = self.action.as_ref().ok_or_else(|| DecodeError::missing(path("Action")))?;
         let resources = self.resource.as_ref().ok_or_else(|| DecodeError::missing(path("Resource")))?;
-        // IAM compares actions without regard to case, and resources with.
+        // IAM ignores the case of actions, and respects that of resources.
         let invoke = INVOKE.to_ascii_lowercase();
         Ok(actions.0.iter().any(|action| matches(&action.to_ascii_lowercase(), &invoke))
             && resources.0.iter().any(|pattern| matches(pattern, resource)))
     }
 }
 
-/// Whether `text` is covered by `pattern`, in which `*` is any text and `?` any one character.
+/// Returns true if `pattern` matches `text`. `*` matches any text, and `?` any single character.
 fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut from) = (0, 0);
-    // Where to resume when the text after the last `*` does not match: one character more belongs to the star.
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let mut at = 0;
+    let mut from = 0;
+    // If the text after the last `*` does not match, matching resumes here with one more character for the `*`.
     let mut star: Option<(usize, usize)> = None;
     while let Some(character) = text.get(from) {
         match pattern.get(at) {
@@ -116,7 +118,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     pattern.iter().skip(at).all(|rest| *rest == '*')
 }
 
-/// One value, or a list of them.
+/// One value or a list of values.
 struct OneOrMany<T>(Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
@@ -152,7 +154,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn wildcards_cover_any_text_and_any_one_character() {
+    fn wildcards_match_any_text_or_any_single_character() {
         let arn = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/dev/$connect";
         for pattern in ["*", arn, "arn:aws:execute-api:*:*:*/dev/*", "arn:aws:execute-api:eu-west-?:*/$connect", "*t"] {
             assert!(matches(pattern, arn), "{pattern}");

@@ -1,4 +1,4 @@
-//! Replies: what an integration answers.
+//! Replies, the responses of an integration.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format>
 
@@ -9,7 +9,7 @@ use crate::fields::{Groups, Multi, MultiValues, Single, SingleValues};
 use crate::text::{Body, Scalar, payload, to_json};
 use crate::types::{Fields, Reply};
 
-/// Encode a reply. Headers go into `headers`, or all into `multiValueHeaders` when a name repeats.
+/// Encodes a reply. Headers are written to `headers`, or all to `multiValueHeaders` if a name repeats.
 #[must_use]
 pub fn encode_reply(reply: &Reply) -> Vec<u8> {
     let headers = Groups::new(&reply.headers);
@@ -24,12 +24,16 @@ pub fn encode_reply(reply: &Reply) -> Vec<u8> {
     to_json(&text, 256 + body.map_or(0, Body::len))
 }
 
-/// Decode a reply as API Gateway would: `statusCode` is a number or its text, header values are scalars, `body` is text
-/// or null, and other members are ignored. A header in both objects has the values of both, a pair in both once.
+/// Decodes a reply as API Gateway does.
+///
+/// `statusCode` is a number or a numeric string, header values are scalars, and `body` is a string or null. Other
+/// members are ignored. A header in `headers` and `multiValueHeaders` has the values of both; a pair in both occurs
+/// once.
 ///
 /// # Errors
-/// When API Gateway would call it malformed: not an object, no valid `statusCode`, a body that is not text, or text that
-/// is not base64 although `isBase64Encoded` says so. That a missing `statusCode` is malformed is unconfirmed.
+/// [`DecodeError`] if the reply is malformed for API Gateway: not an object, without a valid `statusCode`, with a
+/// `body` that is not a string, or with a `body` that is not base64 if `isBase64Encoded` is true. AWS does not document
+/// that a missing `statusCode` is malformed.
 pub fn decode_reply(json: &[u8]) -> Result<Reply, DecodeError> {
     let reply: Incoming = parse(json)?;
     let status = reply.status_code.0.parse().ok().filter(|status| (100..=599).contains(status));

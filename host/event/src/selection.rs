@@ -9,44 +9,53 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// What every path of a route selection expression starts with.
+/// The prefix of every path in a route selection expression.
 const BODY: &str = "request.body";
 
 /// A route selection expression: `$request.body.action`, a composite such as
-/// `${request.body.service}/${request.body.action}`, or plain text. `\$` is a dollar sign.
+/// `${request.body.service}/${request.body.action}`, or static text. `\$` is a dollar sign.
+///
+/// ```
+/// use tidegate_event::SelectionExpression;
+///
+/// let expression = SelectionExpression::parse("$request.body.action")?;
+/// assert_eq!(expression.evaluate(r#"{ "action": "chat" }"#).as_deref(), Some("chat"));
+/// assert_eq!(expression.evaluate("not JSON"), None);
+/// # Ok::<(), tidegate_event::SelectionError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectionExpression(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
-    /// Member names from the top of the body; at least one.
+    /// The names of members, starting at the top of the body. Not empty.
     Path(Vec<String>),
 }
 
-/// A route selection expression that API Gateway would not take.
+/// A route selection expression that API Gateway does not accept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectionError {
-    /// There is no text.
+    /// The expression is empty.
     #[error("the expression is empty")]
     Empty,
-    /// A `${` without its `}`.
+    /// A `${` at this byte has no `}`.
     #[error("`${{` at byte {0} has no `}}`")]
     Unclosed(usize),
-    /// A `$` that starts no variable.
-    #[error("`${0}` is no variable: `$request.body.NAME`, or `${{request.body.NAME}}` amid other text")]
+    /// A `$` does not start a variable.
+    #[error("invalid variable `${0}`: expected `$request.body.NAME`, or `${{request.body.NAME}}` within other text")]
     Variable(String),
-    /// `$request.body.a` amid other text, where only `${request.body.a}` can stand.
-    #[error("`${0}` stands amid other text: write `${{{0}}}`")]
+    /// A variable within other text has no braces.
+    #[error("invalid variable `${0}` within other text: expected `${{{0}}}`")]
     Bare(String),
 }
 
 impl SelectionExpression {
-    /// Parse an expression.
+    /// Parses an expression.
     ///
     /// # Errors
-    /// When it is empty, or a `$` in it starts no variable.
+    /// [`SelectionError`] if the expression is empty, or a `$` in it does not start a variable.
     pub fn parse(text: &str) -> Result<Self, SelectionError> {
         if text.is_empty() {
             return Err(SelectionError::Empty);
@@ -60,13 +69,15 @@ impl SelectionExpression {
         Self::composite(text).map(Self)
     }
 
-    /// The route key that `body` selects: `None` when a path is to be read and `body` is not JSON, which goes to
-    /// `$default`.
+    /// Returns the route key that `body` selects. Returns `None` if the expression has a path and `body` is not JSON;
+    /// such a message is routed to `$default`.
     ///
-    /// A value that is missing or null, or whose path leads through something other than an object, is the empty
-    /// string, which no route has as its key. A string is its text, a number or a boolean its JSON text as the client
-    /// wrote it. An object or an array is its JSON text too; AWS documents nothing for it. Of members of one name the
-    /// last counts. What a value contains is never evaluated again.
+    /// - A value that is missing or null, or whose path leads through a value that is not an object, is the empty
+    ///   string, which is not the key of any route.
+    /// - A string is its text. A number or a boolean is its JSON text as the client wrote it.
+    /// - An object or an array is its JSON text. AWS does not document this case.
+    /// - If a name occurs twice in an object, the last member counts.
+    /// - The result is not evaluated again.
     #[must_use]
     pub fn evaluate<'a>(&'a self, body: &'a str) -> Option<Cow<'a, str>> {
         match self.0.as_slice() {
@@ -86,7 +97,9 @@ impl SelectionExpression {
     }
 
     fn composite(text: &str) -> Result<Vec<Part>, SelectionError> {
-        let (mut parts, mut literal, mut rest) = (Vec::new(), String::new(), text);
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
         while let Some(place) = rest.find('$') {
             let (before, from) = rest.split_at(place);
             let after = from.strip_prefix('$').unwrap_or_default();
@@ -115,7 +128,7 @@ impl SelectionExpression {
     }
 }
 
-/// Names of letters, digits, `_` and `-` behind `request.body`, each after a dot.
+/// Parses `request.body.NAME.NAME…` into its names, which consist of letters, digits, `_` and `-`.
 fn path(variable: &str) -> Option<Vec<String>> {
     let names = variable.strip_prefix(BODY)?.strip_prefix('.')?.split('.');
     names.map(|name| (!name.is_empty() && name.chars().all(is_name)).then(|| name.to_owned())).collect()
@@ -125,7 +138,7 @@ fn is_name(character: char) -> bool {
     character.is_alphanumeric() || character == '_' || character == '-'
 }
 
-/// Tells a path that only lacks its braces from what is no path at all.
+/// Distinguishes a path without braces from text that is not a path.
 fn not_alone(after: &str) -> SelectionError {
     let end = after.find(|character| !is_name(character) && character != '.').unwrap_or(after.len());
     let variable = after.get(..end).unwrap_or_default();
@@ -136,7 +149,7 @@ fn not_alone(after: &str) -> SelectionError {
     }
 }
 
-/// The value at `path`; `None` when `body` is not JSON.
+/// Reads the value at `path`. Returns `None` if `body` is not JSON.
 fn read<'a>(path: &[String], body: &'a str) -> Option<Cow<'a, str>> {
     let mut deserializer = serde_json::Deserializer::from_str(body);
     let value = At(path).deserialize(&mut deserializer).ok()?;
@@ -150,7 +163,7 @@ fn read<'a>(path: &[String], body: &'a str) -> Option<Cow<'a, str>> {
     }
 }
 
-/// Finds the value at a path and skips everything else without building it.
+/// Finds the value at a path, and skips every other value without allocating it.
 struct At<'p>(&'p [String]);
 
 impl<'de> DeserializeSeed<'de> for At<'_> {
@@ -214,7 +227,7 @@ impl<'de> Visitor<'de> for At<'_> {
     }
 }
 
-/// Whether a member's name is the wanted one, without copying it.
+/// Compares a member's name without copying it.
 struct Is<'p>(&'p str);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {

@@ -12,7 +12,7 @@ use crate::error::DecodeError;
 use crate::id::Timestamp;
 use crate::types::Payload;
 
-/// Serialise into memory. Nothing that this crate serialises can fail, so a failure is an empty text.
+/// Serialises a value. The values of this crate have string keys and JSON forms, so this cannot fail.
 pub(crate) fn to_json(value: &impl Serialize, capacity: usize) -> Vec<u8> {
     let mut json = Vec::with_capacity(capacity);
     match serde_json::to_writer(&mut json, value) {
@@ -21,7 +21,7 @@ pub(crate) fn to_json(value: &impl Serialize, capacity: usize) -> Vec<u8> {
     }
 }
 
-/// A payload from a `body` and its `isBase64Encoded`.
+/// Decodes a payload from `body` and `isBase64Encoded`.
 pub(crate) fn payload(body: String, is_base64: bool) -> Result<Payload, DecodeError> {
     if !is_base64 {
         return Ok(Payload::Text(body));
@@ -32,7 +32,7 @@ pub(crate) fn payload(body: String, is_base64: bool) -> Result<Payload, DecodeEr
     }
 }
 
-/// A payload as a `body`: text as it is, bytes in base64.
+/// A payload as a `body`: text unchanged, bytes in base64.
 #[derive(Clone, Copy)]
 pub(crate) enum Body<'a> {
     Text(&'a str),
@@ -40,12 +40,12 @@ pub(crate) enum Body<'a> {
 }
 
 impl Body<'_> {
-    /// `isBase64Encoded`.
+    /// Returns the value of `isBase64Encoded`.
     pub(crate) fn is_base64(self) -> bool {
         matches!(self, Self::Binary(_))
     }
 
-    /// The length in bytes before base64.
+    /// Returns the length in bytes before base64.
     pub(crate) fn len(self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -72,7 +72,7 @@ impl Serialize for Body<'_> {
     }
 }
 
-/// A JSON string, number or boolean, as text.
+/// A JSON string, number or boolean as text.
 pub(crate) struct Scalar(pub(crate) String);
 
 impl<'de> Deserialize<'de> for Scalar {
@@ -115,11 +115,11 @@ impl Visitor<'_> for ScalarVisitor {
     }
 }
 
-/// A time in common log format, UTC: `09/Sep/2022:14:27:19 +0000`.
+/// Formats a time in the common log format, UTC: `09/Sep/2022:14:27:19 +0000`.
 pub(crate) fn common_log_time(at: Timestamp) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = i64::try_from(at.seconds()).unwrap_or(i64::MAX);
-    // Only a time after the year 9999 is out of range; no clock says that, and a decoder reads `requestTimeEpoch`.
+    // Only a time after the year 9999 is out of range. Decoders read `requestTimeEpoch` instead.
     let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (hour, minute, second) = time.to_hms();
     let month = MONTHS.get(usize::from(u8::from(time.month())) - 1).copied().unwrap_or_default();

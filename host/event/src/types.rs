@@ -1,8 +1,8 @@
-//! Requests, replies, decisions and what they are made of.
+//! Requests, replies, decisions and their parts.
 
 use crate::id::{ConnectionId, MessageId, RequestId, RouteKey, Timestamp};
 
-/// Names and values in the order received; a name may repeat.
+/// Names and values in the order of receipt. A name may repeat.
 pub type Fields = Vec<(String, String)>;
 
 /// A WebSocket message: UTF-8 text, or bytes.
@@ -15,7 +15,7 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// The message as bytes.
+    /// Returns the message as bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -24,25 +24,25 @@ impl Payload {
         }
     }
 
-    /// The length in bytes.
+    /// Returns the length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether there are no bytes.
+    /// Returns true if the message has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// The connection an event came on, as `requestContext` states it.
+/// The connection of an event, from `requestContext`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// `connectionId`.
+    /// The member `connectionId`.
     pub id: ConnectionId,
-    /// `connectedAt`, fixed for the connection.
+    /// The member `connectedAt`, the same in all events of the connection.
     pub connected_at: Timestamp,
     /// `identity.sourceIp`.
     pub source_ip: String,
@@ -52,64 +52,64 @@ pub struct Connection {
     pub domain_name: String,
     /// `stage`.
     pub stage: String,
-    /// `authorizer.principalId`; none when the API has no authorizer.
+    /// `authorizer.principalId`, or `None` if the API has no authorizer.
     pub principal: Option<String>,
-    /// The authorizer's context; values are text.
+    /// The other members of `authorizer`: the context from the authorizer, with its values as text.
     pub context: Fields,
 }
 
-/// The upgrade request of a `$connect` event or of the authorizer's.
+/// The HTTP request of a handshake, in a `$connect` event or the event of an authorizer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Handshake {
-    /// Names as the client sent them.
+    /// The headers, with names as the client sent them.
     pub headers: Fields,
-    /// The decoded query string.
+    /// The parameters of the query string, percent-decoded.
     pub query: Fields,
 }
 
 /// A message from the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// `messageId`.
+    /// The member `messageId`.
     pub id: MessageId,
-    /// The body.
+    /// The content of the message, from `body` and `isBase64Encoded`.
     pub data: Payload,
 }
 
-/// How a connection ended.
+/// The end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
-    /// `disconnectStatusCode`, RFC 6455 section 7.4; 1005 when the peer gave none.
+    /// `disconnectStatusCode`, RFC 6455 section 7.4. It is 1005 if the close frame had no code.
     pub code: u16,
     /// `disconnectReason`.
     pub reason: String,
 }
 
-/// What a REQUEST authorizer is asked.
+/// The request to a REQUEST authorizer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
     /// `methodArn`: `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/$connect`.
     pub method_arn: String,
-    /// The upgrade request.
+    /// The HTTP request of the handshake.
     pub handshake: Handshake,
     /// `stageVariables`.
     pub stage_variables: Fields,
 }
 
-/// Why a function was invoked.
+/// The occasion of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// `CONNECT`: a handshake, the authorizer having allowed it.
+    /// `CONNECT`: a handshake that the authorizer has allowed.
     Connect(Handshake),
-    /// `MESSAGE`.
+    /// `MESSAGE`: a message from the client.
     Message(Message),
-    /// `DISCONNECT`.
+    /// `DISCONNECT`: the connection has ended.
     Disconnect(Closing),
-    /// `type: REQUEST`: a handshake that the authorizer decides on.
+    /// `type: REQUEST`: a handshake for the authorizer to decide on.
     Authorize(Authorization),
 }
 
-/// One event, decoded.
+/// A decoded event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// `requestId`.
@@ -118,45 +118,45 @@ pub struct Request {
     pub extended_request_id: String,
     /// `routeKey`.
     pub route_key: RouteKey,
-    /// `requestTimeEpoch`; `requestTime` is the same in common log format.
+    /// `requestTimeEpoch`. The member `requestTime` is the same time in the common log format.
     pub received_at: Timestamp,
     /// `apiId`.
     pub api_id: String,
-    /// `authorizer.integrationLatency` in milliseconds: how long the authorizer took at the handshake.
+    /// `authorizer.integrationLatency`, the duration of the authorizer's call at the handshake, in milliseconds.
     pub authorizer_latency: Option<u64>,
-    /// The connection.
+    /// The connection of the event.
     pub connection: Connection,
-    /// The rest of `requestContext`, and the body.
+    /// The members that depend on the kind of event.
     pub event: Event,
 }
 
-/// What an integration answers.
+/// The response of an integration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// `statusCode`.
     pub status: u16,
-    /// `headers` and `multiValueHeaders`.
+    /// The values of `headers` and `multiValueHeaders`.
     pub headers: Fields,
     /// `body`.
     pub body: Option<Payload>,
 }
 
-/// Who an authorizer found a client to be.
+/// The identity of a client, as an authorizer determines it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// `principalId`.
     pub principal: String,
-    /// `context`; values are text.
+    /// The members of `context`, with their values as text.
     pub context: Fields,
 }
 
-/// What an authorizer decided.
+/// The decision of an authorizer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// A policy that allows, with the identity.
+    /// A policy that allows the connection, with the identity of the client.
     Allow(Identity),
-    /// A policy that denies: 403.
+    /// A policy that denies the connection. The client receives 403.
     Deny,
-    /// The function error `Unauthorized`: 401.
+    /// The function error `Unauthorized`. The client receives 401.
     Unauthorized,
 }

@@ -1,4 +1,4 @@
-//! Bad input: each error names the JSON path and what was expected, and shows nothing of the text around it.
+//! Errors of invalid input name the JSON path and the expectation, and do not contain values.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -10,7 +10,7 @@ const ARN: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/dev/$co
 const MESSAGE: &[u8] = include_bytes!("fixtures/message.json");
 const POLICY: &[u8] = include_bytes!("fixtures/policy-allow.json");
 
-/// `base` with the member at `pointer` replaced, or removed when `value` is none.
+/// Returns `base` with the member at `pointer` replaced, or removed if `value` is `None`.
 fn altered(base: &[u8], pointer: &str, value: Option<Value>) -> Vec<u8> {
     let mut json: Value = serde_json::from_slice(base).unwrap();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -23,7 +23,7 @@ fn altered(base: &[u8], pointer: &str, value: Option<Value>) -> Vec<u8> {
 }
 
 #[test]
-fn events() {
+fn errors_of_events_name_the_path() {
     for (pointer, value, problem) in [
         ("/requestContext", None, "`requestContext` is missing"),
         ("/requestContext/connectionId", None, "`requestContext.connectionId` is missing"),
@@ -73,14 +73,14 @@ fn events() {
 }
 
 #[test]
-fn a_long_path_is_cut() {
+fn long_paths_are_shortened() {
     let text = json!({"headers": {"é".repeat(5_000): []}}).to_string();
     let error = decode_request(text.as_bytes()).unwrap_err().to_string();
     assert!(error.starts_with("`headers.éé") && error.contains("é…`") && error.len() < 300, "{error}");
 }
 
 #[test]
-fn replies() {
+fn errors_of_replies_name_the_path() {
     for (text, problem) in [
         ("", "not JSON at line 1, column 0"),
         ("null", "`.`: expected an object"),
@@ -108,7 +108,7 @@ fn replies() {
 }
 
 #[test]
-fn policies() {
+fn errors_of_policies_name_the_path() {
     let statement = |members: Value| Some(json!([members]));
     for (pointer, value, problem) in [
         ("/principalId", None, "`principalId` is missing"),
@@ -143,7 +143,7 @@ fn policies() {
         (
             "/context/level",
             Some(json!("x".repeat(8_000))),
-            "the authorizer's answer has 8245 bytes, above its limit of 8192",
+            "the authorizer's response has 8245 bytes, above its limit of 8192",
         ),
     ] {
         let error = decode_decision(&altered(POLICY, pointer, value), ARN).unwrap_err();
@@ -152,6 +152,6 @@ fn policies() {
 }
 
 #[test]
-fn function_errors() {
+fn errors_of_function_errors_name_the_path() {
     assert_eq!(decode_function_error(b"{}").unwrap_err().to_string(), "`errorMessage` is missing");
 }

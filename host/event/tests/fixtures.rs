@@ -1,4 +1,4 @@
-//! Events, replies and policies shaped like real ones: decoded, and encoded back to the same JSON.
+//! Real events, replies and policies, decoded and encoded back to the same JSON.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -18,7 +18,7 @@ fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-/// Decodes, encodes back to the same JSON, and returns what was decoded.
+/// Decodes an event, checks that it encodes to the same JSON, and returns it.
 fn request(fixture: &[u8]) -> Request {
     let request = decode_request(fixture).unwrap();
     assert_eq!(json(&encode_request(&request)), json(fixture));
@@ -36,7 +36,7 @@ fn pair(name: &str, value: &str) -> (String, String) {
 }
 
 #[test]
-fn connect() {
+fn connect_events_round_trip() {
     let request = request(fixture!("connect"));
     assert_eq!(request.route_key.as_str(), RouteKey::CONNECT);
     assert_eq!(request.received_at, Timestamp(1_663_597_639_106));
@@ -54,7 +54,7 @@ fn connect() {
 }
 
 #[test]
-fn connect_with_query_and_authorizer() {
+fn connect_events_with_query_and_authorizer_round_trip() {
     let request = request(fixture!("connect-query-authorizer"));
     assert_eq!(request.authorizer_latency, Some(24));
     assert_eq!(request.connection.principal.as_deref(), Some("ada"));
@@ -67,7 +67,7 @@ fn connect_with_query_and_authorizer() {
 }
 
 #[test]
-fn messages() {
+fn message_events_round_trip() {
     let message = |fixture| match request(fixture).event {
         Event::Message(message) => message,
         event => panic!("{event:?}"),
@@ -83,7 +83,7 @@ fn messages() {
 }
 
 #[test]
-fn disconnects() {
+fn disconnect_events_round_trip() {
     for (fixture, code, reason) in [
         (fixture!("disconnect-1000"), 1000, "Normal closure"),
         (fixture!("disconnect-1001"), 1001, "Going away"),
@@ -94,7 +94,7 @@ fn disconnects() {
 }
 
 #[test]
-fn authorizer_requests() {
+fn authorizer_events_round_trip() {
     let authorization = |fixture| match request(fixture).event {
         Event::Authorize(authorization) => authorization,
         event => panic!("{event:?}"),
@@ -107,7 +107,7 @@ fn authorizer_requests() {
 }
 
 #[test]
-fn members_that_aws_may_add_or_leave_out_are_tolerated() {
+fn unknown_and_omitted_members_are_tolerated() {
     let mut event = json(fixture!("message-authorizer"));
     event["stageVariables"] = json!({"colour": "green"});
     event["headers"] = Value::Null;
@@ -134,7 +134,7 @@ fn members_that_aws_may_add_or_leave_out_are_tolerated() {
 }
 
 #[test]
-fn replies() {
+fn replies_round_trip() {
     assert_eq!(reply(fixture!("reply-plain")), Reply { status: 200, headers: vec![], body: None });
     assert_eq!(reply(fixture!("reply-body")).body, Some(Payload::Text(r#"{"ok":true}"#.to_owned())));
     assert_eq!(reply(fixture!("reply-protocol")).headers, [pair("Sec-WebSocket-Protocol", "bearer")]);
@@ -144,7 +144,7 @@ fn replies() {
 }
 
 #[test]
-fn replies_that_api_gateway_takes_too() {
+fn lenient_replies_decode_as_in_api_gateway() {
     let reply = decode_reply(
         br#"{"statusCode": "201", "body": null, "isBase64Encoded": null, "other": [1], "cookies": [],
              "headers": {"A": 1, "B": true, "C": "c", "D": null}, "multiValueHeaders": {"C": ["c", "cc"], "E": null}}"#,
@@ -154,7 +154,7 @@ fn replies_that_api_gateway_takes_too() {
 }
 
 #[test]
-fn policies() {
+fn policies_are_evaluated() {
     let ada = |context: Vec<(String, String)>| Decision::Allow(Identity { principal: "ada".to_owned(), context });
     let decide = |fixture| decode_decision(fixture, ARN).unwrap();
     let encoded = |decision| json(&encode_decision(&decision, ARN).unwrap());
@@ -173,7 +173,7 @@ fn policies() {
 }
 
 #[test]
-fn what_has_no_policy_is_a_function_error() {
+fn decisions_without_a_policy_are_function_errors() {
     let error = encode_decision(&Decision::Unauthorized, ARN).unwrap_err();
     assert!(error.is_unauthorized());
     assert_eq!(json(&encode_function_error(&error))["errorMessage"], "Unauthorized");
@@ -187,7 +187,7 @@ fn what_has_no_policy_is_a_function_error() {
 }
 
 #[test]
-fn function_errors() {
+fn function_errors_round_trip() {
     let error = FunctionError { error_type: "Tidegate.Trap".to_owned(), error_message: "unreachable \"x\"".to_owned() };
     assert_eq!(decode_function_error(&encode_function_error(&error)), Ok(error.clone()));
     let traced = json!({"errorType": "Tidegate.Trap", "errorMessage": "unreachable \"x\"", "stackTrace": ["a"]});

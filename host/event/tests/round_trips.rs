@@ -1,4 +1,4 @@
-//! Whatever is encoded decodes to the same.
+//! Encoded values decode to equal values.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use tidegate_event::*;
 
-/// Fields whose equal names stand together, which is all that JSON objects keep of their order.
+/// Generates fields with equal names side by side, because JSON objects keep no other order.
 fn fields() -> impl Strategy<Value = Fields> {
     vec((".{1,8}", vec(".{0,12}", 1..3)), 0..5).prop_map(|groups| {
         let mut fields = Fields::new();
@@ -21,7 +21,7 @@ fn fields() -> impl Strategy<Value = Fields> {
     })
 }
 
-/// Context, whose names do not repeat.
+/// Generates a context, whose names do not repeat.
 fn context() -> impl Strategy<Value = Fields> {
     fields().prop_map(|mut fields| {
         fields.dedup_by(|a, b| a.0 == b.0);
@@ -83,12 +83,12 @@ fn request() -> impl Strategy<Value = Request> {
 
 proptest! {
     #[test]
-    fn requests(request in request()) {
+    fn requests_round_trip(request in request()) {
         prop_assert_eq!(decode_request(&encode_request(&request)), Ok(request));
     }
 
     #[test]
-    fn a_text_is_encoded_as_the_message_it_is(request in request(), id in "[ -~]{1,16}", text in ".{0,200}") {
+    fn texts_encode_like_their_messages(request in request(), id in "[ -~]{1,16}", text in ".{0,200}") {
         let id = MessageId::new(id).unwrap();
         let json = encode_message(&request, &id, &text);
         let event = Event::Message(Message { id, data: Payload::Text(text) });
@@ -96,13 +96,13 @@ proptest! {
     }
 
     #[test]
-    fn replies(status in 100..=599_u16, headers in fields(), body in option::of(payload())) {
+    fn replies_round_trip(status in 100..=599_u16, headers in fields(), body in option::of(payload())) {
         let reply = Reply { status, headers, body };
         prop_assert_eq!(decode_reply(&encode_reply(&reply)), Ok(reply));
     }
 
     #[test]
-    fn decisions(principal in ".{1,20}", context in context()) {
+    fn decisions_round_trip(principal in ".{1,20}", context in context()) {
         let arn = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/dev/$connect";
         let decision = Decision::Allow(Identity { principal, context });
         let json = encode_decision(&decision, arn).unwrap();
@@ -110,14 +110,14 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_decode_or_fail(bytes in vec(any::<u8>(), 0..300)) {
+    fn decoders_accept_any_bytes_without_panicking(bytes in vec(any::<u8>(), 0..300)) {
         let _ = decode_request(&bytes);
         let _ = decode_reply(&bytes);
         let _ = decode_decision(&bytes, "arn");
     }
 
     #[test]
-    fn selection_reads_what_serde_json_wrote(value in ".{0,30}", other in ".{0,10}") {
+    fn selection_reads_the_json_of_serde_json(value in ".{0,30}", other in ".{0,10}") {
         let body = serde_json::json!({"other": other, "a": {"b": value.clone()}}).to_string();
         let expression = SelectionExpression::parse("$request.body.a.b").unwrap();
         prop_assert_eq!(expression.evaluate(&body).unwrap(), value);

@@ -1,43 +1,52 @@
-//! The time by which a call answers.
+//! The deadline of a call.
 
 use std::time::{Duration, Instant};
 
-/// A point of the monotonic clock by which a call answers or says that it could not.
+/// The point of the monotonic clock at which a call returns at the latest, with an error if necessary.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidegate_ports::Deadline;
+///
+/// let deadline = Deadline::after(Duration::from_secs(2));
+/// assert!(!deadline.has_passed());
+/// assert!(deadline.earlier(Duration::from_millis(50)) < deadline);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline at `instant`.
+    /// Creates a deadline at `instant`.
     #[must_use]
     pub fn at(instant: Instant) -> Self {
         Self(instant)
     }
 
-    /// The deadline `duration` from now.
+    /// Creates a deadline `duration` from now.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now() + duration)
     }
 
-    /// The point of time.
+    /// Returns the point of the monotonic clock.
     #[must_use]
     pub fn instant(self) -> Instant {
         self.0
     }
 
-    /// The deadline `duration` earlier.
+    /// Returns a deadline `duration` earlier.
     #[must_use]
     pub fn earlier(self, duration: Duration) -> Self {
         Self(self.0.checked_sub(duration).unwrap_or_else(Instant::now))
     }
 
-    /// What is left; zero once it has passed.
+    /// Returns the time until the deadline, or zero after it.
     #[must_use]
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// Whether it has passed.
+    /// Returns true if the deadline has passed.
     #[must_use]
     pub fn has_passed(self) -> bool {
         self.remaining().is_zero()

@@ -1,7 +1,7 @@
-//! What a component may ask of the world: the ports, their errors, grants and limits.
+//! The ports: the interfaces between the runtime and the services that it uses for guests.
 //!
-//! The runtime calls the ports and owns their shape; `aws` and `gateway` implement them. A port's methods take a
-//! [`Deadline`], by which they answer, and expect arguments that the runtime has already held against the grants.
+//! The runtime calls the ports. `aws` implements all of them, and `gateway` implements [`Messaging`] for a local run.
+//! Every method takes a [`Deadline`], and returns before it. The runtime checks the grants of a route before a call.
 //!
 //! - [`storage`]: documents in collections
 //! - [`registry`]: open connections, their attributes and groups

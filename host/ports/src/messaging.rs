@@ -5,75 +5,101 @@ use tidegate_event::{ConnectionId, MAX_PAYLOAD_BYTES, Payload, Timestamp};
 
 use crate::Deadline;
 
-/// The most targets of one `send_many`.
+/// The maximum number of connections in a call of [`Messaging::send_many`].
 pub const MAX_TARGETS: usize = 1_000;
-/// The most connections that a broadcast excludes.
+/// The maximum number of connections that a broadcast excludes.
 pub const MAX_EXCLUDED: usize = 100;
 
-/// An open connection, as GetConnection describes it.
+/// An open connection, as API Gateway's [GetConnection] describes it.
+///
+/// [GetConnection]:
+/// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Socket {
-    /// `connectedAt`.
+    /// The time at which the connection was opened, `connectedAt`.
     pub connected_at: Timestamp,
-    /// `lastActiveAt`.
+    /// The time of the last message in either direction, `lastActiveAt`.
     pub last_active_at: Timestamp,
-    /// `identity.sourceIp`.
+    /// The client's IP address, `identity.sourceIp`.
     pub source_ip: String,
-    /// `identity.userAgent`.
+    /// The client's `User-Agent`, `identity.userAgent`.
     pub user_agent: Option<String>,
 }
 
-/// Why a message was not sent.
+/// The error of a [`Messaging`] call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No such connection, or it is closed.
+    /// The connection does not exist, or is closed.
     #[error("the connection is gone")]
     Gone,
-    /// The backend refuses the host itself: its role lacks the permission.
+    /// The backend rejects the host's credentials, for example because the role lacks a permission.
     #[error("forbidden by the backend")]
     Forbidden,
-    /// An argument that is not allowed; which, and why.
+    /// An argument is not allowed. The text names the argument and the cause.
     #[error("invalid: {0}")]
     Invalid(String),
-    /// Above [`tidegate_event::MAX_PAYLOAD_BYTES`].
+    /// The message is larger than [`MAX_PAYLOAD_BYTES`].
     #[error("the message is too large")]
     TooLarge,
-    /// The rate, or the client's buffer, is exhausted, after the retries that the deadline allowed.
+    /// The rate limit or the client's buffer is exhausted, and retries until the deadline failed.
     #[error("throttled")]
     Throttled,
-    /// It is unknown whether the message was delivered.
+    /// The backend failed. The message may have been delivered.
     #[error("unavailable; it is unknown whether the message was delivered")]
     Unavailable,
-    /// The deadline came first; nothing was sent.
+    /// The deadline passed before the call. Nothing was sent.
     #[error("not attempted; the deadline came first")]
     NotAttempted,
 }
 
-/// Refuses a message that API Gateway would.
+/// Checks the size of a message.
 ///
 /// # Errors
-/// [`Error::TooLarge`] above [`MAX_PAYLOAD_BYTES`].
+/// [`Error::TooLarge`] if the message is larger than [`MAX_PAYLOAD_BYTES`].
 pub fn check_payload(data: &Payload) -> Result<(), Error> {
     if data.len() > MAX_PAYLOAD_BYTES { Err(Error::TooLarge) } else { Ok(()) }
 }
 
-/// Messages to connections: `@connections`, or the sockets of the gateway in process.
+/// Messages to connections: API Gateway's `@connections`, or the sockets of the local gateway.
+///
+/// ```
+/// use tidegate_event::{ConnectionId, Payload};
+/// use tidegate_ports::{Deadline, Messaging, messaging::Error};
+///
+/// async fn greet(port: &dyn Messaging, id: &ConnectionId, deadline: Deadline) -> Result<bool, Error> {
+///     match port.send(id, &Payload::Text("hello".to_owned()), deadline).await {
+///         Ok(()) => Ok(true),
+///         Err(Error::Gone) => Ok(false),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Messaging: Send + Sync {
-    /// Sends one message. Two calls for one connection that do not overlap are delivered in their order.
+    /// Sends a message. Messages of calls that do not overlap arrive in the order of the calls.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if the connection does not exist, [`Error::TooLarge`] above [`MAX_PAYLOAD_BYTES`], and the
+    /// errors of the backend.
     async fn send(&self, to: &ConnectionId, data: &Payload, deadline: Deadline) -> Result<(), Error>;
 
-    /// Sends one message to at most [`MAX_TARGETS`]; results in the order of the targets.
+    /// Sends a message to at most [`MAX_TARGETS`] connections. The results have the order of `to`.
     async fn send_many(&self, to: &[ConnectionId], data: &Payload, deadline: Deadline) -> Vec<Result<(), Error>>;
 
-    /// Delivers, in order, what a connection was sent during its own `$connect`: waits until its socket is open, at most
-    /// a second, and answers how many were delivered; the rest is dropped.
+    /// Delivers the messages that were sent to a connection during its own `$connect`, in order. Waits at most a second
+    /// for the socket to open. Returns the number of delivered messages, and drops the others.
     async fn deliver_deferred(&self, to: &ConnectionId, messages: &[Payload], deadline: Deadline) -> usize;
 
     /// Describes an open connection.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if the connection does not exist, and the errors of the backend.
     async fn describe(&self, id: &ConnectionId, deadline: Deadline) -> Result<Socket, Error>;
 
-    /// Closes a connection; its `$disconnect` follows.
+    /// Closes a connection. Its `$disconnect` event follows.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if the connection does not exist, and the errors of the backend.
     async fn close(&self, id: &ConnectionId, deadline: Deadline) -> Result<(), Error>;
 }

@@ -1,4 +1,4 @@
-//! Open connections, their attributes and groups.
+//! The registry of open connections, their attributes and groups.
 
 use std::time::Duration;
 
@@ -7,89 +7,115 @@ use tidegate_event::{Connection, ConnectionId, Fields, Timestamp};
 
 use crate::Deadline;
 
-/// The most groups of one connection: what a disconnect clears in two BatchWriteItem calls.
+/// The maximum number of groups of a connection: a disconnect removes them in two BatchWriteItem calls.
 pub const MAX_GROUPS: usize = 50;
-/// The longest group name in bytes; with a shard and an id it stays far below DynamoDB's key limit.
+/// The maximum length of a group's name, in bytes. With a shard and an id, a key stays below DynamoDB's limit.
 pub const MAX_GROUP_BYTES: usize = 256;
-/// The most attributes of one connection.
+/// The maximum number of attributes of a connection.
 pub const MAX_ATTRIBUTES: usize = 32;
-/// The most bytes of all names and values of a connection's attributes.
+/// The maximum size of the names and values of a connection's attributes together, in bytes.
 pub const MAX_ATTRIBUTE_BYTES: usize = 4_096;
-/// The most entries of one page.
+/// The maximum number of entries in a page.
 pub const MAX_PAGE_LIMIT: u32 = 1_000;
-/// How long a row lives: API Gateway's two hours and a margin.
+/// The lifetime of a row: API Gateway's limit of two hours for a connection, and a margin.
 pub const ROW_LIFETIME: Duration = Duration::from_secs(2 * 3_600 + 600);
-/// How old a row is at least when a gone connection is reaped: a post before the upgrade completes is also 410.
+/// The minimum age of a row that [`Registry::reap`] removes. API Gateway also responds with 410 to a message that is
+/// sent before the handshake completes.
 pub const REAP_AGE: Duration = Duration::from_secs(60);
 
-/// An opaque position in a listing; valid only for the call, and the group, that returned it.
+/// An opaque position in a listing. It is valid only for the method and the group that returned it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
-/// A connection as the registry holds it.
+/// A registered connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The connection.
+    /// The connection, as it was registered.
     pub connection: Connection,
-    /// Its attributes, sorted by name.
+    /// The attributes, sorted by name.
     pub attributes: Fields,
-    /// Its groups, sorted.
+    /// The names of the groups, sorted.
     pub groups: Vec<String>,
 }
 
-/// A page of connections; `cursor` is none on the last.
+/// A page of connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionPage {
-    /// In no promised order.
+    /// The connections, in an unspecified order.
     pub connections: Vec<Connection>,
-    /// Where the next page begins.
+    /// The position of the next page, or `None` on the last page.
     pub cursor: Option<Cursor>,
 }
 
-/// A page of a group's members; `cursor` is none on the last.
+/// A page of a group's members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberPage {
-    /// In no promised order.
+    /// The members, in an unspecified order.
     pub members: Vec<ConnectionId>,
-    /// Where the next page begins.
+    /// The position of the next page, or `None` on the last page.
     pub cursor: Option<Cursor>,
 }
 
-/// Why a registry call failed.
+/// The error of a [`Registry`] call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An argument that is not allowed; which, and why.
+    /// An argument is not allowed. The text names the argument and the cause.
     #[error("invalid: {0}")]
     Invalid(String),
     /// The connection is not registered.
     #[error("the connection is not registered")]
     NotFound,
-    /// Throttled, after the retries that the deadline allowed.
+    /// The backend throttled the call, and retries until the deadline failed.
     #[error("throttled")]
     Throttled,
-    /// It is unknown whether a change was applied.
+    /// The backend failed. A change may have been applied.
     #[error("unavailable; it is unknown whether a change was applied")]
     Unavailable,
 }
 
 /// The registry of open connections and their groups.
+///
+/// ```
+/// use tidegate_event::ConnectionId;
+/// use tidegate_ports::{Deadline, Registry, registry::{Error, MAX_PAGE_LIMIT}};
+///
+/// async fn members(port: &dyn Registry, group: &str, deadline: Deadline) -> Result<Vec<ConnectionId>, Error> {
+///     let mut members = Vec::new();
+///     let mut cursor = None;
+///     loop {
+///         let page = port.members(group, MAX_PAGE_LIMIT, cursor.as_ref(), deadline).await?;
+///         members.extend(page.members);
+///         cursor = page.cursor;
+///         if cursor.is_none() {
+///             return Ok(members);
+///         }
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Registry: Send + Sync {
-    /// Adds a connection, without attributes or groups; it lives [`ROW_LIFETIME`] at most.
+    /// Adds a connection without attributes and groups. The registry forgets it after [`ROW_LIFETIME`].
     async fn register(&self, connection: &Connection, deadline: Deadline) -> Result<(), Error>;
 
-    /// Removes a connection with its memberships; one that is not registered is not an error.
+    /// Removes a connection and its memberships. Does nothing if the connection is not registered.
     async fn unregister(&self, id: &ConnectionId, deadline: Deadline) -> Result<(), Error>;
 
-    /// Removes a connection that messaging found gone, with its memberships, if it was connected [`REAP_AGE`] ago or
-    /// earlier; says whether it did.
+    /// Removes a connection that messaging reported as gone, and its memberships, if it was connected at least
+    /// [`REAP_AGE`] ago. Returns true if the connection was removed.
     async fn reap(&self, id: &ConnectionId, deadline: Deadline) -> Result<bool, Error>;
 
-    /// Reads a connection, strongly consistent.
+    /// Reads a connection with strong consistency.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the connection is not registered.
     async fn describe(&self, id: &ConnectionId, deadline: Deadline) -> Result<Entry, Error>;
 
-    /// Sets attributes, or removes those with none: at most [`MAX_ATTRIBUTES`], [`MAX_ATTRIBUTE_BYTES`] in all.
+    /// Sets attributes, and removes those whose value is `None`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the connection is not registered, and [`Error::Invalid`] if it would have more than
+    /// [`MAX_ATTRIBUTES`] attributes or [`MAX_ATTRIBUTE_BYTES`] bytes of them.
     async fn set_attributes(
         &self,
         id: &ConnectionId,
@@ -97,16 +123,19 @@ pub trait Registry: Send + Sync {
         deadline: Deadline,
     ) -> Result<(), Error>;
 
-    /// Reads a page of all connections; `limit` is 1 to [`MAX_PAGE_LIMIT`].
+    /// Reads a page of all connections. `limit` is 1 to [`MAX_PAGE_LIMIT`].
     async fn list(&self, limit: u32, cursor: Option<&Cursor>, deadline: Deadline) -> Result<ConnectionPage, Error>;
 
-    /// Adds a connection to a group; idempotent.
+    /// Adds a connection to a group. Does nothing if the connection is a member.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the connection is not registered, and [`Error::Invalid`] if it has [`MAX_GROUPS`] groups.
     async fn join(&self, group: &str, id: &ConnectionId, deadline: Deadline) -> Result<(), Error>;
 
-    /// Removes a connection from a group; idempotent.
+    /// Removes a connection from a group. Does nothing if the connection is not a member.
     async fn leave(&self, group: &str, id: &ConnectionId, deadline: Deadline) -> Result<(), Error>;
 
-    /// Reads a page of a group's members; `limit` is 1 to [`MAX_PAGE_LIMIT`].
+    /// Reads a page of a group's members. `limit` is 1 to [`MAX_PAGE_LIMIT`]. An unknown group is empty.
     async fn members(
         &self,
         group: &str,
@@ -115,14 +144,14 @@ pub trait Registry: Send + Sync {
         deadline: Deadline,
     ) -> Result<MemberPage, Error>;
 
-    /// Counts a group's members, approximately; costs as much as reading them.
+    /// Counts a group's members approximately. The cost is that of reading all members.
     async fn count(&self, group: &str, deadline: Deadline) -> Result<u64, Error>;
 }
 
-/// Refuses a group's name that is empty or longer than [`MAX_GROUP_BYTES`].
+/// Checks the name of a group.
 ///
 /// # Errors
-/// [`Error::Invalid`].
+/// [`Error::Invalid`] if the name is empty or longer than [`MAX_GROUP_BYTES`].
 pub fn check_group(group: &str) -> Result<(), Error> {
     match group.len() {
         0 => Err(Error::Invalid("the group's name is empty".to_owned())),
@@ -133,10 +162,10 @@ pub fn check_group(group: &str) -> Result<(), Error> {
     }
 }
 
-/// Refuses the limit of a page that is not from 1 to [`MAX_PAGE_LIMIT`].
+/// Checks the limit of a page.
 ///
 /// # Errors
-/// [`Error::Invalid`].
+/// [`Error::Invalid`] if the limit is not from 1 to [`MAX_PAGE_LIMIT`].
 pub fn check_page_limit(limit: u32) -> Result<(), Error> {
     match limit {
         1..=MAX_PAGE_LIMIT => Ok(()),
@@ -144,7 +173,7 @@ pub fn check_page_limit(limit: u32) -> Result<(), Error> {
     }
 }
 
-/// The time at which a row of a connection registered now expires.
+/// Returns the time at which the row of a connection expires that is registered at `now`.
 #[must_use]
 pub fn expiry(now: Timestamp) -> Timestamp {
     now.saturating_add(ROW_LIFETIME)

@@ -7,158 +7,163 @@ use tidegate_event::Timestamp;
 
 use crate::Deadline;
 
-/// The longest partition or sort key, in bytes: DynamoDB's sort key limit.
+/// The maximum length of a partition key or a sort key, in bytes: DynamoDB's limit for sort keys.
 pub const MAX_KEY_BYTES: usize = 1_024;
-/// The largest document as stored, names and values: DynamoDB's item limit of 400 KB.
+/// The maximum size of a stored document, in bytes of names and values: DynamoDB's limit of 400 KB for items.
 pub const MAX_ITEM_BYTES: usize = 400 * 1_024;
-/// The most keys of one `get_many`: one BatchGetItem.
+/// The maximum number of keys in a call of [`Storage::get_many`]: the limit of BatchGetItem.
 pub const MAX_GET_MANY: usize = 100;
-/// The most operations of one `transact`: one TransactWriteItems.
+/// The maximum number of operations in a transaction: the limit of TransactWriteItems.
 pub const MAX_TRANSACT: usize = 100;
-/// The most items of one page of `query`.
+/// The maximum number of items in a page of a query.
 pub const MAX_QUERY_LIMIT: u32 = 1_000;
-/// The longest JSON text of a document or a value, in bytes; a longer one is too large, and is not read to find out. JSON
-/// writes one byte as six at most, `\u0001`, so that every document that fits may be written so.
+/// The maximum length of the JSON text of a document or a value, in bytes. A longer text is too large, and is not
+/// parsed.
+///
+/// JSON can write one byte as six, for example `\u0001`, so every document within [`MAX_ITEM_BYTES`] fits.
 pub const MAX_JSON_BYTES: usize = 6 * MAX_ITEM_BYTES;
 
-/// Where a document lies within its collection.
+/// The key of a document in its collection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// 1 to [`MAX_KEY_BYTES`] bytes.
+    /// The partition key, 1 to [`MAX_KEY_BYTES`] bytes.
     pub partition: String,
-    /// 1 to [`MAX_KEY_BYTES`] bytes.
+    /// The sort key, 1 to [`MAX_KEY_BYTES`] bytes.
     pub sort: String,
 }
 
 impl Key {
-    /// Refuses a key of which a part is empty or longer than [`MAX_KEY_BYTES`].
+    /// Checks the length of both parts.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
+    /// [`Error::Invalid`] if a part is empty or longer than [`MAX_KEY_BYTES`].
     pub fn check(&self) -> Result<(), Error> {
         check_partition(&self.partition)?;
         check_part("sort key", &self.sort)
     }
 }
 
-/// An opaque token that never recurs for a key.
+/// The version of a document, an opaque token. Every write gives the document a new version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub String);
 
-/// An opaque position in a query; valid only for what returned it.
+/// An opaque position in a query. It is valid only for the query that returned it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
-/// A stored document. `document` is a JSON object.
+/// A stored document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its key.
+    /// The key of the document.
     pub key: Key,
-    /// The JSON text of an object.
+    /// The content, the JSON text of an object.
     pub document: String,
-    /// Its version.
+    /// The version of the document.
     pub version: Version,
-    /// When it becomes absent.
+    /// The time from which the item is absent, or `None` if the item does not expire.
     pub expires_at: Option<Timestamp>,
 }
 
-/// What must hold for a write. An expired item is absent.
+/// The condition of a write. An expired item is absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// No such item, or it has expired.
+    /// The item does not exist, or has expired.
     Absent,
     /// The item exists and has not expired.
     Present,
-    /// The item exists at this version.
+    /// The item exists, has not expired, and has this version.
     Version(Version),
 }
 
-/// How a document is written.
+/// The options of a write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// What must hold.
+    /// The condition of the write, or `None` to write in any case.
     pub condition: Option<Condition>,
-    /// When the item becomes absent; none keeps it. On an update, none leaves what is there.
+    /// The time from which the item is absent. `None` stores an item that does not expire; in an update, `None` does
+    /// not change the time.
     pub expires_at: Option<Timestamp>,
 }
 
-/// One change of an update; a path is member names from the top, at least one; a value is JSON text. A path whose names
-/// but the last do not lead to an object is invalid, and so are paths that overlap.
+/// A change of an update.
+///
+/// A path has the names of members, starting at the top of the document, at least one. All names but the last must lead
+/// to an object, and the paths of an update must not overlap. A value is JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Sets the member.
+    /// Sets a member.
     Set {
-        /// Where.
+        /// The path of the member.
         path: Vec<String>,
-        /// Any JSON.
+        /// Any JSON value.
         value: String,
     },
-    /// Adds to a number; a missing one counts as 0.
+    /// Adds to a number. A missing member counts as 0.
     Add {
-        /// Where.
+        /// The path of the member.
         path: Vec<String>,
-        /// How much.
+        /// The number to add.
         by: i64,
     },
-    /// Appends to a list; a missing one counts as empty.
+    /// Appends to a list. A missing member counts as an empty list.
     Append {
-        /// Where.
+        /// The path of the member.
         path: Vec<String>,
-        /// A JSON array.
+        /// A JSON array of the elements to append.
         values: String,
     },
-    /// Removes the member, if it is there.
+    /// Removes a member, if it exists.
     Remove {
-        /// Where.
+        /// The path of the member.
         path: Vec<String>,
     },
 }
 
-/// Which sort keys a query reads, compared by UTF-8 bytes; bounds are inclusive.
+/// The sort keys that a query reads, compared by their UTF-8 bytes. Bounds are inclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SortRange {
-    /// Those that start with.
+    /// Sort keys with this prefix.
     Prefix(String),
-    /// Those not below.
+    /// Sort keys from this one.
     AtLeast(String),
-    /// Those not above.
+    /// Sort keys up to this one.
     AtMost(String),
-    /// Those not below the first and not above the second.
+    /// Sort keys from the first to the second.
     Between(String, String),
 }
 
 /// The order of sort keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Smallest first.
+    /// The smallest sort key first.
     Ascending,
-    /// Largest first.
+    /// The largest sort key first.
     Descending,
 }
 
-/// How a partition is read.
+/// The options of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryOptions {
-    /// Which sort keys; all when none.
+    /// The sort keys to read, or `None` to read all.
     pub range: Option<SortRange>,
-    /// In which order.
+    /// The order of the items.
     pub order: Order,
-    /// 1 to [`MAX_QUERY_LIMIT`].
+    /// The maximum number of items in the page, 1 to [`MAX_QUERY_LIMIT`].
     pub limit: u32,
-    /// Where the last page ended.
+    /// The position of the page, or `None` for the first page.
     pub cursor: Option<Cursor>,
 }
 
-/// A page of items; `cursor` is none on the last.
+/// A page of items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// In the order asked for.
+    /// The items, in the requested order.
     pub items: Vec<Item>,
-    /// Where the next page begins.
+    /// The position of the next page, or `None` on the last page.
     pub cursor: Option<Cursor>,
 }
 
-/// What one operation of a transaction does.
+/// The action of an operation in a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Writes a document.
@@ -167,46 +172,46 @@ pub enum Action {
     Update(Vec<Change>, WriteOptions),
     /// Deletes a document.
     Delete(Option<Condition>),
-    /// Only checks a condition.
+    /// Checks a condition without a write.
     Check(Condition),
 }
 
-/// One operation of a transaction.
+/// An operation of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// The collection.
+    /// The name of the collection.
     pub collection: String,
-    /// The key; no two operations of a transaction share collection and key.
+    /// The key of the document. Each operation of a transaction has another collection or key.
     pub key: Key,
-    /// What to do.
+    /// The action on the document.
     pub action: Action,
 }
 
-/// Why a storage call failed.
+/// The error of a [`Storage`] call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A key, document, path, limit or cursor that is not allowed; which, and why.
+    /// A key, document, path, limit or cursor is not allowed. The text names the argument and the cause.
     #[error("invalid: {0}")]
     Invalid(String),
-    /// The condition did not hold, or another write won.
-    #[error("the condition did not hold, or another write won")]
+    /// The condition is not met, or a concurrent write won.
+    #[error("the condition is not met, or a concurrent write won")]
     Conflict,
-    /// A document above its limit as stored, or a request above its.
+    /// The document is larger than [`MAX_ITEM_BYTES`], or the request is larger than the limit of the backend.
     #[error("the document or the request is too large")]
     TooLarge,
-    /// Throttled, after the retries that the deadline allowed.
+    /// The backend throttled the call, and retries until the deadline failed.
     #[error("throttled")]
     Throttled,
-    /// It is unknown whether a write was applied.
+    /// The backend failed. A write may have been applied.
     #[error("unavailable; it is unknown whether a write was applied")]
     Unavailable,
 }
 
-/// Refuses a partition that is empty or longer than [`MAX_KEY_BYTES`].
+/// Checks a partition key.
 ///
 /// # Errors
-/// [`Error::Invalid`].
+/// [`Error::Invalid`] if the key is empty or longer than [`MAX_KEY_BYTES`].
 pub fn check_partition(partition: &str) -> Result<(), Error> {
     check_part("partition", partition)
 }
@@ -219,10 +224,10 @@ fn check_part(what: &str, text: &str) -> Result<(), Error> {
     }
 }
 
-/// Refuses more than [`MAX_GET_MANY`] keys, or one that is not allowed.
+/// Checks the keys of [`Storage::get_many`].
 ///
 /// # Errors
-/// [`Error::Invalid`].
+/// [`Error::Invalid`] for more than [`MAX_GET_MANY`] keys, and for a key that is not allowed.
 pub fn check_keys(keys: &[Key]) -> Result<(), Error> {
     if keys.len() > MAX_GET_MANY {
         return Err(Error::Invalid(format!("{} keys, above the limit of {MAX_GET_MANY}", keys.len())));
@@ -230,10 +235,10 @@ pub fn check_keys(keys: &[Key]) -> Result<(), Error> {
     keys.iter().try_for_each(Key::check)
 }
 
-/// Refuses the limit of a page that is not from 1 to [`MAX_QUERY_LIMIT`].
+/// Checks the limit of a page.
 ///
 /// # Errors
-/// [`Error::Invalid`].
+/// [`Error::Invalid`] if the limit is not from 1 to [`MAX_QUERY_LIMIT`].
 pub fn check_query_limit(limit: u32) -> Result<(), Error> {
     match limit {
         1..=MAX_QUERY_LIMIT => Ok(()),
@@ -241,10 +246,11 @@ pub fn check_query_limit(limit: u32) -> Result<(), Error> {
     }
 }
 
-/// Refuses a transaction without operations, with more than [`MAX_TRANSACT`], or with two about the same document.
+/// Checks the operations of a transaction.
 ///
 /// # Errors
-/// [`Error::Invalid`].
+/// [`Error::Invalid`] if there are no operations, more than [`MAX_TRANSACT`], or two on the same document, and for a
+/// key that is not allowed.
 pub fn check_operations(operations: &[Operation]) -> Result<(), Error> {
     if operations.is_empty() || operations.len() > MAX_TRANSACT {
         return Err(Error::Invalid(format!("{} operations; a transaction has 1 to {MAX_TRANSACT}", operations.len())));
@@ -253,22 +259,36 @@ pub fn check_operations(operations: &[Operation]) -> Result<(), Error> {
     for operation in operations {
         operation.key.check()?;
         if !seen.insert((&operation.collection, &operation.key)) {
-            return Err(Error::Invalid("two operations are about the same document".to_owned()));
+            return Err(Error::Invalid("two operations have the same document".to_owned()));
         }
     }
     Ok(())
 }
 
-/// Documents in collections, on DynamoDB.
+/// Documents in collections, stored in DynamoDB.
+///
+/// ```
+/// use tidegate_ports::{Deadline, Storage, storage::{Change, Error, Key, WriteOptions}};
+///
+/// async fn count_visit(port: &dyn Storage, user: &str, deadline: Deadline) -> Result<String, Error> {
+///     let key = Key { partition: user.to_owned(), sort: "visits".to_owned() };
+///     let changes = [Change::Add { path: vec!["count".to_owned()], by: 1 }];
+///     let item = port.update("users", &key, &changes, &WriteOptions::default(), deadline).await?;
+///     Ok(item.document)
+/// }
+/// ```
 #[async_trait]
 pub trait Storage: Send + Sync {
-    /// Reads a document, strongly consistent.
+    /// Reads a document with strong consistency. Returns `None` if the document does not exist or has expired.
     async fn get(&self, collection: &str, key: &Key, deadline: Deadline) -> Result<Option<Item>, Error>;
 
-    /// Reads at most [`MAX_GET_MANY`] documents; results in the order of the keys, which may repeat.
+    /// Reads at most [`MAX_GET_MANY`] documents. The results have the order of the keys, which may repeat.
     async fn get_many(&self, collection: &str, keys: &[Key], deadline: Deadline) -> Result<Vec<Option<Item>>, Error>;
 
-    /// Writes a whole document.
+    /// Writes a whole document. Returns its new version.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if the condition is not met, and [`Error::TooLarge`] above [`MAX_ITEM_BYTES`].
     async fn put(
         &self,
         collection: &str,
@@ -278,8 +298,11 @@ pub trait Storage: Send + Sync {
         deadline: Deadline,
     ) -> Result<Version, Error>;
 
-    /// Applies all changes or none, creating the document when it is absent and no condition forbids it, and answers
-    /// with the document as it is now.
+    /// Applies all changes or none, and returns the new document. Creates the document if it does not exist and the
+    /// condition allows that.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if the condition is not met, and [`Error::TooLarge`] above [`MAX_ITEM_BYTES`].
     async fn update(
         &self,
         collection: &str,
@@ -289,7 +312,10 @@ pub trait Storage: Send + Sync {
         deadline: Deadline,
     ) -> Result<Item, Error>;
 
-    /// Deletes a document; without a condition it need not exist.
+    /// Deletes a document. Without a condition, does nothing if the document does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if the condition is not met.
     async fn delete(
         &self,
         collection: &str,
@@ -298,7 +324,7 @@ pub trait Storage: Send + Sync {
         deadline: Deadline,
     ) -> Result<(), Error>;
 
-    /// Reads a page of a partition, strongly consistent.
+    /// Reads a page of a partition with strong consistency.
     async fn query(
         &self,
         collection: &str,
@@ -307,6 +333,9 @@ pub trait Storage: Send + Sync {
         deadline: Deadline,
     ) -> Result<Page, Error>;
 
-    /// Applies 1 to [`MAX_TRANSACT`] operations on distinct keys: all, or `Conflict` and none.
+    /// Applies 1 to [`MAX_TRANSACT`] operations on distinct documents: all or none.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if a condition is not met.
     async fn transact(&self, operations: &[Operation], deadline: Deadline) -> Result<(), Error>;
 }

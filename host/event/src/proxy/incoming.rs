@@ -1,4 +1,4 @@
-//! A proxy event from JSON. Members that are not named here are ignored: AWS adds some from time to time.
+//! Decodes proxy events. Unknown members are ignored, because AWS adds members from time to time.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ use crate::id::{ConnectionId, MessageId, RequestId, RouteKey, Timestamp};
 use crate::text::{Scalar, payload};
 use crate::types::{Authorization, Closing, Connection, Event, Fields, Handshake, Message, Request};
 
-/// The code of a connection whose peer gave none, RFC 6455 section 7.4.1.
+/// The code of a connection that was closed without a code, RFC 6455 section 7.4.1.
 const NO_STATUS: u16 = 1005;
 
-/// Decode a proxy event: CONNECT, MESSAGE, DISCONNECT or a REQUEST authorizer's.
+/// Decodes a proxy event of the type CONNECT, MESSAGE or DISCONNECT, or of a REQUEST authorizer.
 ///
 /// # Errors
-/// When the text is not JSON, or a member is missing or of the wrong kind.
+/// [`DecodeError`] if the text is not JSON, or a member is missing or has the wrong type.
 pub fn decode_request(json: &[u8]) -> Result<Request, DecodeError> {
     let mut proxy: Proxy = parse(json)?;
     let event = proxy.event()?;
@@ -97,7 +97,7 @@ struct Client {
 }
 
 impl Proxy {
-    /// Moves the members that belong to one kind of event out of the rest.
+    /// Takes the members that only one kind of event has.
     fn event(&mut self) -> Result<Event, DecodeError> {
         match (self.kind.as_deref(), self.request_context.event_type) {
             (Some(AUTHORIZER_TYPE), EventType::Connect) => Ok(Event::Authorize(Authorization {
@@ -131,13 +131,14 @@ impl Proxy {
     }
 }
 
-/// The multi-value object holds every value, so the single-value one counts only without it.
+/// Returns the fields of the multi-value object, which has every value, or those of the single-value object if the
+/// event has no multi-value object.
 fn fields(multi: Option<MultiValues>, single: Option<SingleValues>) -> Fields {
     let fields = multi.unwrap_or_default().into_fields();
     if fields.is_empty() { single.unwrap_or_default().into_fields() } else { fields }
 }
 
-/// `requestContext.authorizer`: the principal, the latency, and the context beside them.
+/// `requestContext.authorizer`, an object with the principal, the latency and the members of the context.
 #[derive(Default)]
 struct Authorizer {
     principal: Option<String>,
@@ -177,7 +178,8 @@ impl<'de> Visitor<'de> for AuthorizerVisitor {
     }
 }
 
-/// API Gateway passes scalars only. Should it ever pass more, an app that does not know of it goes on working.
+/// A value of the context. API Gateway passes scalars only. Other values are ignored, so that a new kind of value does
+/// not break an app.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ContextValue {

@@ -1,4 +1,4 @@
-//! A proxy event as JSON, with the members that AWS sends, in its order.
+//! Encodes proxy events with the members that AWS sends, in the order of AWS.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -9,12 +9,12 @@ use crate::id::{ConnectionId, MessageId, RequestId, RouteKey, Timestamp};
 use crate::text::{Body, common_log_time, to_json};
 use crate::types::{Authorization, Closing, Connection, Event, Handshake, Message, Request};
 
-/// More than `requestContext` usually takes, so that a message is written without growing its buffer.
+/// The capacity for `requestContext`, more than its usual size, so that the buffer of a message does not grow.
 const CONTEXT_BYTES: usize = 1_024;
-/// More than a browser's handshake usually takes; its headers are written twice.
+/// The capacity for a handshake, more than the usual size of a browser's headers, which are written twice.
 const HANDSHAKE_BYTES: usize = 4_096;
 
-/// Encode a proxy event, as API Gateway would send it.
+/// Encodes a proxy event as API Gateway sends it.
 #[must_use]
 pub fn encode_request(request: &Request) -> Vec<u8> {
     match &request.event {
@@ -25,14 +25,14 @@ pub fn encode_request(request: &Request) -> Vec<u8> {
     }
 }
 
-/// Encode the MESSAGE event of a text on the connection of `request`, whose own event does not count. The text is not
-/// copied into a [`Message`] first.
+/// Encodes the MESSAGE event of a text on the connection of `request`, without copying the text into a [`Message`]. The
+/// event of `request` is ignored.
 #[must_use]
 pub fn encode_message(request: &Request, id: &MessageId, text: &str) -> Vec<u8> {
     message(request, id, Body::Text(text))
 }
 
-/// The text of one event; a member that an event of its kind does not have is none.
+/// An event as JSON. Members that this kind of event does not have are `None`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Proxy<'a, 'g> {
@@ -143,11 +143,12 @@ fn message<'a>(request: &'a Request, id: &'a MessageId, body: Body<'a>) -> Vec<u
 }
 
 fn connect(request: &Request, handshake: &Handshake) -> Vec<u8> {
-    let (headers, query) = (Groups::new(&handshake.headers), Groups::new(&handshake.query));
+    let headers = Groups::new(&handshake.headers);
+    let query = Groups::new(&handshake.query);
     let mut proxy = Proxy::new(Context::new(request, "CONNECT"));
     proxy.headers = Some(headers.single());
     proxy.multi_value_headers = Some(headers.multi());
-    // AWS leaves both out of a CONNECT event without a query string, and writes two empty objects for an authorizer.
+    // Without a query string, AWS omits both members from a CONNECT event, and writes empty objects for an authorizer.
     if !query.is_empty() {
         proxy.query_string_parameters = Some(query.single());
         proxy.multi_value_query_string_parameters = Some(query.multi());
@@ -157,7 +158,8 @@ fn connect(request: &Request, handshake: &Handshake) -> Vec<u8> {
 
 fn authorize<'a>(request: &'a Request, authorization: &'a Authorization) -> Vec<u8> {
     let handshake = &authorization.handshake;
-    let (headers, query) = (Groups::new(&handshake.headers), Groups::new(&handshake.query));
+    let headers = Groups::new(&handshake.headers);
+    let query = Groups::new(&handshake.query);
     let variables = Groups::new(&authorization.stage_variables);
     let mut proxy = Proxy::new(Context::new(request, "CONNECT"));
     proxy.kind = Some(AUTHORIZER_TYPE);
@@ -172,7 +174,7 @@ fn authorize<'a>(request: &'a Request, authorization: &'a Authorization) -> Vec<
 }
 
 fn disconnect<'a>(request: &'a Request, closing: &'a Closing) -> Vec<u8> {
-    // These four are all that AWS sends; all but the first are empty.
+    // AWS sends these four headers only. All but the first are empty.
     let headers = [
         ("Host".to_owned(), request.connection.domain_name.clone()),
         ("x-api-key".to_owned(), String::new()),
@@ -189,7 +191,7 @@ fn disconnect<'a>(request: &'a Request, closing: &'a Closing) -> Vec<u8> {
     to_json(&proxy, CONTEXT_BYTES)
 }
 
-/// `requestContext.authorizer`; its own two members hide context of the same names.
+/// `requestContext.authorizer`. The principal and the latency override members of the context with the same names.
 struct Authorizer<'a> {
     principal: Option<&'a str>,
     latency: Option<u64>,
