@@ -1,12 +1,11 @@
-//! One suite a port, which each implementation runs.
+//! Conformance suites of the ports. The tests of every implementation run the suite of its port.
 //!
-//! The macros of storage and registry make a test of each case, so that a failure has a name. They are given an async
-//! function that makes a fresh subject with two methods: `port()`, the implementation, and `clock()`, the [`TestClock`]
-//! it goes by.
+//! The macros of storage and registry generate a test for each case. Their argument is an async function that creates a
+//! new subject with two methods: `port()` returns the implementation, and `clock()` the [`TestClock`] that it uses.
 //!
-//! - [`messaging`]: its own `Backend` trait is what an implementation is tested through
-//! - [`registry`]: tests of `registry_conformance!`
-//! - [`storage`]: tests of `storage_conformance!`
+//! - [`messaging`]: a suite over the trait `Backend`, which an implementation's test provides
+//! - [`registry`]: the cases of `registry_conformance!`
+//! - [`storage`]: the cases of `storage_conformance!`
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the suites are tests")]
 
@@ -22,49 +21,49 @@ use tidegate_event::Timestamp;
 
 use tidegate_ports::Deadline;
 
-/// A clock that stands still until it is moved. Clones are one clock.
+/// A clock that changes only when a test advances it. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct TestClock(Arc<AtomicU64>);
 
 impl TestClock {
-    /// A clock that shows `now`.
+    /// Creates a clock with the time `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self(Arc::new(AtomicU64::new(now.millis())))
     }
 
-    /// What it shows.
+    /// Returns the time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
     }
 
-    /// Moves it forward.
+    /// Advances the time by a duration.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 }
 
 impl Default for TestClock {
-    /// A clock at a quarter of a second past a whole one, so that rounding to seconds shows.
+    /// Creates a clock at a quarter of a second past a full second, so that rounding to seconds is visible.
     fn default() -> Self {
         Self::new(Timestamp(1_800_000_000_250))
     }
 }
 
-/// A deadline that no case comes near.
+/// Returns a deadline that is later than any case needs.
 fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))
 }
 
-/// Lists the cases of a suite once, for the function that runs one and for the macro that makes tests of all. A case
-/// that is not listed is dead code, which the lints refuse.
+/// Lists the cases of a suite once, for the function that runs one case and for the macro that generates the tests. A
+/// case that is not listed is dead code, which the lints reject.
 macro_rules! suite {
     ($d:tt $tests:ident, $suite:ident, $port:path; $($module:ident :: $case:ident,)*) => {
         /// Runs the case of this name.
         ///
         /// # Panics
-        /// When the port does not do what the case expects.
+        /// Panics if the port does not meet the expectations of the case.
         pub async fn run(case: &str, port: &dyn $port, clock: &$crate::TestClock) {
             match case {
                 $(stringify!($case) => $module::$case(port, clock).await,)*
@@ -72,7 +71,7 @@ macro_rules! suite {
             }
         }
 
-        /// Makes a test of each case. The argument is the path of an async function that makes a fresh subject.
+        /// Generates a test for each case. The argument is the path of an async function that creates a new subject.
         #[macro_export]
         macro_rules! $tests {
             ($d subject:path) => {

@@ -1,4 +1,4 @@
-//! What every implementation of [`Messaging`] keeps to.
+//! The suite of [`Messaging`].
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,75 +11,75 @@ use tidegate_event::{ConnectionId, MAX_PAYLOAD_BYTES, Payload};
 use tidegate_ports::Deadline;
 use tidegate_ports::messaging::{Error, Messaging};
 
-/// Long enough for any call of the suite; none is expected to come near it.
+/// The deadline of calls, later than any case needs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An implementation under test, and the means to be its clients.
+/// An implementation under test, with the means to open client connections.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// The port.
+    /// Returns the implementation.
     fn messaging(&self) -> &dyn Messaging;
 
     /// Opens a connection.
     async fn connect(&self) -> Box<dyn Client>;
 
-    /// Begins a connection, and returns while its `$connect` runs.
+    /// Starts a connection, and returns while its `$connect` runs.
     async fn begin(&self) -> Box<dyn Beginning>;
 
-    /// The id of a connection that never was, of the form that the backend gives.
+    /// Returns the id of a connection that never existed, in the format of the backend.
     fn unknown(&self) -> ConnectionId;
 }
 
-/// The client's side of an open connection.
+/// The client side of an open connection.
 #[async_trait]
 pub trait Client: Send {
-    /// Its id.
+    /// Returns the connection id.
     fn id(&self) -> ConnectionId;
 
-    /// The next message; none once the connection is closed.
+    /// Receives the next message. Returns `None` if the connection is closed.
     async fn receive(&mut self) -> Option<Payload>;
 
-    /// Closes the connection, and returns once the backend knows.
+    /// Closes the connection, and returns when the backend has noticed.
     async fn leave(self: Box<Self>);
 }
 
-/// A connection whose `$connect` runs.
+/// A connection whose `$connect` is running.
 #[async_trait]
 pub trait Beginning: Send {
-    /// Its id.
+    /// Returns the connection id.
     fn id(&self) -> ConnectionId;
 
-    /// Lets `$connect` answer 200, and returns once the client's socket is open.
+    /// Lets `$connect` respond with 200, and returns when the client's socket is open.
     async fn accept(self: Box<Self>) -> Box<dyn Client>;
 
-    /// Lets `$connect` answer 403, and returns once the client knows.
+    /// Lets `$connect` respond with 403, and returns when the client has received the response.
     async fn refuse(self: Box<Self>);
 }
 
 /// Runs the whole suite.
 ///
 /// # Panics
-/// When the implementation differs from what the port promises.
+/// Panics if the implementation does not meet the contract of the port.
 pub async fn run(backend: &dyn Backend) {
-    text_stays_text_and_bytes_stay_bytes(backend).await;
+    text_and_bytes_keep_their_type(backend).await;
     messages_arrive_in_order(backend).await;
-    an_unknown_connection_is_gone(backend).await;
-    a_closed_connection_is_gone(backend).await;
-    the_largest_message_arrives_and_a_larger_one_is_refused(backend).await;
+    unknown_connections_are_gone(backend).await;
+    closed_connections_are_gone(backend).await;
+    messages_above_the_limit_are_too_large(backend).await;
     nothing_is_attempted_after_the_deadline(backend).await;
-    many_results_are_in_the_order_of_the_targets(backend).await;
-    an_open_connection_is_described(backend).await;
-    closing_ends_the_connection_once(backend).await;
+    send_many_returns_the_order_of_the_targets(backend).await;
+    open_connections_are_described(backend).await;
+    close_ends_the_connection_once(backend).await;
     deferred_messages_wait_for_the_socket(backend).await;
-    deferred_messages_wait_for_room(backend).await;
-    deferred_messages_are_dropped_when_the_connection_is_refused(backend).await;
+    deferred_messages_wait_for_queue_space(backend).await;
+    deferred_messages_of_rejected_connections_are_dropped(backend).await;
 }
 
-/// Text arrives as text, and bytes that are not UTF-8 as bytes.
+/// Text arrives as text, and bytes that are not UTF-8 arrive as bytes.
 ///
 /// # Panics
-/// When they do not.
-pub async fn text_stays_text_and_bytes_stay_bytes(backend: &dyn Backend) {
+/// Panics if the expectation is not met.
+pub async fn text_and_bytes_keep_their_type(backend: &dyn Backend) {
     let mut client = backend.connect().await;
     for data in [text("{\"a\":\"é\"}"), Payload::Binary(vec![0xff, 0x00, 0xfe])] {
         assert_eq!(backend.messaging().send(&client.id(), &data, soon()).await, Ok(()));
@@ -88,10 +88,10 @@ pub async fn text_stays_text_and_bytes_stay_bytes(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// Calls that do not overlap are delivered in their order, single and many alike.
+/// Messages of calls that do not overlap arrive in the order of the calls, for `send` and `send_many`.
 ///
 /// # Panics
-/// When they are not.
+/// Panics if the expectation is not met.
 pub async fn messages_arrive_in_order(backend: &dyn Backend) {
     let mut client = backend.connect().await;
     let ids = [client.id()];
@@ -105,35 +105,38 @@ pub async fn messages_arrive_in_order(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// Every call answers [`Error::Gone`] for a connection that never was.
+/// Every call returns [`Error::Gone`] for a connection that never existed.
 ///
 /// # Panics
-/// When one does not.
-pub async fn an_unknown_connection_is_gone(backend: &dyn Backend) {
-    let (messaging, id) = (backend.messaging(), backend.unknown());
+/// Panics if the expectation is not met.
+pub async fn unknown_connections_are_gone(backend: &dyn Backend) {
+    let messaging = backend.messaging();
+    let id = backend.unknown();
     assert_gone(messaging, &id).await;
     assert_eq!(messaging.send_many(std::slice::from_ref(&id), &text("x"), soon()).await, [Err(Error::Gone)]);
     assert_eq!(messaging.deliver_deferred(&id, &[text("x")], soon()).await, 0);
 }
 
-/// A connection whose client has left is gone.
+/// A connection is gone after its client closes it.
 ///
 /// # Panics
-/// When it is not.
-pub async fn a_closed_connection_is_gone(backend: &dyn Backend) {
+/// Panics if the expectation is not met.
+pub async fn closed_connections_are_gone(backend: &dyn Backend) {
     let client = backend.connect().await;
     let id = client.id();
     client.leave().await;
     assert_gone(backend.messaging(), &id).await;
 }
 
-/// A message of exactly the limit arrives; one byte more is refused, and the connection stays.
+/// A message of exactly the limit arrives. A message with one more byte is rejected, and the connection stays open.
 ///
 /// # Panics
-/// When it is otherwise.
-pub async fn the_largest_message_arrives_and_a_larger_one_is_refused(backend: &dyn Backend) {
-    let (messaging, mut client) = (backend.messaging(), backend.connect().await);
-    let (largest, larger) = (text(&"x".repeat(MAX_PAYLOAD_BYTES)), text(&"x".repeat(MAX_PAYLOAD_BYTES + 1)));
+/// Panics if the expectation is not met.
+pub async fn messages_above_the_limit_are_too_large(backend: &dyn Backend) {
+    let messaging = backend.messaging();
+    let mut client = backend.connect().await;
+    let largest = text(&"x".repeat(MAX_PAYLOAD_BYTES));
+    let larger = text(&"x".repeat(MAX_PAYLOAD_BYTES + 1));
     assert_eq!(messaging.send(&client.id(), &larger, soon()).await, Err(Error::TooLarge));
     assert_eq!(messaging.send_many(&[client.id()], &larger, soon()).await, [Err(Error::TooLarge)]);
     assert_eq!(messaging.send(&client.id(), &largest, soon()).await, Ok(()));
@@ -141,12 +144,13 @@ pub async fn the_largest_message_arrives_and_a_larger_one_is_refused(backend: &d
     client.leave().await;
 }
 
-/// A call whose deadline has passed sends nothing and says so.
+/// A call after its deadline sends nothing and returns [`Error::NotAttempted`].
 ///
 /// # Panics
-/// When it is otherwise.
+/// Panics if the expectation is not met.
 pub async fn nothing_is_attempted_after_the_deadline(backend: &dyn Backend) {
-    let (messaging, mut client) = (backend.messaging(), backend.connect().await);
+    let messaging = backend.messaging();
+    let mut client = backend.connect().await;
     let past = Deadline::after(Duration::ZERO);
     assert_eq!(messaging.send(&client.id(), &text("late"), past).await, Err(Error::NotAttempted));
     let results = messaging.send_many(&[client.id(), client.id()], &text("late"), past).await;
@@ -157,12 +161,13 @@ pub async fn nothing_is_attempted_after_the_deadline(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// A call with many targets answers for each in its place, and reaches those that are open.
+/// A call with many targets returns a result for each in order, and reaches those that are open.
 ///
 /// # Panics
-/// When it does not.
-pub async fn many_results_are_in_the_order_of_the_targets(backend: &dyn Backend) {
-    let (mut first, mut last) = (backend.connect().await, backend.connect().await);
+/// Panics if the expectation is not met.
+pub async fn send_many_returns_the_order_of_the_targets(backend: &dyn Backend) {
+    let mut first = backend.connect().await;
+    let mut last = backend.connect().await;
     let ids = [first.id(), backend.unknown(), last.id()];
     let results = backend.messaging().send_many(&ids, &text("all"), soon()).await;
     assert_eq!(results, [Ok(()), Err(Error::Gone), Ok(())]);
@@ -173,12 +178,13 @@ pub async fn many_results_are_in_the_order_of_the_targets(backend: &dyn Backend)
     last.leave().await;
 }
 
-/// An open connection is described: since when, and from where.
+/// The description of an open connection has its time and its address.
 ///
 /// # Panics
-/// When it is not.
-pub async fn an_open_connection_is_described(backend: &dyn Backend) {
-    let (messaging, client) = (backend.messaging(), backend.connect().await);
+/// Panics if the expectation is not met.
+pub async fn open_connections_are_described(backend: &dyn Backend) {
+    let messaging = backend.messaging();
+    let client = backend.connect().await;
     let socket = messaging.describe(&client.id(), soon()).await;
     assert!(
         socket.as_ref().is_ok_and(|socket| socket.connected_at.millis() > 0
@@ -191,12 +197,14 @@ pub async fn an_open_connection_is_described(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// Closing delivers what was sent before, ends the connection, and a second time there is nothing to close.
+/// Closing delivers the messages that were sent before, and ends the connection. A second call returns
+/// [`Error::Gone`].
 ///
 /// # Panics
-/// When it is otherwise.
-pub async fn closing_ends_the_connection_once(backend: &dyn Backend) {
-    let (messaging, mut client) = (backend.messaging(), backend.connect().await);
+/// Panics if the expectation is not met.
+pub async fn close_ends_the_connection_once(backend: &dyn Backend) {
+    let messaging = backend.messaging();
+    let mut client = backend.connect().await;
     let id = client.id();
     assert_eq!(messaging.send(&id, &text("last"), soon()).await, Ok(()));
     assert_eq!(messaging.close(&id, soon()).await, Ok(()));
@@ -205,12 +213,13 @@ pub async fn closing_ends_the_connection_once(backend: &dyn Backend) {
     assert_eq!(client.receive().await, None);
 }
 
-/// A connecting client is gone to others, and receives its deferred messages, in order, once its socket is open.
+/// A connecting client is gone for other calls, and receives its deferred messages in order when its socket is open.
 ///
 /// # Panics
-/// When it is otherwise.
+/// Panics if the expectation is not met.
 pub async fn deferred_messages_wait_for_the_socket(backend: &dyn Backend) {
-    let (messaging, beginning) = (backend.messaging(), backend.begin().await);
+    let messaging = backend.messaging();
+    let beginning = backend.begin().await;
     let id = beginning.id();
     assert_gone(messaging, &id).await;
     let messages = [numbered(0), numbered(1), numbered(2)];
@@ -222,14 +231,15 @@ pub async fn deferred_messages_wait_for_the_socket(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// A client that reads receives more deferred messages than a backend would queue for it.
+/// A client that reads receives more deferred messages than the queue of a backend holds.
 ///
 /// # Panics
-/// When it does not.
-pub async fn deferred_messages_wait_for_room(backend: &dyn Backend) {
-    let (messaging, beginning) = (backend.messaging(), backend.begin().await);
+/// Panics if the expectation is not met.
+pub async fn deferred_messages_wait_for_queue_space(backend: &dyn Backend) {
+    let messaging = backend.messaging();
+    let beginning = backend.begin().await;
     let id = beginning.id();
-    // 3 MiB; the gateway's outbox holds one.
+    // The messages have 3 MiB together, and the gateway's outbox holds 1 MiB.
     let large = |number: usize| text(&format!("{number:04}{}", "x".repeat(MAX_PAYLOAD_BYTES - 4)));
     let messages: Vec<Payload> = (0..24).map(large).collect();
     let reading = async {
@@ -244,12 +254,13 @@ pub async fn deferred_messages_wait_for_room(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// A refused client receives nothing.
+/// A client whose connection is rejected receives nothing.
 ///
 /// # Panics
-/// When it does.
-pub async fn deferred_messages_are_dropped_when_the_connection_is_refused(backend: &dyn Backend) {
-    let (messaging, beginning) = (backend.messaging(), backend.begin().await);
+/// Panics if the expectation is not met.
+pub async fn deferred_messages_of_rejected_connections_are_dropped(backend: &dyn Backend) {
+    let messaging = backend.messaging();
+    let beginning = backend.begin().await;
     let id = beginning.id();
     let messages = [text("never")];
     let (delivered, ()) = both(messaging.deliver_deferred(&id, &messages, soon()), beginning.refuse()).await;
@@ -275,10 +286,12 @@ fn numbered(number: u32) -> Payload {
     Payload::Text(format!("message {number}"))
 }
 
-/// Runs two futures at once.
+/// Runs two futures concurrently.
 async fn both<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    let (mut first, mut second) = (None, None);
+    let mut one = pin!(one);
+    let mut other = pin!(other);
+    let mut first = None;
+    let mut second = None;
     poll_fn(move |cx| {
         if first.is_none()
             && let Poll::Ready(output) = one.as_mut().poll(cx)

@@ -1,4 +1,4 @@
-//! Attributes.
+//! Attributes of connections.
 
 use super::{TestClock, assert_invalid, id, register, soon};
 use tidegate_ports::registry::{Error, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, Registry};
@@ -32,7 +32,7 @@ pub(super) async fn attributes_are_set_and_removed(port: &dyn Registry, clock: &
     assert_eq!(port.describe(&a, soon()).await.unwrap().groups, ["lobby"]);
 }
 
-pub(super) async fn there_are_32_attributes_at_most(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn connections_have_at_most_32_attributes(port: &dyn Registry, clock: &TestClock) {
     let a = register(port, "a", clock).await;
     let most: Vec<_> = (0..MAX_ATTRIBUTES).map(|number| set(&number.to_string(), "x")).collect();
     port.set_attributes(&a, &most, soon()).await.unwrap();
@@ -44,7 +44,7 @@ pub(super) async fn there_are_32_attributes_at_most(port: &dyn Registry, clock: 
     assert_invalid(port.set_attributes(&a, &many, soon()).await);
 }
 
-pub(super) async fn attributes_have_4_kib_at_most(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn attributes_have_at_most_4_kib(port: &dyn Registry, clock: &TestClock) {
     let a = register(port, "a", clock).await;
     port.set_attributes(&a, &[set("n", &"x".repeat(MAX_ATTRIBUTE_BYTES - 1))], soon()).await.unwrap();
     assert_invalid(port.set_attributes(&a, &[set("m", "")], soon()).await);
@@ -54,11 +54,11 @@ pub(super) async fn attributes_have_4_kib_at_most(port: &dyn Registry, clock: &T
     port.set_attributes(&a, &[set("n", ""), set("m", "x")], soon()).await.unwrap();
 }
 
-pub(super) async fn attributes_need_a_connection(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn attributes_require_a_connection(port: &dyn Registry, clock: &TestClock) {
     let result = port.set_attributes(&id("nobody"), &[set("n", "x")], soon()).await;
     assert_eq!(result, Err(Error::NotFound));
     let a = register(port, "a", clock).await;
     port.unregister(&a, soon()).await.unwrap();
     assert_eq!(port.set_attributes(&a, &[set("n", "x")], soon()).await, Err(Error::NotFound));
-    assert_eq!(port.describe(&a, soon()).await, Err(Error::NotFound), "it made no row");
+    assert_eq!(port.describe(&a, soon()).await, Err(Error::NotFound), "no row is created");
 }

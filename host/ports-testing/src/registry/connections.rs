@@ -1,4 +1,4 @@
-//! Connections.
+//! Registration and listing of connections.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tidegate_event::{Connection, MAX_PAYLOAD_BYTES};
 use super::{TestClock, assert_invalid, connection, groups, id, members, register, soon};
 use tidegate_ports::registry::{Cursor, Error, MAX_PAGE_LIMIT, REAP_AGE, ROW_LIFETIME, Registry};
 
-pub(super) async fn a_registered_connection_is_described(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn registered_connections_are_described(port: &dyn Registry, clock: &TestClock) {
     let text = str::to_owned;
     let full = Connection {
         user_agent: Some(text("curl/8 🦀")),
@@ -28,13 +28,13 @@ pub(super) async fn a_registered_connection_is_described(port: &dyn Registry, cl
     assert_eq!(port.describe(&large.id, soon()).await.unwrap().connection, large);
 }
 
-pub(super) async fn what_is_not_registered_is_not_found(port: &dyn Registry, _: &TestClock) {
+pub(super) async fn unregistered_connections_are_not_found(port: &dyn Registry, _: &TestClock) {
     assert_eq!(port.describe(&id("nobody"), soon()).await, Err(Error::NotFound));
     port.unregister(&id("nobody"), soon()).await.unwrap();
     assert_eq!(port.describe(&id("nobody"), soon()).await, Err(Error::NotFound));
 }
 
-pub(super) async fn unregistering_removes_all_of_it(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn unregister_removes_the_connection_and_its_memberships(port: &dyn Registry, clock: &TestClock) {
     let (a, b) = (register(port, "a", clock).await, register(port, "b", clock).await);
     for who in [&a, &b] {
         port.join("lobby", who, soon()).await.unwrap();
@@ -50,7 +50,7 @@ pub(super) async fn unregistering_removes_all_of_it(port: &dyn Registry, clock: 
     assert_eq!(groups(port, &b).await, ["lobby", "room"]);
 }
 
-pub(super) async fn a_registration_starts_empty(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn registrations_start_without_attributes_and_groups(port: &dyn Registry, clock: &TestClock) {
     let a = register(port, "a", clock).await;
     port.set_attributes(&a, &[("k".to_owned(), Some("v".to_owned()))], soon()).await.unwrap();
     port.join("lobby", &a, soon()).await.unwrap();
@@ -60,7 +60,7 @@ pub(super) async fn a_registration_starts_empty(port: &dyn Registry, clock: &Tes
     assert_eq!((entry.attributes, entry.groups), (Vec::new(), Vec::new()));
 }
 
-pub(super) async fn a_row_ends_with_its_time(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn rows_expire_after_their_lifetime(port: &dyn Registry, clock: &TestClock) {
     let a = register(port, "a", clock).await;
     port.join("lobby", &a, soon()).await.unwrap();
     clock.advance(ROW_LIFETIME - Duration::from_secs(1));
@@ -74,7 +74,7 @@ pub(super) async fn a_row_ends_with_its_time(port: &dyn Registry, clock: &TestCl
     port.unregister(&a, soon()).await.unwrap();
 }
 
-pub(super) async fn only_old_connections_are_reaped(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn reap_removes_old_connections_only(port: &dyn Registry, clock: &TestClock) {
     let a = register(port, "a", clock).await;
     port.join("lobby", &a, soon()).await.unwrap();
     assert_eq!(port.reap(&a, soon()).await, Ok(false));
@@ -85,11 +85,11 @@ pub(super) async fn only_old_connections_are_reaped(port: &dyn Registry, clock: 
     assert_eq!(port.reap(&a, soon()).await, Ok(true));
     assert_eq!(port.describe(&a, soon()).await, Err(Error::NotFound));
     assert_eq!(members(port, "lobby", 10).await, BTreeSet::new());
-    assert_eq!(port.reap(&a, soon()).await, Ok(false), "it is gone");
+    assert_eq!(port.reap(&a, soon()).await, Ok(false), "the row is removed");
     assert_eq!(port.reap(&id("nobody"), soon()).await, Ok(false));
 }
 
-pub(super) async fn pages_list_every_connection_once(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn list_pages_contain_every_connection_once(port: &dyn Registry, clock: &TestClock) {
     assert_eq!(port.list(10, None, soon()).await.unwrap().connections, []);
     let mut all = BTreeSet::new();
     for number in 0..25 {
@@ -113,7 +113,7 @@ pub(super) async fn pages_list_every_connection_once(port: &dyn Registry, clock:
     }
 }
 
-pub(super) async fn listing_checks_limit_and_cursor(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn list_checks_limit_and_cursor(port: &dyn Registry, clock: &TestClock) {
     for text in ["a", "b"] {
         let who = register(port, text, clock).await;
         port.join("lobby", &who, soon()).await.unwrap();

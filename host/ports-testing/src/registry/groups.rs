@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{TestClock, assert_invalid, groups, id, members, register, soon};
 use tidegate_ports::registry::{Error, MAX_GROUP_BYTES, MAX_GROUPS, Registry};
 
-pub(super) async fn joining_is_idempotent(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn join_is_idempotent(port: &dyn Registry, clock: &TestClock) {
     let a = register(port, "a", clock).await;
     for _ in 0..2 {
         port.join("b", &a, soon()).await.unwrap();
@@ -16,7 +16,7 @@ pub(super) async fn joining_is_idempotent(port: &dyn Registry, clock: &TestClock
     }
 }
 
-pub(super) async fn leaving_is_idempotent(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn leave_is_idempotent(port: &dyn Registry, clock: &TestClock) {
     let (a, b) = (register(port, "a", clock).await, register(port, "b", clock).await);
     for who in [&a, &b] {
         port.join("room", who, soon()).await.unwrap();
@@ -31,19 +31,19 @@ pub(super) async fn leaving_is_idempotent(port: &dyn Registry, clock: &TestClock
     port.leave("never", &a, soon()).await.unwrap();
     assert_eq!(groups(port, &a).await, Vec::<String>::new());
     port.leave("room", &id("nobody"), soon()).await.unwrap();
-    assert_eq!(port.describe(&id("nobody"), soon()).await, Err(Error::NotFound), "it made no row");
+    assert_eq!(port.describe(&id("nobody"), soon()).await, Err(Error::NotFound), "no row is created");
 }
 
-pub(super) async fn joining_needs_a_connection(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn join_requires_a_connection(port: &dyn Registry, clock: &TestClock) {
     assert_eq!(port.join("room", &id("nobody"), soon()).await, Err(Error::NotFound));
     let a = register(port, "a", clock).await;
     port.unregister(&a, soon()).await.unwrap();
     assert_eq!(port.join("room", &a, soon()).await, Err(Error::NotFound));
     assert_eq!(members(port, "room", 10).await, BTreeSet::new());
-    assert_eq!(port.describe(&a, soon()).await, Err(Error::NotFound), "it made no row");
+    assert_eq!(port.describe(&a, soon()).await, Err(Error::NotFound), "no row is created");
 }
 
-pub(super) async fn there_are_50_groups_at_most(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn connections_have_at_most_50_groups(port: &dyn Registry, clock: &TestClock) {
     let a = register(port, "a", clock).await;
     for number in 0..MAX_GROUPS {
         port.join(&format!("g{number}"), &a, soon()).await.unwrap();
@@ -56,7 +56,7 @@ pub(super) async fn there_are_50_groups_at_most(port: &dyn Registry, clock: &Tes
     port.join("one more", &a, soon()).await.unwrap();
 }
 
-pub(super) async fn group_names_have_limits(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn group_name_lengths_are_limited(port: &dyn Registry, clock: &TestClock) {
     let a = register(port, "a", clock).await;
     let longest = "é".repeat(MAX_GROUP_BYTES / 2);
     port.join(&longest, &a, soon()).await.unwrap();
@@ -70,7 +70,7 @@ pub(super) async fn group_names_have_limits(port: &dyn Registry, clock: &TestClo
     }
 }
 
-pub(super) async fn no_group_reaches_another(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn groups_do_not_reach_other_groups(port: &dyn Registry, clock: &TestClock) {
     let names = ["a", "A", "a ", "a#", "a#0", "a#0#0", "#", "é", "e\u{301}"];
     for (number, name) in names.iter().enumerate() {
         let who = register(port, &format!("c{number}"), clock).await;
@@ -81,7 +81,7 @@ pub(super) async fn no_group_reaches_another(port: &dyn Registry, clock: &TestCl
     }
 }
 
-pub(super) async fn a_connection_in_50_groups_leaves_them_all(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn unregister_leaves_all_50_groups(port: &dyn Registry, clock: &TestClock) {
     let (a, b) = (register(port, "a", clock).await, register(port, "b", clock).await);
     for number in 0..MAX_GROUPS {
         port.join(&format!("g{number}"), &a, soon()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Reading groups.
+//! Listing and counting the members of groups.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::{TestClock, assert_invalid, members, register, soon};
 use tidegate_ports::registry::{Cursor, MAX_PAGE_LIMIT, ROW_LIFETIME, Registry};
 
-pub(super) async fn an_unknown_group_is_empty(port: &dyn Registry, _: &TestClock) {
+pub(super) async fn unknown_groups_are_empty(port: &dyn Registry, _: &TestClock) {
     let page = port.members("nowhere", 10, None, soon()).await.unwrap();
     assert_eq!((page.members, page.cursor), (Vec::new(), None));
     assert_eq!(port.count("nowhere", soon()).await, Ok(0));
 }
 
-pub(super) async fn pages_read_every_member_once(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn member_pages_contain_every_member_once(port: &dyn Registry, clock: &TestClock) {
     let mut all = BTreeSet::new();
     for number in 0..130 {
         let who = register(port, &format!("c{number}="), clock).await;
@@ -25,7 +25,7 @@ pub(super) async fn pages_read_every_member_once(port: &dyn Registry, clock: &Te
     assert_eq!(port.count("room", soon()).await, Ok(130));
 }
 
-pub(super) async fn members_end_with_their_connection(port: &dyn Registry, clock: &TestClock) {
+pub(super) async fn members_expire_with_their_connection(port: &dyn Registry, clock: &TestClock) {
     for number in 0..20 {
         let who = register(port, &format!("old{number}"), clock).await;
         port.join("room", &who, soon()).await.unwrap();

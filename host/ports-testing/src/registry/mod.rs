@@ -1,5 +1,4 @@
-//! The suite of [`Registry`]: every line of the contract in `wit/connections.wit` that a port can keep or break, and
-//! what the host asks of it besides.
+//! The suite of [`Registry`]: the contract in `wit/connections.wit`, and the requirements of the host.
 
 mod attributes;
 mod connections;
@@ -15,28 +14,28 @@ use tidegate_ports::registry::{Error, Registry};
 
 suite! {
     $ registry_conformance, registry, tidegate_ports::Registry;
-    connections::a_registered_connection_is_described,
-    connections::what_is_not_registered_is_not_found,
-    connections::unregistering_removes_all_of_it,
-    connections::a_registration_starts_empty,
-    connections::a_row_ends_with_its_time,
-    connections::only_old_connections_are_reaped,
-    connections::pages_list_every_connection_once,
-    connections::listing_checks_limit_and_cursor,
+    connections::registered_connections_are_described,
+    connections::unregistered_connections_are_not_found,
+    connections::unregister_removes_the_connection_and_its_memberships,
+    connections::registrations_start_without_attributes_and_groups,
+    connections::rows_expire_after_their_lifetime,
+    connections::reap_removes_old_connections_only,
+    connections::list_pages_contain_every_connection_once,
+    connections::list_checks_limit_and_cursor,
     attributes::attributes_are_set_and_removed,
-    attributes::there_are_32_attributes_at_most,
-    attributes::attributes_have_4_kib_at_most,
-    attributes::attributes_need_a_connection,
-    groups::joining_is_idempotent,
-    groups::leaving_is_idempotent,
-    groups::joining_needs_a_connection,
-    groups::there_are_50_groups_at_most,
-    groups::group_names_have_limits,
-    groups::no_group_reaches_another,
-    groups::a_connection_in_50_groups_leaves_them_all,
-    members::an_unknown_group_is_empty,
-    members::pages_read_every_member_once,
-    members::members_end_with_their_connection,
+    attributes::connections_have_at_most_32_attributes,
+    attributes::attributes_have_at_most_4_kib,
+    attributes::attributes_require_a_connection,
+    groups::join_is_idempotent,
+    groups::leave_is_idempotent,
+    groups::join_requires_a_connection,
+    groups::connections_have_at_most_50_groups,
+    groups::group_name_lengths_are_limited,
+    groups::groups_do_not_reach_other_groups,
+    groups::unregister_leaves_all_50_groups,
+    members::unknown_groups_are_empty,
+    members::member_pages_contain_every_member_once,
+    members::members_expire_with_their_connection,
     members::members_check_limit_and_cursor,
 }
 
@@ -63,7 +62,7 @@ async fn register(port: &dyn Registry, text: &str, clock: &TestClock) -> Connect
     connection.id
 }
 
-/// All members, page by page; each at most once.
+/// Reads all members page by page, and checks that each occurs once.
 async fn members(port: &dyn Registry, group: &str, limit: u32) -> BTreeSet<ConnectionId> {
     let mut all = BTreeSet::new();
     let mut cursor = None;
@@ -87,7 +86,7 @@ async fn groups(port: &dyn Registry, of: &ConnectionId) -> Vec<String> {
 #[track_caller]
 fn assert_invalid<T: std::fmt::Debug>(result: Result<T, Error>) {
     match result {
-        Err(Error::Invalid(reason)) => assert!(!reason.is_empty(), "`invalid` says which, and why"),
+        Err(Error::Invalid(reason)) => assert!(!reason.is_empty(), "`invalid` has no text"),
         other => panic!("expected `invalid`, got {other:?}"),
     }
 }

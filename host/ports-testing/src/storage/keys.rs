@@ -1,9 +1,9 @@
-//! Keys.
+//! Keys of documents.
 
-use super::{PLACE, TestClock, assert_document, assert_invalid, get, key, put, soon};
+use super::{COLLECTION, TestClock, assert_document, assert_invalid, get, key, put, soon};
 use tidegate_ports::storage::{MAX_KEY_BYTES, Order, QueryOptions, Storage, WriteOptions};
 
-pub(super) async fn keys_of_any_characters_are_told_apart(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn keys_of_any_characters_are_distinct(port: &dyn Storage, _: &TestClock) {
     let odd =
         ["a", "A", " a", "a ", "é", "e\u{301}", "🦀", "#", "%", "%23", "a#b", "\u{1}", "'", "\"", "\\", "\n", "/"];
     for (number, text) in odd.iter().enumerate() {
@@ -16,7 +16,7 @@ pub(super) async fn keys_of_any_characters_are_told_apart(port: &dyn Storage, _:
     }
 }
 
-pub(super) async fn no_key_reaches_another(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn keys_do_not_reach_other_documents(port: &dyn Storage, _: &TestClock) {
     let places = [("a", "b#c"), ("a#b", "c"), ("a%23b", "c"), ("a", "b%23c"), ("a%", "23b#c"), ("a#", "b#c")];
     for (number, (collection, partition)) in places.iter().enumerate() {
         let document = format!(r#"{{"n":{number}}}"#);
@@ -33,19 +33,19 @@ pub(super) async fn no_key_reaches_another(port: &dyn Storage, _: &TestClock) {
     }
 }
 
-pub(super) async fn keys_have_limits(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn key_lengths_are_limited(port: &dyn Storage, _: &TestClock) {
     let longest = "é".repeat(MAX_KEY_BYTES / 2);
     let at = key(&longest, &longest);
     put(port, &at, "{}").await;
     assert!(get(port, &at).await.is_some());
     let over = "x".repeat(MAX_KEY_BYTES + 1);
     for bad in [key("", "s"), key("p", ""), key(&over, "s"), key("p", &over)] {
-        assert_invalid(port.get(PLACE, &bad, soon()).await);
-        assert_invalid(port.put(PLACE, &bad, "{}", &WriteOptions::default(), soon()).await);
-        assert_invalid(port.update(PLACE, &bad, &[], &WriteOptions::default(), soon()).await);
-        assert_invalid(port.delete(PLACE, &bad, None, soon()).await);
+        assert_invalid(port.get(COLLECTION, &bad, soon()).await);
+        assert_invalid(port.put(COLLECTION, &bad, "{}", &WriteOptions::default(), soon()).await);
+        assert_invalid(port.update(COLLECTION, &bad, &[], &WriteOptions::default(), soon()).await);
+        assert_invalid(port.delete(COLLECTION, &bad, None, soon()).await);
     }
     let options = QueryOptions { range: None, order: Order::Ascending, limit: 10, cursor: None };
-    assert_invalid(port.query(PLACE, "", &options, soon()).await);
-    assert_invalid(port.query(PLACE, &over, &options, soon()).await);
+    assert_invalid(port.query(COLLECTION, "", &options, soon()).await);
+    assert_invalid(port.query(COLLECTION, &over, &options, soon()).await);
 }

@@ -1,6 +1,6 @@
-//! Queries.
+//! Queries of a partition.
 
-use super::{PLACE, TestClock, assert_invalid, key, put, soon};
+use super::{COLLECTION, TestClock, assert_invalid, key, put, soon};
 use tidegate_ports::storage::{Cursor, MAX_KEY_BYTES, MAX_QUERY_LIMIT, Order, Page, QueryOptions, SortRange, Storage};
 
 fn options(range: Option<SortRange>, order: Order, limit: u32) -> QueryOptions {
@@ -12,10 +12,10 @@ fn sorts(page: &Page) -> Vec<&str> {
 }
 
 async fn query(port: &dyn Storage, options: &QueryOptions) -> Page {
-    port.query(PLACE, "p", options, soon()).await.unwrap()
+    port.query(COLLECTION, "p", options, soon()).await.unwrap()
 }
 
-pub(super) async fn sort_keys_order_by_their_bytes(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn sort_keys_are_ordered_by_bytes(port: &dyn Storage, _: &TestClock) {
     let ordered = ["#", "1", "10", "2", "A", "Z", "a", "aa", "ab", "b", "z", "é", "\u{ffff}", "🦀"];
     for sort in ordered.iter().rev() {
         put(port, &key("p", sort), "{}").await;
@@ -47,12 +47,12 @@ pub(super) async fn ranges_are_inclusive(port: &dyn Storage, _: &TestClock) {
         assert_eq!(sorts(&page), expected, "{range:?}");
     }
     let reversed = options(Some(SortRange::Between(text("c"), text("a"))), Order::Ascending, 1);
-    assert_invalid(port.query(PLACE, "p", &reversed, soon()).await);
+    assert_invalid(port.query(COLLECTION, "p", &reversed, soon()).await);
     let long = options(Some(SortRange::Prefix("x".repeat(MAX_KEY_BYTES + 1))), Order::Ascending, 1);
-    assert_invalid(port.query(PLACE, "p", &long, soon()).await);
+    assert_invalid(port.query(COLLECTION, "p", &long, soon()).await);
 }
 
-pub(super) async fn empty_bounds_mean_no_bound(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn empty_bounds_do_not_limit(port: &dyn Storage, _: &TestClock) {
     for sort in ["a", "b"] {
         put(port, &key("p", sort), "{}").await;
     }
@@ -70,7 +70,7 @@ pub(super) async fn empty_bounds_mean_no_bound(port: &dyn Storage, _: &TestClock
     }
 }
 
-pub(super) async fn pages_join_into_the_whole(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn pages_contain_every_item_once(port: &dyn Storage, _: &TestClock) {
     let all: Vec<String> = (0..23).map(|number| format!("{number:02}")).collect();
     for sort in &all {
         put(port, &key("p", sort), "{}").await;
@@ -98,7 +98,7 @@ pub(super) async fn pages_join_into_the_whole(port: &dyn Storage, _: &TestClock)
     }
 }
 
-pub(super) async fn a_cursor_fits_only_its_query(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn cursors_are_valid_only_for_their_query(port: &dyn Storage, _: &TestClock) {
     for partition in ["p", "q"] {
         for sort in ["a", "b", "c"] {
             put(port, &key(partition, sort), "{}").await;
@@ -111,11 +111,11 @@ pub(super) async fn a_cursor_fits_only_its_query(port: &dyn Storage, _: &TestClo
     assert_eq!(sorts(&page), ["b", "c"], "another limit is the same query");
 
     let fresh = with(first.clone(), &cursor);
-    assert_invalid(port.query(PLACE, "q", &fresh, soon()).await);
+    assert_invalid(port.query(COLLECTION, "q", &fresh, soon()).await);
     assert_invalid(port.query("elsewhere", "p", &fresh, soon()).await);
-    assert_invalid(port.query(PLACE, "p", &with(options(None, Order::Descending, 1), &cursor), soon()).await);
+    assert_invalid(port.query(COLLECTION, "p", &with(options(None, Order::Descending, 1), &cursor), soon()).await);
     let range = Some(SortRange::AtLeast("a".to_owned()));
-    assert_invalid(port.query(PLACE, "p", &with(options(range, Order::Ascending, 1), &cursor), soon()).await);
+    assert_invalid(port.query(COLLECTION, "p", &with(options(range, Order::Ascending, 1), &cursor), soon()).await);
     let mut tampered = vec![String::new(), "x".to_owned(), "é".to_owned(), format!("{}A", cursor.0)];
     for (index, _) in cursor.0.char_indices() {
         let mut text = cursor.0.clone();
@@ -124,19 +124,19 @@ pub(super) async fn a_cursor_fits_only_its_query(port: &dyn Storage, _: &TestClo
         tampered.push(text);
     }
     for text in tampered {
-        assert_invalid(port.query(PLACE, "p", &with(first.clone(), &Cursor(text)), soon()).await);
+        assert_invalid(port.query(COLLECTION, "p", &with(first.clone(), &Cursor(text)), soon()).await);
     }
 }
 
-pub(super) async fn limits_are_checked(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn page_limits_are_checked(port: &dyn Storage, _: &TestClock) {
     for limit in [0, MAX_QUERY_LIMIT + 1, u32::MAX] {
-        assert_invalid(port.query(PLACE, "p", &options(None, Order::Ascending, limit), soon()).await);
+        assert_invalid(port.query(COLLECTION, "p", &options(None, Order::Ascending, limit), soon()).await);
     }
     let page = query(port, &options(None, Order::Ascending, MAX_QUERY_LIMIT)).await;
     assert_eq!(page, Page { items: Vec::new(), cursor: None });
 }
 
-pub(super) async fn a_query_sees_one_partition(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn queries_read_one_partition(port: &dyn Storage, _: &TestClock) {
     for partition in ["p", "pp", "P", "p#", "q"] {
         put(port, &key(partition, "s"), &format!(r#"{{"in":"{partition}"}}"#)).await;
     }
@@ -145,7 +145,7 @@ pub(super) async fn a_query_sees_one_partition(port: &dyn Storage, _: &TestClock
     assert_eq!(found, [(&key("p", "s"), r#"{"in":"p"}"#)]);
 }
 
-pub(super) async fn large_pages_come_in_parts(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn large_pages_are_split(port: &dyn Storage, _: &TestClock) {
     let document = format!(r#"{{"a":"{}"}}"#, "x".repeat(300_000));
     for number in 0..9 {
         put(port, &key("p", &number.to_string()), &document).await;

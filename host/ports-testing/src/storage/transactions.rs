@@ -1,12 +1,12 @@
-//! Transactions.
+//! Transactions of several operations.
 
-use super::{PLACE, TestClock, add, assert_document, assert_invalid, get, key, only_if, put, remove, set, soon};
+use super::{COLLECTION, TestClock, add, assert_document, assert_invalid, get, key, only_if, put, remove, set, soon};
 use tidegate_ports::storage::{
     Action, Condition, Error, Key, MAX_ITEM_BYTES, MAX_TRANSACT, Operation, Storage, Version, WriteOptions,
 };
 
 fn operation(at: &Key, action: Action) -> Operation {
-    Operation { collection: PLACE.to_owned(), key: at.clone(), action }
+    Operation { collection: COLLECTION.to_owned(), key: at.clone(), action }
 }
 
 fn put_of(at: &Key, document: &str) -> Operation {
@@ -17,7 +17,7 @@ async fn transact(port: &dyn Storage, operations: &[Operation]) -> Result<(), Er
     port.transact(operations, soon()).await
 }
 
-pub(super) async fn all_operations_apply(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn transactions_apply_all_operations(port: &dyn Storage, _: &TestClock) {
     let (a, b, c, d) = (key("p", "a"), key("p", "b"), key("q", "c"), key("q", "d"));
     put(port, &b, r#"{"n":1,"old":1}"#).await;
     put(port, &c, "{}").await;
@@ -45,7 +45,7 @@ pub(super) async fn all_operations_apply(port: &dyn Storage, _: &TestClock) {
     assert_document(port, &key("p", "e"), r#"{"x":1}"#).await;
 }
 
-pub(super) async fn one_failed_condition_undoes_all(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn one_failed_condition_cancels_the_transaction(port: &dyn Storage, _: &TestClock) {
     let (a, b, c) = (key("p", "a"), key("p", "b"), key("p", "c"));
     let version = put(port, &a, r#"{"n":1}"#).await;
     let operations = [
@@ -58,7 +58,7 @@ pub(super) async fn one_failed_condition_undoes_all(port: &dyn Storage, _: &Test
     assert_eq!(get(port, &b).await, None);
 }
 
-pub(super) async fn every_kind_of_operation_can_fail(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn every_kind_of_operation_checks_its_condition(port: &dyn Storage, _: &TestClock) {
     let (there, missing) = (key("p", "there"), key("p", "missing"));
     put(port, &there, r#"{"n":1}"#).await;
     let stale = Condition::Version(Version("stale".to_owned()));
@@ -80,13 +80,13 @@ pub(super) async fn every_kind_of_operation_can_fail(port: &dyn Storage, _: &Tes
     assert_document(port, &there, r#"{"n":1}"#).await;
 }
 
-pub(super) async fn operations_on_one_document_are_invalid(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn two_operations_on_one_document_are_invalid(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     assert_invalid(transact(port, &[put_of(&at, "{}"), operation(&at, Action::Check(Condition::Absent))]).await);
     assert_eq!(get(port, &at).await, None);
 }
 
-pub(super) async fn a_transaction_has_1_to_100_operations(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn transactions_have_1_to_100_operations(port: &dyn Storage, _: &TestClock) {
     assert_invalid(transact(port, &[]).await);
     let many: Vec<_> = (0..=MAX_TRANSACT).map(|number| put_of(&key("p", &number.to_string()), "{}")).collect();
     assert_invalid(transact(port, &many).await);
@@ -97,11 +97,11 @@ pub(super) async fn a_transaction_has_1_to_100_operations(port: &dyn Storage, _:
     }
 }
 
-pub(super) async fn an_update_replaces_an_expired_item(port: &dyn Storage, clock: &TestClock) {
+pub(super) async fn updates_in_transactions_replace_expired_items(port: &dyn Storage, clock: &TestClock) {
     let (a, b, c) = (key("p", "a"), key("p", "b"), key("p", "c"));
     let expired = WriteOptions { condition: None, expires_at: Some(clock.now()) };
     for at in [&a, &b] {
-        port.put(PLACE, at, r#"{"n":10,"old":true}"#, &expired, soon()).await.unwrap();
+        port.put(COLLECTION, at, r#"{"n":10,"old":true}"#, &expired, soon()).await.unwrap();
     }
     put(port, &c, r#"{"n":10}"#).await;
     let count = |at: &Key| operation(at, Action::Update(vec![add(&["n"], 1)], WriteOptions::default()));
@@ -109,7 +109,7 @@ pub(super) async fn an_update_replaces_an_expired_item(port: &dyn Storage, clock
     assert_document(port, &a, r#"{"n":1}"#).await;
     assert_document(port, &b, r#"{"n":1}"#).await;
     assert_document(port, &c, r#"{"n":11}"#).await;
-    port.put(PLACE, &a, "{}", &expired, soon()).await.unwrap();
+    port.put(COLLECTION, &a, "{}", &expired, soon()).await.unwrap();
     let lost = operation(&key("p", "none"), Action::Check(Condition::Present));
     assert_eq!(transact(port, &[count(&a), lost]).await, Err(Error::Conflict));
     let present = operation(&a, Action::Update(Vec::new(), only_if(Condition::Present)));
@@ -117,7 +117,7 @@ pub(super) async fn an_update_replaces_an_expired_item(port: &dyn Storage, clock
     assert_eq!(get(port, &a).await, None);
 }
 
-pub(super) async fn what_is_invalid_alone_is_invalid_together(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn invalid_operations_are_invalid_in_transactions(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     put(port, &at, r#"{"s":"text"}"#).await;
     let update = |change| operation(&at, Action::Update(vec![change], WriteOptions::default()));

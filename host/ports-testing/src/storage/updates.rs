@@ -1,12 +1,12 @@
-//! Updates.
+//! Updates of documents.
 
 use super::{
-    PLACE, TestClock, add, append, assert_document, assert_invalid, get, json, key, only_if, put, remove, set, soon,
-    update,
+    COLLECTION, TestClock, add, append, assert_document, assert_invalid, get, json, key, only_if, put, remove, set,
+    soon, update,
 };
 use tidegate_ports::storage::{Condition, Error, MAX_ITEM_BYTES, Storage};
 
-pub(super) async fn an_update_creates_the_document(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn updates_create_missing_documents(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     let changes = [set(&["a"], r#"{"b":null}"#), add(&["n"], -2), append(&["l"], "[1]"), remove(&["gone"])];
     let item = update(port, &at, &changes).await.unwrap();
@@ -24,7 +24,7 @@ pub(super) async fn set_writes_members_at_any_depth(port: &dyn Storage, _: &Test
     assert_document(port, &at, r#"{"a":{"b":{"c":[1,{"x":""}],"d":2},"new":false},"keep":true,"top":"x"}"#).await;
 }
 
-pub(super) async fn add_counts_from_zero(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn add_starts_at_zero(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     put(port, &at, r#"{"m":{"half":0.5}}"#).await;
     for _ in 0..3 {
@@ -36,7 +36,7 @@ pub(super) async fn add_counts_from_zero(port: &dyn Storage, _: &TestClock) {
     assert_eq!(json(&text).get("m"), Some(&json(r#"{"half":-2.5}"#)));
 }
 
-pub(super) async fn append_makes_and_extends_a_list(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn append_creates_and_extends_lists(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     put(port, &at, r#"{"m":{}}"#).await;
     update(port, &at, &[append(&["l"], "[1,\"two\"]"), append(&["m", "l"], "[]")]).await.unwrap();
@@ -47,14 +47,14 @@ pub(super) async fn append_makes_and_extends_a_list(port: &dyn Storage, _: &Test
     }
 }
 
-pub(super) async fn remove_takes_a_member_away(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn remove_removes_members(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     put(port, &at, r#"{"a":1,"b":{"c":1,"d":2}}"#).await;
     update(port, &at, &[remove(&["a"]), remove(&["b", "c"]), remove(&["never"])]).await.unwrap();
     assert_document(port, &at, r#"{"b":{"d":2}}"#).await;
 }
 
-pub(super) async fn all_changes_or_none(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn updates_apply_all_changes_or_none(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     let version = put(port, &at, r#"{"a":1,"s":"x"}"#).await;
     assert_invalid(update(port, &at, &[set(&["a"], "2"), add(&["s"], 1)]).await);
@@ -63,7 +63,7 @@ pub(super) async fn all_changes_or_none(port: &dyn Storage, _: &TestClock) {
     assert_eq!((json(&item.document), item.version), (json(r#"{"a":1,"s":"x"}"#), version));
 }
 
-pub(super) async fn an_update_answers_with_the_new_item(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn updates_return_the_new_item(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     let before = put(port, &at, r#"{"a":1}"#).await;
     let item = update(port, &at, &[add(&["a"], 1)]).await.unwrap();
@@ -72,17 +72,17 @@ pub(super) async fn an_update_answers_with_the_new_item(port: &dyn Storage, _: &
     assert_eq!(get(port, &at).await, Some(item));
 }
 
-pub(super) async fn an_update_obeys_its_condition(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn updates_check_their_condition(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     let version = put(port, &at, r#"{"n":1}"#).await;
     let changes = [add(&["n"], 1)];
     let only_once = only_if(Condition::Version(version));
-    port.update(PLACE, &at, &changes, &only_once, soon()).await.unwrap();
-    assert_eq!(port.update(PLACE, &at, &changes, &only_once, soon()).await, Err(Error::Conflict));
+    port.update(COLLECTION, &at, &changes, &only_once, soon()).await.unwrap();
+    assert_eq!(port.update(COLLECTION, &at, &changes, &only_once, soon()).await, Err(Error::Conflict));
     assert_document(port, &at, r#"{"n":2}"#).await;
 }
 
-pub(super) async fn a_path_without_its_parent_is_invalid(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn paths_without_a_parent_are_invalid(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     let attempts = || [set(&["m", "a"], "1"), add(&["m", "a"], 1), append(&["m", "a"], "[]"), remove(&["m", "a"])];
     for change in attempts() {
@@ -96,7 +96,7 @@ pub(super) async fn a_path_without_its_parent_is_invalid(port: &dyn Storage, _: 
     assert_document(port, &at, r#"{"s":"text","l":[{"a":1}]}"#).await;
 }
 
-pub(super) async fn paths_that_overlap_are_invalid(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn overlapping_paths_are_invalid(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     put(port, &at, r#"{"a":{"b":{}},"ab":1}"#).await;
     for pair in [
@@ -109,7 +109,7 @@ pub(super) async fn paths_that_overlap_are_invalid(port: &dyn Storage, _: &TestC
     update(port, &at, &[set(&["a", "b"], "1"), set(&["a", "c"], "1"), set(&["ab"], "2")]).await.unwrap();
 }
 
-pub(super) async fn paths_that_are_not_allowed_are_invalid(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn reserved_and_empty_paths_are_invalid(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     let long: Vec<&str> = std::iter::repeat_n("a", 33).collect();
     for path in [&[][..], &[""], &["a", ""], &["pk"], &["sk"], &["expires_at"], &["tg:version"], &["tg:x", "y"], &long]
@@ -120,7 +120,7 @@ pub(super) async fn paths_that_are_not_allowed_are_invalid(port: &dyn Storage, _
     assert_eq!(get(port, &at).await, None);
 }
 
-pub(super) async fn names_are_never_syntax(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn names_are_not_interpreted_as_syntax(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     put(port, &at, r#"{"m":{}}"#).await;
     let odd = ["a.b", "x[0]", "#n0", ":v0", "size", "attribute_exists(pk)", "naïve 🦀", "' OR 1=1", "SET", "a-b"];
@@ -133,7 +133,7 @@ pub(super) async fn names_are_never_syntax(port: &dyn Storage, _: &TestClock) {
     }
 }
 
-pub(super) async fn what_does_not_fit_is_invalid(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn changes_of_the_wrong_type_are_invalid(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     let document = r#"{"s":"text","n":1,"huge":9.9e125,"long":0.00000000000000000000000000000000000001,"o":null}"#;
     put(port, &at, document).await;
@@ -152,7 +152,7 @@ pub(super) async fn what_does_not_fit_is_invalid(port: &dyn Storage, _: &TestClo
     assert_document(port, &at, document).await;
 }
 
-pub(super) async fn an_update_cannot_exceed_400_kb(port: &dyn Storage, _: &TestClock) {
+pub(super) async fn updates_above_400_kb_are_too_large(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
     let half = format!("\"{}\"", "x".repeat(MAX_ITEM_BYTES / 2));
     update(port, &at, &[set(&["a"], &half)]).await.unwrap();
