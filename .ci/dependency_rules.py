@@ -54,7 +54,7 @@ RULES = {
     "aws": rule(CONTRACTS, absent=("wasmtime*", "dynoxide*", COMPILER)),
     # Implements the HTTP client interface of the AWS SDK for any caller, and depends on none of our crates.
     "dynamodb-embedded": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
-    "gateway": rule(PORTS, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
+    "gateway": rule(PORTS | {"app", "diagnostic"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
     # Drives a Lambda function, also for the benchmarks of other runtimes, so it depends on no database and no gateway.
     "lambda-emulator": rule({"event"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
     "lambda": rule(

@@ -56,6 +56,14 @@ impl App {
         routes.chain(self.authorizer.iter().map(|authorizer| authorizer.component.clone())).collect()
     }
 
+    /// Returns the names of the configuration values that a route or the authorizer is granted.
+    #[must_use]
+    pub fn config_names(&self) -> BTreeSet<String> {
+        let routes = self.routes.values().map(|route| &route.grants);
+        let grants = routes.chain(self.authorizer.iter().map(|authorizer| &authorizer.grants));
+        grants.flat_map(|grants| grants.config.iter().cloned()).collect()
+    }
+
     /// Returns the text of `app.json`. Equal apps have equal texts.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -121,6 +129,7 @@ pub struct Route {
 
 /// The authorizer of `$connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Authorizer {
     /// The name of a component that exports `connect-authorizer`.

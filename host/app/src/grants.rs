@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The operations that a route may call. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Grants {
     /// The access to each collection, by name.
@@ -24,6 +25,7 @@ pub struct Grants {
 
 /// The operations on a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// `get`, `get-many`, `query`, and `check` in a transaction.
@@ -50,6 +52,7 @@ impl Access {
 
 /// The connections that a call may address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// Only the event's own connection.
@@ -61,6 +64,7 @@ pub enum Scope {
 
 /// The granted operations of the interface `connections`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ConnectionsGrant {
     /// `describe`, of any connection.
@@ -77,6 +81,7 @@ pub struct ConnectionsGrant {
 
 /// The granted operations of the interface `messaging`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct MessagingGrant {
     /// `send` and `send-many`, to the event's own connection or to any.

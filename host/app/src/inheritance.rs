@@ -12,6 +12,7 @@ use crate::grants::{Access, ConnectionsGrant, Grants, MessagingGrant};
 
 /// The grants of a route. Each kind replaces that of the route's component; `false` removes it.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub(crate) struct GrantOverrides {
     /// The access to each collection, by name. `false` removes the component's `storage`.
@@ -38,7 +39,7 @@ impl GrantOverrides {
 
 /// One kind of grants of a route.
 #[derive(Debug, Default)]
-enum Override<T> {
+pub(crate) enum Override<T> {
     /// The route has no such key, so the component's kind applies.
     #[default]
     Inherit,

@@ -29,11 +29,12 @@ pub struct PublicKey([u8; 32]);
 
 /// A `[keys.NAME]` table of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Key {
-    /// The public key.
+    /// An ed25519 public key: the base64 of its SubjectPublicKeyInfo, as `tidegate keys new` prints it.
     pub public_key: PublicKey,
-    /// The stages whose hosts run releases that this key signed.
+    /// The stages whose hosts run releases that this key has signed.
     #[serde(default)]
     pub stages: BTreeSet<String>,
     /// True if no stage trusts the key any longer.

@@ -7,6 +7,7 @@
 //! - [`limits`]: the resources that one event may use
 //! - [`identity_source`]: the values that an authorizer requires
 //! - [`keys`]: the public keys that sign releases
+//! - `name`: the rule for the names of apps, components, keys and stages
 //! - `validate`: the rules that an app as a whole obeys
 //! - `routing`: the part of an app that is infrastructure
 //! - [`error`]: errors with a file and a key, over `problem`, an error of a key
@@ -20,8 +21,11 @@ mod inheritance;
 pub mod keys;
 pub mod limits;
 pub mod manifest;
+mod name;
 mod problem;
 mod routing;
+#[cfg(test)]
+mod schema;
 mod tree;
 mod validate;
 
@@ -32,5 +36,5 @@ pub use identity_source::{IdentitySource, IdentitySourceError};
 pub use keys::{Keys, PublicKey};
 pub use limits::{LimitError, Limits};
 pub use manifest::{Component, Manifest};
+pub use name::{MAX_NAME_BYTES, MAX_STAGE_BYTES, NameError, check_name};
 pub use problem::toml_key;
-pub use validate::MAX_NAME_BYTES;

@@ -71,23 +71,30 @@ pub enum LimitError {
     },
 }
 
-/// The limits as the manifest and `app.json` write them.
+/// The resources that one event may use.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
-struct Settings {
+pub(crate) struct Settings {
+    /// The maximum size of all linear memories of one instance, from `1MiB` to `512MiB`: an integer followed by `KiB`,
+    /// `MiB` or `GiB`.
     #[serde(default)]
     memory: Memory,
+    /// The maximum wall-clock time of one call, including host calls, from `10ms` to `29s`: an integer followed by `ms`
+    /// or `s`.
     #[serde(default)]
     time: Time,
 }
 
+/// A size in bytes, for example `64MiB`.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-struct Memory(usize);
+pub(crate) struct Memory(usize);
 
+/// A duration, for example `1500ms`.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-struct Time(Duration);
+pub(crate) struct Time(Duration);
 
 impl From<Settings> for Limits {
     fn from(settings: Settings) -> Self {

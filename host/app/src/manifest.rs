@@ -139,35 +139,55 @@ fn parse(file: &Path, text: &str) -> Result<Tables, Error> {
     Tables::deserialize(Node::from_toml(text, table)).map_err(|problem| problem.in_file(file))
 }
 
+/// The manifest of an app, `tidegate.toml`.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "tidegate.toml"))]
 #[serde(deny_unknown_fields, expecting = "a table")]
-struct Tables {
+pub(crate) struct Tables {
+    /// The app's name and its route selection.
     app: AppTable,
+    /// The components by name.
     #[serde(default)]
     components: BTreeMap<String, ComponentTable>,
+    /// The routes by route key: a result of the route selection expression, `$connect`, `$disconnect` or `$default`.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, RouteTable>"))]
     routes: BTreeMap<RouteKey, RouteTable>,
+    /// The authorizer of `$connect`. Without an authorizer, every client is allowed.
     authorizer: Option<Authorizer>,
+    /// Configuration values for development, by name. Deployed functions read their values from AWS instead.
     #[serde(default)]
     config: BTreeMap<String, String>,
+    /// The public keys that can sign releases, by name.
     #[serde(default)]
     keys: BTreeMap<String, Key>,
 }
 
+/// The app's name and its route selection.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 struct AppTable {
+    /// The app's name, 1 to 64 letters, digits, `-` and `_`. It is part of the stack's name.
+    #[cfg_attr(test, schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$")))]
     name: String,
+    /// API Gateway's route selection expression, for example `$request.body.action`.
     route_selection_expression: String,
 }
 
+/// A component and its build.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 struct ComponentTable {
+    /// The `.wasm` file, relative to the manifest's folder.
     source: PathBuf,
+    /// The command that builds the file. A shell (`sh`) runs it in the manifest's folder.
     build: Option<String>,
+    /// Globs, relative to the manifest's folder, of the files that the build reads. `tidegate dev` watches them.
     #[serde(default)]
     watch: Vec<String>,
+    /// The grants that every route of this component inherits. The authorizer inherits nothing.
     #[serde(default)]
     grants: Grants,
 }
@@ -188,14 +208,20 @@ impl ComponentTable {
     }
 }
 
+/// A route: a component with its grants and limits.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 struct RouteTable {
+    /// The name of a component. Several routes can share one.
     component: String,
+    /// True if the route is two-way: the client receives the reply, or an error frame.
     #[serde(default)]
     response: bool,
+    /// The grants of the route. Each kind replaces that of the component, and `false` removes it.
     #[serde(default)]
     grants: GrantOverrides,
+    /// The resources that one event may use.
     #[serde(default)]
     limits: Limits,
 }

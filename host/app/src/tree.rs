@@ -175,7 +175,8 @@ impl<'de> SeqAccess<'de> for Elements {
         let Some(node) = self.nodes.next() else { return Ok(None) };
         let index = self.index;
         self.index += 1;
-        seed.deserialize(node).map(Some).map_err(|problem| problem.in_element(index))
+        let line = node.line;
+        seed.deserialize(node).map(Some).map_err(|problem| problem.in_element(index).at_line(line))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -202,7 +203,9 @@ impl<'de> MapAccess<'de> for Entries {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Problem> {
         let Some((name, node)) = self.current.take() else { return Err(Problem::custom("a value without its key")) };
-        seed.deserialize(node).map_err(|problem| problem.in_key(&name))
+        // A conversion can fail after the value was visited, so the line is set here too.
+        let line = node.line;
+        seed.deserialize(node).map_err(|problem| problem.in_key(&name).at_line(line))
     }
 }
 

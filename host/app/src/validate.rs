@@ -7,23 +7,13 @@ use tidegate_event::{RouteKey, SelectionExpression};
 
 use crate::app::{App, Authorizer, Route};
 use crate::grants::Grants;
+use crate::name::{MAX_NAME_BYTES, MAX_STAGE_BYTES, check_name};
 use crate::problem::{Problem, key, suggestion};
-
-/// The maximum length of the name of an app, a component or a key, in bytes.
-///
-/// The name of an app is part of a stack's name, which CloudFormation limits to 128 characters. The name of a component
-/// is part of a file's name.
-pub const MAX_NAME_BYTES: usize = 64;
 
 /// The maximum number of routes of an API, including `$connect` and `$disconnect`, which every deployment has.
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 const MAX_ROUTES: usize = 300;
-
-/// The maximum length of a stage's name, in bytes.
-///
-/// <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-stages.html>
-const MAX_STAGE_BYTES: usize = 128;
 
 const PREDEFINED: [&str; 3] = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT];
 
@@ -50,21 +40,12 @@ pub(crate) fn app(app: &App, table: &str) -> Result<(), Problem> {
 
 /// Checks the name of an app, a component or a key. `at` returns its place.
 pub(crate) fn name(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
-    word(name, Code::NameInvalid, MAX_NAME_BYTES, at)
+    check_name(name, MAX_NAME_BYTES).map_err(|error| Problem::new(Code::NameInvalid, at(), error.to_string()))
 }
 
 /// Checks the name of a stage. `at` returns its place.
 pub(crate) fn stage(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
-    word(name, Code::StageNameInvalid, MAX_STAGE_BYTES, at)
-}
-
-fn word(text: &str, code: Code, max_bytes: usize, at: impl FnOnce() -> String) -> Result<(), Problem> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if text.is_empty() || text.len() > max_bytes || !text.bytes().all(allowed) {
-        let problem = format!("invalid name `{text}`: expected 1 to {max_bytes} letters, digits, `-` and `_`");
-        return Err(Problem::new(code, at(), problem));
-    }
-    Ok(())
+    check_name(name, MAX_STAGE_BYTES).map_err(|error| Problem::new(Code::StageNameInvalid, at(), error.to_string()))
 }
 
 fn route_count(app: &App) -> Result<(), Problem> {

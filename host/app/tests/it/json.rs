@@ -124,3 +124,13 @@ fn syntax_errors_name_the_line() {
         assert!(!error.to_string().contains(" at line "), "{error}");
     }
 }
+
+#[test]
+fn config_names_include_those_of_the_authorizer() {
+    let mut app = app();
+    app["components"] = json!(["chat", "guard"]);
+    app["routes"]["$connect"] = json!({"component": "chat", "grants": {"config": ["motd"]}});
+    app["authorizer"] = json!({"component": "guard", "identity-source": [], "grants": {"config": ["secret"]}});
+    let app = App::from_json(Path::new("app.json"), app.to_string().as_bytes()).unwrap();
+    assert_eq!(app.config_names().into_iter().collect::<Vec<_>>(), ["motd", "secret"]);
+}
