@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import chat
+import errors
 import manifests
 
 # Text in the guest `version` that is overwritten.
@@ -92,10 +93,13 @@ class VersionedApp:
         return json.loads(done.stdout)
 
     def refuse(self, command: str, *arguments: str | Path) -> str:
-        """Runs a command that must fail, and returns its standard error."""
+        """Runs a command that must fail, and returns its error: the message and the hint."""
         done = self.run_release(command, *arguments)
-        assert done.returncode == 1 and done.stdout == "", (done.returncode, done.stdout, done.stderr)
-        return done.stderr
+        assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+        if not done.stdout:
+            return done.stderr
+        error = errors.error_of(done)
+        return f"{error.message}\nhint: {error.hint}"
 
     def run_release(self, command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return self.run(*self.arguments(command, *arguments))
