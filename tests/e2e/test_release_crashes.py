@@ -67,13 +67,14 @@ def test_killed_create_publishes_all_or_nothing(tidegate, app, ids):
 
 def test_killed_activate_changes_the_pointer_or_nothing(tidegate, app, ids):
     app.release("activate", ids[ONE])
+    before = check_store(app)
     for number in range(KILLS):
-        before = check_store(app)
         wanted = ids[TWO] if before["active"] == ids[ONE] else ids[ONE]
         ended = kill_after(start(tidegate, app, "activate", wanted), random.uniform(0, ACTIVATE_SECONDS))
         after = check_store(app)
         moved = after == {"generation": before["generation"] + 1, "active": wanted}
         assert moved or (after == before and not ended), number
+        before = after
     app.release("activate", ids[THREE])
     assert check_store(app)["active"] == ids[THREE]
 
@@ -120,14 +121,15 @@ def has_open(process, path):
 
 def test_concurrent_activations_succeed_or_report_a_conflict(tidegate, app, ids):
     app.release("activate", ids[FOUR])
+    generation = check_store(app)["generation"]
     for _ in range(10):
-        before = check_store(app)["generation"]
         processes = [start(tidegate, app, "activate", ids[text]) for text in (ONE, TWO, THREE) for _ in range(2)]
         statuses = [finish(process) for process in processes]
         refusals = [errors for status, errors in statuses if status != 0]
         assert all("was first" in error or "is active already" in error for error in refusals), refusals
         moves = len(statuses) - len(refusals)
-        assert moves >= 1 and check_store(app)["generation"] == before + moves
+        generation += moves
+        assert moves >= 1 and check_store(app)["generation"] == generation
 
 
 def test_concurrent_creates_of_the_same_release_publish_it_once(tidegate, app, ids):
