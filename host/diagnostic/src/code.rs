@@ -93,10 +93,30 @@ codes! {
     StageNameInvalid = "stage-name-invalid",
 
     // Components and their compilation.
+    /// The release has no artifact of a component that it uses.
+    ComponentArtifactMissing = "component-artifact-missing",
     /// Wasmtime cannot compile a component.
     ComponentCompileFailed = "component-compile-failed",
+    /// A component that only the authorizer uses imports an interface that an authorizer can never be granted.
+    ComponentGrantImpossible = "component-grant-impossible",
+    /// A component imports an interface that no use of it is granted.
+    ComponentGrantMissing = "component-grant-missing",
+    /// A component imports an interface that the host does not offer.
+    ComponentImportUnknown = "component-import-unknown",
     /// A component is damaged or incomplete.
     ComponentInvalid = "component-invalid",
+    /// A component does not link against the host.
+    ComponentLink = "component-link",
+    /// A component starts with more memory than its route may use.
+    ComponentMemoryAboveLimit = "component-memory-above-limit",
+    /// A component does not export the interface of the role that the manifest gives it.
+    ComponentRoleWrong = "component-role-wrong",
+    /// A component needs more memories, tables or table elements than the host has room for.
+    ComponentTooLarge = "component-too-large",
+    /// A component was built against another version of the WIT package.
+    ComponentVersionUnsupported = "component-version-unsupported",
+    /// A component exports neither interface of `tidegate:route`.
+    ComponentWorldWrong = "component-world-wrong",
     /// This machine's CPU or operating system cannot run artifacts.
     MachineUnsupported = "machine-unsupported",
     /// A file is not a WebAssembly component.
@@ -109,6 +129,18 @@ codes! {
     // Stores and rollouts.
 
     // The runtime: loading and linking a release.
+    /// A compiled component does not load.
+    ArtifactLoad = "artifact-load",
+    /// The engine cannot be created.
+    EngineCreate = "engine-create",
+    /// The host's own interfaces do not link.
+    HostInterfacesLink = "host-interfaces-link",
+    /// A release cannot be linked on the host, for lack of time.
+    ReleaseLink = "release-link",
+    /// A release cannot be read or verified.
+    ReleaseLoad = "release-load",
+    /// The thread that interrupts guests does not start.
+    TickerStart = "ticker-start",
 
     // AWS: credentials, stacks, services.
     /// AWS denied an operation to the caller's identity.
@@ -133,6 +165,26 @@ codes! {
     // The local run: gateway, database, Lambda emulator.
 
     // The function: its startup and its environment.
+    /// The package has no authorizer, and the function is the authorizer.
+    FunctionAuthorizerMissing = "function-authorizer-missing",
+    /// The client of AWS services cannot be created.
+    FunctionClient = "function-client",
+    /// The configuration values of the function cannot be read.
+    FunctionConfigRead = "function-config-read",
+    /// An environment variable of the function has a value that is not allowed.
+    FunctionEnvironmentInvalid = "function-environment-invalid",
+    /// An environment variable of the function is missing.
+    FunctionEnvironmentMissing = "function-environment-missing",
+    /// The executor of the function does not start.
+    FunctionExecutorStart = "function-executor-start",
+    /// The trusted keys of the package cannot be read.
+    FunctionKeysRead = "function-keys-read",
+    /// The program does not run on Lambda.
+    FunctionNotOnLambda = "function-not-on-lambda",
+    /// The release of the package cannot be loaded.
+    FunctionPackageLoad = "function-package-load",
+    /// Lambda's Runtime API fails.
+    FunctionRuntimeApi = "function-runtime-api",
 
     // The command line.
 }
