@@ -1,49 +1,50 @@
-//! Configuration values, read at the start and refreshed after events.
+//! Configuration values: read when the function starts, and refreshed after events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use tidegate_aws::{ConfigSource, ConfigStore};
-use tidegate_ports::Deadline;
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
+use tidegate_ports::{AwakeInstant, Deadline};
 use tidegate_runtime::Host;
 
 use crate::environment;
 
-/// How old values may be before they are read again: Parameter Store, the slower source, answers 40 requests a second for a whole account,
-/// which at this age is 2,400 busy processes.
+/// The age at which values are read again. Parameter Store, the slower source, answers 40 requests a second for a whole
+/// account, which at this age serves 2,400 busy processes.
 const MAX_AGE: Duration = Duration::from_secs(60);
-/// How long a refresh may take.
+/// The longest time that a refresh may take.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The values that routes were granted, where they come from, and when they were last asked for.
+/// The configuration values that routes are granted.
 pub(crate) struct ConfigCache {
-    /// None when the environment does not say where values are.
+    /// `None` when the environment does not name a source.
     store: Option<ConfigStore>,
     state: Mutex<State>,
-    /// Held while values are added, so that two who want the same ask once.
+    /// Held while values are added, so that two callers with the same names read them once.
     adding: tokio::sync::Mutex<()>,
 }
 
 struct State {
     names: BTreeSet<String>,
     values: BTreeMap<String, String>,
-    asked: (Instant, SystemTime),
+    read_at: AwakeInstant,
 }
 
 impl ConfigCache {
     pub(crate) fn new(store: Option<ConfigStore>) -> Self {
-        let state =
-            State { names: BTreeSet::new(), values: BTreeMap::new(), asked: (Instant::now(), SystemTime::now()) };
+        let state = State { names: BTreeSet::new(), values: BTreeMap::new(), read_at: AwakeInstant::now() };
         Self { store, state: Mutex::new(state), adding: tokio::sync::Mutex::default() }
     }
 
-    /// Reads those of these values that are not known yet, and gives the host all. One that does not exist is logged: a route
-    /// that asks for it finds none, the others work.
+    /// Reads the values of `names` that are not cached yet, and gives the host all values.
+    ///
+    /// A value that does not exist is logged: a route that reads it finds it absent, and the other routes work.
     ///
     /// # Errors
-    /// When nothing says where values are, or they cannot be read; what is known stays.
-    pub(crate) async fn add(&self, names: BTreeSet<String>, host: &Host, deadline: Deadline) -> anyhow::Result<()> {
+    /// When the environment names no source, or the source cannot be read. Cached values stay.
+    pub(crate) async fn add(&self, names: BTreeSet<String>, host: &Host, deadline: Deadline) -> Result<(), Diagnostic> {
         let _one_at_a_time = self.adding.lock().await;
         let new: BTreeSet<_> = names.difference(&self.state().names).cloned().collect();
         if new.is_empty() {
@@ -57,9 +58,10 @@ impl ConfigCache {
         Ok(())
     }
 
-    async fn read(&self, names: &BTreeSet<String>, deadline: Deadline) -> anyhow::Result<BTreeMap<String, String>> {
+    async fn read(&self, names: &BTreeSet<String>, deadline: Deadline) -> Result<BTreeMap<String, String>, Diagnostic> {
         let store = self.store.as_ref().ok_or_else(environment::Error::no_config_prefix)?;
-        let values = store.fetch(names, deadline).await?;
+        let values = store.fetch(names, deadline).await;
+        let values = values.diagnose(Code::FunctionConfigRead, || "cannot read the configuration values")?;
         for name in &values.missing {
             let (what, command) = match store.source() {
                 ConfigSource::ParameterStore => {
@@ -69,36 +71,40 @@ impl ConfigCache {
                     ("secret", format!("aws secretsmanager create-secret --name {name} --secret-string VALUE"))
                 }
             };
-            tracing::error!("there is no {what} `{name}`, which a route is granted; hint: `{command}`");
+            tracing::error!(hint = %command, "there is no {what} `{name}`, which a route is granted");
         }
         Ok(values.found)
     }
 
-    /// Reads the values again when they are old; keeps those that are there when that fails.
+    /// Reads the values again if they are old. A failure is logged, and the cached values stay.
     pub(crate) async fn refresh(&self, host: &Host, deadline: Deadline) {
-        if !self.is_due() {
+        if !self.take_due() {
             return;
         }
         let names = self.state().names.clone();
         match self.read(&names, deadline.min(Deadline::after(REFRESH_TIMEOUT))).await {
             Ok(values) => {
                 let mut state = self.state();
-                // A release may have asked for others meanwhile.
+                // A new release may have added other names meanwhile.
                 state.values.retain(|name, _| !names.contains(name));
                 state.values.extend(values);
                 host.set_config(state.values.clone());
             }
-            Err(error) => tracing::warn!("the configuration stays as it was read before: {error:#}"),
+            Err(error) => {
+                tracing::warn!(
+                    code = error.code.as_str(),
+                    "cannot refresh the configuration, so cached values stay: {error}"
+                );
+            }
         }
     }
 
-    /// Whether it is time, by whichever clock saw more of it pass; says so once, also to events that end at once.
-    fn is_due(&self) -> bool {
+    /// Returns true if a refresh is due, and starts the next period, so that concurrent events do not refresh as well.
+    fn take_due(&self) -> bool {
         let mut state = self.state();
-        let age = state.asked.0.elapsed().max(state.asked.1.elapsed().unwrap_or_default());
-        let due = age >= MAX_AGE && !state.names.is_empty();
+        let due = state.read_at.elapsed() >= MAX_AGE && !state.names.is_empty();
         if due {
-            state.asked = (Instant::now(), SystemTime::now());
+            state.read_at = AwakeInstant::now();
         }
         due
     }

@@ -1,44 +1,45 @@
-//! Everything that the environment says, read once.
+//! The environment variables of the function, read once.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tidegate_app::limits::duration;
 use tidegate_aws::{ConfigSource, ReleaseTables, Tables};
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_runtime::rollout;
 
 /// The environment of one function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Environment {
-    /// Which function this is.
+    /// The function that this process is.
     pub(crate) function: Function,
     /// `STAGE`: a dimension of the metrics.
     pub(crate) stage: String,
-    /// `LAMBDA_TASK_ROOT`, or the folder of this binary: where the release is.
+    /// `LAMBDA_TASK_ROOT`, or the folder of this binary: the folder of the package.
     pub(crate) package: PathBuf,
     /// `AWS_REGION`.
     pub(crate) region: String,
-    /// The role's credentials.
+    /// The credentials of the function's role.
     pub(crate) credentials: Credentials,
-    /// Where AWS is, when it is elsewhere.
+    /// The endpoints of AWS services, if they are not the default ones.
     pub(crate) endpoints: Endpoints,
-    /// `CONFIG_PREFIX`: what the names of the app's configuration values begin with.
+    /// `CONFIG_PREFIX`: the prefix of the names of the app's configuration values.
     pub(crate) config_prefix: Option<String>,
-    /// `CONFIG_SOURCE`: where they are; Parameter Store unless it says otherwise.
+    /// `CONFIG_SOURCE`: the service that has the values; Parameter Store by default.
     pub(crate) config_source: ConfigSource,
-    /// Where releases are published; none when only the package's runs.
-    pub(crate) releases: Option<Published>,
-    /// `MAX_STALENESS`: how old the reading of the pointer may be before an event renews it, such as `2s`.
+    /// The store of published releases; `None` if the function runs the release of its package only.
+    pub(crate) releases: Option<ReleaseSource>,
+    /// `MAX_STALENESS`: the age at which an event reads the rollout state again, for example `2s`.
     pub(crate) poll_interval: Duration,
-    /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`: how this process is found in the logs.
+    /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`: the name of this process, by which its logs are found.
     pub(crate) name: String,
-    /// `AWS_XRAY_DAEMON_ADDRESS`: where traces are sent.
+    /// `AWS_XRAY_DAEMON_ADDRESS`: the address of the X-Ray daemon.
     pub(crate) xray_daemon: Option<String>,
-    /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many events Lambda gives at a time; 1 unless it says otherwise.
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`: the number of events at a time; 1 by default.
     pub(crate) concurrency: u32,
 }
 
-/// Which of an app's functions this is: `TIDEGATE_FUNCTION`.
+/// `TIDEGATE_FUNCTION`: one of the two functions of an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Function {
     /// `handler`: the routes.
@@ -52,14 +53,14 @@ pub(crate) enum Function {
     Authorizer,
 }
 
-/// Where releases are published.
+/// The store of published releases.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Published {
-    /// `RELEASES_TABLE`, `RELEASE_STATUS_TABLE`, `RELEASES_BUCKET`.
+pub(crate) enum ReleaseSource {
+    /// DynamoDB tables and an S3 bucket.
     Aws {
-        /// The tables.
+        /// `RELEASES_TABLE` and `RELEASE_STATUS_TABLE`.
         tables: ReleaseTables,
-        /// The bucket.
+        /// `RELEASES_BUCKET`.
         bucket: String,
     },
     /// `RELEASES_DIR`: a folder, on one machine or a file system that functions share.
@@ -86,33 +87,47 @@ pub(crate) struct Endpoints {
     pub(crate) secrets_manager: Option<String>,
 }
 
-/// What is wrong with the environment.
+/// An error of the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// A variable that Lambda sets is not there.
-    #[error(
-        "`{0}` is not set, which Lambda does; hint: this program is a Lambda function's `bootstrap`, and `tidegate dev` runs \
-         an app on this machine"
-    )]
+    /// A variable that Lambda sets is missing.
+    #[error("the environment variable `{0}`, which Lambda sets, is not set")]
     NotOnLambda(&'static str),
-    /// A variable of the function is not there.
-    #[error("the environment variable `{name}` is not set; hint: set it to {meaning}")]
+    /// A variable of the function is missing.
+    #[error("the environment variable `{name}` is not set")]
     Missing {
-        /// Its name.
+        /// The variable.
         name: &'static str,
-        /// What it should be.
+        /// A description of its value.
         meaning: &'static str,
     },
-    /// A variable is not what it must be.
-    #[error("the environment variable `{name}` is `{value}`; hint: set it to {meaning}")]
+    /// A variable has a value that is not allowed.
+    #[error("the environment variable `{name}` is `{value}`")]
     Malformed {
-        /// Its name.
+        /// The variable.
         name: &'static str,
-        /// What it is.
+        /// Its value.
         value: String,
-        /// What it should be.
+        /// A description of its value.
         meaning: &'static str,
     },
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        let what = error.to_string();
+        match error {
+            Error::NotOnLambda(_) => Self::new(Code::FunctionNotOnLambda, what, "").hint(
+                "this program is the `bootstrap` of a Lambda function; `tidegate dev` runs an app on this machine",
+            ),
+            Error::Missing { meaning, .. } => {
+                Self::new(Code::FunctionEnvironmentMissing, what, "").hint(format!("set it to {meaning}"))
+            }
+            Error::Malformed { meaning, .. } => {
+                Self::new(Code::FunctionEnvironmentInvalid, what, "").hint(format!("set it to {meaning}"))
+            }
+        }
+    }
 }
 
 const FUNCTION: (&str, &str) = ("TIDEGATE_FUNCTION", "`handler` or `authorizer`");
@@ -123,16 +138,15 @@ const STORAGE_TABLE: (&str, &str) = ("STORAGE_TABLE", "the name of the table of 
 const CALLBACK_URL: (&str, &str) =
     ("API_GATEWAY_URL", "the stage's callback URL, `https://API.execute-api.REGION.amazonaws.com/STAGE`");
 const CONFIG_PREFIX: (&str, &str) =
-    ("CONFIG_PREFIX", "what the values' names begin with, `/tidegate/APP/STAGE/`, slashes included");
-const CONFIG_SOURCE: (&str, &str) = ("CONFIG_SOURCE", "`parameter-store` or `secrets-manager`, or not at all");
+    ("CONFIG_PREFIX", "the prefix of the values' names, `/tidegate/APP/STAGE/`, slashes included");
+const CONFIG_SOURCE: (&str, &str) = ("CONFIG_SOURCE", "`parameter-store` or `secrets-manager`, or remove it");
 const RELEASES_TABLE: (&str, &str) = ("RELEASES_TABLE", "the name of the table of releases");
-const RELEASE_STATUS_TABLE: (&str, &str) = ("RELEASE_STATUS_TABLE", "the name of the table of what hosts report");
+const RELEASE_STATUS_TABLE: (&str, &str) = ("RELEASE_STATUS_TABLE", "the name of the table of reports");
 const RELEASES_BUCKET: (&str, &str) = ("RELEASES_BUCKET", "the name of the bucket of releases");
-const RELEASES_DIR: (&str, &str) =
-    ("RELEASES_DIR", "the folder of releases, or not at all where `RELEASES_TABLE` says where they are");
-const MAX_STALENESS: (&str, &str) = ("MAX_STALENESS", "a time from 100ms to 30s, such as `2s`, or not at all");
-const ENDPOINT: &str = "an `http` or `https` URL, or not at all";
-/// Lambda's own, which `lambda_runtime` takes for granted, and whether each is a number.
+const RELEASES_DIR: (&str, &str) = ("RELEASES_DIR", "the folder of releases, or remove it if `RELEASES_TABLE` is set");
+const MAX_STALENESS: (&str, &str) = ("MAX_STALENESS", "a time from 100ms to 30s, for example `2s`, or remove it");
+const ENDPOINT: &str = "an `http` or `https` URL, or remove it";
+/// The variables that Lambda sets and `lambda_runtime` requires. The flag is true for a number.
 const LAMBDA: [(&str, bool); 4] = [
     ("AWS_LAMBDA_RUNTIME_API", false),
     ("AWS_LAMBDA_FUNCTION_NAME", false),
@@ -141,7 +155,7 @@ const LAMBDA: [(&str, bool); 4] = [
 ];
 
 impl Environment {
-    /// Reads what `lookup` knows. A variable that is empty counts as not set.
+    /// Reads the variables with `lookup`. An empty variable counts as missing.
     pub(crate) fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let variables = Variables(lookup);
         variables.check_lambda()?;
@@ -178,7 +192,7 @@ impl Environment {
 }
 
 impl Error {
-    /// That a configuration value is granted, and nothing says where the values are.
+    /// Returns the error of an app that is granted configuration values while no prefix is set.
     pub(crate) fn no_config_prefix() -> Self {
         Self::Missing { name: CONFIG_PREFIX.0, meaning: CONFIG_PREFIX.1 }
     }
@@ -205,7 +219,7 @@ impl Variables<'_> {
         self.get(name).ok_or(Error::NotOnLambda(name))
     }
 
-    /// What `lambda_runtime` would panic about.
+    /// Checks the variables without which `lambda_runtime` panics.
     fn check_lambda(&self) -> Result<(), Error> {
         for (name, number) in LAMBDA {
             let value = self.of_lambda(name)?;
@@ -263,19 +277,19 @@ impl Variables<'_> {
         }
     }
 
-    /// All of the three on AWS, or a folder, or nothing.
-    fn releases(&self) -> Result<Option<Published>, Error> {
+    /// Reads the three variables of a store on AWS, or the one of a folder, or none.
+    fn releases(&self) -> Result<Option<ReleaseSource>, Error> {
         let of_aws = [RELEASES_TABLE, RELEASE_STATUS_TABLE, RELEASES_BUCKET];
         let any = of_aws.iter().any(|(name, _)| self.get(name).is_some());
         match self.get(RELEASES_DIR.0) {
             Some(folder) if any => Err(malformed(RELEASES_DIR, &folder)),
-            Some(folder) => Ok(Some(Published::Folder(folder.into()))),
+            Some(folder) => Ok(Some(ReleaseSource::Folder(folder.into()))),
             None if any => {
                 let tables = ReleaseTables {
                     releases: self.required(RELEASES_TABLE)?,
                     release_status: self.required(RELEASE_STATUS_TABLE)?,
                 };
-                Ok(Some(Published::Aws { tables, bucket: self.required(RELEASES_BUCKET)? }))
+                Ok(Some(ReleaseSource::Aws { tables, bucket: self.required(RELEASES_BUCKET)? }))
             }
             None => Ok(None),
         }
@@ -297,7 +311,7 @@ impl Variables<'_> {
     }
 
     fn concurrency(&self) -> Result<u32, Error> {
-        const CONCURRENCY: (&str, &str) = ("AWS_LAMBDA_MAX_CONCURRENCY", "a number from 1, or not at all");
+        const CONCURRENCY: (&str, &str) = ("AWS_LAMBDA_MAX_CONCURRENCY", "a number from 1, or remove it");
         match self.get(CONCURRENCY.0) {
             Some(text) => match text.parse() {
                 Ok(number) if number > 0 => Ok(number),

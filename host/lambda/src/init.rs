@@ -1,4 +1,4 @@
-//! From the environment to a host, and what Lambda is told when there is none.
+//! From the environment to a host, and the report to Lambda when the function does not start.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -6,84 +6,92 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use serde_json::json;
 use tidegate_aws::{Account, ConfigSource, ConfigStore, DynamoRegistry, DynamoStorage, Transport};
-use tidegate_event::FunctionError;
+use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
 use tidegate_ports::Deadline;
 use tidegate_release::{Release, folder};
-use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports};
+use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports, RoutePorts};
 
-use crate::closed::Closed;
 use crate::config_cache::ConfigCache;
 use crate::environment::{Environment, Function};
 use crate::metrics::Metrics;
 use crate::trace::Tracer;
 use crate::{log, releases};
 
-/// How long reading the configuration may take: half of the ten seconds that Lambda gives to a start.
+/// The longest time for reading the configuration: half of the ten seconds that Lambda gives to a start.
 const CONFIG_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long loading a published release may take at a start; the package's serves when it takes longer.
+/// The longest time for loading a published release at a start. The release of the package serves if it takes longer.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long Lambda's Runtime API, on the same machine, may take to hear of an error.
+/// The longest time for reporting an error to the Runtime API, which is on the same machine.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The type of errors at the start.
+/// The type of errors of a function that does not start.
 const ERROR_TYPE: &str = "Tidegate.Init";
 
-/// What a process keeps for all its events.
+/// The state of the process.
 pub(crate) struct App {
     pub(crate) host: Arc<Host>,
     /// The configuration values that routes are granted.
-    pub(crate) values: Arc<ConfigCache>,
+    pub(crate) config: Arc<ConfigCache>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Where traces are sent, where Lambda says where.
+    /// Sends traces, if Lambda states an address.
     pub(crate) tracer: Option<Tracer>,
-    /// Follows the releases that are published, where the environment says where they are.
+    /// Keeps the host in sync with published releases, if the environment names their store.
     pub(crate) follower: Option<Arc<Follower>>,
 }
 
 impl App {
-    /// Loads the release of the package, and the one that is published if that is another, and makes the clients that its
-    /// function needs, and no others.
-    pub(crate) async fn new(environment: Environment) -> anyhow::Result<Self> {
-        let release = folder::load(&environment.package).context("cannot load the release of the package")?;
-        let package = release.app.clone();
+    /// Loads the release of the package and the published one, and creates the clients that the function needs.
+    pub(crate) async fn new(environment: Environment) -> Result<Self, Diagnostic> {
+        let release = folder::load(&environment.package);
+        let release = release.diagnose(Code::FunctionPackageLoad, || "cannot load the release of the package")?;
         let release = retain_served(release, &environment)?;
         log::set_release(release.id.clone());
         let metrics = Arc::new(Metrics::new(&environment, &release));
         let account = account(&environment)?;
         let engine = Engine::new(engine_options(environment.concurrency))?;
-        let host =
-            Host::new(engine, ports(&environment, &account), release.clone()).context("cannot run the release")?;
-        let host = Arc::new(host);
-        let values = Arc::new(ConfigCache::new(config(&environment, &account)));
+        let host = Host::new(engine, ports(&environment, &account), release.clone());
+        let host = Arc::new(host.context(|| "cannot run the release")?);
+        let config = Arc::new(ConfigCache::new(config_store(&environment, &account)));
         let names = releases::config_names(&release.app);
-        let follower = releases::follower(&environment, &account, &host, (&package, release), (&values, &metrics))?;
-        let read = values.add(names, &host, Deadline::after(CONFIG_TIMEOUT));
-        let follow = async {
+        let hooks = releases::hooks(&environment.function, &host, &config, &metrics);
+        let follower = releases::follower(&environment, &account, &host, release, hooks)?;
+        let read = config.add(names, &host, Deadline::after(CONFIG_TIMEOUT));
+        let poll = async {
             if let Some(follower) = &follower {
                 follower.poll(Deadline::after(RELEASE_TIMEOUT)).await;
             }
         };
-        let (read, ()) = tokio::join!(read, follow);
+        let (read, ()) = tokio::join!(read, poll);
         read?;
         let tracer = environment.xray_daemon.as_deref().and_then(tracer);
-        Ok(Self { host, values, metrics, tracer, follower })
+        Ok(Self { host, config, metrics, tracer, follower })
     }
 }
 
-/// Tells Lambda why the function does not start, so that its log and the caller's error say so. Without a Runtime API
-/// there is nobody to tell.
+/// Reports to Lambda why the function does not start, for its log and the caller's error. Does nothing without a Runtime
+/// API.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror>
-pub(crate) fn report(runtime_api: Option<&str>, error: &anyhow::Error) {
+pub(crate) fn report(runtime_api: Option<&str>, error: &Diagnostic) {
     let Some(address) = runtime_api else { return };
-    let error = FunctionError { error_type: ERROR_TYPE.to_owned(), error_message: format!("{error:#}") };
-    if let Err(error) = post(address, &tidegate_event::encode_function_error(&error)) {
+    if let Err(error) = post(address, init_error(error).to_string().as_bytes()) {
         tracing::warn!("cannot report the error to the Runtime API at `{address}`: {error}");
     }
 }
 
-/// A request of one kind, to this machine: not worth an HTTP client, which would itself have to start.
+/// Lambda shows the message alone, so it contains the hint too.
+fn init_error(error: &Diagnostic) -> serde_json::Value {
+    let hint = error.hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+    json!({
+        "errorType": ERROR_TYPE,
+        "errorMessage": format!("{error}{hint}"),
+        "code": error.code.as_str(),
+        "hint": error.hint,
+    })
+}
+
+/// Posts to the Runtime API. An HTTP client would itself have to start, and may be the part that failed.
 fn post(address: &str, body: &[u8]) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(REPORT_TIMEOUT))?;
@@ -95,7 +103,7 @@ fn post(address: &str, body: &[u8]) -> std::io::Result<()> {
     );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)?;
-    // The answer says nothing, but its first byte says that the report was read.
+    // The answer has no content; its first byte shows that the report was read.
     stream.read_exact(&mut [0]).map(drop)
 }
 
@@ -106,12 +114,13 @@ fn engine_options(concurrency: u32) -> EngineOptions {
     }
 }
 
-/// Keeps what this function serves.
-fn retain_served(mut release: Release, environment: &Environment) -> anyhow::Result<Release> {
+/// Removes the part of the app that this function does not serve, with its artifacts.
+fn retain_served(mut release: Release, environment: &Environment) -> Result<Release, Diagnostic> {
     let app = &mut release.app;
     if environment.function == Function::Authorizer && app.authorizer.is_none() {
-        let package = environment.package.display();
-        bail!("the app in `{package}` has no authorizer; hint: deploy the stack of this package again");
+        let what = format!("the app in `{}` has no authorizer", environment.package.display());
+        let error = Diagnostic::new(Code::FunctionAuthorizerMissing, what, "");
+        return Err(error.hint("deploy the stack of this package again"));
     }
     releases::select(app, &environment.function);
     let used = app.used();
@@ -120,16 +129,17 @@ fn retain_served(mut release: Release, environment: &Environment) -> anyhow::Res
     Ok(release)
 }
 
-/// Events are worth more than their traces.
+/// Returns a tracer. Without one, events are not traced.
 fn tracer(daemon: &str) -> Option<Tracer> {
     let tracer = Tracer::new(daemon);
     tracer.inspect_err(|error| tracing::warn!("cannot send traces to `{daemon}`: {error}")).ok()
 }
 
-fn account(environment: &Environment) -> anyhow::Result<Account> {
+fn account(environment: &Environment) -> Result<Account, Diagnostic> {
     let credentials = &environment.credentials;
+    let transport = Transport::new().diagnose(Code::FunctionClient, || "cannot create the client of AWS services")?;
     Ok(Account::new(
-        Transport::new()?,
+        transport,
         &environment.region,
         &credentials.access_key_id,
         &credentials.secret_access_key,
@@ -137,7 +147,7 @@ fn account(environment: &Environment) -> anyhow::Result<Account> {
     ))
 }
 
-fn config(environment: &Environment, account: &Account) -> Option<ConfigStore> {
+fn config_store(environment: &Environment, account: &Account) -> Option<ConfigStore> {
     let prefix = environment.config_prefix.as_deref()?;
     let endpoint = match environment.config_source {
         ConfigSource::ParameterStore => &environment.endpoints.ssm,
@@ -147,20 +157,16 @@ fn config(environment: &Environment, account: &Account) -> Option<ConfigStore> {
 }
 
 fn ports(environment: &Environment, account: &Account) -> Ports {
-    let config = Arc::new(BTreeMap::new());
-    match &environment.function {
+    let routes = match &environment.function {
         Function::Handler { tables, callback_url } => {
             let dynamodb = account.dynamodb(environment.endpoints.dynamodb.as_deref());
-            Ports {
+            Some(RoutePorts {
                 storage: Arc::new(DynamoStorage::new(dynamodb.clone(), tables)),
                 registry: Arc::new(DynamoRegistry::new(dynamodb, tables)),
                 messaging: Arc::new(account.messaging(callback_url)),
-                config,
-            }
+            })
         }
-        Function::Authorizer => {
-            let closed = Arc::new(Closed);
-            Ports { storage: closed.clone(), registry: closed.clone(), messaging: closed, config }
-        }
-    }
+        Function::Authorizer => None,
+    };
+    Ports { routes, config: Arc::new(BTreeMap::new()) }
 }

@@ -1,10 +1,10 @@
-//! One event that Lambda gave.
+//! One event of the function.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use lambda_runtime::LambdaInvocation;
+use lambda_runtime::Context;
 use tidegate_ports::Deadline;
 use tidegate_runtime::{ActiveRelease, Fault, PostResponse};
 
@@ -14,54 +14,52 @@ use tidegate_runtime::{ActiveRelease, Fault, PostResponse};
 pub(crate) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
 
 tokio::task_local! {
-    /// The event that this task works on.
+    /// The event that this task works on. The log takes its context from here.
     pub(crate) static CURRENT: std::sync::Arc<Invocation>;
 }
 
-/// One event, from when Lambda gave it until Lambda is asked for the next.
+/// One event, from its arrival until Lambda is asked for the next.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     /// Lambda's request id.
     pub(crate) request_id: String,
     /// The X-Ray trace, as Lambda's header states it.
     pub(crate) trace_id: Option<String>,
-    /// When Lambda ends the function.
+    /// The time at which Lambda ends the function.
     pub(crate) deadline: Deadline,
-    /// Whether it is the process's first.
+    /// True for the first event of the process.
     pub(crate) cold_start: bool,
-    /// When it came.
+    /// The time of its arrival.
     pub(crate) began: Instant,
     /// The event, as JSON.
     pub(crate) event: Bytes,
-    /// What the event ran on, once that is known.
+    /// The release that the event runs on, once it is chosen.
     pub(crate) active: OnceLock<ActiveRelease>,
     done: Mutex<Option<Done>>,
 }
 
-/// How an event ended, and what it left to be done.
+/// The end of an event, and the work that it leaves.
 #[derive(Debug)]
 pub(crate) struct Done {
-    /// The route that ran.
+    /// The route that ran; `None` if no route ran.
     pub(crate) route: Option<String>,
-    /// What it ran on.
+    /// The release that the event ran on.
     pub(crate) active: Option<ActiveRelease>,
-    /// What the release is to blame for.
+    /// The failure that the release is responsible for.
     pub(crate) fault: Option<Fault>,
-    /// Whether the answer is a function error other than a refusal.
+    /// True if the answer is a function error other than a refusal.
     pub(crate) failed: bool,
-    /// How long the answer took.
+    /// The time until the answer.
     pub(crate) took: Duration,
-    /// What is left to be done.
+    /// The work for the post-response phase.
     pub(crate) after: PostResponse,
 }
 
 impl Invocation {
-    /// Takes over what Lambda gave. The event stays here: `lambda_runtime` would parse it only to hand it on.
-    pub(crate) fn new(invocation: &mut LambdaInvocation, cold_start: bool) -> Self {
-        let event = std::mem::replace(&mut invocation.body, Bytes::from_static(b"null"));
-        let context = &invocation.context;
-        // By the wall clock. A time that is past says that clocks disagree, as after one was set or under an emulator that
-        // makes one up; Lambda ends the function by its own in any case.
+    /// Creates the invocation of an event that arrived now.
+    pub(crate) fn new(context: &Context, event: Bytes, cold_start: bool) -> Self {
+        // Lambda states the deadline by the wall clock. A time in the past means that the clocks disagree, as after one was
+        // set, or under an emulator that invents the time. Lambda ends the function by its own clock in any case.
         let left = context.deadline().duration_since(SystemTime::now()).unwrap_or(INTEGRATION_TIMEOUT);
         Self {
             request_id: context.request_id.clone(),
@@ -75,12 +73,12 @@ impl Invocation {
         }
     }
 
-    /// Leaves what is to be done after the answer is posted.
+    /// Keeps the end of the event for the post-response phase.
     pub(crate) fn finish(&self, done: Done) {
         *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
     }
 
-    /// Takes what was left; none when the event was not answered.
+    /// Takes the end of the event; `None` if the event was not answered.
     pub(crate) fn take_done(&self) -> Option<Done> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -1,4 +1,7 @@
-//! Lines of JSON on standard output, as Lambda's own log format has them.
+//! The log: lines of JSON on standard output, in Lambda's own format.
+//!
+//! A line takes its context from its fields, then from the [`CURRENT`] invocation; a line outside of events names the stable
+//! release.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>
 
@@ -8,7 +11,6 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use tidegate_release::ReleaseId;
-use tidegate_runtime::rollout::ACTIVE_RELEASE;
 use time::OffsetDateTime;
 use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
@@ -17,43 +19,43 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::invocation::CURRENT;
+use crate::invocation::{CURRENT, Invocation};
 
 const TIMESTAMP: StaticFormatDescription =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-/// Whose lines below `INFO` are written: those of other crates show requests with their signatures and bodies.
+/// The targets whose lines below `INFO` are written. Lines of other crates show requests with their signatures and bodies.
 const OWN: [&str; 3] = ["tidegate", "bootstrap", "guest"];
-/// Writes each function error once more, refusals of the authorizer included.
+/// The target that repeats each function error, refusals of the authorizer included.
 const REPEATED: &str = "lambda_runtime::layers::panic";
 
-/// The stable release, for lines that are about no event.
+/// The stable release, for lines outside of events.
 static RELEASE: Mutex<Option<ReleaseId>> = Mutex::new(None);
 
-/// The process's subscriber. Spans are not made: what a line is about comes from its fields and its invocation.
+/// The subscriber of the process. It ignores spans.
 struct Log {
     level: LevelFilter,
 }
 
-/// Installs the log, and has panics written to it. `level` is `AWS_LAMBDA_LOG_LEVEL`.
+/// Installs the log, which also receives panics. `level` is `AWS_LAMBDA_LOG_LEVEL`.
 pub(crate) fn install(level: Option<&str>) {
     let known = parse_level(level.unwrap_or("INFO"));
-    // Only a second subscriber is refused, and this is the first.
+    // Only a second subscriber would be refused.
     let _ = tracing::subscriber::set_global_default(Log { level: known.unwrap_or(LevelFilter::INFO) });
     if let (None, Some(level)) = (known, level) {
-        tracing::warn!("`AWS_LAMBDA_LOG_LEVEL` is `{level}`, which is no level; it is taken for `INFO`");
+        tracing::warn!("`AWS_LAMBDA_LOG_LEVEL` is `{level}`, which is not a level, so the level is `INFO`");
     }
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }
 
-/// Names the release that lines are about, from now on, that are about no event.
+/// Sets the release of later lines outside of events.
 pub(crate) fn set_release(id: ReleaseId) {
     *RELEASE.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
 }
 
-/// Writes one line at once, so that lines of several threads do not mix.
+/// Writes one line in one call, so that lines of several threads do not mix.
 pub(crate) fn write_line(mut line: String) {
     line.push('\n');
-    // Nobody could be told that standard output is closed.
+    // A closed standard output cannot be reported anywhere.
     let _ = std::io::stdout().lock().write_all(line.as_bytes());
 }
 
@@ -70,7 +72,8 @@ fn parse_level(text: &str) -> Option<LevelFilter> {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let (level, target) = (*metadata.level(), metadata.target());
+        let level = *metadata.level();
+        let target = metadata.target();
         metadata.is_event()
             && level <= self.level
             && target != REPEATED
@@ -104,17 +107,15 @@ fn line(event: &Event<'_>) -> Map<String, Value> {
     line.insert("timestamp".to_owned(), now.into());
     line.insert("level".to_owned(), event.metadata().level().as_str().into());
     line.insert("message".to_owned(), Value::Null);
-    // The invocation's fields come last: `requestId` is Lambda's, as in the lines that Lambda writes itself.
+    // The fields of the invocation come last: `requestId` is Lambda's, as in the lines that Lambda writes itself.
     event.record(&mut Fields(&mut line));
+    let mut release = None;
     let _ = CURRENT.try_with(|invocation| {
-        line.insert("requestId".to_owned(), invocation.request_id.as_str().into());
-        if let Some(trace) = &invocation.trace_id {
-            line.insert("xrayTraceId".to_owned(), trace.as_str().into());
-        }
-        line.insert("coldStart".to_owned(), invocation.cold_start.into());
+        add_context(&mut line, invocation);
+        release = invocation.active.get().map(|active| active.release.clone());
     });
     if !line.contains_key("release")
-        && let Some(release) = release()
+        && let Some(release) = release.or_else(stable_release)
     {
         line.insert("release".to_owned(), release.as_str().into());
     }
@@ -124,11 +125,16 @@ fn line(event: &Event<'_>) -> Map<String, Value> {
     line
 }
 
-/// The release that a line is about which does not say so: that of the event, else the stable one.
-fn release() -> Option<ReleaseId> {
-    let active = ACTIVE_RELEASE.try_with(|active| active.release.clone()).ok();
-    let of_event = || CURRENT.try_with(|invocation| Some(invocation.active.get()?.release.clone())).ok().flatten();
-    active.or_else(of_event).or_else(|| RELEASE.lock().unwrap_or_else(PoisonError::into_inner).clone())
+fn add_context(line: &mut Map<String, Value>, invocation: &Invocation) {
+    line.insert("requestId".to_owned(), invocation.request_id.as_str().into());
+    if let Some(trace) = &invocation.trace_id {
+        line.insert("xrayTraceId".to_owned(), trace.as_str().into());
+    }
+    line.insert("coldStart".to_owned(), invocation.cold_start.into());
+}
+
+fn stable_release() -> Option<ReleaseId> {
+    RELEASE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The fields of an event, as members of its line.
@@ -136,7 +142,7 @@ struct Fields<'a>(&'a mut Map<String, Value>);
 
 impl Fields<'_> {
     fn set(&mut self, field: &Field, value: Value) {
-        // The runtime names API Gateway's request id so, as its access log does.
+        // In the runtime, as in the access log of API Gateway, `requestId` is that of API Gateway.
         let name = if field.name() == "requestId" { "apiRequestId" } else { field.name() };
         self.0.insert(name.to_owned(), value);
     }
@@ -145,7 +151,7 @@ impl Fields<'_> {
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = String::new();
-        // Writing to a string fails only when the value's own formatting does; what it wrote until then stays.
+        // Writing to a string fails only if the value's own formatting does, and the text up to there is kept.
         let _ = write!(text, "{value:?}");
         self.set(field, text.into());
     }
@@ -176,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_lambdas() {
+    fn lambdas_level_names_are_parsed() {
         for (text, level) in [("INFO", LevelFilter::INFO), ("fatal", LevelFilter::ERROR), ("Debug", LevelFilter::DEBUG)]
         {
             assert_eq!(parse_level(text), Some(level));

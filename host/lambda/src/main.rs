@@ -1,20 +1,17 @@
 //! The host as a Lambda function: `bootstrap`.
 //!
-//! One binary serves both functions of an app; `TIDEGATE_FUNCTION` says which this one is. In the order of a process's
-//! life:
+//! One binary serves both functions of an app; `TIDEGATE_FUNCTION` selects one. In the order of a process's life:
 //!
-//! - [`environment`]: everything that the environment says, read once
-//! - [`init`]: from the environment to a host, and what Lambda is told when there is none
-//! - [`closed`]: the ports of an authorizer, which has none
-//! - [`invocation`]: one event that Lambda gave
-//! - [`service`]: the answer to it
-//! - [`post_response`]: what is done once the answer is posted
-//! - [`config_cache`]: configuration values, read at the start and refreshed
-//! - [`releases`]: releases that are published to the running function
+//! - [`environment`]: the environment variables, read once
+//! - [`init`]: from the environment to a host, and the report to Lambda when the function does not start
+//! - [`take_event`]: the outermost layer, which makes an event the current [`invocation`]
+//! - [`post_response`]: the layer that works after the response is posted
+//! - [`service`]: the innermost service, which answers an event
+//! - [`config_cache`]: configuration values, read when the function starts and refreshed after events
+//! - [`releases`]: the rollout of published releases to the running function
 //! - [`trace`]: subsegments of X-Ray
 //! - [`log`]: lines of JSON; [`metrics`]: CloudWatch's embedded metrics
 
-mod closed;
 mod config_cache;
 mod environment;
 mod init;
@@ -24,24 +21,27 @@ mod metrics;
 mod post_response;
 mod releases;
 mod service;
+mod take_event;
 mod trace;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use lambda_runtime::Runtime;
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tokio::runtime::Builder;
 
 use environment::Environment;
 use init::App;
+use post_response::PostResponseLayer;
+use take_event::TakeEventLayer;
 
-/// A chat event takes a fourteenth less than with the system's allocator.
+/// A chat event takes a fourteenth less time than with the allocator of the system.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long an idle thread of name look-ups lives; they are not needed again soon.
+/// The time after which an idle thread of name look-ups ends. It is not needed again soon.
 const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     match start(&lookup) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!(code = error.code.as_str(), hint = error.hint.as_deref(), "{error}");
             init::report(runtime_api.as_deref(), &error);
             ExitCode::FAILURE
         }
@@ -59,20 +59,23 @@ fn main() -> ExitCode {
 }
 
 /// Runs until Lambda ends the process.
-fn start(lookup: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+fn start(lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Diagnostic> {
     let environment = Environment::read(lookup)?;
     let mut executor = match environment.concurrency {
-        // One event at a time: more threads would only wait for each other.
+        // Events come one at a time, so further threads would only wait for each other.
         1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
     let executor = executor.enable_all().thread_keep_alive(THREAD_KEEP_ALIVE).build();
-    executor.context("cannot start the executor")?.block_on(run(environment))
+    let executor = executor.diagnose(Code::FunctionExecutorStart, || "cannot start the executor")?;
+    executor.block_on(run(environment))
 }
 
-async fn run(environment: Environment) -> anyhow::Result<()> {
+async fn run(environment: Environment) -> Result<(), Diagnostic> {
     let app = Arc::new(App::new(environment).await?);
     let handler = service::Handler::new(Arc::clone(&app));
-    let runtime = Runtime::new(handler).layer(post_response::Layer::new(app));
-    runtime.run_concurrent().await.map_err(|error| anyhow::anyhow!("the Runtime API failed: {error}"))
+    // The last layer is the outermost.
+    let runtime = Runtime::new(handler).layer(PostResponseLayer::new(app)).layer(TakeEventLayer::default());
+    let ended = runtime.run_concurrent().await;
+    ended.map_err(|error| Diagnostic::new(Code::FunctionRuntimeApi, "the Runtime API failed", error.to_string()))
 }

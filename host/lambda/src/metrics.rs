@@ -2,14 +2,15 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
-//! A line costs money by its length, so what happens within a second is one line. A fault is written at once. Lambda may
-//! freeze a process and never continue it: what its last second counted is then lost, which nothing but metrics may be.
+//! A line costs money by its length, so the events of a second share one line. A fault is written at once. Lambda may freeze a
+//! process and never resume it, which loses the counts of its last second.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
+use tidegate_ports::AwakeInstant;
 use tidegate_release::{Release, ReleaseId};
 use tidegate_runtime::{Fault, Track};
 
@@ -18,11 +19,11 @@ use crate::invocation::Done;
 use crate::log;
 
 const NAMESPACE: &str = "Tidegate";
-/// How long counts are kept back.
+/// The time after which counts are written.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The most values of one metric in one line, which is CloudWatch's limit.
+/// The most values of one metric in one line, a limit of CloudWatch.
 const MAX_VALUES: usize = 100;
-/// The route of events that no route ran for.
+/// The route of events that ran no route.
 const NO_ROUTE: &str = "none";
 /// The route of the authorizer's events.
 const AUTHORIZER: &str = "authorizer";
@@ -31,13 +32,13 @@ const AUTHORIZER: &str = "authorizer";
 pub(crate) struct Metrics {
     app: String,
     stage: String,
-    /// The release of the package, for events that none was chosen for.
+    /// The release of the package, for events that ran no release.
     release: ReleaseId,
     authorizer: bool,
     state: Mutex<State>,
 }
 
-/// What is counted together.
+/// The dimensions of a count.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Group {
     route: String,
@@ -47,7 +48,7 @@ struct Group {
 
 #[derive(Default)]
 struct State {
-    written: Option<(Instant, SystemTime)>,
+    written: Option<AwakeInstant>,
     groups: BTreeMap<Group, Counts>,
 }
 
@@ -69,7 +70,7 @@ impl Metrics {
         }
     }
 
-    /// Counts an event, and writes what is due.
+    /// Counts an event, and writes the counts that are due.
     pub(crate) fn record(&self, done: &Done) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let route = match &done.route {
@@ -87,21 +88,21 @@ impl Metrics {
         let counts = state.groups.entry(group).or_default();
         counts.errors += u32::from(done.failed);
         counts.traps += u32::from(trapped);
-        // To a microsecond: a line costs money by its length.
+        // Rounded to microseconds, because a line costs money by its length.
         let micros = u32::try_from(done.took.as_micros()).unwrap_or(u32::MAX);
         counts.milliseconds.push(f64::from(micros) / 1_000.0);
         let full = counts.milliseconds.len() >= MAX_VALUES;
-        let now = (Instant::now(), SystemTime::now());
-        if full || done.failed || trapped || state.is_due(now) {
-            state.written = Some(now);
+        if full || done.failed || trapped || state.is_due() {
+            state.written = Some(AwakeInstant::now());
+            let now = SystemTime::now();
             for (group, counts) in std::mem::take(&mut state.groups) {
-                log::write_line(self.line(&group, counts, now.1).to_string());
+                log::write_line(self.line(&group, counts, now).to_string());
             }
         }
     }
 
-    /// Counts something that happened to a release, once.
-    pub(crate) fn happened(&self, name: &'static str, release: &ReleaseId) {
+    /// Writes an event of a release as a count of one.
+    pub(crate) fn count_release_event(&self, name: &'static str, release: &ReleaseId) {
         let metric = json!({ "Name": name, "Unit": "Count" });
         let mut line = Map::new();
         line.insert("_aws".to_owned(), about(SystemTime::now(), &[(&["App", "Stage"], &[metric])]));
@@ -118,7 +119,7 @@ impl Metrics {
             json!({ "Name": "Errors", "Unit": "Count" }),
             json!({ "Name": "Duration", "Unit": "Milliseconds" }),
         ];
-        // What alarms watch is a whole app's.
+        // Alarms watch the metric of the whole app.
         let fault = if self.authorizer { "AuthorizerFaults" } else { "Traps" };
         by_route.push(json!({ "Name": fault, "Unit": "Count" }));
         let faults = if self.authorizer { counts.errors } else { counts.traps };
@@ -145,7 +146,7 @@ impl Metrics {
     }
 }
 
-/// What CloudWatch is to make of a line: metrics under their dimensions.
+/// Returns the metadata of a line: its metrics and their dimensions.
 fn about(now: SystemTime, metrics: &[(&[&str], &[Value])]) -> Value {
     let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let metrics = metrics
@@ -158,11 +159,8 @@ fn about(now: SystemTime, metrics: &[(&[&str], &[Value])]) -> Value {
 }
 
 impl State {
-    /// Whether a second has passed, by whichever clock saw more of it.
-    fn is_due(&self, now: (Instant, SystemTime)) -> bool {
-        self.written.is_none_or(|(written, written_at)| {
-            let by_wall = now.1.duration_since(written_at).unwrap_or_default();
-            now.0.saturating_duration_since(written).max(by_wall) >= INTERVAL
-        })
+    /// Returns true if the last line is a second old.
+    fn is_due(&self) -> bool {
+        self.written.is_none_or(|written| written.elapsed() >= INTERVAL)
     }
 }

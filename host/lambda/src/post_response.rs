@@ -1,49 +1,47 @@
-//! What is done once the answer is posted, and before Lambda is asked for the next event; Lambda freezes the process then.
+//! The layer that works after the response is posted and before Lambda is asked for the next event. Lambda freezes the
+//! process after it.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use lambda_runtime::{Error as BoxError, LambdaInvocation, Service, tower};
-use tidegate_aws::http::transport::TRACE;
 use tidegate_ports::Deadline;
 
 use crate::init::App;
 use crate::invocation::{CURRENT, Invocation};
 
-/// The longest that this phase lasts: a greeting waits at most a second for its socket. The function is busy until then.
+/// The longest time that this phase lasts; the function is busy until its end. A greeting waits up to a second for its socket.
 const LONGEST: Duration = Duration::from_secs(5);
-/// How much earlier than Lambda's deadline it ends: a function that meets that is killed, and starts cold.
+/// The time between the end of this phase and Lambda's deadline, at which Lambda kills the process.
 const MARGIN: Duration = Duration::from_millis(100);
 
-/// Puts the phase around a service that answers events.
+/// Wraps a service into a [`PostResponse`].
 #[derive(Clone)]
-pub(crate) struct Layer {
+pub(crate) struct PostResponseLayer {
     app: Arc<App>,
-    warm: Arc<AtomicBool>,
 }
 
-/// A service that answers events and then does what they left to be done.
+/// Runs the post-response phase after each event of the service inside.
 #[derive(Clone)]
 pub(crate) struct PostResponse<S> {
     inner: S,
-    layer: Layer,
+    app: Arc<App>,
 }
 
-impl Layer {
+impl PostResponseLayer {
     pub(crate) fn new(app: Arc<App>) -> Self {
-        Self { app, warm: Arc::new(AtomicBool::new(false)) }
+        Self { app }
     }
 }
 
-impl<S> tower::Layer<S> for Layer {
+impl<S> tower::Layer<S> for PostResponseLayer {
     type Service = PostResponse<S>;
 
     fn layer(&self, inner: S) -> PostResponse<S> {
-        PostResponse { inner, layer: self.clone() }
+        PostResponse { inner, app: Arc::clone(&self.app) }
     }
 }
 
@@ -60,22 +58,17 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut given: LambdaInvocation) -> Self::Future {
-        let cold_start = !self.layer.warm.swap(true, Ordering::Relaxed);
-        let invocation = Arc::new(Invocation::new(&mut given, cold_start));
-        let app = Arc::clone(&self.layer.app);
-        // `lambda_runtime` answers and posts in this future, so what it polls finds the invocation.
+    fn call(&mut self, given: LambdaInvocation) -> Self::Future {
+        let app = Arc::clone(&self.app);
+        // The future handles the event and posts the response.
         let answering = self.inner.call(given);
-        let trace = invocation.trace_id.clone().unwrap_or_default();
-        let work = {
-            let invocation = Arc::clone(&invocation);
-            async move {
-                let posted = answering.await;
+        Box::pin(async move {
+            let posted = answering.await;
+            if let Ok(invocation) = CURRENT.try_with(Arc::clone) {
                 finish(&app, &invocation).await;
-                posted
             }
-        };
-        Box::pin(CURRENT.scope(invocation, TRACE.scope(trace, work)))
+            posted
+        })
     }
 }
 
@@ -91,5 +84,5 @@ async fn finish(app: &App, invocation: &Invocation) {
     if let Some(follower) = &app.follower {
         follower.after_event(deadline).await;
     }
-    app.values.refresh(&app.host, deadline).await;
+    app.config.refresh(&app.host, deadline).await;
 }

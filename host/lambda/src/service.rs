@@ -1,4 +1,4 @@
-//! The answer to one event.
+//! The answer to one event: the innermost service, which `lambda_runtime` calls.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,19 +10,21 @@ use lambda_runtime::{Diagnostic, LambdaEvent, Service};
 use serde_json::value::RawValue;
 use tidegate_event::FunctionError;
 use tidegate_ports::Deadline;
+use tidegate_runtime::ActiveRelease;
 
 use crate::init::App;
 use crate::invocation::{CURRENT, Done, INTEGRATION_TIMEOUT, Invocation};
 
-/// What is kept of Lambda's time for posting the answer.
+/// The part of Lambda's time that is reserved for posting the answer.
 const POST_MARGIN: Duration = Duration::from_millis(20);
+
 /// Answers events with the app's host.
 #[derive(Clone)]
 pub(crate) struct Handler {
     app: Arc<App>,
 }
 
-/// A function error. Lambda reports its type and message as they are: API Gateway knows a refusal by its message.
+/// A function error. Lambda reports its type and message unchanged, and API Gateway recognizes a refusal by its message.
 #[derive(Debug)]
 pub(crate) struct Failure(FunctionError);
 
@@ -45,7 +47,7 @@ impl Service<LambdaEvent<()>> for Handler {
         let app = Arc::clone(&self.app);
         Box::pin(async move {
             let Ok(invocation) = CURRENT.try_with(Arc::clone) else {
-                return Err(internal("an event came without its invocation"));
+                return Err(internal("the event has no invocation"));
             };
             answer(&app, &invocation).await
         })
@@ -58,13 +60,13 @@ async fn answer(app: &App, invocation: &Invocation) -> Result<Box<RawValue>, Fai
     if let Some(follower) = &app.follower {
         follower.before_event().await;
     }
-    let outcome = app.host.dispatch(&invocation.event, deadline).await;
-    if let Some(active) = &outcome.active {
-        // An event runs once.
+    let on_release = |active: &ActiveRelease| {
+        // An event runs on one release, so the cell is empty.
         let _ = invocation.active.set(active.clone());
-    }
+    };
+    let outcome = app.host.dispatch_observed(&invocation.event, deadline, on_release).await;
     if let Some(follower) = &app.follower {
-        // What is counted is written after each event.
+        // The post-response phase writes the counts after each event.
         let _ = follower.record(&outcome);
     }
     invocation.finish(Done {

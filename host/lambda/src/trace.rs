@@ -1,6 +1,6 @@
-//! The trace of an event names its release: a subsegment of Lambda's own, sent to the X-Ray daemon beside the process.
+//! Traces: a subsegment for each event, which names its release, sent to the X-Ray daemon beside the process.
 //!
-//! A datagram that is lost costs nothing but itself, so nothing waits for one.
+//! A lost datagram loses one subsegment only, so nothing waits for an answer.
 //!
 //! <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>
 
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::invocation::{Done, Invocation};
 
-/// What a document is preceded by.
+/// The header of each document.
 const HEADER: &str = "{\"format\":\"json\",\"version\":1}\n";
 /// The name of the subsegment.
 const NAME: &str = "tidegate";
@@ -21,17 +21,17 @@ pub(crate) struct Tracer {
     socket: UdpSocket,
 }
 
-/// What the header of a trace says.
+/// The contents of a trace header.
 struct Trace<'a> {
     id: &'a str,
     parent: &'a str,
 }
 
 impl Tracer {
-    /// Sends to the daemon at this address, `AWS_XRAY_DAEMON_ADDRESS`.
+    /// Creates a tracer for the daemon at this address, `AWS_XRAY_DAEMON_ADDRESS`.
     ///
     /// # Errors
-    /// When there is no socket to send from.
+    /// The error of the socket.
     pub(crate) fn new(daemon: &str) -> std::io::Result<Self> {
         let socket = UdpSocket::bind(("0.0.0.0", 0))?;
         socket.connect(daemon)?;
@@ -39,11 +39,12 @@ impl Tracer {
         Ok(Self { socket })
     }
 
-    /// Sends the subsegment of an event that has ended, where its trace is sampled.
+    /// Sends the subsegment of an event that has ended, if its trace is sampled.
     pub(crate) fn send(&self, invocation: &Invocation, done: &Done) {
         let Some(trace) = invocation.trace_id.as_deref().and_then(Trace::sampled) else { return };
         let Some(active) = &done.active else { return };
-        let (end, took) = (SystemTime::now(), done.took);
+        let end = SystemTime::now();
+        let took = done.took;
         let start = end.checked_sub(invocation.began.elapsed()).unwrap_or(end);
         let document = json!({
             "name": NAME,
@@ -60,13 +61,13 @@ impl Tracer {
                 "route": done.route.as_deref().unwrap_or("none"),
             },
         });
-        // The daemon may be gone, or the datagram too many.
+        // The daemon may be gone, or its buffer full.
         let _ = self.socket.send(format!("{HEADER}{document}").as_bytes());
     }
 }
 
 impl<'a> Trace<'a> {
-    /// The trace of a header, if it is sampled: `Root=1-…;Parent=…;Sampled=1`.
+    /// Parses a trace header, and returns the trace if it is sampled: `Root=1-…;Parent=…;Sampled=1`.
     fn sampled(header: &'a str) -> Option<Self> {
         let part = |name| header.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
         let trace = Self { id: part("Root")?, parent: part("Parent")? };
@@ -74,7 +75,7 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// An id that no other subsegment of the trace has: Lambda's request id is random, and an event has one subsegment.
+/// Returns an id that is unique in the trace, because Lambda's request id is random and an event has one subsegment.
 fn id(request_id: &str) -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(request_id)
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_is_that_of_the_header_where_it_is_sampled() {
+    fn sampled_headers_are_parsed() {
         let sampled =
             Trace::sampled("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a:1");
         let trace = sampled.unwrap();

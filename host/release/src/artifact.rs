@@ -23,8 +23,10 @@ pub enum Artifact {
 pub struct Release {
     /// The content address.
     pub id: ReleaseId,
-    /// The app.
+    /// The part of the app that the host serves: all of it, unless the host leaves out the routes or the authorizer.
     pub app: App,
-    /// The artifact of each component, by name.
+    /// The whole app, as it was released. A component may serve a part of the app that the host leaves out.
+    pub declared_app: App,
+    /// The artifact of each component of `app`, by name.
     pub artifacts: BTreeMap<String, Artifact>,
 }

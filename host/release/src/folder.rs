@@ -97,7 +97,7 @@ fn read(dir: &Path) -> Result<Release, Error> {
     compare(&components, &app, &list(&components)?, REBUILD)?;
     let artifacts = app.components.iter().map(|name| (name.clone(), Artifact::File(components.join(file_name(name)))));
     let artifacts = artifacts.collect();
-    Ok(Release { id: read_id(dir)?, app, artifacts })
+    Ok(Release { id: read_id(dir)?, declared_app: app.clone(), app, artifacts })
 }
 
 fn read_id(dir: &Path) -> Result<ReleaseId, Error> {

@@ -129,7 +129,7 @@ pub async fn load(
     let fetches: Vec<_> = fetches.collect();
     let artifacts: BTreeMap<_, _> = stream::iter(fetches).buffer_unordered(CONCURRENCY).try_collect().await?;
     app.components = used;
-    Ok(Release { id: id.clone(), app, artifacts })
+    Ok(Release { id: id.clone(), app, declared_app: document.app.clone(), artifacts })
 }
 
 async fn fetch(

@@ -1,4 +1,4 @@
-//! Bindings generated from `wit/`, for both worlds at once: a component may export either interface, or both.
+//! Bindings that are generated from `wit/`. They cover both worlds, because a component may export either interface or both.
 
 wasmtime::component::bindgen!({
     path: "../../wit",

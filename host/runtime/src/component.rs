@@ -1,4 +1,4 @@
-//! A component, loaded from its artifact and linked against the host.
+//! Components: loaded from their artifacts and linked against the host.
 
 use tidegate_app::Limits;
 use tidegate_release::Artifact;
@@ -11,23 +11,23 @@ use crate::error::Error;
 use crate::interface::{Incompatibility, Interfaces};
 use crate::state::State;
 
-/// A page of linear memory, in bytes.
+/// The size of a page of linear memory in bytes.
 const PAGE: u64 = 1 << 16;
 
-/// A component that is loaded, but not yet linked.
-pub(crate) struct Loaded {
+/// A component that is loaded and not linked yet.
+pub(crate) struct LoadedComponent {
     component: wasmtime::component::Component,
     pub(crate) interfaces: Interfaces,
 }
 
-/// A component that is ready to be instantiated, with its exports resolved.
+/// A component that is ready to be instantiated. Its exports are resolved.
 pub(crate) struct Component {
     pub(crate) pre: InstancePre<State>,
     pub(crate) handler: Option<handler::GuestIndices>,
     pub(crate) authorizer: Option<connect_authorizer::GuestIndices>,
 }
 
-/// The host's interfaces and WASI, for all components of an engine.
+/// Returns the host's interfaces and WASI, for all components of an engine.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
     let mut linker = Linker::new(engine.wasmtime());
     let refuse = |error: wasmtime::Error| Error::Linker(format!("{error:#}"));
@@ -36,7 +36,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
     Ok(linker)
 }
 
-impl Loaded {
+impl LoadedComponent {
     /// Loads the artifact of the component `name`.
     pub(crate) fn load(engine: &Engine, name: &str, artifact: &Artifact) -> Result<Self, Error> {
         let component = deserialize(engine.wasmtime(), name, artifact)?;
@@ -48,7 +48,7 @@ impl Loaded {
         Ok(Self { component, interfaces })
     }
 
-    /// What of the component does not fit a slot or the route's limits.
+    /// Returns the needs of the component that exceed a pool slot or the route's limits.
     pub(crate) fn check_limits(&self, limits: &Limits) -> Vec<Incompatibility> {
         let Some(needs) = self.component.resources_required() else {
             return vec![Incompatibility::UnknownImport { interface: "a core module".to_owned() }];
@@ -104,15 +104,14 @@ fn deserialize(
         }
         Artifact::Verified(artifact) => wasmtime::Engine::detect_precompiled(artifact.bytes()),
     };
-    // An error of Wasmtime's says how the bytes are not ELF, which helps nobody.
+    // Wasmtime's own error explains why the bytes are not ELF, which does not help a user.
     if !matches!(detected, Some(wasmtime::Precompiled::Component)) {
         return Err(refuse("not a compiled component".to_owned()));
     }
-    // SAFETY: an artifact holds machine code, so what it may do is not checked here. `Artifact::File` promises that the
-    // file was compiled on this machine or lies in the package beside the host, whose own binary is trusted no less, and
-    // the file is not written to while it is mapped, because artifacts are replaced and never rewritten.
-    // `Artifact::Verified` holds the very bytes whose digest is in a release that a trusted key signed: they are copied
-    // from there.
+    // SAFETY: an artifact holds machine code, and nothing here limits its actions. `Artifact::File` promises that the file was
+    // compiled on this machine, or lies in the package beside the host and is trusted like the host's own binary. Nobody
+    // writes to the file while it is mapped, because artifacts are replaced and never rewritten. `Artifact::Verified` holds
+    // the bytes whose digest is in a release that a trusted key signed; the component is copied from those bytes.
     #[allow(unsafe_code, reason = "Wasmtime offers no other way to load a compiled component")]
     let component = unsafe {
         match artifact {

@@ -1,4 +1,4 @@
-//! Between the types of `event` and those of the bindings.
+//! Conversions between the types of `event` and those of the bindings.
 
 use tidegate_event as event;
 
@@ -18,7 +18,7 @@ pub(crate) fn connection(connection: event::Connection) -> wit::Connection {
     }
 }
 
-/// The connection as an authorizer sees it: nobody has said yet whose it is.
+/// Returns the connection as an authorizer sees it, before a principal is known.
 pub(crate) fn unauthorized_connection(connection: event::Connection) -> wit::Connection {
     wit::Connection { principal: None, context: Vec::new(), ..self::connection(connection) }
 }

@@ -1,4 +1,4 @@
-//! The engine: one configuration for compiling and running, where instances are allocated, and how many there may be.
+//! The engine: one configuration for compiling and running, the allocation of instances, and their number.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use wasmtime::{
 use crate::error::Error;
 use crate::ticker::{TickGuard, Ticker};
 
-/// The most instances at a time of a local host: what a pool reserves address space for, 4 GiB a memory.
+/// The most instances at a time of a local host. A pool reserves address space for all of them, 4 GiB a memory.
 pub const LOCAL_SLOTS: u32 = 128;
 /// The most core instances of one component; a CPython-based one has about 20.
 pub const MAX_CORE_INSTANCES: u32 = 64;
@@ -22,25 +22,25 @@ pub const MAX_MEMORIES: u32 = 2;
 pub const MAX_TABLES: u32 = 16;
 /// The most elements of one table; CPython's has about 11,000.
 pub const MAX_TABLE_ELEMENTS: usize = 30_000;
-/// How much of a linear memory a pool keeps resident for the next instance: more than a Rust or QuickJS guest dirties.
+/// The bytes of a linear memory that a pool keeps resident for the next instance: more than a Rust or QuickJS guest dirties.
 const KEEP_RESIDENT: usize = 2 << 20;
-/// How much of a table a pool keeps resident.
+/// The bytes of a table that a pool keeps resident.
 const KEEP_TABLE_RESIDENT: usize = 64 << 10;
-/// How many slots are given back to the kernel at once where the pool cannot keep them resident.
+/// The number of slots that are returned to the kernel at once if the pool cannot keep them resident.
 const DECOMMIT_BATCH: usize = 16;
 
-/// The version of Wasmtime, whose artifacts are its own; a test holds it against the lock file.
+/// The version of Wasmtime, on which the format of artifacts depends. A test compares it with the lock file.
 const WASMTIME: &str = "48.0.8";
 
-/// Names what artifacts of this engine have in common: Wasmtime's version, and that of [`config`], whose number changes when
-/// it does. A release for another engine is refused before any of it is loaded.
+/// Returns the id of this engine: Wasmtime's version, and the version of [`config`], which changes with it. A release for
+/// another engine is refused before any of it is loaded.
 #[must_use]
 pub fn id() -> String {
     format!("wasmtime-{WASMTIME}/1")
 }
 
-/// The CPU that artifacts for a target need at least; none for a target that Tidegate does not know. Artifacts are
-/// compiled without any feature of the build machine.
+/// Returns the oldest CPU that runs artifacts for a target; `None` for a target that Tidegate does not know. Artifacts are
+/// compiled without the features of the build machine.
 #[must_use]
 pub fn cpu_baseline(target: &str) -> Option<&'static str> {
     match target.split('-').next() {
@@ -50,7 +50,7 @@ pub fn cpu_baseline(target: &str) -> Option<&'static str> {
     }
 }
 
-/// The target of this host; none where Tidegate does not run components.
+/// Returns the target of this host; `None` on a machine where Tidegate does not run components.
 #[must_use]
 pub fn target() -> Option<&'static str> {
     match (std::env::consts::ARCH, std::env::consts::OS) {
@@ -60,8 +60,8 @@ pub fn target() -> Option<&'static str> {
     }
 }
 
-/// The configuration that compiles and runs components. An artifact loads only in an engine of the same configuration,
-/// so the compiler calls this function too; it adds its target, the host its allocation.
+/// Returns the configuration that compiles and runs components. An artifact loads only in an engine of the same
+/// configuration, so the compiler calls this function too. The compiler adds its target, and the host its allocation.
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::new();
@@ -74,57 +74,57 @@ pub fn config() -> Config {
     config
 }
 
-/// Where instances are allocated.
+/// The allocation of instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Allocation {
-    /// Memory is mapped for each instance: nothing to set up, cheapest for one instance at a time.
+    /// Memory is mapped for each instance. This needs no setup, and is cheapest for one instance at a time.
     OnDemand,
     /// Memory is reserved once and reused.
     Pooling {
-        /// Whether a slot's memory stays resident, reset by copying. Only faster with `PAGEMAP_SCAN`.
+        /// True to keep the memory of a slot resident and to reset it by copying, which is faster with `PAGEMAP_SCAN` only.
         keep_resident: bool,
     },
 }
 
-/// How an engine allocates.
+/// The options of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EngineOptions {
-    /// Where instances are allocated.
+    /// The allocation of instances.
     pub allocation: Allocation,
-    /// The most instances at a time; an event beyond them waits.
+    /// The most instances at a time; further events wait.
     pub slots: u32,
-    /// The most instances beyond those that are made before their event comes, one a route.
+    /// The most warm instances in addition, at most one a route.
     pub warm_instances: u32,
 }
 
 impl EngineOptions {
-    /// Options for a long-lived host that serves many connections: a pool, kept resident where that is faster.
+    /// Returns the options of a long-lived host that serves many connections: a pool, resident if that is faster.
     #[must_use]
     pub fn local() -> Self {
         Self {
             allocation: Allocation::Pooling { keep_resident: PoolingAllocationConfig::is_pagemap_scan_available() },
             slots: LOCAL_SLOTS,
-            // The work is the same and its cores are busy; measured, it took a tenth of the rate and gave no latency back.
+            // Warm instances cost a tenth of the throughput of a busy host, and measured no lower latency.
             warm_instances: 0,
         }
     }
 
-    /// Options for a host that runs `slots` events at a time and starts often, as on Lambda.
+    /// Returns the options of a host that runs `slots` events at a time and starts often, as on Lambda.
     #[must_use]
     pub fn on_demand(slots: u32) -> Self {
         Self { allocation: Allocation::OnDemand, slots: slots.max(1), warm_instances: 1 }
     }
 
-    /// Options for a pool of `slots`, kept resident where that is faster.
+    /// Returns the options of a pool of `slots`, resident if that is faster.
     #[must_use]
     pub fn pooling(slots: u32) -> Self {
         Self { slots: slots.max(1), ..Self::local() }
     }
 }
 
-/// What runs components. A clone is the same engine.
+/// Runs components. A clone is the same engine.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -137,10 +137,11 @@ struct Inner {
 }
 
 impl Engine {
-    /// Makes an engine.
+    /// Creates an engine.
     ///
     /// # Errors
-    /// When the pool's address space cannot be reserved, or the ticker's thread not be started.
+    /// [`Error::Engine`] when the address space of the pool cannot be reserved, [`Error::Ticker`] when the thread of the
+    /// ticker does not start.
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
         let mut config = config();
         if let Allocation::Pooling { keep_resident } = options.allocation {
@@ -162,13 +163,13 @@ impl Engine {
         })))
     }
 
-    /// Whether the kernel can say which pages a guest touched (`PAGEMAP_SCAN`, Linux 6.7); pools are fastest then.
+    /// Returns true if the kernel can list the pages that a guest touched (`PAGEMAP_SCAN`, Linux 6.7). Pools are fastest with it.
     #[must_use]
     pub fn pagemap_scan() -> bool {
         PoolingAllocationConfig::is_pagemap_scan_available()
     }
 
-    /// The options it was made with.
+    /// Returns the options of the engine.
     #[must_use]
     pub fn options(&self) -> EngineOptions {
         self.0.options
@@ -178,7 +179,7 @@ impl Engine {
         &self.0.wasmtime
     }
 
-    /// Waits for a free slot; none when the deadline comes first.
+    /// Waits for a free slot. Returns `None` at the deadline.
     pub(crate) async fn slot(&self, deadline: Deadline) -> Option<OwnedSemaphorePermit> {
         let slots = || Arc::clone(&self.0.slots);
         match slots().try_acquire_owned() {
@@ -187,17 +188,17 @@ impl Engine {
         }
     }
 
-    /// Whether instances are made before their event at all.
+    /// Returns true if instances are created before their event.
     pub(crate) fn keeps_warm(&self) -> bool {
         self.0.options.warm_instances > 0
     }
 
-    /// Room for an instance that waits for its event, if there is any.
-    pub(crate) fn spare(&self) -> Option<OwnedSemaphorePermit> {
+    /// Takes a slot for a warm instance, if one is free.
+    pub(crate) fn warm_slot(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.0.warm_instances).try_acquire_owned().ok()
     }
 
-    /// Keeps the epochs coming while a guest runs.
+    /// Advances the epoch until the guard is dropped.
     pub(crate) fn tick_guard(&self) -> TickGuard<'_> {
         self.0.ticker.run()
     }

@@ -1,15 +1,17 @@
-//! Why a host does not start, or refuses a release.
+//! The errors of a host that does not start, or that refuses a release.
 
 use std::fmt;
 
-use crate::interface::Incompatibility;
+use tidegate_diagnostic::{Code, Diagnostic};
 
-/// Why a host does not start, or refuses a release.
+use crate::interface::Refusal;
+
+/// The error of a host that does not start, or that refuses a release.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Wasmtime refused its configuration, or could not reserve its memory.
-    #[error("cannot make the engine: {0}")]
+    #[error("cannot create the engine: {0}")]
     Engine(String),
     /// The thread that interrupts guests did not start.
     #[error("cannot start the ticker's thread")]
@@ -18,28 +20,40 @@ pub enum Error {
     #[error("cannot link the host's interfaces: {0}")]
     Linker(String),
     /// An artifact does not load.
-    #[error("cannot load the artifact `{artifact}`: {reason}; hint: compile it anew with this version of `tidegate`")]
+    #[error("cannot load the artifact `{artifact}`: {reason}")]
     Artifact {
         /// The file, or the component's name.
         artifact: String,
-        /// What Wasmtime says, or that the file is none of its artifacts.
+        /// Wasmtime's error, or that the file is not an artifact.
         reason: String,
     },
-    /// A release that cannot be activated, with everything that is wrong with it.
+    /// The release cannot be activated; every problem with it.
     #[error("{}", Lines(.0))]
     Refused(Vec<Refusal>),
 }
 
-/// What is wrong with one use of a component.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: component `{component}` {problem}")]
-pub struct Refusal {
-    /// The table of the manifest: `routes.chat`, `authorizer`.
-    pub place: String,
-    /// The component's name.
-    pub component: String,
-    /// What is wrong.
-    pub problem: Incompatibility,
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Engine(why) => Self::new(Code::EngineCreate, "cannot create the engine", why),
+            Error::Ticker(source) => Self::caused_by(Code::TickerStart, "cannot start the ticker's thread", &source),
+            Error::Linker(why) => Self::new(Code::HostInterfacesLink, "cannot link the host's interfaces", why),
+            Error::Artifact { artifact, reason } => {
+                Self::new(Code::ArtifactLoad, format!("cannot load the artifact `{artifact}`"), reason)
+                    .hint("compile it again with this version of `tidegate`")
+            }
+            Error::Refused(refusals) => refused(&refusals),
+        }
+    }
+}
+
+/// Several reasons stand on a line each. The code is that of the first.
+fn refused(refusals: &[Refusal]) -> Diagnostic {
+    let code = refusals.first().map_or(Code::ComponentLink, |refusal| refusal.reason.code());
+    let mut hints: Vec<_> = refusals.iter().filter_map(|refusal| refusal.reason.hint()).collect();
+    hints.dedup();
+    let diagnostic = Diagnostic::new(code, "the release is refused", Lines(refusals).to_string());
+    if hints.is_empty() { diagnostic } else { diagnostic.hint(hints.join("; ")) }
 }
 
 struct Lines<'a>(&'a [Refusal]);

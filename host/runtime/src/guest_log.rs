@@ -1,34 +1,36 @@
-//! What a guest writes to stdout and stderr, as tagged log lines.
+//! The output of guests, as log lines.
+//!
+//! Lines are written under the target `guest`: those of stdout at the level `info`, those of stderr at `warn`.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::state::EventTags;
+use crate::context::{EventContext, log_event};
 
-/// The most bytes of one event that are logged, with [`GUEST_LINE_BYTES`] for each line; the rest is dropped, and a line
-/// says so.
+/// The most bytes of output that one event logs, [`GUEST_LINE_BYTES`] for each line included. The rest is dropped, and the
+/// number of dropped bytes is logged.
 pub const MAX_GUEST_LOG_BYTES: usize = 64 << 10;
-/// What each line counts besides its own bytes, since it is an event of the log with the fields of one: empty lines alone
-/// are about a thousand.
+/// The bytes that each line counts in addition to its text, because every line carries the fields of a log record. It
+/// limits an event to about a thousand empty lines.
 pub const GUEST_LINE_BYTES: usize = 64;
-/// The longest log line in bytes; a longer one continues on the next.
+/// The longest log line in bytes. Longer text continues on the next line.
 pub const MAX_GUEST_LINE_BYTES: usize = 8 << 10;
 
-/// What of a guest's text becomes part of one line.
+/// Shortens a guest's text to the length of one log line.
 pub(crate) fn excerpt(text: &str) -> &str {
     text.get(..text.floor_char_boundary(MAX_GUEST_LINE_BYTES)).unwrap_or(text)
 }
 
-/// Which of the guest's streams.
+/// An output stream of the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
     Stdout,
     Stderr,
 }
 
-/// The guest's output of one event. Lines go to the log under the target `guest` as they are completed.
+/// The guest's output during one event. Each line is logged when it is complete.
 #[derive(Debug)]
 pub(crate) struct GuestLog {
-    tags: EventTags,
+    context: Arc<EventContext>,
     state: Mutex<State>,
 }
 
@@ -41,9 +43,9 @@ struct State {
 }
 
 impl GuestLog {
-    pub(crate) fn new(tags: EventTags) -> Self {
+    pub(crate) fn new(context: Arc<EventContext>) -> Self {
         let state = State { stdout: Vec::new(), stderr: Vec::new(), left: MAX_GUEST_LOG_BYTES, dropped: 0 };
-        Self { tags, state: Mutex::new(state) }
+        Self { context, state: Mutex::new(state) }
     }
 
     pub(crate) fn write(&self, stream: Stream, bytes: &[u8]) {
@@ -65,16 +67,15 @@ impl GuestLog {
         }
     }
 
-    /// Writes what was not ended by a line feed, and says how much was dropped.
+    /// Logs the unfinished lines, and the number of bytes that were dropped.
     pub(crate) fn finish(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.emit(Stream::Stdout, &mut state.stdout);
         self.emit(Stream::Stderr, &mut state.stderr);
         if state.dropped > 0 {
-            let EventTags { request_id, connection_id, route, release } = &self.tags;
             let dropped = state.dropped;
-            tracing::warn!(
-                target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
+            log_event!(
+                target: "guest", WARN, &self.context,
                 "{dropped} more bytes of output were dropped: one event logs at most {MAX_GUEST_LOG_BYTES}"
             );
             state.dropped = 0;
@@ -82,20 +83,13 @@ impl GuestLog {
     }
 
     fn emit(&self, stream: Stream, line: &mut Vec<u8>) {
-        // A very long line is cut at a multiple of the limit; each piece is a line of the log.
+        // A line above the limit becomes several lines of the log.
         for piece in line.chunks(MAX_GUEST_LINE_BYTES) {
             let text = String::from_utf8_lossy(piece);
             let text = text.trim_end_matches(['\r', '\n']);
-            let EventTags { request_id, connection_id, route, release } = &self.tags;
             match stream {
-                Stream::Stdout => tracing::info!(
-                    target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
-                    stream = "stdout", "{text}"
-                ),
-                Stream::Stderr => tracing::warn!(
-                    target: "guest", requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
-                    stream = "stderr", "{text}"
-                ),
+                Stream::Stdout => log_event!(target: "guest", INFO, &self.context, stream = "stdout", "{text}"),
+                Stream::Stderr => log_event!(target: "guest", WARN, &self.context, stream = "stderr", "{text}"),
             }
         }
         line.clear();

@@ -1,147 +1,158 @@
-//! What happens around a guest's call: the host registers, unregisters and cleans up, whatever the guest does.
+//! The host's work around a guest's call: it registers, unregisters and cleans up, whatever the guest does.
 
 use std::sync::Arc;
 
 use tidegate_event::{
-    Authorization, Connection, Event, FunctionError, Request, RequestId, RouteKey, Timestamp, encode_decision,
-    encode_reply,
+    Authorization, Connection, Event, Request, RequestId, RouteKey, Timestamp, encode_decision, encode_reply,
 };
 use tidegate_ports::Deadline;
 
 use crate::bindings::exports::tidegate::route::connect_authorizer::Decision;
 use crate::bindings::tidegate::route::types as wit;
+use crate::context::{EventContext, log_event};
 use crate::convert;
-use crate::dispatch::{Fault, Host, Outcome};
-use crate::instance::{self, Instance, MARGIN, Used};
+use crate::engine::Engine;
+use crate::instance::{Instance, InstanceEvent, MARGIN, UsedStore};
+use crate::outcome::{Fault, Outcome, function_error};
 use crate::ports::Ports;
 use crate::post_response::PostResponse;
 use crate::reply;
 use crate::routes::{Entry, Routes};
-use crate::state::{Effects, EventTags};
+use crate::state::Effects;
 use crate::trap::Failure;
 
-/// How a guest's call ended: its reply, the failure that it means, or no answer at all.
+/// The end of a guest's call: its reply, its own error, or no answer.
 type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
 
-/// What every event has.
-struct Meta<'h> {
-    host: &'h Host,
-    /// The release that the event began on.
-    router: &'h Routes,
-    ports: Arc<Ports>,
+/// The parts of the host that one event uses.
+pub(crate) struct Resources<'h> {
+    pub(crate) engine: &'h Engine,
+    pub(crate) ports: Arc<Ports>,
+    /// The routes of the release that the event runs on.
+    pub(crate) routes: &'h Routes,
+    /// The time by which the response must be posted.
+    pub(crate) deadline: Deadline,
+}
+
+/// The parts of a request that events of every kind have.
+struct Meta {
+    context: Arc<EventContext>,
     request_id: RequestId,
     route_key: RouteKey,
     received_at: Timestamp,
     connection: Connection,
-    deadline: Deadline,
 }
 
 /// Runs one decoded event.
-pub(crate) async fn run(host: &Host, router: &Routes, request: Request, deadline: Deadline) -> Outcome {
+pub(crate) async fn run(resources: Resources<'_>, request: Request) -> Outcome {
     let Request { request_id, route_key, received_at, connection, event, .. } = request;
-    let meta = Meta { host, router, ports: host.ports(), request_id, route_key, received_at, connection, deadline };
+    let entry = match &event {
+        Event::Connect(_) | Event::Disconnect(_) => resources.routes.exact(route_key.as_str()),
+        Event::Message(_) => resources.routes.message(route_key.as_str()),
+        Event::Authorize(_) => None,
+    };
+    let context = Arc::new(EventContext {
+        request_id: request_id.clone(),
+        connection_id: connection.id.clone(),
+        route: entry.map_or(&route_key, |entry| &entry.key).clone(),
+        release: resources.routes.release().clone(),
+    });
+    let meta = Meta { context, request_id, route_key, received_at, connection };
     match event {
-        Event::Connect(handshake) => connect(meta, wit::Event::Connect(convert::handshake(handshake))).await,
-        Event::Message(message) => self::message(meta, wit::Event::Message(convert::message(message))).await,
-        Event::Disconnect(closing) => disconnect(meta, wit::Event::Disconnect(convert::closing(closing))).await,
-        Event::Authorize(authorization) => authorize(meta, authorization).await,
+        Event::Connect(handshake) => {
+            connect(resources, entry, meta, wit::Event::Connect(convert::handshake(handshake))).await
+        }
+        Event::Message(message) => {
+            self::message(resources, entry, meta, wit::Event::Message(convert::message(message))).await
+        }
+        Event::Disconnect(closing) => {
+            disconnect(resources, entry, meta, wit::Event::Disconnect(convert::closing(closing))).await
+        }
+        Event::Authorize(authorization) => authorize(resources, meta, authorization).await,
     }
 }
 
-/// Registers, so that the guest can join groups; unregisters unless the guest accepts.
-async fn connect(meta: Meta<'_>, event: wit::Event) -> Outcome {
-    let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
-    let (router, id) = (meta.router, meta.connection.id.clone());
-    if let Err(error) = ports.registry.register(&meta.connection, deadline.earlier(MARGIN)).await {
-        tracing::error!(
-            requestId = %meta.request_id, connectionId = %id, release = %router.release(),
-            "cannot register the connection: {error}"
-        );
-        // The row may be there all the same, whatever the last attempt was told; the socket will not.
-        unregister(&ports, router, &id, deadline).await;
+/// Registers the connection, so that the guest can join groups, and unregisters it unless the guest accepts.
+async fn connect(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, event: wit::Event) -> Outcome {
+    let context = Arc::clone(&meta.context);
+    if let Err(reason) = register(&resources, &meta.connection).await {
+        log_event!(ERROR, &context, "cannot register the connection: {reason}");
+        // The row may exist although the answer to the write was lost; the socket will not open.
+        unregister(&resources, &context).await;
         return Outcome::without_guest(Ok(encode_reply(&reply::status(500))));
     }
-    let Some(entry) = router.exact(meta.route_key.as_str()) else {
+    let Some(entry) = entry else {
         return Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
     };
-    let (called, mut effects, used) = meta.call(entry, event, true).await;
+    let (called, mut effects, used) = call(&resources, entry, meta, event, true).await;
     let fault = fault(&called);
     let reply = reply::to_connect(called);
     if !(200..=299).contains(&reply.status) {
         effects.deferred.clear();
-        unregister(&ports, router, &id, deadline).await;
+        unregister(&resources, &context).await;
     }
-    let after = PostResponse::new(&id, router.release(), effects, &ports).then_prepare(host, entry, used);
+    let after = after(&resources, entry, &context, effects, used);
     Outcome { response: Ok(encode_reply(&reply)), after, route: Some(entry.key.clone()), active: None, fault }
 }
 
-async fn message(meta: Meta<'_>, event: wit::Event) -> Outcome {
-    let (host, ports) = (meta.host, Arc::clone(&meta.ports));
-    let (router, id) = (meta.router, meta.connection.id.clone());
-    let Some(entry) = router.message(meta.route_key.as_str()) else {
+async fn message(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, event: wit::Event) -> Outcome {
+    let context = Arc::clone(&meta.context);
+    let Some(entry) = entry else {
         let error = function_error("Tidegate.NoRoute", format!("no route for the key `{}`", meta.route_key));
-        tracing::error!(
-            requestId = %meta.request_id, connectionId = %id, release = %meta.router.release(), "{}", error.error_message
-        );
+        log_event!(ERROR, &context, "{}", error.error_message);
         return Outcome::without_guest(Err(error));
     };
-    let request_id = meta.request_id.clone();
-    let (called, effects, used) = meta.call(entry, event, false).await;
-    let (mut fault, answered) = (fault(&called), called.is_ok());
+    let (called, effects, used) = call(&resources, entry, meta, event, false).await;
+    let mut fault = fault(&called);
+    let answered = called.is_ok();
     let response = reply::to_message(called, entry.route.response).map(|reply| encode_reply(&reply));
     if let (true, Err(error)) = (answered, &response) {
         fault = Some(Fault::Error);
-        tracing::error!(
-            requestId = %request_id, connectionId = %id, route = %entry.key, release = %router.release(),
-            "{}", error.error_message
-        );
+        log_event!(ERROR, &context, "{}", error.error_message);
     }
-    let after = PostResponse::new(&id, router.release(), effects, &ports).then_prepare(host, entry, used);
+    let after = after(&resources, entry, &context, effects, used);
     Outcome { response, after, route: Some(entry.key.clone()), active: None, fault }
 }
 
-/// Cleans up, also when the guest fails and when there is none.
-async fn disconnect(meta: Meta<'_>, event: wit::Event) -> Outcome {
-    let (host, ports, deadline) = (meta.host, Arc::clone(&meta.ports), meta.deadline);
-    let (router, id) = (meta.router, meta.connection.id.clone());
+/// Unregisters the connection, also when the guest fails and when there is no guest.
+async fn disconnect(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, event: wit::Event) -> Outcome {
+    let context = Arc::clone(&meta.context);
     let mut outcome = Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
-    if let Some(entry) = router.exact(meta.route_key.as_str()) {
-        // API Gateway ignores the answer; a failure is in the log already.
-        let (called, effects, used) = meta.call(entry, event, false).await;
-        outcome.after = PostResponse::new(&id, router.release(), effects, &ports).then_prepare(host, entry, used);
+    if let Some(entry) = entry {
+        // API Gateway ignores the answer, and `call` has logged a failure.
+        let (called, effects, used) = call(&resources, entry, meta, event, false).await;
+        outcome.after = after(&resources, entry, &context, effects, used);
         outcome.route = Some(entry.key.clone());
         outcome.fault = fault(&called);
     }
-    unregister(&ports, router, &id, deadline).await;
+    unregister(&resources, &context).await;
     outcome
 }
 
-async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
-    let host = meta.host;
-    let id = meta.connection.id.clone();
-    let Some(route) = meta.router.authorizer() else {
+async fn authorize(resources: Resources<'_>, meta: Meta, authorization: Authorization) -> Outcome {
+    let context = meta.context;
+    let Some(route) = resources.routes.authorizer() else {
         let error = function_error("Tidegate.NoAuthorizer", "the release has no authorizer".to_owned());
-        tracing::error!(
-            requestId = %meta.request_id, connectionId = %id, release = %meta.router.release(), "{}", error.error_message
-        );
+        log_event!(ERROR, &context, "{}", error.error_message);
         return Outcome::without_guest(Err(error));
     };
     let Authorization { method_arn, handshake, .. } = authorization;
-    let tags = meta.tags(&meta.route_key);
-    let event = instance::Event { tags: tags.clone(), connecting: false, deadline: meta.deadline };
-    let decided = match Instance::new(&host.engine, route, None, &meta.ports, event).await {
+    let Resources { engine, ports, deadline, .. } = resources;
+    let event = InstanceEvent { context: Arc::clone(&context), ports, connecting: false, deadline };
+    let decided = match Instance::new(engine, route, None, event).await {
         Ok(mut instance) => {
             let connection = convert::unauthorized_connection(meta.connection);
             instance.authorize(&connection, &convert::handshake(handshake)).await
         }
         Err(failure) => Err(failure),
     };
-    let (mut fault, answered) = (fault(&decided), decided.is_ok());
+    let mut fault = fault(&decided);
+    let answered = decided.is_ok();
     let response = match decided {
         Ok(Ok(decision)) => encode_decision(&convert::decision(decision), &method_arn),
         Ok(Err(error)) => Err(reply::guest_error(&error)),
         Err(failure) => {
-            failure.log(&tags);
+            failure.log(&context);
             Err(failure.into_function_error())
         }
     };
@@ -149,62 +160,75 @@ async fn authorize(meta: Meta<'_>, authorization: Authorization) -> Outcome {
         && !error.is_unauthorized()
     {
         fault = Some(Fault::Error);
-        tracing::error!(
-            requestId = %tags.request_id, connectionId = %id, release = %tags.release, "{}", error.error_message
-        );
+        log_event!(ERROR, &context, "{}", error.error_message);
     }
     Outcome { response, after: PostResponse::nothing(), route: Some(meta.route_key), active: None, fault }
 }
 
-impl Meta<'_> {
-    fn tags(&self, key: &RouteKey) -> EventTags {
-        EventTags {
-            request_id: self.request_id.clone(),
-            connection_id: self.connection.id.clone(),
-            route: key.clone(),
-            release: self.router.release().clone(),
+/// Calls the route's handler in a fresh instance, and logs a call that fails or does not answer.
+async fn call(
+    resources: &Resources<'_>,
+    entry: &Entry,
+    meta: Meta,
+    event: wit::Event,
+    connecting: bool,
+) -> (Called, Effects, Option<UsedStore>) {
+    let Meta { context, request_id, route_key, received_at, connection } = meta;
+    let request = wit::Request {
+        request_id: request_id.into(),
+        route_key: route_key.into(),
+        received_at: received_at.millis(),
+        connection: convert::connection(connection),
+        event,
+    };
+    let ports = Arc::clone(&resources.ports);
+    let event = InstanceEvent { context: Arc::clone(&context), ports, connecting, deadline: resources.deadline };
+    match Instance::new(resources.engine, &entry.route, Some(&entry.warm_pool), event).await {
+        Ok(mut instance) => {
+            let called = instance.handle(&request).await;
+            match &called {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => reply::log_error(error, &context),
+                Err(failure) => failure.log(&context),
+            }
+            let (effects, used) = instance.close();
+            (called, effects, Some(used))
         }
-    }
-
-    /// Calls the route's handler in a fresh instance; a call that fails or does not answer is logged here.
-    async fn call(self, entry: &Entry, event: wit::Event, connecting: bool) -> (Called, Effects, Option<Used>) {
-        let tags = self.tags(&entry.key);
-        let Self { host, ports, request_id, route_key, received_at, connection, deadline, .. } = self;
-        let request = wit::Request {
-            request_id: request_id.into(),
-            route_key: route_key.into(),
-            received_at: received_at.millis(),
-            connection: convert::connection(connection),
-            event,
-        };
-        let event = instance::Event { tags: tags.clone(), connecting, deadline };
-        match Instance::new(&host.engine, &entry.route, Some(&entry.warm_pool), &ports, event).await {
-            Ok(mut instance) => {
-                let called = instance.handle(&request).await;
-                match &called {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(error)) => reply::log_error(error, &tags),
-                    Err(failure) => failure.log(&tags),
-                }
-                let (effects, used) = instance.close();
-                (called, effects, Some(used))
-            }
-            Err(failure) => {
-                failure.log(&tags);
-                (Err(failure), Effects::default(), None)
-            }
+        Err(failure) => {
+            failure.log(&context);
+            (Err(failure), Effects::default(), None)
         }
     }
 }
 
-async fn unregister(ports: &Ports, router: &Routes, id: &tidegate_event::ConnectionId, deadline: Deadline) {
-    if let Err(error) = ports.registry.unregister(id, deadline).await {
-        // The row expires by itself; until then the connection looks open, and messages to it find it gone.
-        tracing::warn!(connectionId = %id, release = %router.release(), "cannot unregister the connection: {error}");
+fn after(
+    resources: &Resources<'_>,
+    entry: &Entry,
+    context: &Arc<EventContext>,
+    effects: Effects,
+    used: Option<UsedStore>,
+) -> PostResponse {
+    let Resources { engine, ports, .. } = resources;
+    PostResponse::new(context, effects, ports).then_warm(engine, &entry.route, &entry.warm_pool, ports, used)
+}
+
+async fn register(resources: &Resources<'_>, connection: &Connection) -> Result<(), String> {
+    let Some(registry) = resources.ports.registry() else {
+        return Err("this function runs the authorizer only and has no registry".to_owned());
+    };
+    let registered = registry.register(connection, resources.deadline.earlier(MARGIN)).await;
+    registered.map_err(|error| error.to_string())
+}
+
+async fn unregister(resources: &Resources<'_>, context: &EventContext) {
+    let Some(registry) = resources.ports.registry() else { return };
+    if let Err(error) = registry.unregister(&context.connection_id, resources.deadline).await {
+        // The row expires by itself. Until then the connection looks open, and messages to it find it gone.
+        log_event!(WARN, context, "cannot unregister the connection: {error}");
     }
 }
 
-/// What the release is to blame for. That no instance was free is the host's doing.
+/// Returns the fault of the release. A host without a free instance is not the release's fault.
 fn fault<T: Answer>(called: &Result<Result<T, wit::Error>, Failure>) -> Option<Fault> {
     match called {
         Err(Failure::Trap { .. }) => Some(Fault::Trap),
@@ -215,9 +239,9 @@ fn fault<T: Answer>(called: &Result<Result<T, wit::Error>, Failure>) -> Option<F
     }
 }
 
-/// What a guest answers.
+/// A guest's answer.
 trait Answer {
-    /// Its HTTP status.
+    /// Returns the HTTP status.
     fn status(&self) -> u16;
 }
 
@@ -228,12 +252,8 @@ impl Answer for wit::Reply {
 }
 
 impl Answer for Decision {
-    /// Whatever it decides, it did decide.
+    /// Returns 200: any decision is a success.
     fn status(&self) -> u16 {
         200
     }
-}
-
-pub(crate) fn function_error(kind: &str, message: String) -> FunctionError {
-    FunctionError { error_type: kind.to_owned(), error_message: message }
 }

@@ -5,104 +5,114 @@ use std::time::{Duration, Instant};
 
 use tidegate_ports::Deadline;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::Store;
 
 use crate::bindings::exports::tidegate::route::connect_authorizer::Decision;
 use crate::bindings::tidegate::route::types::{Connection, Error, Handshake, Reply, Request};
 use crate::component::Component;
+use crate::context::EventContext;
 use crate::engine::Engine;
 use crate::ports::Ports;
-use crate::routes::Route;
-use crate::state::{Effects, EventTags, State};
+use crate::route::Route;
+use crate::state::{Effects, EventData, State};
 use crate::ticker::TickGuard;
 use crate::trap::Failure;
 use crate::warm::{WarmInstance, WarmPool};
 
-/// What is kept of an event's time for the work around the guest: the registry's clean-up, encoding and posting a reply.
+/// The part of an event's time that is reserved for the work around the guest: the registry's clean-up, encoding and
+/// posting the reply.
 pub const MARGIN: Duration = Duration::from_millis(100);
-/// By how much ports answer before the guest is interrupted, at most; at most a tenth of the guest's time.
+/// Port calls return this long before the guest's deadline: 50 ms, or a tenth of the guest's time if that is less.
 pub const PORT_MARGIN: Duration = Duration::from_millis(50);
 
-/// A store for one event. Nothing outlives it but its [`Effects`].
+/// An instance for one event. Nothing but its [`Effects`] outlives it.
 pub(crate) struct Instance<'e> {
-    used: Used,
-    prepared: Option<wasmtime::component::Instance>,
+    used: UsedStore,
+    /// The instance, if it was warm; otherwise the call instantiates.
+    warm: Option<wasmtime::component::Instance>,
     component: Arc<Component>,
     deadline: Instant,
     time: Duration,
-    _running: TickGuard<'e>,
+    _tick_guard: TickGuard<'e>,
 }
 
-/// A store that an event has used, with what it occupies: dropping it takes time that no client need wait for.
-pub(crate) struct Used {
+/// A store that an event has used, with its slots. Dropping it takes time that no client needs to wait for.
+pub(crate) struct UsedStore {
     // Dropped before the slots that it occupies.
     store: Store<State>,
     _slot: OwnedSemaphorePermit,
-    _spare: Option<OwnedSemaphorePermit>,
+    _warm_slot: Option<OwnedSemaphorePermit>,
 }
 
-/// What an event brings to its instance.
-pub(crate) struct Event {
-    pub(crate) tags: EventTags,
+/// The input of an instance.
+pub(crate) struct InstanceEvent {
+    pub(crate) context: Arc<EventContext>,
+    pub(crate) ports: Arc<Ports>,
+    /// True during `$connect`.
     pub(crate) connecting: bool,
+    /// The time by which the response must be posted.
     pub(crate) deadline: Deadline,
 }
 
-impl Used {
-    /// The event that used it.
-    pub(crate) fn tags(&self) -> &EventTags {
-        &self.store.data().tags
+impl UsedStore {
+    /// Returns the context of the event that used it.
+    pub(crate) fn context(&self) -> &Arc<EventContext> {
+        &self.store.data().event.context
     }
 }
 
 impl<'e> Instance<'e> {
-    /// Waits for a slot, and takes the instance that was prepared or makes the store of one, which the call instantiates.
+    /// Waits for a slot, and takes the route's warm instance or creates a store, in which the call instantiates.
     pub(crate) async fn new(
         engine: &'e Engine,
-        route: &Arc<Route>,
+        route: &Route,
         warm_pool: Option<&WarmPool>,
-        ports: &Arc<Ports>,
-        event: Event,
+        event: InstanceEvent,
     ) -> Result<Self, Failure> {
         let now = Instant::now();
-        let deadline = (now + route.limits.time).min(event.deadline.earlier(MARGIN).instant());
+        let limit = now + route.permissions.limits.time;
+        let deadline = limit.min(event.deadline.earlier(MARGIN).instant());
         let time = deadline.saturating_duration_since(now);
-        let _slot = engine.slot(Deadline::at(deadline)).await.ok_or(Failure::Busy)?;
-        let ports_deadline = Deadline::at(deadline).earlier(PORT_MARGIN.min(time / 10));
-        let end = Deadline::at(deadline);
-        let (store, prepared, _spare) = match warm_pool.and_then(|warm_pool| warm_pool.take(route)) {
-            Some(WarmInstance { mut store, instance, spare }) => {
-                let state = store.data_mut();
-                (state.tags, state.ports, state.connecting) = (event.tags, Arc::clone(ports), event.connecting);
-                (state.end, state.deadline) = (end, ports_deadline);
-                // Epochs have passed since it was made.
-                store.set_epoch_deadline(1);
-                (store, Some(instance), Some(spare))
-            }
-            None => {
-                let (route, ports) = (Arc::clone(route), Arc::clone(ports));
-                let state = State::new(event.tags, route, ports, event.connecting, end, ports_deadline);
-                (store(engine, state), None, None)
-            }
+        let guest_deadline = Deadline::at(deadline);
+        let slot = engine.slot(guest_deadline).await.ok_or(Failure::Busy)?;
+        let data = EventData {
+            context: event.context,
+            ports: event.ports,
+            connecting: event.connecting,
+            guest_deadline,
+            port_deadline: guest_deadline.earlier(PORT_MARGIN.min(time / 10)),
         };
-        let used = Used { store, _slot, _spare };
+        let mut warm = None;
+        let mut warm_slot = None;
+        let store = match warm_pool.and_then(|pool| pool.take(route)) {
+            Some(WarmInstance { mut store, instance, permit }) => {
+                store.data_mut().event = data;
+                // Epochs have passed since the instance was created.
+                store.set_epoch_deadline(1);
+                warm = Some(instance);
+                warm_slot = Some(permit);
+                store
+            }
+            None => State::new(data, Arc::clone(&route.permissions)).into_store(engine),
+        };
+        let used = UsedStore { store, _slot: slot, _warm_slot: warm_slot };
         let component = Arc::clone(&route.component);
-        Ok(Self { used, prepared, component, deadline, time, _running: engine.tick_guard() })
+        Ok(Self { used, warm, component, deadline, time, _tick_guard: engine.tick_guard() })
     }
 
     /// Calls `handle` of a route.
     pub(crate) async fn handle(&mut self, request: &Request) -> Result<Result<Reply, Error>, Failure> {
-        let Self { used: Used { store, .. }, prepared, component, .. } = self;
+        let Self { used: UsedStore { store, .. }, warm, component, .. } = self;
         let call = async {
             let Some(indices) = &component.handler else { wasmtime::bail!("the component exports no handler") };
-            let instance = match prepared.take() {
+            let instance = match warm.take() {
                 Some(instance) => instance,
                 None => component.pre.instantiate_async(&mut *store).await?,
             };
             let guest = indices.load(&mut *store, &instance)?;
             guest.call_handle(&mut *store, request).await
         };
-        within(call, self.deadline, self.time).await
+        with_deadline(call, self.deadline, self.time).await
     }
 
     /// Calls `authorize` of the authorizer.
@@ -111,7 +121,7 @@ impl<'e> Instance<'e> {
         connection: &Connection,
         handshake: &Handshake,
     ) -> Result<Result<Decision, Error>, Failure> {
-        let Self { used: Used { store, .. }, component, .. } = self;
+        let Self { used: UsedStore { store, .. }, component, .. } = self;
         let call = async {
             let Some(indices) = &component.authorizer else {
                 wasmtime::bail!("the component exports no connect-authorizer")
@@ -120,35 +130,17 @@ impl<'e> Instance<'e> {
             let guest = indices.load(&mut *store, &instance)?;
             guest.call_authorize(&mut *store, connection, handshake).await
         };
-        within(call, self.deadline, self.time).await
+        with_deadline(call, self.deadline, self.time).await
     }
 
-    /// Ends the event: what is left is for the post-response phase, the store included.
-    pub(crate) fn close(mut self) -> (Effects, Used) {
+    /// Ends the event. The effects and the store are left for the post-response phase.
+    pub(crate) fn close(mut self) -> (Effects, UsedStore) {
         (std::mem::take(&mut self.used.store.data_mut().effects), self.used)
     }
 }
 
-/// A store with what its instance may use. At each tick a guest that computes lets the others run, and ends at its
-/// deadline.
-pub(crate) fn store(engine: &Engine, state: State) -> Store<State> {
-    let limits = state.route.limits;
-    let mut store = Store::new(engine.wasmtime(), state);
-    store.limiter(|state| &mut state.limiter);
-    store.set_hostcall_fuel(limits.host_call_bytes);
-    store.set_max_component_handles(limits.handles);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|context| {
-        if context.data().end.has_passed() {
-            return Ok(UpdateDeadline::Interrupt);
-        }
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-    });
-    store
-}
-
-/// Epochs interrupt a guest that computes; the timeout ends one whose host call waits.
-async fn within<T>(
+/// Epochs interrupt a guest that computes; the timeout ends a guest whose host call waits.
+async fn with_deadline<T>(
     call: impl Future<Output = wasmtime::Result<T>>,
     deadline: Instant,
     time: Duration,

@@ -1,35 +1,36 @@
-//! What a component imports and exports, held against the worlds of `tidegate:route` and a route's grants.
+//! The rules for the imports and exports of components: the worlds of `tidegate:route`, and the grants of an app.
 //!
 //! The rules work on names, so that `tidegate check` applies them to a `.wasm` file and the host to a loaded artifact.
 
 use std::fmt;
 
-use tidegate_app::Grants;
+use tidegate_app::{App, Grants, toml_key};
+use tidegate_diagnostic::Code;
 
 /// The WIT package that routes are written against.
 pub const WIT_PACKAGE: &str = "tidegate:route";
-/// Its version. Components of another `0.1` patch load as well: within 0.1 functions are only added.
+/// The version of the package. Components of another 0.1 patch load as well, because 0.1 only adds functions.
 pub const WIT_VERSION: &str = "0.1.0";
-/// The configuration interface, at the only version that is offered.
+/// The configuration interface, in the only version that the host offers.
 const CONFIG: &str = "wasi:config/store@0.2.0-rc.1";
-/// The WASI 0.2 packages that are linked, without authority.
+/// The WASI 0.2 packages that the host links, without authority.
 const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 /// The names, with versions, of the interfaces that a component imports and exports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interfaces {
-    /// Such as `tidegate:route/storage@0.1.0`.
+    /// The imports, for example `tidegate:route/storage@0.1.0`.
     pub imports: Vec<String>,
-    /// Such as `tidegate:route/handler@0.1.0`.
+    /// The exports, for example `tidegate:route/handler@0.1.0`.
     pub exports: Vec<String>,
 }
 
-/// What a component is called as.
+/// The role in which a component is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// A route: exports `handler`.
+    /// A route, which exports `handler`.
     Route,
-    /// The authorizer: exports `connect-authorizer`.
+    /// The authorizer, which exports `connect-authorizer`.
     Authorizer,
 }
 
@@ -51,96 +52,166 @@ impl fmt::Display for Role {
     }
 }
 
-/// Why a component cannot serve as it was asked to. The text completes "component `chat` …".
+/// The reason why a component cannot serve a route or the authorizer. The text completes "component `chat` …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Incompatibility {
-    /// It exports nothing that the host could call.
-    #[error(
-        "exports neither `tidegate:route/handler` nor `tidegate:route/connect-authorizer`, but {exports}; hint: build it \
-         for the world `route` or `authorizer` of `tidegate:route@{WIT_VERSION}`"
-    )]
+    /// The component exports nothing that the host could call.
+    #[error("exports neither `tidegate:route/handler` nor `tidegate:route/connect-authorizer`, but {exports}")]
     WrongWorld {
-        /// What it exports instead.
+        /// The names of its exports.
         exports: String,
     },
-    /// It is of the other world.
-    #[error(
-        "does not export `tidegate:route/{}`, which a component needs as the {role}; hint: name another component there, \
-         or export it from this one",
-        role.interface()
-    )]
+    /// The component does not export the interface of its role.
+    #[error("does not export `tidegate:route/{}`, which a component needs as the {role}", role.interface())]
     WrongRole {
-        /// What it was to be called as.
+        /// The role that the manifest gives it.
         role: Role,
     },
-    /// It was built against another version of the WIT package.
-    #[error(
-        "was built against `{interface}`, but this host speaks `tidegate:route@{WIT_VERSION}`; hint: rebuild it with the \
-         WIT of this host, or run a host that speaks that version"
-    )]
+    /// The component was built against another version of the WIT package.
+    #[error("was built against `{interface}`, but this host speaks `tidegate:route@{WIT_VERSION}`")]
     WrongVersion {
         /// The interface with its version.
         interface: String,
     },
-    /// It needs what no host of this version offers.
-    #[error(
-        "imports `{interface}`, which this host does not offer; hint: a component may import WASI 0.2 and the interfaces of \
-         `tidegate:route@{WIT_VERSION}`: leave out the dependency that calls this one"
-    )]
+    /// The component imports an interface that no host of this version offers.
+    #[error("imports `{interface}`, which this host does not offer")]
     UnknownImport {
         /// The interface with its version.
         interface: String,
     },
-    /// It imports an interface of which the route was granted nothing.
-    #[error("imports `{interface}`, but the {role} is granted nothing of it; hint: add `{hint}`")]
+    /// The component imports an interface that no use of it is granted.
+    #[error("imports `{interface}`, but no use of the component is granted any of it")]
     MissingGrant {
         /// The interface with its version.
         interface: String,
-        /// What it was to be called as.
-        role: Role,
-        /// A line of the manifest that would grant something.
-        hint: &'static str,
+        /// A line of the manifest that grants some of it.
+        example: &'static str,
     },
-    /// It imports an interface that can never be granted to an authorizer.
-    #[error(
-        "imports `{interface}`, which an authorizer cannot be granted; hint: build it for the world `authorizer`, whose one \
-         import is `wasi:config/store`"
-    )]
+    /// The component imports an interface that an authorizer can never be granted, and only the authorizer uses it.
+    #[error("imports `{interface}`, which an authorizer cannot be granted")]
     NotForAuthorizer {
         /// The interface with its version.
         interface: String,
     },
-    /// It needs more than a pool slot holds.
-    #[error(
-        "needs {needed} {what}, but the host has room for {limit}; hint: split the component, or use a smaller tool chain"
-    )]
+    /// The component needs more than a pool slot holds.
+    #[error("needs {needed} {what}, but the host has room for {limit}")]
     TooLarge {
-        /// What it needs.
+        /// The resource.
         what: &'static str,
-        /// How many.
+        /// The number that the component needs.
         needed: u64,
-        /// How many there may be.
+        /// The number that a slot holds.
         limit: u64,
     },
-    /// Its linear memory starts above the route's limit.
-    #[error("starts with {needed} bytes of memory, above the limit of {limit}; hint: raise `limits.memory`")]
+    /// The component's linear memory starts above the route's limit.
+    #[error("starts with {needed} bytes of memory, above the limit of {limit}")]
     MemoryLimit {
         /// The initial size in bytes.
         needed: u64,
         /// The route's limit in bytes.
         limit: u64,
     },
-    /// It does not link against the host.
+    /// The component does not link against the host.
     #[error("does not link: {0}")]
     Link(String),
-    /// It has no artifact in the release.
+    /// The release has no artifact of the component.
     #[error("has no artifact in the release")]
     NoArtifact,
 }
 
+/// A use of a component that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: component `{component}` {reason}")]
+pub struct Refusal {
+    /// The table of the manifest, for example `routes.chat`, `authorizer` or `components.chat`.
+    pub place: String,
+    /// The component's name.
+    pub component: String,
+    /// The reason.
+    pub reason: Incompatibility,
+}
+
+/// One use of a component by an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentUse<'a> {
+    /// The table of the manifest, for example `routes.chat` or `authorizer`.
+    pub place: String,
+    /// The role in which the component is called.
+    pub role: Role,
+    /// The resolved grants.
+    pub grants: &'a Grants,
+}
+
+/// Returns the uses of a component: the routes in the order of their keys, then the authorizer.
+#[must_use]
+pub fn component_uses<'a>(app: &'a App, component: &str) -> Vec<ComponentUse<'a>> {
+    let routes = app.routes.iter().filter(|(_, route)| route.component == component);
+    let routes = routes.map(|(key, route)| ComponentUse {
+        place: format!("routes.{}", toml_key(key.as_str())),
+        role: Role::Route,
+        grants: &route.grants,
+    });
+    let authorizer = app.authorizer.iter().filter(|authorizer| authorizer.component == component);
+    let authorizer = authorizer.map(|authorizer| ComponentUse {
+        place: "authorizer".to_owned(),
+        role: Role::Authorizer,
+        grants: &authorizer.grants,
+    });
+    routes.chain(authorizer).collect()
+}
+
+impl Incompatibility {
+    /// Returns the stable code of this kind of failure.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::WrongWorld { .. } => Code::ComponentWorldWrong,
+            Self::WrongRole { .. } => Code::ComponentRoleWrong,
+            Self::WrongVersion { .. } => Code::ComponentVersionUnsupported,
+            Self::UnknownImport { .. } => Code::ComponentImportUnknown,
+            Self::MissingGrant { .. } => Code::ComponentGrantMissing,
+            Self::NotForAuthorizer { .. } => Code::ComponentGrantImpossible,
+            Self::TooLarge { .. } => Code::ComponentTooLarge,
+            Self::MemoryLimit { .. } => Code::ComponentMemoryAboveLimit,
+            Self::Link(_) => Code::ComponentLink,
+            Self::NoArtifact => Code::ComponentArtifactMissing,
+        }
+    }
+
+    /// Returns the remedy, if one is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::WrongWorld { .. } => {
+                return Some(format!(
+                    "build it for the world `route` or `authorizer` of `tidegate:route@{WIT_VERSION}`"
+                ));
+            }
+            Self::UnknownImport { .. } => {
+                return Some(format!(
+                    "remove the dependency that imports it: a component may import WASI 0.2 and the interfaces of \
+                     `tidegate:route@{WIT_VERSION}`"
+                ));
+            }
+            Self::MissingGrant { example, .. } => {
+                return Some(format!("add `{example}` to a route that uses the component"));
+            }
+            Self::WrongRole { .. } => "name another component there, or export the interface from this one",
+            Self::WrongVersion { .. } => "rebuild it with the WIT of this host, or run a host that speaks that version",
+            Self::NotForAuthorizer { .. } => {
+                "build it for the world `authorizer`, whose one import is `wasi:config/store`"
+            }
+            Self::TooLarge { .. } => "split the component, or use a smaller tool chain",
+            Self::MemoryLimit { .. } => "raise `limits.memory`",
+            Self::Link(_) | Self::NoArtifact => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
 impl Interfaces {
-    /// Checks that this is a component of a world and a version that the host speaks.
+    /// Checks that the component belongs to a world and a version that the host speaks.
     ///
     /// # Errors
     /// The first problem found.
@@ -160,55 +231,58 @@ impl Interfaces {
         }
     }
 
-    /// Whether the component can be called as `role`.
+    /// Returns true if the component can be called in this role.
     #[must_use]
     pub fn exports(&self, role: Role) -> bool {
         self.exports.iter().any(|name| speaks(name) && interface(name) == role.interface())
     }
 
-    /// What keeps the component from serving as `role` with these grants; empty when nothing does.
+    /// Checks all uses of the component `name`; the result is empty if nothing is wrong.
+    ///
+    /// Every import must be granted to at least one use. A call on a route without the grant answers `forbidden`, so a
+    /// component that serves several routes does not need every grant on each of them.
     #[must_use]
-    pub fn check_role(&self, role: Role, grants: &Grants) -> Vec<Incompatibility> {
+    pub fn check_uses(&self, name: &str, uses: &[ComponentUse<'_>]) -> Vec<Refusal> {
+        let refusal = |place: &str, reason| Refusal { place: place.to_owned(), component: name.to_owned(), reason };
         if let Err(problem) = self.check_world() {
-            return vec![problem];
+            return uses.iter().map(|it| refusal(&it.place, problem.clone())).collect();
         }
-        if !self.exports(role) {
-            return vec![Incompatibility::WrongRole { role }];
-        }
-        // A component that is also a route keeps the imports of its routes: as the authorizer it is granted none of
-        // them, and each call answers `forbidden`.
-        let also_a_route = role == Role::Authorizer && self.exports(Role::Route);
-        let missing = |name: &String| match (role, need(name, grants)) {
-            (_, Need::Granted) => None,
-            (Role::Authorizer, Need::Missing(_)) if name != CONFIG && also_a_route => None,
-            (Role::Authorizer, Need::Missing(_)) if name != CONFIG => {
-                Some(Incompatibility::NotForAuthorizer { interface: name.clone() })
-            }
-            (_, Need::Missing(hint)) => Some(Incompatibility::MissingGrant { interface: name.clone(), role, hint }),
+        let wrong = uses.iter().filter(|it| !self.exports(it.role));
+        let mut refusals: Vec<_> =
+            wrong.map(|it| refusal(&it.place, Incompatibility::WrongRole { role: it.role })).collect();
+        let place = match uses {
+            [] => return refusals,
+            [only] => only.place.clone(),
+            _ => format!("components.{}", toml_key(name)),
         };
-        self.imports.iter().filter_map(missing).collect()
+        let only_authorizer = uses.iter().all(|it| it.role == Role::Authorizer);
+        for import in &self.imports {
+            let Some(example) = missing_grant(import, uses) else { continue };
+            if !only_authorizer || import == CONFIG {
+                let interface = import.clone();
+                refusals.push(refusal(&place, Incompatibility::MissingGrant { interface, example }));
+            } else if !self.exports(Role::Route) {
+                // A component that is also built as a route keeps the imports of routes. As the authorizer it is granted
+                // none of them, and each call answers `forbidden`.
+                refusals.push(refusal(&place, Incompatibility::NotForAuthorizer { interface: import.clone() }));
+            }
+        }
+        refusals
     }
 }
 
-enum Need {
-    Granted,
-    Missing(&'static str),
-}
-
-fn need(import: &str, grants: &Grants) -> Need {
-    let (granted, hint) = if package(import) == WIT_PACKAGE {
-        match interface(import) {
-            "storage" => (!grants.storage.is_empty(), r#"grants.storage = { NAME = "read-write" }"#),
-            "connections" => (grants.connections.is_some(), r#"grants.connections = { groups = ["NAME"] }"#),
-            "messaging" => (grants.messaging.is_some(), r#"grants.messaging = { send = "self" }"#),
-            _ => (true, ""),
-        }
-    } else if import == CONFIG {
-        (!grants.config.is_empty(), r#"grants.config = ["NAME"]"#)
-    } else {
-        (true, "")
+/// Returns an example of the grant that `import` needs if no use has one.
+fn missing_grant(import: &str, uses: &[ComponentUse<'_>]) -> Option<&'static str> {
+    let interface = if package(import) == WIT_PACKAGE { interface(import) } else { import };
+    let (example, granted): (_, fn(&Grants) -> bool) = match interface {
+        "storage" => (r#"grants.storage = { NAME = "read-write" }"#, |grants| !grants.storage.is_empty()),
+        "connections" => (r#"grants.connections = { groups = ["NAME"] }"#, |grants| grants.connections.is_some()),
+        "messaging" => (r#"grants.messaging = { send = "self" }"#, |grants| grants.messaging.is_some()),
+        CONFIG => (r#"grants.config = ["NAME"]"#, |grants| !grants.config.is_empty()),
+        _ => return None,
     };
-    if granted { Need::Granted } else { Need::Missing(hint) }
+    let covered = uses.iter().any(|it| granted(it.grants));
+    (!covered).then_some(example)
 }
 
 fn offered(import: &str) -> bool {
@@ -223,18 +297,18 @@ fn speaks(name: &str) -> bool {
     package(name) == WIT_PACKAGE && version(name).starts_with("0.1.")
 }
 
-/// `tidegate:route` of `tidegate:route/handler@0.1.0`.
+/// Returns `tidegate:route` for `tidegate:route/handler@0.1.0`.
 fn package(name: &str) -> &str {
     name.split_once('/').map_or("", |(package, _)| package)
 }
 
-/// `handler` of `tidegate:route/handler@0.1.0`.
+/// Returns `handler` for `tidegate:route/handler@0.1.0`.
 fn interface(name: &str) -> &str {
     let name = name.split_once('/').map_or(name, |(_, interface)| interface);
     name.split_once('@').map_or(name, |(interface, _)| interface)
 }
 
-/// `0.1.0` of `tidegate:route/handler@0.1.0`.
+/// Returns `0.1.0` for `tidegate:route/handler@0.1.0`.
 fn version(name: &str) -> &str {
     name.split_once('@').map_or("", |(_, version)| version)
 }

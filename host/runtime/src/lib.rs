@@ -1,25 +1,25 @@
 //! Runs components as routes: the bytes of a proxy event in, the bytes of the integration's response out.
 //!
-//! An event is decoded, its route found in the active release, and the route's component called in a fresh instance that
-//! has no authority but the route's grants. Only precompiled components are loaded: there is no compiler in this crate.
-//! In the order of the flow:
+//! An event is decoded, its route is found in the active release, and the route's component is called in a fresh instance
+//! that has no authority but the route's grants. The crate loads precompiled components only: it contains no compiler. In
+//! the order of the flow:
 //!
-//! - [`dispatch`]: one event, from bytes to bytes
-//! - `lifecycle`: what the host does around the guest: register, unregister, clean up
-//! - [`tracks`]: the releases that events begin on
-//! - [`follow`]: which releases those are, by the word of a store
-//! - `router`: the routes of a release, over `component`, which loads and links an artifact
-//! - [`interface`]: what a component imports and exports, held against the worlds and the grants
-//! - [`engine`]: the one configuration, the pool, and the `ticker` that interrupts
-//! - `prepared`: the next instance, made before its event
-//! - [`instance`]: a fresh store for one event, with its `limiter` and its `state`
-//! - `host`: what a guest may import: storage, messaging, connections, config; and `wasi`, without authority
-//! - [`log`]: what a guest writes; `trap`: how a call ends that does not answer
-//! - `reply`: what of the guest's answer becomes the response
-//! - [`post_response`]: what is done once the response is posted
+//! - [`dispatch`]: one event, from bytes to bytes, and its [`outcome`]
+//! - `handlers`: the host's work around the guest: register, unregister, clean up
+//! - [`rollout`]: keeps the host in sync with the releases that its store says should run
+//! - `routes`: the routes of a release, over `component`, which loads and links an artifact
+//! - [`interface`]: the rules for the imports and exports of components
+//! - [`engine`]: the one engine configuration, the pool, and the `ticker` that interrupts guests
+//! - [`instance`]: a fresh instance for one event, with its `state`, its `limiter` and its `permissions`
+//! - `warm`: instances that are created before their event
+//! - `imports`: the interfaces that a guest may import; `wasi`, without authority
+//! - [`guest_log`]: the output of guests; `context`: the fields of every log line about an event
+//! - `trap`: calls that end without an answer; `reply`: from a guest's answer to the response
+//! - [`post_response`]: the work after the response is posted
 
 mod bindings;
 mod component;
+mod context;
 mod convert;
 pub mod dispatch;
 pub mod engine;
@@ -30,10 +30,13 @@ mod imports;
 pub mod instance;
 pub mod interface;
 mod limiter;
+pub mod outcome;
+mod permissions;
 mod ports;
 pub mod post_response;
 mod reply;
 pub mod rollout;
+mod route;
 mod routes;
 mod state;
 mod ticker;
@@ -41,11 +44,13 @@ mod trap;
 mod warm;
 mod wasi;
 
-pub use dispatch::{Fault, Host, Outcome};
+pub use dispatch::Host;
 pub use engine::{Allocation, Engine, EngineOptions};
-pub use error::{Error, Refusal};
-pub use interface::{Incompatibility, Interfaces, Role};
-pub use ports::Ports;
+pub use error::Error;
+pub use interface::{Incompatibility, Interfaces, Refusal, Role};
+pub use outcome::{Fault, Outcome};
+pub use ports::{Ports, RoutePorts};
 pub use post_response::PostResponse;
-pub use rollout::{ActiveRelease, FollowOptions, Follower, LinkedRelease, Retired, RolloutHooks, Track, Tracks};
+pub use rollout::tracks::{ActiveRelease, IdleRelease, LinkedRelease, Retired, Track, Tracks};
+pub use rollout::{FollowOptions, Follower, RolloutHooks};
 pub use routes::dry_run_link;

@@ -4,8 +4,8 @@ use wasmtime::{ResourceLimiter, Result};
 
 use crate::engine::MAX_TABLE_ELEMENTS;
 
-/// Counts what all linear memories of an instance hold together. Growth beyond the limit is a trap, so that a guest
-/// ends there and its log says why; a refused `memory.grow` ends in the guest's allocator, which says nothing.
+/// Counts the bytes of all linear memories of an instance. Growth beyond the limit is a trap, so that the log has the
+/// reason; a refused `memory.grow` would end in the guest's allocator, which reports nothing.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limit: usize,
@@ -26,7 +26,7 @@ impl ResourceLimiter for Limiter {
         let used = self.used.saturating_add(desired.saturating_sub(current));
         if used > self.limit {
             let limit = self.limit;
-            wasmtime::bail!("the memory limit of {limit} bytes is exhausted: {used} bytes were asked for");
+            wasmtime::bail!("the memory limit of {limit} bytes is exhausted: {used} bytes were requested");
         }
         self.used = used;
         Ok(true)

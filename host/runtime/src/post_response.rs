@@ -1,33 +1,32 @@
-//! What is done after the response is posted and before the next event is asked for; Lambda freezes after that.
+//! The work after the response is posted and before the next event arrives; Lambda freezes the process after it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use tidegate_event::ConnectionId;
-use tidegate_ports::{Deadline, registry};
-use tidegate_release::ReleaseId;
+use tidegate_ports::{Deadline, Registry, registry};
 
-use crate::dispatch::Host;
+use crate::context::{EventContext, log_event};
 use crate::engine::Engine;
-use crate::instance::Used;
+use crate::instance::UsedStore;
 use crate::ports::Ports;
-use crate::routes::{Entry, Route};
+use crate::route::Route;
 use crate::state::{Effects, Gone};
 use crate::warm::WarmPool;
 
-/// How many gone connections are reaped at a time.
+/// The most gone connections that are reaped at a time.
 const REAP_CONCURRENCY: usize = 16;
 
-/// What one event leaves to be done once its response is posted.
+/// The work that one event leaves until its response is posted.
 #[must_use = "a greeting that was sent during `$connect` is lost unless this runs"]
 pub struct PostResponse {
-    work: Option<Work>,
-    next: Option<Next>,
+    effects: Option<PendingEffects>,
+    next: Option<NextInstance>,
 }
 
-/// An event's store, to be dropped, and what makes the instance of the route's next event.
-struct Next {
-    used: Used,
+/// The used store, which is dropped, and everything that makes the route's next instance.
+struct NextInstance {
+    used: UsedStore,
     engine: Engine,
     route: Arc<Route>,
     warm_pool: Arc<WarmPool>,
@@ -35,126 +34,135 @@ struct Next {
 }
 
 #[derive(Debug)]
-struct Work {
-    connection: ConnectionId,
-    /// The release that the event ran on.
-    release: ReleaseId,
+struct PendingEffects {
+    context: Arc<EventContext>,
     effects: Effects,
     ports: Arc<Ports>,
 }
 
 impl PostResponse {
+    /// Returns an empty phase.
     pub(crate) fn nothing() -> Self {
-        Self { work: None, next: None }
+        Self { effects: None, next: None }
     }
 
-    pub(crate) fn new(connection: &ConnectionId, release: &ReleaseId, effects: Effects, ports: &Arc<Ports>) -> Self {
+    /// Returns the phase that delivers and reaps what an event has left.
+    pub(crate) fn new(context: &Arc<EventContext>, effects: Effects, ports: &Arc<Ports>) -> Self {
         if effects.deferred.is_empty() && effects.gone.is_empty() {
             return Self::nothing();
         }
-        let (connection, release) = (connection.clone(), release.clone());
-        let work = Work { connection, release, effects, ports: Arc::clone(ports) };
-        Self { work: Some(work), next: None }
+        let effects = PendingEffects { context: Arc::clone(context), effects, ports: Arc::clone(ports) };
+        Self { effects: Some(effects), next: None }
     }
 
-    /// Drops what the event used, and prepares the route's next instance: later where the engine prepares instances at
-    /// all, now where it does not.
-    pub(crate) fn then_prepare(mut self, host: &Host, entry: &Entry, used: Option<Used>) -> Self {
-        self.next = used.filter(|_| host.engine.keeps_warm()).map(|used| Next {
+    /// Leaves the used store and the route's next instance to the phase if the engine keeps instances warm; otherwise drops
+    /// the store now.
+    pub(crate) fn then_warm(
+        mut self,
+        engine: &Engine,
+        route: &Arc<Route>,
+        warm_pool: &Arc<WarmPool>,
+        ports: &Arc<Ports>,
+        used: Option<UsedStore>,
+    ) -> Self {
+        self.next = used.filter(|_| engine.keeps_warm()).map(|used| NextInstance {
             used,
-            engine: host.engine.clone(),
-            route: Arc::clone(&entry.route),
-            warm_pool: Arc::clone(&entry.warm_pool),
-            ports: host.ports(),
+            engine: engine.clone(),
+            route: Arc::clone(route),
+            warm_pool: Arc::clone(warm_pool),
+            ports: Arc::clone(ports),
         });
         self
     }
 
-    /// Whether there is nothing to do.
+    /// Returns true if there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.work.is_none() && self.next.is_none()
+        self.effects.is_none() && self.next.is_none()
     }
 
-    /// Delivers what a connection was sent during its `$connect`, in order, and reaps connections that were found gone.
-    /// Then it makes the instance of the route's next event. Ends by the deadline; what it did not get to is dropped and
-    /// logged.
+    /// Runs the phase until it is complete or the deadline has passed; the rest is dropped and logged.
+    ///
+    /// Messages that were deferred during `$connect` are delivered in order, connections that were found gone are reaped,
+    /// and the route's next instance is created.
     pub async fn run(self, deadline: Deadline) {
-        let Self { work, next } = self;
+        let Self { effects, next } = self;
         // First, because the store occupies a slot that another event may wait for.
-        let next = next.map(Next::clean);
-        if let Some(work) = work {
-            work.run(deadline).await;
+        let warming = next.map(NextInstance::free_store);
+        if let Some(effects) = effects {
+            effects.run(deadline).await;
         }
-        if let Some(next) = next {
-            // Whether it is ready in time or not, the next event runs.
-            let _ = tokio::time::timeout_at(deadline.instant().into(), next).await;
+        if let Some(warming) = warming {
+            // The next event runs in any case: a warm instance only makes it faster.
+            let _ = tokio::time::timeout_at(deadline.instant().into(), warming).await;
         }
     }
 }
 
-impl Next {
-    /// Drops the store at once, and fills the warm_pool when awaited.
-    fn clean(self) -> impl Future<Output = ()> {
+impl NextInstance {
+    /// Drops the store at once. The future creates the warm instance.
+    fn free_store(self) -> impl Future<Output = ()> {
         let Self { used, engine, route, warm_pool, ports } = self;
-        let tags = used.tags().clone();
+        let context = Arc::clone(used.context());
         drop(used);
-        async move { warm_pool.fill(&engine, &route, &ports, tags).await }
+        async move { warm_pool.fill(&engine, &route, ports, context).await }
     }
 }
 
-impl Work {
+impl PendingEffects {
     async fn run(self, deadline: Deadline) {
-        let Self { connection, release, effects, ports } = self;
+        let Self { context, effects, ports } = self;
         let work = async {
-            deliver(&connection, &release, &effects, &ports, deadline).await;
-            reap_all(effects.gone, &release, &ports, deadline).await;
+            deliver(&context, &effects, &ports, deadline).await;
+            reap_all(&context, effects.gone, &ports, deadline).await;
         };
         if tokio::time::timeout_at(deadline.instant().into(), work).await.is_err() {
-            tracing::warn!(connectionId = %connection, release = %release, "the post-response phase met its deadline");
+            log_event!(WARN, &context, "the post-response phase exceeded its deadline");
         }
     }
 }
 
-async fn deliver(connection: &ConnectionId, release: &ReleaseId, effects: &Effects, ports: &Ports, deadline: Deadline) {
+async fn deliver(context: &EventContext, effects: &Effects, ports: &Ports, deadline: Deadline) {
     let messages = &effects.deferred;
     if messages.is_empty() {
         return;
     }
-    let delivered = ports.messaging.deliver_deferred(connection, messages, deadline).await;
+    let delivered = match ports.messaging() {
+        Some(messaging) => messaging.deliver_deferred(&context.connection_id, messages, deadline).await,
+        None => 0,
+    };
     if delivered < messages.len() {
         let dropped = messages.len() - delivered;
-        tracing::warn!(
-            connectionId = %connection, release = %release, dropped, "messages sent during `$connect` were dropped"
-        );
+        log_event!(WARN, context, dropped, "messages sent during `$connect` were dropped");
     }
 }
 
-/// In one task, so that what is logged and measured belongs to the event.
-async fn reap_all(gone: Vec<Gone>, release: &ReleaseId, ports: &Ports, deadline: Deadline) {
+/// Reaps in one task, so that logs and metrics belong to the event.
+async fn reap_all(context: &EventContext, gone: Vec<Gone>, ports: &Ports, deadline: Deadline) {
+    let Some(registry) = ports.registry() else { return };
     let reaping = gone.into_iter().map(|gone| async move {
-        if let Err(error) = reap(&gone, ports, deadline).await {
-            tracing::warn!(connectionId = %gone.id, release = %release, "cannot reap a gone connection: {error}");
+        if let Err(error) = reap(&gone, registry, deadline).await {
+            log_event!(WARN, context, "cannot reap the gone connection `{}`: {error}", gone.id);
         }
     });
     stream::iter(reaping).buffer_unordered(REAP_CONCURRENCY).collect::<()>().await;
 }
 
-async fn reap(gone: &Gone, ports: &Ports, deadline: Deadline) -> Result<(), registry::Error> {
-    if ports.registry.reap(&gone.id, deadline).await? {
+async fn reap(gone: &Gone, registry: &dyn Registry, deadline: Deadline) -> Result<(), registry::Error> {
+    if registry.reap(&gone.id, deadline).await? {
         return Ok(());
     }
-    // It is too young to be reaped, or has no row: an `unregister` whose answer was lost has removed the row, and with it
-    // the names of its groups. The group that listed it is one of them.
+    // The row is too young to be reaped, or it is missing: an `unregister` whose answer was lost has removed the row and
+    // with it the names of its groups. The group that listed the connection is one of them.
     let Some(group) = &gone.group else { return Ok(()) };
-    match ports.registry.describe(&gone.id, deadline).await {
-        Err(registry::Error::NotFound) => ports.registry.leave(group, &gone.id, deadline).await,
+    match registry.describe(&gone.id, deadline).await {
+        Err(registry::Error::NotFound) => registry.leave(group, &gone.id, deadline).await,
         found => found.map(drop),
     }
 }
 
-impl std::fmt::Debug for PostResponse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PostResponse").field("work", &self.work).finish_non_exhaustive()
+impl fmt::Debug for PostResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostResponse").field("effects", &self.effects).finish_non_exhaustive()
     }
 }

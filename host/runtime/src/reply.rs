@@ -1,32 +1,33 @@
-//! What of a guest's answer becomes the integration's response.
+//! From a guest's answer to the integration's response.
 
 use std::ops::RangeInclusive;
 
 use tidegate_event::{FunctionError, MAX_PAYLOAD_BYTES, Payload, Reply};
 
 use crate::bindings::tidegate::route::types as wit;
+use crate::context::{EventContext, log_event};
 use crate::convert;
 use crate::guest_log::excerpt;
-use crate::handlers::function_error;
-use crate::state::EventTags;
+use crate::outcome::function_error;
 use crate::trap::Failure;
 
-/// The only header that API Gateway takes from a `$connect` integration.
+/// The only header that API Gateway accepts from a `$connect` integration.
 const SUB_PROTOCOL: &str = "sec-websocket-protocol";
 
-/// The statuses with which a reply refuses a `$connect`.
+/// The statuses of a reply that refuses a `$connect`.
 const REFUSALS: RangeInclusive<u16> = 300..=599;
-/// The statuses of a guest's own error: one that says success would be taken for it.
+/// The statuses of a guest's own error. A 2xx status would look like success.
 const FAILURES: RangeInclusive<u16> = 400..=599;
 
 type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
 
-/// A reply of a status alone.
+/// Returns a reply that has a status only.
 pub(crate) fn status(status: u16) -> Reply {
     Reply { status, headers: Vec::new(), body: None }
 }
 
-/// `$connect`: a status, and the sub-protocol when it accepts. No answer, or none that means anything, is 500.
+/// Returns the response to `$connect`: a status, and the sub-protocol if the connection is accepted. No answer and an invalid
+/// answer become status 500.
 pub(crate) fn to_connect(called: Called) -> Reply {
     match called {
         Ok(Ok(reply)) if (200..=299).contains(&reply.status) => {
@@ -39,7 +40,7 @@ pub(crate) fn to_connect(called: Called) -> Reply {
     }
 }
 
-/// A message: the body, or the guest's own error, reaches the client only on a two-way route.
+/// Returns the response to a message. The body, or the guest's own error, reaches the client on two-way routes only.
 pub(crate) fn to_message(called: Called, two_way: bool) -> Result<Reply, FunctionError> {
     let (code, body) = match called {
         Ok(Ok(reply)) => (reply.status, if two_way { reply.body.map(convert::payload) } else { None }),
@@ -63,24 +64,18 @@ pub(crate) fn to_message(called: Called, two_way: bool) -> Result<Reply, Functio
     }
 }
 
-/// Logs a guest's own error, which only the client of a two-way route is told of. Below 500 it is the client's fault.
-pub(crate) fn log_error(error: &wit::Error, tags: &EventTags) {
-    let EventTags { request_id, connection_id, route, release } = tags;
-    let (status, message) = (error.status, excerpt(&error.message));
+/// Logs a guest's own error, because a one-way route shows it to nobody. Statuses below 500 are the client's fault.
+pub(crate) fn log_error(error: &wit::Error, context: &EventContext) {
+    let status = error.status;
+    let message = excerpt(&error.message);
     if (400..=499).contains(&status) {
-        tracing::warn!(
-            requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
-            "the route failed with status {status}: {message}"
-        );
+        log_event!(WARN, context, "the route failed with status {status}: {message}");
     } else {
-        tracing::error!(
-            requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
-            "the route failed with status {status}: {message}"
-        );
+        log_event!(ERROR, context, "the route failed with status {status}: {message}");
     }
 }
 
-/// An authorizer's own failure: the client sees status 500.
+/// Returns the function error of an authorizer that failed. The client sees status 500.
 pub(crate) fn guest_error(error: &wit::Error) -> FunctionError {
     function_error(
         "Tidegate.GuestError",

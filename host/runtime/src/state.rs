@@ -1,35 +1,39 @@
-//! The data of one event's store: what the host's functions may use while the guest runs.
+//! The data of one event's store: everything that host functions use while the guest runs.
 
 use std::sync::Arc;
 
-use tidegate_event::{ConnectionId, Payload, RequestId, RouteKey};
+use tidegate_event::{ConnectionId, Payload};
 use tidegate_ports::Deadline;
-use tidegate_release::ReleaseId;
-use wasmtime::Result;
 use wasmtime::component::ResourceTable;
+use wasmtime::{Result, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtxView, WasiView};
 
+use crate::context::EventContext;
+use crate::engine::Engine;
 use crate::limiter::Limiter;
+use crate::permissions::Permissions;
 use crate::ports::Ports;
-use crate::routes::Route;
 use crate::wasi::Wasi;
 
-/// The most connections that one event's messages find gone and that are reaped after it.
+/// The most gone connections of one event that are reaped after it; more are left to expire.
 const MAX_GONE: usize = 4_096;
 
-/// What a log line of an event carries.
-#[derive(Debug, Clone)]
-pub(crate) struct EventTags {
-    pub(crate) request_id: RequestId,
-    pub(crate) connection_id: ConnectionId,
-    pub(crate) route: RouteKey,
-    /// The release that the event runs on.
-    pub(crate) release: ReleaseId,
+/// The part of an event that its store needs. A warm instance receives it when its event arrives.
+pub(crate) struct EventData {
+    pub(crate) context: Arc<EventContext>,
+    pub(crate) ports: Arc<Ports>,
+    /// True during `$connect`, so that messages to the connection wait until its socket is open.
+    pub(crate) connecting: bool,
+    /// The guest is interrupted at this time.
+    pub(crate) guest_deadline: Deadline,
+    /// Ports answer by this time: a little before the guest is interrupted, so that it can act on the answer.
+    pub(crate) port_deadline: Deadline,
 }
 
-/// What an event leaves for the post-response phase.
+/// The work that an event leaves for the post-response phase.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    /// What the connection was sent during its own `$connect`, in order.
+    /// Messages to the connection during its own `$connect`, in order.
     pub(crate) deferred: Vec<Payload>,
     /// Connections that messaging found gone.
     pub(crate) gone: Vec<Gone>,
@@ -39,79 +43,99 @@ pub(crate) struct Effects {
 #[derive(Debug)]
 pub(crate) struct Gone {
     pub(crate) id: ConnectionId,
-    /// The group that lists it, where a broadcast found it.
+    /// The group that lists the connection, if a broadcast found it.
     pub(crate) group: Option<Arc<str>>,
 }
 
 /// The data of one event's store.
 pub(crate) struct State {
-    pub(crate) tags: EventTags,
-    pub(crate) route: Arc<Route>,
-    pub(crate) ports: Arc<Ports>,
-    /// Whether the connection is still being made, so that what it is sent must wait.
-    pub(crate) connecting: bool,
-    /// When the guest is interrupted.
-    pub(crate) end: Deadline,
-    /// By when ports answer: a little before the guest is interrupted, so that it can still act on the answer.
-    pub(crate) deadline: Deadline,
+    pub(crate) event: EventData,
+    pub(crate) permissions: Arc<Permissions>,
     pub(crate) effects: Effects,
-    pub(crate) limiter: Limiter,
     pub(crate) table: ResourceTable,
-    pub(crate) wasi: Option<Box<Wasi>>,
+    limiter: Limiter,
+    wasi: Option<Box<Wasi>>,
+    /// The bytes that host calls may still move.
     budget: usize,
 }
 
 impl State {
-    pub(crate) fn new(
-        tags: EventTags,
-        route: Arc<Route>,
-        ports: Arc<Ports>,
-        connecting: bool,
-        end: Deadline,
-        deadline: Deadline,
-    ) -> Self {
-        let limits = route.limits;
+    pub(crate) fn new(event: EventData, permissions: Arc<Permissions>) -> Self {
+        let limits = permissions.limits;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
-            tags,
-            route,
-            ports,
-            connecting,
-            end,
-            deadline,
+            event,
+            permissions,
             effects: Effects::default(),
-            limiter: Limiter::new(limits.memory),
             table,
+            limiter: Limiter::new(limits.memory),
             wasi: None,
             budget: limits.host_call_bytes,
         }
     }
 
-    /// Takes bytes that a host call moves, either way, from the event's budget; a trap when it has too few.
+    /// Creates the store of an instance, with the route's limits.
+    ///
+    /// At each tick a guest that computes yields to the others, and is interrupted once its deadline has passed.
+    pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
+        let limits = self.permissions.limits;
+        let mut store = Store::new(engine.wasmtime(), self);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(limits.host_call_bytes);
+        store.set_max_component_handles(limits.handles);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            if context.data().event.guest_deadline.has_passed() {
+                return Ok(UpdateDeadline::Interrupt);
+            }
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store
+    }
+
+    /// True if the guest has called WASI, which binds its output to the event's context.
+    pub(crate) fn has_used_wasi(&self) -> bool {
+        self.wasi.is_some()
+    }
+
+    /// Takes the bytes that a host call moves, in either direction, from the event's budget.
+    ///
+    /// # Errors
+    /// A trap when the budget is smaller.
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
-        if !self.affords(bytes) {
-            let limit = self.route.limits.host_call_bytes;
+        if !self.try_charge(bytes) {
+            let limit = self.permissions.limits.host_call_bytes;
             wasmtime::bail!("the budget of {limit} bytes for host calls is exhausted");
         }
         Ok(())
     }
 
-    /// Takes the bytes of an answer from the event's budget, if it has as many: for calls that can say so and change
-    /// nothing.
-    pub(crate) fn affords(&mut self, bytes: usize) -> bool {
+    /// Takes the bytes of an answer from the event's budget and returns true, or takes nothing and returns false. For calls
+    /// that change nothing and have an error for it.
+    pub(crate) fn try_charge(&mut self, bytes: usize) -> bool {
         let left = self.budget.checked_sub(bytes);
         self.budget = left.unwrap_or(self.budget);
         left.is_some()
     }
 
-    pub(crate) fn own(&self) -> &ConnectionId {
-        &self.tags.connection_id
+    /// Returns the connection of the event.
+    pub(crate) fn own_connection(&self) -> &ConnectionId {
+        &self.event.context.connection_id
     }
 
-    pub(crate) fn found_gone(&mut self, id: &ConnectionId, group: Option<&Arc<str>>) {
+    /// Remembers that a connection is gone, so that the post-response phase reaps it.
+    pub(crate) fn record_gone(&mut self, id: &ConnectionId, group: Option<&Arc<str>>) {
         if self.effects.gone.len() < MAX_GONE {
             self.effects.gone.push(Gone { id: id.clone(), group: group.cloned() });
         }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let context = &self.event.context;
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(Arc::clone(context))));
+        wasi.view(&mut self.table)
     }
 }

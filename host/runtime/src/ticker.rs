@@ -1,17 +1,17 @@
-//! The clock of guests: advances the engine's epoch, and only while guests run.
+//! The clock of guests: advances the epoch of the engine while guests run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long an epoch lasts: a guest that computes yields to the others this often.
+/// The length of an epoch. A guest that computes yields to the others this often.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// How many ticks the thread goes on when the last guest has ended, so that a busy host need not wake it for each event.
+/// The number of ticks after the end of the last guest, so that a busy host does not wake the thread for each event.
 const LINGER: u32 = 20;
 
-/// A thread of its own, because a guest that computes keeps its executor's thread from any timer.
+/// A thread that advances the epoch. A timer of the executor would not do, because a guest that computes occupies its thread.
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -24,7 +24,7 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// Keeps the epochs coming until it is dropped.
+/// Advances the epoch until it is dropped.
 pub(crate) struct TickGuard<'a>(&'a Shared);
 
 impl Ticker {
@@ -37,8 +37,8 @@ impl Ticker {
     }
 
     pub(crate) fn run(&self) -> TickGuard<'_> {
-        // Both sides write their own flag before they read the other's, in one total order: either the thread sees this
-        // guest before it sleeps, or this guest sees it asleep and wakes it.
+        // Each side writes its own flag before it reads the other one, in one total order. Either the thread sees this guest
+        // before it sleeps, or this guest sees the sleeping thread and wakes it.
         self.shared.running.fetch_add(1, Ordering::SeqCst);
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.wake();
@@ -64,7 +64,7 @@ impl Drop for Ticker {
         self.shared.stop.store(true, Ordering::SeqCst);
         self.wake();
         if let Some(thread) = self.thread.take() {
-            // The thread only sleeps and counts; there is nothing to learn from its end.
+            // The thread only sleeps and counts, so its result does not matter.
             let _ = thread.join();
         }
     }

@@ -1,23 +1,23 @@
-//! How a call ends that does not answer: a trap, a missed deadline, no free slot.
+//! Calls that end without an answer: a trap, a missed deadline, no free slot.
 
 use std::time::Duration;
 
 use tidegate_event::FunctionError;
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::state::EventTags;
+use crate::context::{EventContext, log_event};
 
-/// How a call ended that did not answer.
+/// The reason why a call has no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The guest trapped, or a host call trapped it.
     Trap {
-        /// What happened, on one line.
+        /// The cause, on one line.
         reason: String,
-        /// The guest's frames with their function names.
+        /// The guest's stack frames with their function names.
         backtrace: Option<String>,
     },
-    /// The deadline came first.
+    /// The guest missed its deadline after this time.
     Timeout(Duration),
     /// No slot became free before the deadline.
     Busy,
@@ -35,23 +35,19 @@ impl Failure {
         Self::Trap { reason, backtrace: error.downcast_ref::<WasmBacktrace>().map(ToString::to_string) }
     }
 
-    /// Writes the failure to the log; a client and a guest never see the backtrace.
-    pub(crate) fn log(&self, tags: &EventTags) {
-        let EventTags { request_id, connection_id, route, release } = tags;
+    /// Logs the failure. The backtrace is in the log only: clients and guests never see it.
+    pub(crate) fn log(&self, context: &EventContext) {
         match self {
-            Self::Trap { reason, backtrace } => tracing::error!(
-                requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
+            Self::Trap { reason, backtrace } => log_event!(
+                ERROR,
+                context,
                 backtrace = backtrace.as_deref().unwrap_or_default(),
                 "the route trapped: {reason}"
             ),
-            Self::Timeout(time) => tracing::error!(
-                requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
-                "the route missed its deadline of {} ms", time.as_millis()
-            ),
-            Self::Busy => tracing::error!(
-                requestId = %request_id, connectionId = %connection_id, route = %route, release = %release,
-                "no instance became free before the deadline"
-            ),
+            Self::Timeout(time) => {
+                log_event!(ERROR, context, "the route missed its deadline of {} ms", time.as_millis());
+            }
+            Self::Busy => log_event!(ERROR, context, "no instance became free before the deadline"),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The next instance, made before its event: the post-response phase takes instantiation off the next event's time.
+//! Warm instances: the post-response phase instantiates a route's component for the next event, which saves that event
+//! the time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,83 +7,84 @@ use tidegate_ports::Deadline;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 
+use crate::context::EventContext;
 use crate::engine::Engine;
-use crate::instance;
 use crate::ports::Ports;
-use crate::routes::Route;
-use crate::state::{EventTags, State};
+use crate::route::Route;
+use crate::state::{EventData, State};
 
-/// An instance that has seen no event. It is used by one event, as any other.
+/// An instance that has seen no event. Exactly one event uses it.
 pub(crate) struct WarmInstance {
     pub(crate) store: Store<State>,
     pub(crate) instance: wasmtime::component::Instance,
-    /// Its share of the pool; returned after the store is dropped.
-    pub(crate) spare: OwnedSemaphorePermit,
+    /// Its share of the pool, returned after the store is dropped.
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// Where the next instances of a release's routes wait, the latest last. Beside the routes rather than in them: an instance
-/// refers to its route.
+/// The warm instances of a release's routes, the latest last.
 #[derive(Default)]
 pub(crate) struct WarmPool(Mutex<Vec<WarmInstance>>);
 
 impl WarmPool {
-    /// The instance that waits for an event of this route, if one does.
-    pub(crate) fn take(&self, route: &Arc<Route>) -> Option<WarmInstance> {
-        let mut waiting = self.waiting();
-        let index = waiting.iter().position(|prepared| prepared.is_of(route))?;
-        Some(waiting.remove(index))
+    /// Takes the warm instance of this route, if there is one.
+    pub(crate) fn take(&self, route: &Route) -> Option<WarmInstance> {
+        let mut instances = self.lock();
+        let index = instances.iter().position(|instance| instance.is_of(route))?;
+        Some(instances.remove(index))
     }
 
-    pub(crate) fn holds(&self, route: &Arc<Route>) -> bool {
-        self.waiting().iter().any(|prepared| prepared.is_of(route))
+    /// Returns true if an instance of this route is warm.
+    pub(crate) fn holds(&self, route: &Route) -> bool {
+        self.lock().iter().any(|instance| instance.is_of(route))
     }
 
-    /// Makes the route's next instance unless one waits. Where the engine has no room to spare, the one that waits longest
-    /// makes room: the route that was asked for last is the likeliest to be asked for next.
-    pub(crate) async fn fill(&self, engine: &Engine, route: &Arc<Route>, ports: &Arc<Ports>, tags: EventTags) {
+    /// Creates a warm instance of the route unless there is one.
+    ///
+    /// If the engine has no room, the oldest instance makes room: the route that ran last is the likeliest to run next. A
+    /// component that fails to instantiate is left to its next event, which reports the failure.
+    pub(crate) async fn fill(&self, engine: &Engine, route: &Route, ports: Arc<Ports>, context: Arc<EventContext>) {
         if self.holds(route) {
             return;
         }
-        let Some(spare) = engine.spare().or_else(|| self.make_room(engine)) else { return };
-        // Nothing depends on it: a component that fails to instantiate fails its next event, which says so.
-        if let Some(prepared) = prepare(engine, route, ports, tags, spare).await {
-            self.waiting().push(prepared);
+        let Some(permit) = engine.warm_slot().or_else(|| self.make_room(engine)) else { return };
+        if let Some(instance) = instantiate(engine, route, ports, context, permit).await {
+            self.lock().push(instance);
         }
     }
 
     fn make_room(&self, engine: &Engine) -> Option<OwnedSemaphorePermit> {
-        let mut waiting = self.waiting();
-        let longest = if waiting.is_empty() { None } else { Some(waiting.remove(0)) };
-        drop(waiting);
-        drop(longest?);
-        engine.spare()
+        let mut instances = self.lock();
+        let oldest = if instances.is_empty() { None } else { Some(instances.remove(0)) };
+        drop(instances);
+        drop(oldest?);
+        engine.warm_slot()
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<WarmInstance>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<WarmInstance>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl WarmInstance {
-    fn is_of(&self, route: &Arc<Route>) -> bool {
-        Arc::ptr_eq(&self.store.data().route, route)
+    fn is_of(&self, route: &Route) -> bool {
+        Arc::ptr_eq(&self.store.data().permissions, &route.permissions)
     }
 }
 
-/// `tags` are those of the event before, in whose post-response phase this is.
-async fn prepare(
+/// `context` is that of the previous event, in whose post-response phase this runs.
+async fn instantiate(
     engine: &Engine,
-    route: &Arc<Route>,
-    ports: &Arc<Ports>,
-    tags: EventTags,
-    spare: OwnedSemaphorePermit,
+    route: &Route,
+    ports: Arc<Ports>,
+    context: Arc<EventContext>,
+    permit: OwnedSemaphorePermit,
 ) -> Option<WarmInstance> {
-    let _running = engine.tick_guard();
-    let deadline = Deadline::after(route.limits.time);
-    let state = State::new(tags, Arc::clone(route), Arc::clone(ports), false, deadline, deadline);
-    let mut store = instance::store(engine, state);
+    let _tick_guard = engine.tick_guard();
+    let deadline = Deadline::after(route.permissions.limits.time);
+    let event = EventData { context, ports, connecting: false, guest_deadline: deadline, port_deadline: deadline };
+    let mut store = State::new(event, Arc::clone(&route.permissions)).into_store(engine);
     let instantiating = route.component.pre.instantiate_async(&mut store);
     let instance = tokio::time::timeout_at(deadline.instant().into(), instantiating).await.ok()?.ok()?;
-    // A guest that has logged while it started would go on logging under the tags of the event before.
-    store.data().wasi.is_none().then_some(WarmInstance { store, instance, spare })
+    // A guest that logs while it starts would keep logging with the context of the previous event.
+    (!store.data().has_used_wasi()).then_some(WarmInstance { store, instance, permit })
 }

@@ -6,27 +6,29 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
+use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView};
 
+use crate::context::EventContext;
 use crate::guest_log::{GuestLog, Stream};
-use crate::state::State;
 
-/// The most random bytes of one call; a seed is 16 to 32.
+/// The most random bytes of one call; a seed takes 16 to 32.
 const MAX_RANDOM_BYTES: u64 = 64 << 10;
-/// How many bytes a guest may write to a stream at once.
+/// The most bytes that a guest may write to a stream at once.
 const WRITE_BYTES: usize = 4_096;
 
-/// What a guest that touches WASI is given. Most routes never do, so it is made at the first call.
+/// The WASI context of one event. Most routes never call WASI, so it is created at the first call.
 pub(crate) struct Wasi {
     ctx: WasiCtx,
     log: Arc<GuestLog>,
 }
 
 impl Wasi {
-    fn new(log: GuestLog) -> Self {
-        let log = Arc::new(log);
+    /// Creates a context without authority. Output of the guest is logged as output of this event.
+    pub(crate) fn new(event: Arc<EventContext>) -> Self {
+        let log = Arc::new(GuestLog::new(event));
         let mut builder = WasiCtx::builder();
         builder
             .stdout(Output { log: Arc::clone(&log), stream: Stream::Stdout })
@@ -37,23 +39,21 @@ impl Wasi {
             .max_random_size(MAX_RANDOM_BYTES);
         Self { ctx: builder.build(), log }
     }
+
+    /// Returns the view that Wasmtime's WASI functions work on.
+    pub(crate) fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> WasiCtxView<'a> {
+        WasiCtxView { ctx: &mut self.ctx, table }
+    }
 }
 
 impl Drop for Wasi {
     fn drop(&mut self) {
-        // The event is over, however it ended: what the guest wrote last may be the most telling.
+        // The last line may lack a line feed, and may be the one that explains a trap.
         self.log.finish();
     }
 }
 
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let tags = &self.tags;
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(GuestLog::new(tags.clone()))));
-        WasiCtxView { ctx: &mut wasi.ctx, table: &mut self.table }
-    }
-}
-
+/// One of the two output streams.
 #[derive(Clone)]
 struct Output {
     log: Arc<GuestLog>,

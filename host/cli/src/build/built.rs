@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use tidegate_app::Grants;
-use tidegate_app::{App, Component, Manifest, toml_key};
+use tidegate_app::{Component, Manifest, toml_key};
 use tidegate_compile::inspect;
 use tidegate_release::{Digest, ReleaseId};
-use tidegate_runtime::{Incompatibility, Interfaces, Role, engine};
+use tidegate_runtime::interface::component_uses;
+use tidegate_runtime::{Incompatibility, Interfaces, engine};
 
 /// A component as it was built: its bytes and what they import and export.
 #[derive(Clone)]
@@ -60,22 +60,13 @@ pub(crate) fn check(manifest: &Manifest, components: &[Built]) -> Result<()> {
             lines.push(line(manifest, &format!("components.{}.source", toml_key(name)), name, &problem));
             continue;
         }
-        for (place, role, grants) in uses(&app, name) {
-            let problems = built.interfaces.check_role(role, grants);
-            lines.extend(problems.iter().map(|problem| line(manifest, &place, name, problem)));
-        }
+        let refusals = built.interfaces.check_uses(name, &component_uses(&app, name));
+        lines.extend(refusals.iter().map(|refusal| line(manifest, &refusal.place, name, &refusal.reason)));
     }
     if lines.is_empty() { Ok(()) } else { Err(anyhow!(lines.join("\n"))) }
 }
 
-/// The places of the manifest that use a component.
-fn uses<'a>(app: &'a App, component: &str) -> Vec<(String, Role, &'a Grants)> {
-    let routes = app.routes.iter().filter(|(_, route)| route.component == component);
-    let routes = routes.map(|(key, route)| (format!("routes.{}", toml_key(key.as_str())), Role::Route, &route.grants));
-    let authorizer = app.authorizer.iter().filter(|authorizer| authorizer.component == component);
-    routes.chain(authorizer.map(|it| ("authorizer".to_owned(), Role::Authorizer, &it.grants))).collect()
-}
-
 fn line(manifest: &Manifest, place: &str, component: &str, problem: &Incompatibility) -> String {
-    format!("{}: {place}: component `{component}` {problem}", manifest.file.display())
+    let hint = problem.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+    format!("{}: {place}: component `{component}` {problem}{hint}", manifest.file.display())
 }

@@ -85,11 +85,11 @@ impl Releases {
     /// # Errors
     /// When no release is compiled for this machine.
     pub(crate) fn follower(&self, host: Arc<Host>, deployed: Release) -> Result<Arc<Follower>> {
-        let terms = rollout::host_profile(self.keys.clone(), deployed.app.clone());
-        let terms = terms.context("no release is compiled for this machine")?;
+        let profile = rollout::host_profile(self.keys.clone(), deployed.app.clone());
+        let profile = profile.context("no release is compiled for this machine")?;
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let name = format!("tidegate dev on {machine}, process {}", std::process::id());
-        let options = FollowOptions { terms, host: name, poll_interval: POLL_INTERVAL };
+        let options = FollowOptions { profile, host: name, poll_interval: POLL_INTERVAL };
         Ok(Follower::new(host, deployed, Arc::new(self.store.clone()), options, RolloutHooks::default()))
     }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_ports::Deadline;
 use tidegate_release::Release;
-use tidegate_runtime::{Follower, Host, Retired, Tracks};
+use tidegate_runtime::{Follower, Host, Tracks};
 use tokio_util::task::TaskTracker;
 
 use crate::dev::follow;
@@ -18,9 +18,6 @@ use crate::dev::follow;
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(29);
 /// How long the post-response phase of one event may take: a deferred greeting waits at most a second for its socket.
 const POST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often a release that was replaced is looked at, whether its last event has ended.
-const RETIRED_PERIOD: Duration = Duration::from_millis(100);
 
 /// The host, as the gateway's integration.
 pub(crate) struct InProcess {
@@ -49,13 +46,13 @@ impl InProcess {
         let host = Arc::clone(&self.host);
         let linked = tokio::task::spawn_blocking(move || host.link(&release)).await??;
         let retired = self.host.swap_tracks(Tracks::stable(linked));
-        tokio::spawn(async move {
-            while !retired.iter().all(Retired::is_idle) {
-                tokio::time::sleep(RETIRED_PERIOD).await;
-            }
-            // Unmapping its code may wait for the kernel.
-            tokio::task::spawn_blocking(move || drop(retired));
-        });
+        for retired in retired {
+            tokio::spawn(async move {
+                let idle = retired.idle().await;
+                // Unmapping its code may wait for the kernel.
+                tokio::task::spawn_blocking(move || drop(idle));
+            });
+        }
         Ok(())
     }
 

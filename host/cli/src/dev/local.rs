@@ -9,7 +9,7 @@ use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, dynamodb::client};
 use tidegate_dynamodb_embedded::Embedded;
 use tidegate_ports::registry::MAX_PAGE_LIMIT;
 use tidegate_ports::{Deadline, Messaging, Registry};
-use tidegate_runtime::Ports;
+use tidegate_runtime::{Ports, RoutePorts};
 
 /// The database's file in a data folder.
 const DATABASE_FILE: &str = "tidegate.db";
@@ -57,12 +57,12 @@ impl Local {
         messaging: Arc<dyn Messaging>,
         config: std::collections::BTreeMap<String, String>,
     ) -> Ports {
-        Ports {
+        let routes = RoutePorts {
             storage: Arc::clone(&self.storage) as _,
             registry: Arc::clone(&self.registry) as _,
             messaging,
-            config: Arc::new(config),
-        }
+        };
+        Ports { routes: Some(routes), config: Arc::new(config) }
     }
 
     /// Removes the connections that an earlier process registered: their sockets ended with it.

@@ -40,23 +40,27 @@ fn a_handler_has_tables_and_a_callback_url() {
 }
 
 #[test]
-fn an_authorizer_needs_neither() {
+fn an_authorizer_needs_neither_tables_nor_a_callback_url() {
     let none = ["CONNECTIONS_TABLE", "GROUPS_TABLE", "STORAGE_TABLE", "API_GATEWAY_URL"].map(|name| (name, None));
     let environment = read(&[&none[..], &[("TIDEGATE_FUNCTION", Some("authorizer"))]].concat());
     assert_eq!(environment.map(|environment| environment.function), Ok(Function::Authorizer));
 }
 
 #[test]
-fn what_is_missing_is_named_with_what_to_set_it_to() {
+fn missing_variables_are_named_with_a_hint() {
     for (name, _) in HANDLER {
-        let said = read(&[(name, None)]).unwrap_err().to_string();
-        assert!(said.contains(&format!("`{name}` is not set")) && said.contains("hint: "), "{said}");
-        assert_eq!(read(&[(name, Some(""))]).unwrap_err().to_string(), said);
+        let error = read(&[(name, None)]).unwrap_err();
+        assert!(
+            matches!(&error, Error::Missing { name: missing, .. } | Error::NotOnLambda(missing) if *missing == name),
+            "{error}"
+        );
+        assert_eq!(read(&[(name, Some(""))]).unwrap_err(), error);
+        assert!(Diagnostic::from(error).hint.is_some());
     }
 }
 
 #[test]
-fn what_is_malformed_is_named_with_what_it_is() {
+fn malformed_variables_are_named_with_their_value() {
     for (name, value) in [
         ("TIDEGATE_FUNCTION", "both"),
         ("API_GATEWAY_URL", "wss://a.execute-api.eu-west-1.amazonaws.com/dev"),
@@ -73,54 +77,57 @@ fn what_is_malformed_is_named_with_what_it_is() {
         ("AWS_LAMBDA_MAX_CONCURRENCY", "0"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "half"),
     ] {
-        let said = read(&[(name, Some(value))]).unwrap_err().to_string();
-        assert!(said.starts_with(&format!("the environment variable `{name}` is `{value}`; hint: ")), "{said}");
+        let error = read(&[(name, Some(value))]).unwrap_err();
+        assert_eq!(error.to_string(), format!("the environment variable `{name}` is `{value}`"));
+        let diagnostic = Diagnostic::from(error);
+        assert_eq!(diagnostic.code, Code::FunctionEnvironmentInvalid);
+        assert!(diagnostic.hint.is_some());
     }
 }
 
 #[test]
-fn values_are_in_parameter_store_unless_said_otherwise() {
-    for (said, source) in [
+fn configuration_is_in_parameter_store_by_default() {
+    for (value, source) in [
         (None, ConfigSource::ParameterStore),
         (Some("parameter-store"), ConfigSource::ParameterStore),
         (Some("secrets-manager"), ConfigSource::SecretsManager),
     ] {
-        assert_eq!(read(&[("CONFIG_SOURCE", said)]).unwrap().config_source, source);
+        assert_eq!(read(&[("CONFIG_SOURCE", value)]).unwrap().config_source, source);
     }
 }
 
 #[test]
-fn releases_are_in_aws_or_in_a_folder_or_nowhere() {
+fn releases_are_on_aws_in_a_folder_or_nowhere() {
     let tables = ReleaseTables { releases: "r".to_owned(), release_status: "t".to_owned() };
     let of_aws = [("RELEASES_TABLE", Some("r")), ("RELEASE_STATUS_TABLE", Some("t")), ("RELEASES_BUCKET", Some("b"))];
     let of_folder = [("RELEASES_DIR", Some("/mnt/releases"))];
     let releases = |changes: &[_]| read(changes).map(|environment| environment.releases);
     assert_eq!(releases(&[]), Ok(None));
-    assert_eq!(releases(&of_aws), Ok(Some(Published::Aws { tables, bucket: "b".to_owned() })));
-    assert_eq!(releases(&of_folder), Ok(Some(Published::Folder("/mnt/releases".into()))));
+    assert_eq!(releases(&of_aws), Ok(Some(ReleaseSource::Aws { tables, bucket: "b".to_owned() })));
+    assert_eq!(releases(&of_folder), Ok(Some(ReleaseSource::Folder("/mnt/releases".into()))));
     for (name, _) in of_aws {
-        let said = releases(&[&of_aws[..], &[(name, None)]].concat()).unwrap_err().to_string();
-        assert!(said.contains(&format!("`{name}` is not set")), "{said}");
+        let error = releases(&[&of_aws[..], &[(name, None)]].concat()).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{name}` is not set")), "{error}");
     }
-    let said = releases(&[&of_aws[..], &of_folder].concat()).unwrap_err().to_string();
-    assert!(said.contains("`RELEASES_DIR` is `/mnt/releases`"), "{said}");
+    let error = releases(&[&of_aws[..], &of_folder].concat()).unwrap_err().to_string();
+    assert!(error.contains("`RELEASES_DIR` is `/mnt/releases`"), "{error}");
 }
 
 #[test]
-fn a_reading_is_stale_after_two_seconds_unless_said_otherwise() {
-    for (said, millis) in [(None, 2_000), (Some("500ms"), 500), (Some("30s"), 30_000)] {
-        assert_eq!(read(&[("MAX_STALENESS", said)]).unwrap().poll_interval, Duration::from_millis(millis));
+fn the_poll_interval_is_two_seconds_by_default() {
+    for (value, millis) in [(None, 2_000), (Some("500ms"), 500), (Some("30s"), 30_000)] {
+        assert_eq!(read(&[("MAX_STALENESS", value)]).unwrap().poll_interval, Duration::from_millis(millis));
     }
 }
 
 #[test]
-fn a_process_is_called_as_its_log_is() {
+fn a_process_has_the_name_of_its_log_stream() {
     assert_eq!(read(&[]).unwrap().name, "chat");
     assert_eq!(read(&[("AWS_LAMBDA_LOG_STREAM_NAME", Some("2026/1"))]).unwrap().name, "chat 2026/1");
 }
 
 #[test]
-fn an_endpoint_of_one_service_comes_before_that_of_all() {
+fn the_endpoint_of_one_service_precedes_the_common_endpoint() {
     let changes = [("AWS_ENDPOINT_URL", Some("http://all")), ("AWS_ENDPOINT_URL_SSM", Some("http://ssm"))];
     let endpoints = read(&changes).unwrap().endpoints;
     assert_eq!(endpoints.dynamodb.as_deref(), Some("http://all"));

@@ -7,7 +7,7 @@ use crate::events;
 use crate::process::{setup, soon};
 
 #[tokio::test]
-async fn what_is_no_event_is_a_function_error_and_the_next_is_answered() {
+async fn an_invalid_event_is_a_function_error_and_the_next_is_answered() {
     let mut bootstrap = setup(&app()).await.start().await;
     for event in ["{}", "null", "[]", "not JSON", "", "{\"Records\":[{\"eventSource\":\"aws:sqs\"}]}"] {
         let error = bootstrap.invoke(event.as_bytes().to_vec()).await.unwrap_err();
@@ -32,7 +32,7 @@ async fn a_trap_is_a_function_error_and_the_next_is_answered() {
 }
 
 #[tokio::test]
-async fn a_trap_on_connect_and_disconnect_counts_too() {
+async fn traps_on_connect_and_disconnect_are_counted() {
     let bootstrap = setup(&app()).await.start().await;
     assert_eq!(bootstrap.reply(events::connect("trap")).await.status, 500);
     let trap = bootstrap.line(|line| line["Route"] == "$connect" && line["Traps"] == 1).await;
@@ -42,7 +42,7 @@ async fn a_trap_on_connect_and_disconnect_counts_too() {
 }
 
 #[tokio::test]
-async fn lambdas_own_deadline_ends_a_guest_before_lambda_ends_the_process() {
+async fn a_guest_ends_before_lambdas_deadline() {
     let mut bootstrap = setup(&app()).await.start().await;
     let time = Duration::from_secs(1);
     let error = soon(bootstrap.api.invoke(events::message("any", "spin"), time)).await.unwrap_err();
@@ -52,7 +52,7 @@ async fn lambdas_own_deadline_ends_a_guest_before_lambda_ends_the_process() {
 }
 
 #[tokio::test]
-async fn a_table_that_fails_refuses_the_connection_and_the_process_goes_on() {
+async fn a_failing_table_refuses_the_connection_and_the_process_continues() {
     let mut bootstrap = setup(&app()).await.start().await;
     for (status, kind) in [
         (400, "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"),
@@ -71,7 +71,7 @@ async fn a_table_that_fails_refuses_the_connection_and_the_process_goes_on() {
 }
 
 #[tokio::test]
-async fn a_table_that_throttles_is_asked_again_until_the_deadline() {
+async fn throttled_writes_are_retried_until_the_deadline() {
     let bootstrap = setup(&app()).await.start().await;
     let throttle = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
     bootstrap.aws.fail_dynamodb(Some((400, throttle)));

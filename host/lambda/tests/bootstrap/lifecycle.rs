@@ -90,7 +90,7 @@ async fn an_authorizer_allows_denies_and_refuses_without_tables() {
 }
 
 #[tokio::test]
-async fn several_events_run_at_once_where_lambda_gives_them() {
+async fn concurrent_events_run_at_once() {
     let bootstrap = setup(&app()).await.set("AWS_LAMBDA_MAX_CONCURRENCY", "4").start().await;
     let invoke = |number: usize| {
         let event = events::message("echo", &format!("hello {number}"));

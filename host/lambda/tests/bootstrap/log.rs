@@ -7,7 +7,7 @@ use crate::events::{self, OWN};
 use crate::process::{setup, soon};
 
 #[tokio::test]
-async fn a_guests_line_says_whose_it_is() {
+async fn guest_lines_name_their_event() {
     let bootstrap = setup(&app()).await.start().await;
     bootstrap.reply(events::message("any", "lines x")).await;
     let line = bootstrap.said("first x").await;
@@ -49,7 +49,7 @@ async fn a_trace_names_the_release() {
 }
 
 #[tokio::test]
-async fn a_trap_is_logged_with_its_backtrace_and_without_the_function_error_once_more() {
+async fn traps_are_logged_once_with_their_backtrace() {
     let bootstrap = setup(&app()).await.start().await;
     bootstrap.invoke(events::message("any", "trap")).await.unwrap_err();
     let line = bootstrap.said("the route trapped").await;
@@ -60,7 +60,7 @@ async fn a_trap_is_logged_with_its_backtrace_and_without_the_function_error_once
 }
 
 #[tokio::test]
-async fn the_level_is_lambdas() {
+async fn the_log_level_is_lambdas() {
     let bootstrap = setup(&app()).await.set("AWS_LAMBDA_LOG_LEVEL", "ERROR").start().await;
     bootstrap.reply(events::message("any", "lines x")).await;
     bootstrap.invoke(events::message("any", "trap")).await.unwrap_err();

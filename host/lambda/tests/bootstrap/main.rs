@@ -20,6 +20,7 @@ mod guests;
 mod lifecycle;
 mod log;
 mod process;
+mod release_store;
 mod releases;
 mod start;
 mod values;

@@ -1,170 +1,21 @@
 //! Releases that are published while a process lives.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tidegate_app::App;
-use tidegate_app::keys::{Key, Keys};
-use tidegate_aws::{Account, ReleaseTables, Transport};
-use tidegate_compile::Triple;
-use tidegate_event::{Connection, Timestamp};
-use tidegate_ports::Deadline;
-use tidegate_release::manifest::Provenance;
-use tidegate_release::publish::{BuiltComponent, BuiltRelease, publish};
+use tidegate_event::Connection;
 use tidegate_release::rollout::{Action, RolloutState, TrafficWeight};
-use tidegate_release::store::fs::FolderStore;
-use tidegate_release::store::{self, Consistency};
-use tidegate_release::{Digest, ReleaseId, SigningKey, folder};
-use tidegate_runtime::{engine, interface};
+use tidegate_release::store::Consistency;
+use tidegate_release::{Digest, SigningKey};
 
-use crate::aws::{ACCESS_KEY_ID, BUCKET, release_tables};
 use crate::clock::Clock;
 use crate::events::{self, OWN};
-use crate::process::{Bootstrap, Setup, setup, soon};
+use crate::process::{Bootstrap, setup, soon};
+use crate::release_store::{STALE, Store, THAWED, probed, soon_enough, with_time};
 use crate::{app, guests};
 
-/// What the echo gives back as it is, and the probe answers.
-const TOLD: &str = "settings";
-/// A little more than a reading may be old.
-const STALE: Duration = Duration::from_secs(3);
-/// A little more than a reading may be old for an event to begin on it.
-const THAWED: Duration = Duration::from_secs(31);
-
-/// A store in a folder, or on AWS, and who publishes there.
-struct Store {
-    folder: tempfile::TempDir,
-    store: Arc<dyn store::ReleaseWriter>,
-    key: SigningKey,
-}
-
-impl Store {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(FolderStore::open(folder.path()).unwrap());
-        Self { folder, store, key: SigningKey::generate().unwrap() }
-    }
-
-    /// A store on the AWS of a process, which follows it.
-    fn on_aws(setup: Setup) -> (Self, Setup) {
-        let url = setup.aws.url();
-        let account = Account::new(Transport::new().unwrap(), "eu-west-1", ACCESS_KEY_ID, "secret", Some("token"));
-        let store = Arc::new(account.releases(&release_tables(), BUCKET, Some(&url), Some(&url)));
-        let store = Self { store, ..Self::new() };
-        let ReleaseTables { releases, release_status } = release_tables();
-        let setup = store.trusted_by(setup).set("RELEASES_TABLE", &releases);
-        (store, setup.set("RELEASE_STATUS_TABLE", &release_status).set("RELEASES_BUCKET", BUCKET))
-    }
-
-    /// Has a process follow the folder, and trust who publishes there.
-    fn followed_by(&self, setup: Setup) -> Setup {
-        self.trusted_by(setup).set("RELEASES_DIR", self.folder.path().to_str().unwrap())
-    }
-
-    /// Has a process trust who publishes.
-    fn trusted_by(&self, setup: Setup) -> Setup {
-        let key = Key { public_key: self.key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
-        let keys = Keys([("ci".to_owned(), key)].into());
-        std::fs::write(setup.task().join(folder::KEYS_FILE), serde_json::to_vec(&keys).unwrap()).unwrap();
-        setup
-    }
-
-    /// A process that goes by a clock and follows the store.
-    async fn start(&self, clock: &Clock) -> Bootstrap {
-        self.followed_by(clock.set(setup(&app()).await)).start().await
-    }
-
-    async fn publish(&self, app: &App) -> ReleaseId {
-        self.publish_as(app, &[self.key_copy()], |_| {}).await
-    }
-
-    fn key_copy(&self) -> SigningKey {
-        SigningKey::from_pem(&self.key.to_pem()).unwrap()
-    }
-
-    async fn publish_as(&self, app: &App, keys: &[SigningKey], change: impl Fn(&mut BuiltRelease)) -> ReleaseId {
-        let target = Triple::host().unwrap().as_str().to_owned();
-        let compiled = |name: &String| {
-            let artifact = std::fs::read(guests::artifact(name)).unwrap();
-            let artifacts = BTreeMap::from([(target.clone(), artifact)]);
-            (name.clone(), BuiltComponent { digest: Digest::of(&guests::wasm(name)), artifacts })
-        };
-        let mut content = BuiltRelease {
-            app: app.clone(),
-            components: app.components.iter().map(compiled).collect(),
-            engine: engine::id(),
-            wit: interface::WIT_VERSION.to_owned(),
-            targets: [(target.clone(), engine::cpu_baseline(&target).unwrap().to_owned())].into(),
-            provenance: Provenance { created_at: Timestamp::now(), revision: None, tidegate: "test".to_owned() },
-        };
-        change(&mut content);
-        publish(&*self.store, &content, keys).await.unwrap().id
-    }
-
-    async fn move_to(&self, action: Action, next: impl FnOnce(&RolloutState) -> RolloutState) {
-        let old = self.store.rollout_state(Consistency::Strong, soon_enough()).await.unwrap();
-        let next = next(&old);
-        let change = old.change(&next, action, Timestamp::now(), "test".to_owned(), None);
-        self.store.compare_and_set(&next, &change, soon_enough()).await.unwrap();
-    }
-
-    async fn activate(&self, release: &ReleaseId) {
-        self.move_to(Action::Activate, |old| old.activate(release).unwrap()).await;
-    }
-
-    async fn canary(&self, release: &ReleaseId, budget: u64) {
-        let next = |old: &RolloutState| old.canary(release, TrafficWeight::ALL, budget, None, false).unwrap();
-        self.move_to(Action::Canary, next).await;
-    }
-
-    /// Every file of a folder of the store.
-    fn files(&self, folder: &str) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.folder.path().join(folder)).unwrap();
-        entries.map(|entry| entry.unwrap().path()).collect()
-    }
-
-    async fn failure(&self, release: &ReleaseId) -> String {
-        let mut reports = self.store.load_reports(soon_enough()).await.unwrap();
-        reports.remove(release).unwrap().failure.unwrap().reason
-    }
-}
-
-fn soon_enough() -> Deadline {
-    Deadline::after(Duration::from_secs(30))
-}
-
-/// The app with the probe where the echo was.
-fn probed() -> App {
-    let mut app = app();
-    let grants = app.routes["any"].grants.clone();
-    for (key, route) in &mut app.routes {
-        if key.as_str() == "echo" {
-            route.component = "probe".to_owned();
-            route.grants = grants.clone();
-        }
-    }
-    app.components = app.used();
-    app
-}
-
-impl Bootstrap {
-    /// Whether the probe answers where the echo did; the post-response phase is over when it returns.
-    async fn is_probed(&self) -> bool {
-        self.text(events::message("echo", TOLD)).await != TOLD
-    }
-
-    /// Whether it is told so, once it is stale: an event notices, the next one runs on it.
-    async fn is_probed_soon(&self, clock: &Clock) -> bool {
-        clock.advance_more(STALE);
-        self.is_probed().await;
-        self.is_probed().await
-    }
-}
-
 #[tokio::test]
-async fn a_release_takes_over_after_the_event_that_noticed_it() {
+async fn a_new_release_takes_over_after_the_event_that_read_it() {
     let (store, clock) = (Store::new(), Clock::new());
     let bootstrap = store.start(&clock).await;
     assert!(!bootstrap.is_probed().await);
@@ -197,7 +48,7 @@ async fn the_first_event_after_a_long_thaw_runs_on_the_new_release() {
 }
 
 #[tokio::test]
-async fn a_start_runs_what_is_active_and_the_packages_where_that_fails() {
+async fn a_start_runs_the_active_release_or_that_of_the_package() {
     let (store, clock) = (Store::new(), Clock::new());
     let release = store.publish(&probed()).await;
     store.activate(&release).await;
@@ -215,7 +66,7 @@ async fn a_start_runs_what_is_active_and_the_packages_where_that_fails() {
 }
 
 #[tokio::test]
-async fn the_authorizer_follows_with_what_it_serves_alone() {
+async fn the_authorizer_loads_its_own_components_only() {
     let (store, clock) = (Store::new(), Clock::new());
     let mut app = app();
     app.authorizer.as_mut().unwrap().limits.time = Duration::from_secs(9);
@@ -237,7 +88,7 @@ async fn the_authorizer_follows_with_what_it_serves_alone() {
 
 /// What is published, and a part of what is said of it.
 #[tokio::test]
-async fn what_cannot_be_believed_or_run_is_refused_and_said() {
+async fn untrusted_and_incompatible_releases_are_refused_and_reported() {
     let (store, clock) = (Store::new(), Clock::new());
     let bootstrap = store.start(&clock).await;
     let stranger = SigningKey::generate().unwrap();
@@ -276,17 +127,8 @@ async fn what_cannot_be_believed_or_run_is_refused_and_said() {
     assert!(bootstrap.is_probed_soon(&clock).await, "{:?}", bootstrap.lines().last());
 }
 
-/// The app with another limit: another release of the same behaviour.
-fn with_time(app: &App, seconds: u64) -> App {
-    let mut app = app.clone();
-    for route in app.routes.values_mut() {
-        route.limits.time = Duration::from_secs(seconds);
-    }
-    app
-}
-
 #[tokio::test]
-async fn a_pointer_that_makes_no_sense_changes_nothing_until_it_does() {
+async fn a_malformed_pointer_changes_nothing_until_it_is_repaired() {
     let (store, clock) = (Store::new(), Clock::new());
     let release = store.publish(&probed()).await;
     store.activate(&release).await;
@@ -375,7 +217,7 @@ async fn promoting_a_canary_loads_nothing_again() {
 }
 
 #[tokio::test]
-async fn a_value_that_only_the_release_is_granted_is_there_when_it_runs() {
+async fn configuration_of_a_new_release_is_read_before_it_runs() {
     let (store, clock) = (Store::new(), Clock::new());
     let mut more = probed();
     for route in more.routes.values_mut() {
@@ -395,7 +237,7 @@ async fn a_value_that_only_the_release_is_granted_is_there_when_it_runs() {
 }
 
 #[tokio::test]
-async fn connections_of_events_are_what_a_canary_is_chosen_by() {
+async fn a_canary_is_chosen_by_the_connection_of_the_event() {
     let (store, clock) = (Store::new(), Clock::new());
     let bootstrap = store.start(&clock).await;
     let release = store.publish(&probed()).await;
@@ -411,7 +253,7 @@ async fn connections_of_events_are_what_a_canary_is_chosen_by() {
 }
 
 #[tokio::test]
-async fn aws_that_fails_leaves_the_last_good_release_and_aws_that_works_again_the_new_one() {
+async fn the_last_good_release_survives_an_outage_of_aws() {
     let clock = Clock::new();
     let (store, setup) = Store::on_aws(clock.set(setup(&app()).await));
     let bootstrap = setup.start().await;
@@ -427,7 +269,7 @@ async fn aws_that_fails_leaves_the_last_good_release_and_aws_that_works_again_th
     // What there is no time for before an event is done after it: S3 is asked again for longer than the event waits.
     bootstrap.aws.fail_objects(Some(503));
     assert!(!bootstrap.is_probed_soon(&clock).await);
-    bootstrap.said("what is to run was not ready within 50 ms").await;
+    bootstrap.said("was not refreshed within 50 ms").await;
     let line = bootstrap.said("cannot run the release").await;
     assert_eq!((&line["level"], &line["release"]), (&"ERROR".into(), &release.as_str().into()));
     assert!(store.failure(&release).await.contains("InternalError"));
@@ -444,7 +286,7 @@ async fn aws_that_fails_leaves_the_last_good_release_and_aws_that_works_again_th
 }
 
 #[tokio::test]
-async fn a_canary_is_halted_by_what_is_counted_in_the_table() {
+async fn a_canary_is_halted_by_the_counts_in_the_table() {
     let clock = Clock::new();
     let (store, setup) = Store::on_aws(clock.set(setup(&app()).await));
     let bootstrap = setup.start().await;
@@ -461,7 +303,7 @@ async fn a_canary_is_halted_by_what_is_counted_in_the_table() {
 }
 
 #[tokio::test]
-async fn a_halt_that_nobody_could_be_told_of_is_told_later() {
+async fn a_halt_that_cannot_be_published_is_published_later() {
     let clock = Clock::new();
     let (store, setup) = Store::on_aws(clock.set(setup(&app()).await));
     let bootstrap = setup.start().await;
@@ -474,7 +316,7 @@ async fn a_halt_that_nobody_could_be_told_of_is_told_later() {
     soon(bootstrap.api.idle()).await;
     // A host protects its own events, whoever else can be reached.
     assert!(!bootstrap.is_probed().await);
-    bootstrap.said("cannot tell the others").await;
+    bootstrap.said("cannot publish the halt").await;
     bootstrap.aws.fail_dynamodb(None);
     let run = store.store.rollout_state(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
     assert_eq!(store.store.halt(run, soon_enough()).await.unwrap(), None);

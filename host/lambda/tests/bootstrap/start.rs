@@ -1,10 +1,10 @@
-//! What keeps a process from starting: a sentence for the Runtime API and the log, and an exit.
+//! Processes that do not start: they report an error to the Runtime API and the log, and exit.
 
 use crate::app;
 use crate::process::setup;
 
 #[tokio::test]
-async fn a_variable_that_is_missing_or_malformed_is_named() {
+async fn missing_and_malformed_variables_are_named() {
     let missing = setup(&app()).await.unset("CONNECTIONS_TABLE").fails().await;
     assert_eq!(
         missing,
@@ -22,32 +22,32 @@ async fn a_variable_that_is_missing_or_malformed_is_named() {
 }
 
 #[tokio::test]
-async fn a_package_without_a_release_or_with_half_of_one_is_named() {
+async fn a_package_without_a_complete_release_is_named() {
     let setup_ = setup(&app()).await;
     std::fs::remove_file(setup_.task().join("app.json")).unwrap();
-    let said = setup_.fails().await;
-    assert!(said.contains("cannot load the release of the package") && said.contains("app.json"), "{said}");
+    let error = setup_.fails().await;
+    assert!(error.contains("cannot load the release of the package") && error.contains("app.json"), "{error}");
 
     let setup_ = setup(&app()).await;
     std::fs::remove_file(setup_.task().join("components/probe.cwasm")).unwrap();
-    let said = setup_.fails().await;
-    assert!(said.contains("probe.cwasm"), "{said}");
+    let error = setup_.fails().await;
+    assert!(error.contains("probe.cwasm"), "{error}");
 }
 
 #[tokio::test]
-async fn an_artifact_that_is_corrupted_or_none_is_named() {
+async fn a_corrupt_artifact_is_named() {
     for content in [&b"not an artifact"[..], b""] {
         let setup = setup(&app()).await;
         std::fs::write(setup.task().join("components/echo.cwasm"), content).unwrap();
-        let said = setup.fails().await;
-        assert!(said.contains("echo.cwasm"), "{said}");
+        let error = setup.fails().await;
+        assert!(error.contains("echo.cwasm"), "{error}");
     }
     let setup = setup(&app()).await;
     let path = setup.task().join("components/echo.cwasm");
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    let said = setup.fails().await;
-    assert!(said.contains("echo.cwasm"), "{said}");
+    let error = setup.fails().await;
+    assert!(error.contains("echo.cwasm"), "{error}");
 }
 
 #[tokio::test]
@@ -59,8 +59,8 @@ async fn an_artifact_for_another_cpu_is_named() {
     };
     let artifact = tidegate_compile::Compiler::new(other).unwrap().compile(&crate::guests::wasm("echo")).unwrap();
     std::fs::write(setup.task().join("components/echo.cwasm"), artifact).unwrap();
-    let said = setup.fails().await;
-    assert!(said.contains("echo.cwasm"), "{said}");
+    let error = setup.fails().await;
+    assert!(error.contains("echo.cwasm"), "{error}");
 }
 
 #[tokio::test]
@@ -73,25 +73,25 @@ async fn an_artifact_of_another_engine_is_named() {
     let target = artifact.windows(triple.len()).position(|window| window == triple).unwrap();
     artifact[target - 3] ^= 1;
     std::fs::write(&path, artifact).unwrap();
-    let said = setup.fails().await;
-    assert!(said.contains("echo.cwasm") && said.contains("incompatible"), "{said}");
+    let error = setup.fails().await;
+    assert!(error.contains("echo.cwasm") && error.contains("incompatible"), "{error}");
 }
 
 #[tokio::test]
-async fn an_app_without_what_the_function_serves_is_named() {
+async fn an_app_without_routes_or_authorizer_is_refused() {
     let setup_ = setup(&app()).await;
     let path = setup_.task().join("app.json");
     let mut none: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     none["routes"] = serde_json::json!({});
     std::fs::write(&path, none.to_string()).unwrap();
-    let said = setup_.fails().await;
-    assert!(said.contains("app.json`: the app has no routes"), "{said}");
+    let error = setup_.fails().await;
+    assert!(error.contains("app.json`: the app has no routes"), "{error}");
 
     let mut without = app();
     without.authorizer = None;
     without.components.remove("authorizer");
-    let said = setup(&without).await.set("TIDEGATE_FUNCTION", "authorizer").fails().await;
-    assert!(said.contains("has no authorizer"), "{said}");
+    let error = setup(&without).await.set("TIDEGATE_FUNCTION", "authorizer").fails().await;
+    assert!(error.contains("has no authorizer"), "{error}");
 }
 
 #[tokio::test]
@@ -100,22 +100,30 @@ async fn a_refused_release_names_the_missing_grant() {
     for route in less.routes.values_mut() {
         route.grants.storage.clear();
     }
-    let said = setup(&less).await.fails().await;
-    assert!(said.contains("cannot run the release") && said.contains("storage"), "{said}");
+    let error = setup(&less).await.fails().await;
+    assert!(error.contains("cannot run the release") && error.contains("storage"), "{error}");
 }
 
 #[tokio::test]
-async fn parameters_that_may_not_be_read_are_named() {
+async fn parameters_without_permission_are_named() {
     let setup = setup(&app()).await;
     setup.aws.fail_parameters(Some((400, "AccessDeniedException")));
-    let said = setup.fails().await;
-    assert!(said.contains("`/tidegate/probe/dev/plan`") && said.contains("AccessDeniedException"), "{said}");
+    let error = setup.fails().await;
+    assert!(error.contains("`/tidegate/probe/dev/plan`") && error.contains("AccessDeniedException"), "{error}");
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_missing_is_named_and_the_function_starts() {
+async fn a_missing_parameter_is_logged_and_the_function_starts() {
     let bootstrap = setup(&app()).await.start().await;
-    let said = bootstrap.said("there is no parameter `/tidegate/probe/dev/unset`").await;
-    assert_eq!(said["level"], "ERROR");
+    let error = bootstrap.said("there is no parameter `/tidegate/probe/dev/unset`").await;
+    assert_eq!(error["level"], "ERROR");
     assert_eq!(bootstrap.text(crate::events::message("echo", "up")).await, "up");
+}
+
+#[tokio::test]
+async fn the_log_has_the_code_and_the_hint_of_an_error() {
+    let bootstrap = setup(&app()).await.unset("STAGE").start().await;
+    let line = bootstrap.said("`STAGE` is not set").await;
+    assert_eq!(line["code"], "function-environment-missing");
+    assert!(line["hint"].as_str().is_some_and(|hint| hint.starts_with("set it to ")), "{line}");
 }

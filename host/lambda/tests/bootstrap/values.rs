@@ -21,7 +21,7 @@ impl Bootstrap {
 }
 
 #[tokio::test]
-async fn a_value_that_is_a_minute_old_is_read_again_after_an_event() {
+async fn values_are_refreshed_after_a_minute() {
     let clock = Clock::new();
     let setup = clock.set(setup(&app()).await);
     setup.aws.set_parameter(PLAN, "silver");
@@ -38,7 +38,7 @@ async fn a_value_that_is_a_minute_old_is_read_again_after_an_event() {
 }
 
 #[tokio::test]
-async fn values_that_cannot_be_read_again_stay() {
+async fn cached_values_survive_a_failed_refresh() {
     let clock = Clock::new();
     let bootstrap = clock.set(setup(&app()).await).start().await;
     assert!(bootstrap.finds_gold().await);
@@ -47,6 +47,6 @@ async fn values_that_cannot_be_read_again_stay() {
     for _ in 0..3 {
         assert!(bootstrap.finds_gold().await);
     }
-    let said = bootstrap.said("the configuration stays as it was read before").await;
+    let said = bootstrap.said("cannot refresh the configuration").await;
     assert_eq!(said["level"], "WARN");
 }

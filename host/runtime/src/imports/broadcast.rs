@@ -1,4 +1,4 @@
-//! A broadcast: the members of a group, a page at a time, each at most once.
+//! Broadcasts: a message to each member of a group, one page at a time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,34 +8,36 @@ use tidegate_ports::messaging;
 use tidegate_ports::registry::{self, MAX_PAGE_LIMIT};
 
 use crate::bindings::tidegate::route::messaging::{Delivery, Error};
-use crate::state::{EventTags, State};
+use crate::context::log_event;
+use crate::state::State;
 
-/// Who is left out: those the guest named, and those that had the message from an earlier page.
-struct Seen {
+/// The members to leave out: those that the guest excludes, and those that an earlier page listed.
+struct Exclusions {
     excluded: HashSet<String>,
     earlier: HashSet<ConnectionId>,
 }
 
-/// Sends to every member that the registry lists. The next page is read while the last one is sent.
+/// Sends to every member that the registry lists. The next page is read while the current one is sent.
 pub(super) async fn run(
     state: &mut State,
     group: &str,
     data: &Payload,
     excluding: Vec<String>,
 ) -> Result<Delivery, Error> {
-    let mut seen = Seen { excluded: excluding.into_iter().collect(), earlier: HashSet::new() };
+    let mut exclusions = Exclusions { excluded: excluding.into_iter().collect(), earlier: HashSet::new() };
     let mut delivery = Delivery { delivered: 0, gone: 0, failed: 0, not_attempted: 0 };
-    let ports = Arc::clone(&state.ports);
+    let ports = Arc::clone(&state.event.ports);
+    let Some(registry) = ports.registry() else { return Err(Error::Unavailable) };
     let listed_by: Arc<str> = group.into();
-    let deadline = state.deadline;
-    let first = ports.registry.members(group, MAX_PAGE_LIMIT, None, deadline).await;
-    let mut page = first.map_err(unlisted)?;
+    let deadline = state.event.port_deadline;
+    let first = registry.members(group, MAX_PAGE_LIMIT, None, deadline).await;
+    let mut page = first.map_err(listing_error)?;
     loop {
-        let mut targets = seen.filter(page.members, page.cursor.is_some());
+        let mut targets = exclusions.filter(page.members, page.cursor.is_some());
         defer_own(state, &mut targets, data, &mut delivery);
         let next = match page.cursor {
             Some(cursor) => {
-                let reading = ports.registry.members(group, MAX_PAGE_LIMIT, Some(&cursor), deadline);
+                let reading = registry.members(group, MAX_PAGE_LIMIT, Some(&cursor), deadline);
                 let (sent, next) = tokio::join!(state.send_page(&targets, data, Some(&listed_by)), reading);
                 delivery.count(&sent);
                 Some(next)
@@ -48,14 +50,15 @@ pub(super) async fn run(
         match next {
             None => return Ok(delivery),
             Some(Ok(next)) => page = next,
-            Some(Err(error)) if delivery.is_nothing() => return Err(unlisted(error)),
+            Some(Err(error)) if delivery.is_empty() => return Err(listing_error(error)),
             Some(Err(error)) => {
-                let EventTags { request_id, connection_id, route, release } = &state.tags;
-                tracing::warn!(
-                    requestId = %request_id, connectionId = %connection_id, route = %route, release = %release, group,
+                log_event!(
+                    WARN,
+                    &state.event.context,
+                    group,
                     "a broadcast ended before all members were listed: {error}"
                 );
-                // The counts are worth more than an error, and the guest learns that they are not all.
+                // The counts are more useful than an error, and `not-attempted` shows that they are incomplete.
                 delivery.not_attempted += 1;
                 return Ok(delivery);
             }
@@ -63,8 +66,8 @@ pub(super) async fn run(
     }
 }
 
-/// No member could be listed, and none has the message.
-pub(super) fn unlisted(error: registry::Error) -> Error {
+/// Converts the error of a broadcast that could not list any member, so that nobody has the message.
+pub(super) fn listing_error(error: registry::Error) -> Error {
     match error {
         registry::Error::Invalid(problem) => Error::Invalid(problem),
         registry::Error::Throttled => Error::Throttled,
@@ -72,9 +75,9 @@ pub(super) fn unlisted(error: registry::Error) -> Error {
     }
 }
 
-/// During `$connect` the connection's own copy waits for its socket.
+/// Defers the copy of the event's own connection during `$connect`, until its socket is open.
 fn defer_own(state: &mut State, targets: &mut Vec<ConnectionId>, data: &Payload, delivery: &mut Delivery) {
-    if !state.connecting {
+    if !state.event.connecting {
         return;
     }
     let before = targets.len();
@@ -87,7 +90,7 @@ fn defer_own(state: &mut State, targets: &mut Vec<ConnectionId>, data: &Payload,
     }
 }
 
-impl Seen {
+impl Exclusions {
     fn filter(&mut self, members: Vec<ConnectionId>, more: bool) -> Vec<ConnectionId> {
         let first = self.earlier.is_empty();
         let mut targets = members;
@@ -95,7 +98,7 @@ impl Seen {
             targets.retain(|id| !self.excluded.contains(id.as_str()));
         }
         if more || !first {
-            // A member that joins while pages are read may be listed twice.
+            // A member that joins while the pages are read may be listed twice.
             targets.retain(|id| self.earlier.insert(id.clone()));
         }
         targets
@@ -103,8 +106,8 @@ impl Seen {
 }
 
 impl Delivery {
-    /// Whether no member was sent to, nor tried.
-    fn is_nothing(&self) -> bool {
+    /// Returns true if no member was tried.
+    fn is_empty(&self) -> bool {
         self.delivered == 0 && self.gone == 0 && self.failed == 0 && self.not_attempted == 0
     }
 

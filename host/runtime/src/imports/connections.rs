@@ -1,7 +1,8 @@
-//! `tidegate:route/connections`: the registry.
+//! `tidegate:route/connections`: the registry of open connections.
 
 use tidegate_app::grants::{ConnectionsGrant, Scope};
 use tidegate_event::{Connection, ConnectionId};
+use tidegate_ports::Registry;
 use tidegate_ports::registry::{self, Cursor, check_group, check_page_limit};
 use wasmtime::Result;
 
@@ -17,7 +18,7 @@ impl Host for State {
         self.charge(id.len())?;
         attempt!(self.connections(|grant| grant.describe));
         let id = attempt!(connection_id(id));
-        let entry = attempt!(self.ports.registry.describe(&id, self.deadline).await);
+        let entry = attempt!(attempt!(self.registry()).describe(&id, self.event.port_deadline).await);
         let groups: usize = entry.groups.iter().map(String::len).sum();
         self.charge(size_of_connection(&entry.connection) + size_of_fields(&entry.attributes) + groups)?;
         let connection = convert::connection(entry.connection);
@@ -28,13 +29,13 @@ impl Host for State {
         let bytes: usize = changes.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len)).sum();
         self.charge(id.len() + bytes)?;
         let id = attempt!(connection_id(id));
-        let own = id == *self.own();
+        let own = id == *self.own_connection();
         attempt!(self.connections(|grant| match grant.attributes {
             Some(Scope::Any) => true,
             Some(Scope::Own) => own,
             None => false,
         }));
-        attempt!(self.ports.registry.set_attributes(&id, &changes, self.deadline).await);
+        attempt!(attempt!(self.registry()).set_attributes(&id, &changes, self.event.port_deadline).await);
         Ok(Ok(()))
     }
 
@@ -43,7 +44,7 @@ impl Host for State {
         attempt!(self.connections(|grant| grant.list));
         attempt!(check_page_limit(limit));
         let cursor = cursor.map(Cursor);
-        let page = attempt!(self.ports.registry.list(limit, cursor.as_ref(), self.deadline).await);
+        let page = attempt!(attempt!(self.registry()).list(limit, cursor.as_ref(), self.event.port_deadline).await);
         self.charge(page.connections.iter().map(size_of_connection).sum())?;
         let connections = page.connections.into_iter().map(convert::connection).collect();
         Ok(Ok(ConnectionPage { connections, cursor: page.cursor.map(|cursor| cursor.0) }))
@@ -53,7 +54,7 @@ impl Host for State {
         self.charge(group.len() + id.len())?;
         attempt!(self.group(&group));
         let id = attempt!(connection_id(id));
-        attempt!(self.ports.registry.join(&group, &id, self.deadline).await);
+        attempt!(attempt!(self.registry()).join(&group, &id, self.event.port_deadline).await);
         Ok(Ok(()))
     }
 
@@ -61,7 +62,7 @@ impl Host for State {
         self.charge(group.len() + id.len())?;
         attempt!(self.group(&group));
         let id = attempt!(connection_id(id));
-        attempt!(self.ports.registry.leave(&group, &id, self.deadline).await);
+        attempt!(attempt!(self.registry()).leave(&group, &id, self.event.port_deadline).await);
         Ok(Ok(()))
     }
 
@@ -70,7 +71,8 @@ impl Host for State {
         attempt!(self.group(&group));
         attempt!(check_page_limit(limit));
         let cursor = cursor.map(Cursor);
-        let page = attempt!(self.ports.registry.members(&group, limit, cursor.as_ref(), self.deadline).await);
+        let page =
+            attempt!(attempt!(self.registry()).members(&group, limit, cursor.as_ref(), self.event.port_deadline).await);
         self.charge(page.members.iter().map(|id| id.as_str().len()).sum())?;
         let members = page.members.into_iter().map(ConnectionId::into).collect();
         Ok(Ok(MemberPage { members, cursor: page.cursor.map(|cursor| cursor.0) }))
@@ -79,23 +81,27 @@ impl Host for State {
     async fn count(&mut self, group: String) -> Outcome<u64> {
         self.charge(group.len())?;
         attempt!(self.group(&group));
-        Ok(Ok(attempt!(self.ports.registry.count(&group, self.deadline).await)))
+        Ok(Ok(attempt!(attempt!(self.registry()).count(&group, self.event.port_deadline).await)))
     }
 }
 
 impl State {
+    fn registry(&self) -> std::result::Result<&dyn Registry, Error> {
+        self.event.ports.registry().ok_or(Error::Unavailable)
+    }
+
     fn connections(&self, allows: impl FnOnce(&ConnectionsGrant) -> bool) -> std::result::Result<(), Error> {
-        if self.route.grants.connections.as_ref().is_some_and(allows) { Ok(()) } else { Err(Error::Forbidden) }
+        if self.permissions.grants.connections.as_ref().is_some_and(allows) { Ok(()) } else { Err(Error::Forbidden) }
     }
 
     fn group(&self, group: &str) -> std::result::Result<(), Error> {
         self.connections(|grant| grant.groups.iter().any(|pattern| pattern.matches(group)))?;
-        // A pattern may cover names that are too long or empty.
+        // A pattern also matches names that are empty or too long.
         Ok(check_group(group)?)
     }
 }
 
-/// What a connection costs of the budget for host calls: its record and its text.
+/// Returns the bytes that a connection takes from the budget for host calls: its record and its text.
 fn size_of_connection(connection: &Connection) -> usize {
     let Connection { id, connected_at: _, source_ip, user_agent, domain_name, stage, principal, context } = connection;
     let optional = [user_agent, principal].into_iter().flatten().map(String::len).sum::<usize>();

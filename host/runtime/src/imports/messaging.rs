@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidegate_app::grants::{GroupPattern, MessagingGrant, Scope};
 use tidegate_event::{ConnectionId, Payload};
+use tidegate_ports::Messaging;
 use tidegate_ports::messaging::{self, MAX_EXCLUDED, MAX_TARGETS, check_payload};
 use tidegate_ports::registry::check_group;
 use wasmtime::Result;
@@ -14,7 +15,7 @@ use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
 use crate::state::State;
 
-/// The most messages that a connection is sent during its own `$connect`; one more is `throttled`.
+/// The most messages to a connection during its own `$connect`; the next one is `throttled`.
 pub(crate) const MAX_DEFERRED: usize = 64;
 
 type Outcome<T> = Result<std::result::Result<T, Error>>;
@@ -25,14 +26,14 @@ impl Host for State {
         let data = convert::payload(data);
         self.charge(to.len() + data.len())?;
         let to = attempt!(connection_id(to));
-        attempt!(self.scope(&to, |grant| grant.send));
+        attempt!(self.check_scope(&to, |grant| grant.send));
         attempt!(check_payload(&data));
         if self.defers(&to) {
             return Ok(self.defer(&data));
         }
-        let sent = self.ports.messaging.send(&to, &data, self.deadline).await;
+        let sent = attempt!(self.messaging()).send(&to, &data, self.event.port_deadline).await;
         if sent == Err(messaging::Error::Gone) {
-            self.found_gone(&to, None);
+            self.record_gone(&to, None);
         }
         Ok(sent.map_err(Error::from))
     }
@@ -40,11 +41,12 @@ impl Host for State {
     async fn send_many(&mut self, to: Vec<String>, data: wit::Payload) -> Outcome<Vec<Sent>> {
         let data = convert::payload(data);
         self.charge(to.iter().map(String::len).sum::<usize>() + data.len())?;
-        attempt!(self.messaging(|grant| grant.send.is_some()));
+        attempt!(self.check_messaging(|grant| grant.send.is_some()));
         attempt!(at_most("targets", to.len(), MAX_TARGETS));
         attempt!(check_payload(&data));
         let mut results: Vec<Sent> = Vec::with_capacity(to.len());
-        let (mut places, mut targets) = (Vec::new(), Vec::new());
+        let mut places = Vec::new();
+        let mut targets = Vec::new();
         for (place, text) in to.into_iter().enumerate() {
             results.push(match self.target(text) {
                 Ok(id) if self.defers(&id) => self.defer(&data),
@@ -68,8 +70,8 @@ impl Host for State {
     async fn broadcast(&mut self, group: String, data: wit::Payload, excluding: Vec<String>) -> Outcome<Delivery> {
         let data = convert::payload(data);
         self.charge(group.len() + data.len() + excluding.iter().map(String::len).sum::<usize>())?;
-        attempt!(self.messaging(|grant| covers(&grant.broadcast, &group)));
-        attempt!(check_group(&group).map_err(broadcast::unlisted));
+        attempt!(self.check_messaging(|grant| covers(&grant.broadcast, &group)));
+        attempt!(check_group(&group).map_err(broadcast::listing_error));
         attempt!(at_most("excluded connections", excluding.len(), MAX_EXCLUDED));
         attempt!(check_payload(&data));
         Ok(broadcast::run(self, &group, &data, excluding).await)
@@ -78,8 +80,8 @@ impl Host for State {
     async fn describe(&mut self, id: String) -> Outcome<Socket> {
         self.charge(id.len())?;
         let id = attempt!(connection_id(id));
-        attempt!(self.scope(&id, |grant| grant.describe));
-        let socket = attempt!(self.ports.messaging.describe(&id, self.deadline).await);
+        attempt!(self.check_scope(&id, |grant| grant.describe));
+        let socket = attempt!(attempt!(self.messaging()).describe(&id, self.event.port_deadline).await);
         self.charge(socket.source_ip.len() + socket.user_agent.as_ref().map_or(0, String::len))?;
         Ok(Ok(Socket {
             connected_at: socket.connected_at.millis(),
@@ -92,20 +94,24 @@ impl Host for State {
     async fn close(&mut self, id: String) -> Outcome<()> {
         self.charge(id.len())?;
         let id = attempt!(connection_id(id));
-        attempt!(self.scope(&id, |grant| grant.close));
-        attempt!(self.ports.messaging.close(&id, self.deadline).await);
+        attempt!(self.check_scope(&id, |grant| grant.close));
+        attempt!(attempt!(self.messaging()).close(&id, self.event.port_deadline).await);
         Ok(Ok(()))
     }
 }
 
 impl State {
-    fn messaging(&self, allows: impl FnOnce(&MessagingGrant) -> bool) -> std::result::Result<(), Error> {
-        if self.route.grants.messaging.as_ref().is_some_and(allows) { Ok(()) } else { Err(Error::Forbidden) }
+    fn messaging(&self) -> std::result::Result<&dyn Messaging, Error> {
+        self.event.ports.messaging().ok_or(Error::Forbidden)
     }
 
-    fn scope(&self, id: &ConnectionId, scope: impl FnOnce(&MessagingGrant) -> Option<Scope>) -> Sent {
-        let own = id == self.own();
-        self.messaging(|grant| match scope(grant) {
+    fn check_messaging(&self, allows: impl FnOnce(&MessagingGrant) -> bool) -> std::result::Result<(), Error> {
+        if self.permissions.grants.messaging.as_ref().is_some_and(allows) { Ok(()) } else { Err(Error::Forbidden) }
+    }
+
+    fn check_scope(&self, id: &ConnectionId, scope: impl FnOnce(&MessagingGrant) -> Option<Scope>) -> Sent {
+        let own = id == self.own_connection();
+        self.check_messaging(|grant| match scope(grant) {
             Some(Scope::Any) => true,
             Some(Scope::Own) => own,
             None => false,
@@ -114,13 +120,13 @@ impl State {
 
     fn target(&self, text: String) -> std::result::Result<ConnectionId, Error> {
         let id = connection_id(text)?;
-        self.scope(&id, |grant| grant.send)?;
+        self.check_scope(&id, |grant| grant.send)?;
         Ok(id)
     }
 
-    /// Whether a message to `id` must wait until its socket is open.
+    /// Returns true if a message to `id` must wait until its socket is open.
     pub(super) fn defers(&self, id: &ConnectionId) -> bool {
-        self.connecting && id == self.own()
+        self.event.connecting && id == self.own_connection()
     }
 
     pub(super) fn defer(&mut self, data: &Payload) -> Sent {
@@ -131,7 +137,8 @@ impl State {
         Ok(())
     }
 
-    /// Sends to a page of targets, and remembers those that are gone, with the group that listed them; a result for each.
+    /// Sends to a page of targets and returns a result for each. Targets that are gone are reaped after the event, from the
+    /// group that listed them.
     pub(super) async fn send_page(
         &mut self,
         targets: &[ConnectionId],
@@ -141,11 +148,14 @@ impl State {
         if targets.is_empty() {
             return Vec::new();
         }
-        let mut sent = self.ports.messaging.send_many(targets, data, self.deadline).await;
+        let mut sent = match self.event.ports.messaging() {
+            Some(messaging) => messaging.send_many(targets, data, self.event.port_deadline).await,
+            None => Vec::new(),
+        };
         sent.resize(targets.len(), Err(messaging::Error::Unavailable));
         for (id, sent) in targets.iter().zip(&sent) {
             if *sent == Err(messaging::Error::Gone) {
-                self.found_gone(id, group);
+                self.record_gone(id, group);
             }
         }
         sent
@@ -169,7 +179,7 @@ impl From<messaging::Error> for Error {
             messaging::Error::Forbidden => Self::Forbidden,
             messaging::Error::Invalid(problem) => Self::Invalid(problem),
             messaging::Error::TooLarge => Self::TooLarge,
-            // Nothing was sent, so the guest may try again with more time: the WIT says so with `throttled`.
+            // Nothing was sent, so the guest may try again with more time, which is the meaning of `throttled`.
             messaging::Error::Throttled | messaging::Error::NotAttempted => Self::Throttled,
             _ => Self::Unavailable,
         }

@@ -1,7 +1,8 @@
-//! The interfaces that the host offers to guests. Each call is held against the grant, then against its limits, and only
-//! then is the port called.
+//! The interfaces that the host offers to guests.
+//!
+//! Each function checks the grant first, then its limits, and only then calls the port.
 
-/// Ends a host call with the guest's error.
+/// Returns the value, or returns from the host function with an error for the guest.
 macro_rules! attempt {
     ($result:expr) => {
         match $result {
@@ -25,12 +26,12 @@ use crate::state::State;
 
 impl types::Host for State {}
 
-/// A connection id from a guest's text.
+/// Parses a connection id.
 fn connection_id(text: String) -> Result<ConnectionId, String> {
     ConnectionId::new(text).map_err(|error| error.to_string())
 }
 
-/// Checks the number of things in one call.
+/// Checks the number of elements in one call.
 fn at_most(what: &str, count: usize, limit: usize) -> Result<(), String> {
     if count > limit {
         return Err(format!("{count} {what}, above the limit of {limit}"));
@@ -38,7 +39,7 @@ fn at_most(what: &str, count: usize, limit: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// What names and values cost of the budget for host calls.
+/// Returns the bytes that names and values take from the budget for host calls.
 fn size_of_fields(fields: &[(String, String)]) -> usize {
     fields.iter().map(|(name, value)| name.len() + value.len()).sum()
 }

@@ -1,6 +1,7 @@
 //! `tidegate:route/storage`: documents in collections.
 
 use tidegate_app::grants::Access;
+use tidegate_ports::Storage;
 use tidegate_ports::storage::{self, MAX_TRANSACT, check_keys, check_operations, check_partition, check_query_limit};
 use wasmtime::Result;
 use wasmtime::component::Resource;
@@ -11,16 +12,16 @@ use crate::bindings::tidegate::route::storage::{
 };
 use crate::state::State;
 
-/// An opened collection. It holds a name only: the grant is looked up again at every call.
+/// An open collection. It holds the name only: every call looks up the grant again.
 #[derive(Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Collection {
     name: String,
 }
 
-/// What an operation does to a document.
+/// The access that an operation needs.
 #[derive(Debug, Clone, Copy)]
-enum Use {
+enum Needs {
     Read,
     Write,
     Update,
@@ -31,7 +32,7 @@ type Outcome<T> = Result<std::result::Result<T, Error>>;
 impl Host for State {
     fn open(&mut self, name: String) -> Outcome<Resource<Collection>> {
         self.charge(name.len())?;
-        if !self.route.grants.storage.contains_key(&name) {
+        if !self.permissions.grants.storage.contains_key(&name) {
             return Ok(Err(Error::Forbidden));
         }
         Ok(Ok(self.table.push(Collection { name })?))
@@ -40,40 +41,41 @@ impl Host for State {
     async fn transact(&mut self, operations: Vec<Operation>) -> Outcome<()> {
         let mut wanted = Vec::with_capacity(operations.len().min(MAX_TRANSACT));
         for operation in operations {
-            let how = match &operation.action {
-                Action::Put(_) | Action::Delete(_) => Use::Write,
-                Action::Update(_) => Use::Update,
-                Action::Check(_) => Use::Read,
+            let needs = match &operation.action {
+                Action::Put(_) | Action::Delete(_) => Needs::Write,
+                Action::Update(_) => Needs::Update,
+                Action::Check(_) => Needs::Read,
             };
-            let collection = attempt!(self.granted(&operation.collection, how)?);
-            let (key, action): (storage::Key, storage::Action) = (operation.key.into(), operation.action.into());
+            let collection = attempt!(self.granted(&operation.collection, needs)?);
+            let key = storage::Key::from(operation.key);
+            let action = storage::Action::from(operation.action);
             self.charge(size_of_action(&action))?;
             wanted.push(storage::Operation { collection, key, action });
         }
         attempt!(check_operations(&wanted));
-        Ok(self.ports.storage.transact(&wanted, self.deadline).await.map_err(Error::from))
+        Ok(attempt!(self.storage()).transact(&wanted, self.event.port_deadline).await.map_err(Error::from))
     }
 }
 
 impl HostCollection for State {
     async fn get(&mut self, collection: Resource<Collection>, key: Key) -> Outcome<Option<Item>> {
-        let collection = attempt!(self.granted(&collection, Use::Read)?);
+        let collection = attempt!(self.granted(&collection, Needs::Read)?);
         let key = storage::Key::from(key);
         attempt!(key.check());
-        let item = attempt!(self.ports.storage.get(&collection, &key, self.deadline).await);
-        attempt!(self.fits(item.as_ref().map_or(0, size_of_item)));
+        let item = attempt!(attempt!(self.storage()).get(&collection, &key, self.event.port_deadline).await);
+        attempt!(self.charge_answer(item.as_ref().map_or(0, size_of_item)));
         Ok(Ok(item.map(Into::into)))
     }
 
     async fn get_many(&mut self, collection: Resource<Collection>, keys: Vec<Key>) -> Outcome<Vec<Option<Item>>> {
-        let collection = attempt!(self.granted(&collection, Use::Read)?);
+        let collection = attempt!(self.granted(&collection, Needs::Read)?);
         let keys: Vec<storage::Key> = keys.into_iter().map(Into::into).collect();
         attempt!(check_keys(&keys));
         if keys.is_empty() {
             return Ok(Ok(Vec::new()));
         }
-        let items = attempt!(self.ports.storage.get_many(&collection, &keys, self.deadline).await);
-        attempt!(self.fits(items.iter().flatten().map(size_of_item).sum()));
+        let items = attempt!(attempt!(self.storage()).get_many(&collection, &keys, self.event.port_deadline).await);
+        attempt!(self.charge_answer(items.iter().flatten().map(size_of_item).sum()));
         Ok(Ok(items.into_iter().map(|item| item.map(Into::into)).collect()))
     }
 
@@ -85,10 +87,12 @@ impl HostCollection for State {
         options: WriteOptions,
     ) -> Outcome<String> {
         self.charge(document.len())?;
-        let collection = attempt!(self.granted(&collection, Use::Write)?);
-        let (key, options) = (storage::Key::from(key), options.into());
+        let collection = attempt!(self.granted(&collection, Needs::Write)?);
+        let key = storage::Key::from(key);
+        let options = storage::WriteOptions::from(options);
         attempt!(key.check());
-        let version = self.ports.storage.put(&collection, &key, &document, &options, self.deadline).await;
+        let version =
+            attempt!(self.storage()).put(&collection, &key, &document, &options, self.event.port_deadline).await;
         Ok(version.map(|version| version.0).map_err(Error::from))
     }
 
@@ -99,12 +103,15 @@ impl HostCollection for State {
         changes: Vec<Change>,
         options: WriteOptions,
     ) -> Outcome<Item> {
-        let collection = attempt!(self.granted(&collection, Use::Update)?);
-        let (key, options) = (storage::Key::from(key), options.into());
+        let collection = attempt!(self.granted(&collection, Needs::Update)?);
+        let key = storage::Key::from(key);
+        let options = storage::WriteOptions::from(options);
         attempt!(key.check());
         let changes: Vec<storage::Change> = changes.into_iter().map(Into::into).collect();
         self.charge(changes.iter().map(size_of_change).sum())?;
-        let item = attempt!(self.ports.storage.update(&collection, &key, &changes, &options, self.deadline).await);
+        let item = attempt!(
+            attempt!(self.storage()).update(&collection, &key, &changes, &options, self.event.port_deadline).await
+        );
         self.charge(size_of_item(&item))?;
         Ok(Ok(item.into()))
     }
@@ -115,10 +122,12 @@ impl HostCollection for State {
         key: Key,
         condition: Option<Condition>,
     ) -> Outcome<()> {
-        let collection = attempt!(self.granted(&collection, Use::Write)?);
-        let (key, condition) = (storage::Key::from(key), condition.map(Into::into));
+        let collection = attempt!(self.granted(&collection, Needs::Write)?);
+        let key = storage::Key::from(key);
+        let condition = condition.map(storage::Condition::from);
         attempt!(key.check());
-        let deleted = self.ports.storage.delete(&collection, &key, condition.as_ref(), self.deadline).await;
+        let deleted =
+            attempt!(self.storage()).delete(&collection, &key, condition.as_ref(), self.event.port_deadline).await;
         Ok(deleted.map_err(Error::from))
     }
 
@@ -128,12 +137,13 @@ impl HostCollection for State {
         partition: String,
         options: QueryOptions,
     ) -> Outcome<Page> {
-        let collection = attempt!(self.granted(&collection, Use::Read)?);
+        let collection = attempt!(self.granted(&collection, Needs::Read)?);
         attempt!(check_partition(&partition));
         attempt!(check_query_limit(options.limit));
-        let page = self.ports.storage.query(&collection, &partition, &options.into(), self.deadline).await;
+        let page =
+            attempt!(self.storage()).query(&collection, &partition, &options.into(), self.event.port_deadline).await;
         let page = attempt!(page);
-        attempt!(self.fits(page.items.iter().map(size_of_item).sum()));
+        attempt!(self.charge_answer(page.items.iter().map(size_of_item).sum()));
         let items = page.items.into_iter().map(Into::into).collect();
         Ok(Ok(Page { items, cursor: page.cursor.map(|cursor| cursor.0) }))
     }
@@ -145,26 +155,30 @@ impl HostCollection for State {
 }
 
 impl State {
-    /// Takes an answer's bytes from the event's budget. A legal `get-many` may ask for more than there is, so that this is
-    /// the guest's error and no trap.
-    fn fits(&mut self, bytes: usize) -> std::result::Result<(), Error> {
-        if self.affords(bytes) { Ok(()) } else { Err(Error::TooLarge) }
+    fn storage(&self) -> std::result::Result<&dyn Storage, Error> {
+        self.event.ports.storage().ok_or(Error::Unavailable)
     }
 
-    /// The collection's name, if the route may use it so. A handle that is not one is a trap.
-    fn granted(&self, handle: &Resource<Collection>, how: Use) -> Outcome<String> {
+    /// Takes the bytes of an answer from the event's budget. Too large an answer is the guest's error rather than a trap,
+    /// because a valid `get-many` may ask for more than the budget.
+    fn charge_answer(&mut self, bytes: usize) -> std::result::Result<(), Error> {
+        if self.try_charge(bytes) { Ok(()) } else { Err(Error::TooLarge) }
+    }
+
+    /// Returns the collection's name if the route is granted this access. An invalid handle is a trap.
+    fn granted(&self, handle: &Resource<Collection>, needs: Needs) -> Outcome<String> {
         let collection = self.table.get(handle)?;
-        let access = self.route.grants.storage.get(&collection.name).copied();
-        let allowed = access.is_some_and(|access| allows(access, how));
+        let access = self.permissions.grants.storage.get(&collection.name).copied();
+        let allowed = access.is_some_and(|access| allows(access, needs));
         Ok(if allowed { Ok(collection.name.clone()) } else { Err(Error::Forbidden) })
     }
 }
 
-/// An update answers with the document, so it reads as well.
-fn allows(access: Access, how: Use) -> bool {
-    match how {
-        Use::Read => access.reads(),
-        Use::Write => access.writes(),
-        Use::Update => access.reads() && access.writes(),
+/// Returns true if `access` covers the operation. An update returns the document, so it also reads.
+fn allows(access: Access, needs: Needs) -> bool {
+    match needs {
+        Needs::Read => access.reads(),
+        Needs::Write => access.writes(),
+        Needs::Update => access.reads() && access.writes(),
     }
 }

@@ -1,16 +1,16 @@
-//! Between the types of the storage port and those of the bindings, and what they cost.
+//! Conversions between the types of the storage port and those of the bindings, and their sizes.
 
 use tidegate_event::Timestamp;
 use tidegate_ports::storage;
 
 use crate::bindings::tidegate::route::storage as wit;
 
-/// What an item costs of the budget for host calls.
+/// Returns the bytes that an item takes from the budget for host calls.
 pub(super) fn size_of_item(item: &storage::Item) -> usize {
     item.document.len() + item.key.partition.len() + item.key.sort.len() + item.version.0.len()
 }
 
-/// What an operation costs of the budget for host calls.
+/// Returns the bytes that an operation takes from the budget for host calls.
 pub(super) fn size_of_action(action: &storage::Action) -> usize {
     match action {
         storage::Action::Put(document, _) => document.len(),
@@ -19,7 +19,7 @@ pub(super) fn size_of_action(action: &storage::Action) -> usize {
     }
 }
 
-/// What a change costs of the budget for host calls.
+/// Returns the bytes that a change takes from the budget for host calls.
 pub(super) fn size_of_change(change: &storage::Change) -> usize {
     let (path, value) = match change {
         storage::Change::Set { path, value } => (path, value.len()),

@@ -1,41 +1,40 @@
-//! What a canary's events count for: the sum over all hosts is in the store, what this host has yet to add is here.
+//! Counts the events of a canary. The store has the sum over all hosts; the counts that this host has yet to add are here.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tidegate_ports::Deadline;
+use tidegate_ports::{AwakeInstant, Deadline};
 use tidegate_release::rollout::Canary;
-use tidegate_release::store::{CanaryCounts, ReleaseReader};
+use tidegate_release::store::{ReleaseReader, CanaryCounts};
 
-use super::Track;
-use crate::dispatch::{Fault, Outcome};
+use super::tracks::Track;
+use crate::outcome::{Fault, Outcome};
 
-/// How long events that did not fail are kept back before they are added to the sum. A failure is added at once.
+/// The time after which events that did not fail are added to the sum. A failure is added at once.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The counts of the canary that runs.
+/// The counts of the running canary.
 #[derive(Debug, Default)]
-pub(super) struct Budget(Mutex<State>);
+pub(super) struct ErrorBudget(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The run that is counted.
+    /// The run of the canary that is counted.
     run: u64,
-    /// What is not in the sum yet.
+    /// The counts that the sum lacks.
     pending: CanaryCounts,
-    /// What this host has counted in all.
+    /// The counts of this host in total.
     own: CanaryCounts,
-    /// Whether the sum was above the budget.
+    /// True once the sum was above the budget.
     spent: bool,
-    flushed: Option<(Instant, SystemTime)>,
+    flushed: Option<AwakeInstant>,
 }
 
-impl Budget {
-    /// Counts an event of the canary; whether it should be added to the sum at once.
+impl ErrorBudget {
+    /// Counts an event of the canary. Returns true if the sum should be updated at once.
     pub(super) fn record(&self, canary: &Canary, outcome: &Outcome) -> bool {
-        let of_canary =
-            outcome.active.as_ref().is_some_and(|it| it.track == Track::Canary && it.release == canary.release);
-        if !of_canary {
+        let active = outcome.active.as_ref();
+        if !active.is_some_and(|active| active.track == Track::Canary && active.release == canary.release) {
             return false;
         }
         let mut one = CanaryCounts { events: 1, ..CanaryCounts::default() };
@@ -45,31 +44,31 @@ impl Budget {
             Some(Fault::Error) => one.errors = 1,
             None => {}
         }
-        let mut state = self.of(canary.run);
+        let mut state = self.state_of(canary.run);
         state.pending = state.pending.plus(one);
         state.own = state.own.plus(one);
         outcome.fault.is_some()
     }
 
-    /// Adds what is due to the sum; answers how many failures there are when they are above the budget.
+    /// Updates the sum if it is due. Returns the number of failures the first time that it is above the budget.
     pub(super) async fn flush(&self, store: &dyn ReleaseReader, canary: &Canary, deadline: Deadline) -> Option<u64> {
-        let adding = {
-            let mut state = self.of(canary.run);
+        let added = {
+            let mut state = self.state_of(canary.run);
             if !state.is_due() {
                 return None;
             }
-            state.flushed = Some((Instant::now(), SystemTime::now()));
+            state.flushed = Some(AwakeInstant::now());
             std::mem::take(&mut state.pending)
         };
-        let sum = store.add_canary_counts(canary.run, adding, deadline).await;
-        let mut state = self.of(canary.run);
+        let sum = store.add_canary_counts(canary.run, added, deadline).await;
+        let mut state = self.state_of(canary.run);
         let failures = match sum {
             Ok(sum) => sum.failures(),
             Err(error) => {
-                tracing::warn!(release = %canary.release, "cannot count what the canary did: {error}");
-                // It may have been added: a canary that is halted early is better than one that is not.
-                state.pending = state.pending.plus(adding);
-                // A host that reaches nobody protects its own events.
+                tracing::warn!(release = %canary.release, "cannot count the events of the canary: {error}");
+                // The store may have added them. Counting twice may halt the canary too early, which is the safe side.
+                state.pending = state.pending.plus(added);
+                // A host that cannot reach the store protects its own events.
                 state.own.failures()
             }
         };
@@ -79,13 +78,13 @@ impl Budget {
         first.then_some(failures)
     }
 
-    /// Whether this host knows that the canary has spent its budget.
+    /// Returns true if this host knows that the canary has exhausted its budget.
     pub(super) fn is_spent(&self, canary: &Canary) -> bool {
-        self.of(canary.run).spent
+        self.state_of(canary.run).spent
     }
 
-    /// The counts of a run; those of another begin anew.
-    fn of(&self, run: u64) -> std::sync::MutexGuard<'_, State> {
+    /// Returns the counts of a run. A new run starts at zero.
+    fn state_of(&self, run: u64) -> MutexGuard<'_, State> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.run != run {
             *state = State { run, ..State::default() };
@@ -96,7 +95,7 @@ impl Budget {
 
 impl State {
     fn is_due(&self) -> bool {
-        let age = self.flushed.map(|(at, wall)| at.elapsed().max(wall.elapsed().unwrap_or_default()));
-        self.pending.failures() > 0 || self.pending.events > 0 && age.is_none_or(|age| age >= INTERVAL)
+        let is_old = self.flushed.is_none_or(|flushed| flushed.elapsed() >= INTERVAL);
+        self.pending.failures() > 0 || self.pending.events > 0 && is_old
     }
 }

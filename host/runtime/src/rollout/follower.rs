@@ -1,48 +1,46 @@
-//! A running host follows the pointer: it notices that another release is to run, loads it, and swaps.
+//! Polls the store, and applies the rollout state that it reads.
 //!
-//! A host on Lambda is stopped between events, so it looks when events come: an event whose reading is older than the
-//! maximum staleness reads the pointer while it runs, and what is new is loaded after its response. A reading above the hard
-//! bound, as after a thaw, is renewed before the event, for a moment at most. A host that is never stopped
-//! [polls](Follower::poll).
-//!
-//! Whatever is wrong with a release, its store or its status, the last good release goes on.
+//! A host on Lambda is frozen between events, so it polls around events: an event whose snapshot is older than the poll
+//! interval reads a new one while it runs, and new releases are loaded after its response. A snapshot above the maximum age,
+//! as after a thaw, is refreshed before the event, within a budget. A host that is never frozen [polls](Follower::poll) at
+//! intervals.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidegate_app::App;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::rollout::{Canary, Halt};
-use tidegate_release::store::{Consistency, LoadReport, ReleaseReader, StoreError};
 use tidegate_release::verify::HostProfile;
+use tidegate_release::rollout::{Canary, Halt};
+use tidegate_release::store::{ReleaseReader, StoreError};
 use tidegate_release::{Release, ReleaseId, TrustedKeys};
-use tokio::task::JoinHandle;
 
-use super::error_budget::Budget;
-use super::loader::{self, Candidates};
-use super::snapshot::{Age, Ages, Reading};
-use super::tracks::{LinkedRelease, Retired, Tracks};
-use super::{RolloutEvent, RolloutHooks};
-use crate::dispatch::{Host, Outcome};
+use super::error_budget::ErrorBudget;
+use super::halt::{PendingHalt, STATUS_TIMEOUT, log_halt};
+use super::hooks::{RolloutEvent, RolloutHooks};
+use super::loader::{Attempts, Loader};
+use super::reports::Reports;
+use super::snapshot::{PendingSnapshot, ReadTimes, Snapshot};
+use super::switch::Switch;
+use super::tracks::{LinkedRelease, Tracks};
+use crate::dispatch::Host;
 use crate::engine;
 use crate::interface::WIT_VERSION;
+use crate::outcome::Outcome;
 
-/// How old a reading may be before the next event renews it, unless the host is told otherwise.
+/// The default age of a snapshot at which the next event reads a new one.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// How old a reading may be for an event to begin on it: more is the age of one from before the process was stopped.
+/// The age of a snapshot above which it is refreshed before an event begins. Only a process that was frozen reaches it.
 pub const MAX_AGE_BEFORE_EVENT: Duration = Duration::from_secs(30);
-/// How long an event waits for such a reading to be renewed.
+/// The longest time that an event waits for such a refresh.
 pub const REFRESH_BUDGET: Duration = Duration::from_millis(50);
-/// How long reading the pointer may take.
-const READ_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long loading a release may take that was begun before an event: it goes on after it.
+/// The longest time that loading a release may take when a refresh began it. It continues after the event.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one write of the status may take.
-const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a host of this binary believes and runs: releases that one of these `keys` signed, of the app that it was deployed
-/// with, for its own engine and CPU. None on a machine that no release is compiled for.
+/// Returns the profile of a host of this binary: it runs releases that one of `keys` signed, of the app that it was deployed
+/// with, for its own engine and CPU. `None` on a machine that no release is compiled for.
 #[must_use]
 pub fn host_profile(keys: TrustedKeys, app: App) -> Option<HostProfile> {
     let target = engine::target()?;
@@ -56,52 +54,35 @@ pub fn host_profile(keys: TrustedKeys, app: App) -> Option<HostProfile> {
     })
 }
 
-/// How long a host waits before it tells the others of a halt again.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
-
-/// How a host follows.
+/// The options of a [`Follower`].
 #[derive(Debug, Clone)]
 pub struct FollowOptions {
-    /// What it believes and runs.
-    pub terms: HostProfile,
-    /// How it calls itself in the status.
+    /// The releases that the host accepts.
+    pub profile: HostProfile,
+    /// The name of the host in reports and halts.
     pub host: String,
-    /// How old a reading may be before the next event renews it.
+    /// The age of a snapshot at which the next event reads a new one.
     pub poll_interval: Duration,
 }
 
-/// What a host does not keep itself: its store's word on which releases run.
+/// Keeps a host in sync with the releases that its store says should run.
 pub struct Follower {
-    pub(super) host: Arc<Host>,
-    /// The release that it was deployed with.
-    pub(super) deployed: Release,
-    pub(super) store: Arc<dyn ReleaseReader>,
-    pub(super) options: FollowOptions,
-    pub(super) hooks: RolloutHooks,
-    /// When the pointer was read last, and when that was last tried.
-    ages: Mutex<Ages>,
-    /// What is left to be done after an event.
-    pending: Mutex<Option<Pending>>,
-    /// What is to be reported.
-    reports: Mutex<Vec<(ReleaseId, LoadReport)>>,
-    /// Held while another release is made to run: one at a time.
-    candidates: tokio::sync::Mutex<Candidates>,
-    budget: Budget,
-    /// A halt that the store does not know yet.
-    pending_halt: Mutex<Option<Halt>>,
-    retired: Mutex<Vec<Retired>>,
-}
-
-/// A reading that is to be applied after an event.
-enum Pending {
-    /// It is being read while the event runs.
-    Reading(JoinHandle<Result<Reading, StoreError>>),
-    /// It was read, and there was no time to load what it names.
-    Read(Reading),
+    loader: Loader,
+    /// The name of the host in reports and halts.
+    name: String,
+    poll_interval: Duration,
+    read_times: ReadTimes,
+    pending: Mutex<Option<PendingSnapshot>>,
+    /// Held while a snapshot is applied, so that one is applied at a time.
+    attempts: tokio::sync::Mutex<Attempts>,
+    switch: Switch,
+    budget: ErrorBudget,
+    pending_halt: PendingHalt,
+    reports: Reports,
 }
 
 impl Follower {
-    /// Follows `store` for `host`, which runs the release that it was `deployed` with.
+    /// Creates a follower of `store` for `host`, which runs the release that it was `deployed` with.
     #[must_use]
     pub fn new(
         host: Arc<Host>,
@@ -110,43 +91,46 @@ impl Follower {
         options: FollowOptions,
         hooks: RolloutHooks,
     ) -> Arc<Self> {
+        let hooks = Arc::new(hooks);
+        let FollowOptions { profile, host: name, poll_interval } = options;
+        let switch = Switch::new(Arc::clone(&host), Arc::clone(&hooks));
         Arc::new(Self {
-            host,
-            deployed,
-            store,
-            options,
-            hooks,
-            ages: Mutex::default(),
+            loader: Loader { host, deployed, store, profile, hooks },
+            name,
+            poll_interval,
+            read_times: ReadTimes::default(),
             pending: Mutex::default(),
-            reports: Mutex::default(),
-            candidates: tokio::sync::Mutex::default(),
-            budget: Budget::default(),
-            pending_halt: Mutex::default(),
-            retired: Mutex::default(),
+            attempts: tokio::sync::Mutex::default(),
+            switch,
+            budget: ErrorBudget::default(),
+            pending_halt: PendingHalt::default(),
+            reports: Reports::default(),
         })
     }
 
-    /// Reads the pointer, and makes what it names run. What is wrong is logged and reported; the last good release goes on.
+    /// Reads the rollout state and applies it. Failures are logged and reported; the last good release stays active.
     pub async fn poll(&self, deadline: Deadline) {
         match self.read(deadline).await {
-            Ok(reading) => self.apply(&reading, deadline).await,
+            Ok(snapshot) => self.apply(&snapshot, deadline).await,
             Err(error) => self.log_read_error(&error),
         }
-        self.send_reports().await;
+        self.reports.send(self.store()).await;
         self.free();
     }
 
-    /// Before an event: begins to renew a reading that is stale, and waits a moment for one that is above the hard bound.
+    /// Runs before an event: starts to read a new snapshot if the poll interval has passed, and waits for it within
+    /// [`REFRESH_BUDGET`] if the current one is above [`MAX_AGE_BEFORE_EVENT`].
     pub async fn before_event(self: &Arc<Self>) {
-        if !self.is_due() {
+        if !self.read_times.is_due(self.poll_interval) {
             return;
         }
-        if self.ages().read.of().is_none_or(|age| age >= MAX_AGE_BEFORE_EVENT) {
+        if self.read_times.age().is_none_or(|age| age >= MAX_AGE_BEFORE_EVENT) {
             let until = Deadline::after(REFRESH_BUDGET).instant();
-            if tokio::time::timeout_at(until.into(), self.renew()).await.is_err() {
+            if tokio::time::timeout_at(until.into(), self.refresh()).await.is_err() {
                 tracing::warn!(
-                    release = %self.host.release(),
-                    "what is to run was not ready within {} ms, so the event runs on the last good release", REFRESH_BUDGET.as_millis()
+                    release = %self.host().release(),
+                    "the rollout state was not refreshed within {} ms, so the event runs on the last good release",
+                    REFRESH_BUDGET.as_millis()
                 );
             }
             return;
@@ -154,255 +138,178 @@ impl Follower {
         let mut pending = self.pending();
         if pending.is_none() {
             let follower = Arc::clone(self);
-            let reading = tokio::spawn(async move { follower.read(Deadline::after(READ_TIMEOUT)).await });
-            *pending = Some(Pending::Reading(reading));
+            let reading = tokio::spawn(async move { follower.read(Deadline::after(LOAD_TIMEOUT)).await });
+            *pending = Some(PendingSnapshot::Reading(reading));
         }
     }
 
-    /// Reads the pointer, and makes what it names run. Dropped in between, the rest is done after the event.
-    async fn renew(&self) {
-        match self.read(Deadline::after(READ_TIMEOUT)).await {
-            Ok(reading) => {
-                *self.pending() = Some(Pending::Read(reading.clone()));
-                self.apply(&reading, Deadline::after(LOAD_TIMEOUT)).await;
+    /// Counts an event. Returns true if the counts should be [written](Self::flush) at once.
+    pub fn record(&self, outcome: &Outcome) -> bool {
+        match self.host().canary() {
+            Some(canary) => self.budget.record(&canary, outcome),
+            None => false,
+        }
+    }
+
+    /// Runs after an event's response: applies the snapshot that was read during the event, writes counts and reports, and
+    /// frees replaced releases.
+    pub async fn after_event(&self, deadline: Deadline) {
+        let pending = self.pending().take();
+        match pending {
+            Some(PendingSnapshot::Read(snapshot)) => self.apply(&snapshot, deadline).await,
+            Some(PendingSnapshot::Reading(mut reading)) => {
+                match tokio::time::timeout_at(deadline.instant().into(), &mut reading).await {
+                    Ok(Ok(Ok(snapshot))) => self.apply(&snapshot, deadline).await,
+                    Ok(Ok(Err(error))) => self.log_read_error(&error),
+                    // The task panicked; the next event reads again.
+                    Ok(Err(_)) => {}
+                    Err(_) => *self.pending() = Some(PendingSnapshot::Reading(reading)),
+                }
+            }
+            None => {}
+        }
+        self.flush(deadline).await;
+        self.reports.send(self.store()).await;
+        self.free();
+    }
+
+    /// Writes the counts of the canary if they are due, and halts a canary that has exhausted its error budget.
+    pub async fn flush(&self, deadline: Deadline) {
+        if let Some(canary) = self.host().canary() {
+            let counting = deadline.min(Deadline::after(STATUS_TIMEOUT));
+            if let Some(failures) = self.budget.flush(self.store(), &canary, counting).await {
+                self.halt(canary, failures).await;
+            }
+        }
+        self.pending_halt.publish(self.store(), deadline).await;
+    }
+
+    /// Frees the releases whose last event has ended. May wait for the kernel.
+    pub fn free(&self) {
+        self.switch.free();
+    }
+
+    /// Reads a new snapshot and applies it. If this is cancelled while it loads, the rest happens after the event.
+    async fn refresh(&self) {
+        match self.read(Deadline::after(LOAD_TIMEOUT)).await {
+            Ok(snapshot) => {
+                *self.pending() = Some(PendingSnapshot::Read(snapshot.clone()));
+                self.apply(&snapshot, Deadline::after(LOAD_TIMEOUT)).await;
                 self.pending().take();
             }
             Err(error) => self.log_read_error(&error),
         }
     }
 
-    /// Counts an event; whether what was counted should be [written](Self::flush) at once.
-    pub fn record(&self, outcome: &Outcome) -> bool {
-        match self.canary() {
-            Some(canary) => self.budget.record(&canary, outcome),
-            None => false,
-        }
-    }
-
-    /// After an event's response: makes run what was read during it, writes what was counted, and frees what has ended.
-    pub async fn after_event(&self, deadline: Deadline) {
-        let pending = self.pending().take();
-        match pending {
-            Some(Pending::Read(reading)) => self.apply(&reading, deadline).await,
-            Some(Pending::Reading(mut reading)) => {
-                match tokio::time::timeout_at(deadline.instant().into(), &mut reading).await {
-                    Ok(Ok(Ok(reading))) => self.apply(&reading, deadline).await,
-                    Ok(Ok(Err(error))) => self.log_read_error(&error),
-                    // It panicked; the next event reads again.
-                    Ok(Err(_)) => {}
-                    Err(_) => *self.pending() = Some(Pending::Reading(reading)),
-                }
-            }
-            None => {}
-        }
-        self.flush(deadline).await;
-        self.send_reports().await;
-        self.free();
-    }
-
-    /// Writes what canaries have done, where it is due; halts the one that has spent its budget.
-    pub async fn flush(&self, deadline: Deadline) {
-        if let Some(canary) = self.canary() {
-            let counting = deadline.min(Deadline::after(STATUS_TIMEOUT));
-            if let Some(spent) = self.budget.flush(&*self.store, &canary, counting).await {
-                self.halt(canary, spent).await;
-            }
-        }
-        self.publish_halt(deadline).await;
-    }
-
-    /// Halts a canary here, and keeps in mind to tell the others.
+    /// Halts a canary on this host, and keeps the halt for publication.
     async fn halt(&self, canary: Canary, failures: u64) {
         let halt = Halt {
             run: canary.run,
             at: Timestamp::now(),
-            host: self.options.host.clone(),
+            host: self.name.clone(),
             reason: format!("{failures} failures, and its error budget is {}", canary.error_budget),
             release: canary.release,
         };
-        // Here, because the canary may have ended by now: whoever reads the pointer meanwhile finds its budget spent.
-        halted(&halt);
-        (self.hooks.on_event)(&RolloutEvent::Halted(halt.release.clone()));
-        self.stop(&halt).await;
-        *self.pending_halt() = Some(halt);
+        // Logged before the lock: a snapshot that is applied meanwhile may end the canary, because its budget is exhausted.
+        log_halt(&halt);
+        (self.loader.hooks.on_event)(&RolloutEvent::Halted(halt.release.clone()));
+        let attempts = self.attempts.lock().await;
+        self.switch.stop_canary(&halt);
+        drop(attempts);
+        self.pending_halt.set(halt);
     }
 
-    /// Tells the others of a halt, again until it is known or the deadline comes; then it is tried after the next event.
-    async fn publish_halt(&self, deadline: Deadline) {
-        loop {
-            let Some(halt) = self.pending_halt().take() else { return };
-            let told = self.store.record_halt(&halt, deadline.min(Deadline::after(STATUS_TIMEOUT))).await;
-            let Err(error) = told else { return };
-            tracing::error!(release = %halt.release, "cannot tell the others that the canary is halted: {error}");
-            *self.pending_halt() = Some(halt);
-            if deadline.remaining() <= RETRY_PAUSE {
-                return;
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
-        }
+    async fn read(&self, deadline: Deadline) -> Result<Snapshot, StoreError> {
+        self.read_times.read(self.store(), deadline).await
     }
 
-    /// Frees releases whose last event has ended. It may wait for the kernel.
-    pub fn free(&self) {
-        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle: Vec<_> = retired.extract_if(.., |retired| retired.is_idle()).collect();
-        drop(retired);
-        drop(idle);
-    }
-
-    async fn read(&self, deadline: Deadline) -> Result<Reading, StoreError> {
-        let began = Age::now();
-        self.ages().tried = began;
-        let deadline = deadline.min(Deadline::after(READ_TIMEOUT));
-        let pointer = self.store.rollout_state(Consistency::Eventual, deadline).await?;
-        let halt = match &pointer.canary {
-            Some(canary) => self.store.halt(canary.run, deadline).await?,
-            None => None,
-        };
-        self.ages().read = began;
-        Ok(Reading { pointer, halt })
-    }
-
+    /// Logs a failed read, at most once a poll interval.
     fn log_read_error(&self, error: &StoreError) {
-        // Once in a while: the next try is a maximum staleness away.
-        tracing::warn!(release = %self.host.release(), "cannot read the pointer, so the release goes on: {error}");
+        tracing::warn!(
+            release = %self.host().release(),
+            "cannot read the pointer, so the release stays active: {error}"
+        );
     }
 
-    /// Makes what was read run, as far as that can be loaded.
-    async fn apply(&self, reading: &Reading, deadline: Deadline) {
-        let mut candidates = self.candidates.lock().await;
-        if !candidates.is_newer(reading.pointer.generation) {
+    /// Runs the releases of a snapshot, except for those that do not load.
+    async fn apply(&self, snapshot: &Snapshot, deadline: Deadline) {
+        let mut attempts = self.attempts.lock().await;
+        let generation = snapshot.state.generation;
+        if attempts.is_outdated(generation) {
             return;
         }
-        let wanted = reading.wanted(&self.deployed.id);
-        if let Some(halt) = &wanted.halt
-            && self.canary().is_some_and(|canary| canary.run == halt.run && !self.budget.is_spent(&canary))
+        attempts.applied(generation);
+        let desired = snapshot.desired(&self.loader.deployed.id);
+        if let Some(halt) = &desired.halt
+            && self.host().canary().is_some_and(|canary| canary.run == halt.run && !self.budget.is_spent(&canary))
         {
-            halted(halt);
+            log_halt(halt);
         }
-        let tracks = self.host.tracks();
-        let stable = self.candidate(&mut candidates, &tracks, &wanted.stable, reading, deadline).await;
-        let canary = match &wanted.canary {
-            Some(canary) if !self.budget.is_spent(canary) => {
-                let linked = self.candidate(&mut candidates, &tracks, &canary.release, reading, deadline).await;
-                linked.map(|linked| (canary.clone(), linked))
+        let tracks = self.host().tracks();
+        let stable = self.find_or_load(&mut attempts, &tracks, &desired.stable, generation, deadline).await;
+        let canary = match desired.canary {
+            Some(canary) if !self.budget.is_spent(&canary) => {
+                let linked = self.find_or_load(&mut attempts, &tracks, &canary.release, generation, deadline).await;
+                linked.map(|linked| (canary, linked))
             }
             _ => None,
         };
-        // What does not load leaves the release that runs.
         let stable = stable.unwrap_or_else(|| tracks.stable.clone());
-        self.swap(tracks, Tracks { stable, canary });
+        self.switch.swap(tracks, Tracks { stable, canary });
     }
 
-    async fn candidate(
+    /// Returns a release that runs already or that can be loaded, and reports on the load.
+    async fn find_or_load(
         &self,
-        candidates: &mut Candidates,
+        attempts: &mut Attempts,
         tracks: &Tracks,
         id: &ReleaseId,
-        reading: &Reading,
+        generation: u64,
         deadline: Deadline,
     ) -> Option<LinkedRelease> {
         if let Some(linked) = tracks.find(id) {
             return Some(linked.clone());
         }
-        if !candidates.may_try(id, reading.pointer.generation) {
+        if !attempts.may_try(id, generation) {
             return None;
         }
-        match loader::link(self, id, deadline).await {
+        match self.loader.load(id, deadline).await {
             Ok(linked) => {
-                candidates.loaded(id);
-                self.report(id, None);
+                attempts.loaded(id);
+                self.reports.add(&self.name, id, None);
                 Some(linked)
             }
-            Err(reason) => {
-                candidates.refused(id, reading.pointer.generation);
-                tracing::error!(release = %id, "cannot run the release, so `{}` goes on: {reason}", self.host.release());
-                (self.hooks.on_event)(&RolloutEvent::Refused(id.clone()));
-                self.report(id, Some(reason));
+            Err(error) => {
+                attempts.failed(id, generation);
+                let active = self.host().release();
+                let hint = error.hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+                let reason = format!("{error}{hint}");
+                tracing::error!(
+                    release = %id, code = error.code.as_str(), hint = error.hint.as_deref(),
+                    "cannot run the release, so `{active}` stays active: {reason}"
+                );
+                (self.loader.hooks.on_event)(&RolloutEvent::Refused(id.clone()));
+                self.reports.add(&self.name, id, Some(reason));
                 None
             }
         }
     }
 
-    fn swap(&self, old: Tracks, new: Tracks) {
-        let ids = |tracks: &Tracks| {
-            let canary = tracks.canary.as_ref().map(|(canary, _)| canary.clone());
-            (tracks.stable.release().clone(), canary)
-        };
-        let (before, (stable, canary)) = (ids(&old), ids(&new));
-        // Only the host holds what it runs, so that it is seen when the last event has ended.
-        drop(old);
-        if before == (stable.clone(), canary.clone()) {
-            return;
-        }
-        let retired = self.host.swap_tracks(new);
-        self.retired.lock().unwrap_or_else(PoisonError::into_inner).extend(retired);
-        if before.0 != stable {
-            tracing::info!(release = %stable, "the release has taken the place of `{}`", before.0);
-        }
-        match &canary {
-            Some(canary) if before.1.as_ref() != Some(canary) => {
-                tracing::info!(release = %canary.release, "a canary takes {} of the connections", canary.weight);
-            }
-            None if before.1.is_some() => tracing::info!(release = %stable, "the canary has ended"),
-            _ => {}
-        }
-        (self.hooks.on_event)(&RolloutEvent::Swapped { stable, canary: canary.map(|canary| canary.release) });
+    fn host(&self) -> &Host {
+        &self.loader.host
     }
 
-    /// Takes the canary of a halt out of service.
-    async fn stop(&self, halt: &Halt) {
-        let _one_at_a_time = self.candidates.lock().await;
-        let tracks = self.host.tracks();
-        if tracks.canary.as_ref().is_some_and(|(canary, _)| canary.run == halt.run) {
-            let stable = tracks.stable.clone();
-            self.swap(tracks, Tracks::stable(stable));
-        }
+    fn store(&self) -> &dyn ReleaseReader {
+        &*self.loader.store
     }
 
-    fn report(&self, release: &ReleaseId, failure: Option<String>) {
-        let report = loader::report(&self.options.host, failure);
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push((release.clone(), report));
-    }
-
-    /// Best effort: hosts go on whether it is known or not.
-    async fn send_reports(&self) {
-        let reports = std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner));
-        for (release, report) in reports {
-            if let Err(error) = self.store.record_load(&release, &report, Deadline::after(STATUS_TIMEOUT)).await {
-                tracing::warn!(release = %release, "cannot report on the release: {error}");
-            }
-        }
-    }
-
-    fn canary(&self) -> Option<Canary> {
-        self.host.canary()
-    }
-
-    /// Whether it is time to read the pointer: neither was it read nor has that failed a moment ago.
-    fn is_due(&self) -> bool {
-        self.ages().tried.of().is_none_or(|age| age >= self.options.poll_interval)
-    }
-
-    fn pending_halt(&self) -> MutexGuard<'_, Option<Halt>> {
-        self.pending_halt.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pending(&self) -> MutexGuard<'_, Option<Pending>> {
+    fn pending(&self) -> MutexGuard<'_, Option<PendingSnapshot>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn ages(&self) -> MutexGuard<'_, Ages> {
-        self.ages.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn halted(halt: &Halt) {
-    tracing::error!(release = %halt.release, "the canary is halted, by `{}`: {}", halt.host, halt.reason);
-}
-
-impl std::fmt::Debug for Follower {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Follower").field("host", &self.host).field("store", &self.store).finish_non_exhaustive()
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower").field("host", self.host()).field("store", &self.store()).finish_non_exhaustive()
     }
 }

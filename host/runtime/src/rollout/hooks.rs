@@ -4,13 +4,14 @@ use std::fmt;
 
 use futures_util::future::{self, BoxFuture};
 use tidegate_app::App;
+use tidegate_diagnostic::Diagnostic;
 use tidegate_ports::Deadline;
 use tidegate_release::{Release, ReleaseId};
 
 /// Reduces the app of a release to the part that this host serves.
 pub type Select = Box<dyn Fn(&mut App) + Send + Sync>;
 /// Fetches everything besides artifacts that a release needs before it runs. Returns the reason when it must not run.
-pub type Prepare = Box<dyn for<'a> Fn(&'a Release, Deadline) -> BoxFuture<'a, Result<(), String>> + Send + Sync>;
+pub type Prepare = Box<dyn for<'a> Fn(&'a Release, Deadline) -> BoxFuture<'a, Result<(), Diagnostic>> + Send + Sync>;
 /// Receives an event that the log already has.
 pub type OnEvent = Box<dyn Fn(&RolloutEvent) + Send + Sync>;
 

@@ -1,102 +1,111 @@
-//! From a release's id to one that is linked, and what became of those that are not.
+//! Loads, verifies and links releases, and backs off after a failure.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_event::Timestamp;
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_ports::Deadline;
-use tidegate_release::store::{LoadReport, MAX_REASON_BYTES};
-use tidegate_release::verify::load;
+use tidegate_release::verify::{HostProfile, load};
+use tidegate_release::store::ReleaseReader;
 use tidegate_release::{Release, ReleaseId};
 
-use super::LinkedRelease;
-use super::follower::Follower;
+use super::hooks::RolloutHooks;
+use super::tracks::LinkedRelease;
+use crate::dispatch::Host;
 
-/// How long a release that was refused is let be; twice as long each time it is refused again.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-/// The longest that it is let be: what is mended in the store is noticed in this time.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Initial back-off after a release fails to load; doubled on each failure.
+const INITIAL_BACKOFF: Duration = Duration::from_secs(2);
+/// The longest back-off, after which a repair in the store is noticed.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
-/// The releases that were to run.
+/// Turns the id of a release into a linked release.
+pub(super) struct Loader {
+    pub(super) host: Arc<Host>,
+    /// The release that the host was deployed with, which needs no store.
+    pub(super) deployed: Release,
+    pub(super) store: Arc<dyn ReleaseReader>,
+    pub(super) profile: HostProfile,
+    pub(super) hooks: Arc<RolloutHooks>,
+}
+
+impl Loader {
+    /// Loads, verifies and links a release.
+    ///
+    /// # Errors
+    /// The reason why the release must not run.
+    pub(super) async fn load(&self, id: &ReleaseId, deadline: Deadline) -> Result<LinkedRelease, Diagnostic> {
+        let release = if *id == self.deployed.id {
+            self.deployed.clone()
+        } else {
+            let select = |app: &mut _| (self.hooks.select)(app);
+            let loading = load(&*self.store, id, &self.profile, select, deadline);
+            loading.await.diagnose(Code::ReleaseLoad, || "cannot load the release")?
+        };
+        (self.hooks.prepare)(&release, deadline).await?;
+        let linking = link_on_blocking_thread(Arc::clone(&self.host), release);
+        let linked = tokio::time::timeout_at(deadline.instant().into(), linking).await;
+        linked.unwrap_or_else(|_| {
+            let why = "there was not enough time";
+            Err(Diagnostic::new(Code::ReleaseLink, "cannot link the release", why))
+        })
+    }
+}
+
+/// Linking computes for milliseconds, which would delay events on the executor's threads.
+async fn link_on_blocking_thread(host: Arc<Host>, release: Release) -> Result<LinkedRelease, Diagnostic> {
+    let linking = tokio::task::spawn_blocking(move || host.link(&release));
+    let linked = linking.await.diagnose(Code::ReleaseLink, || "cannot link the release")?;
+    linked.map_err(Diagnostic::from)
+}
+
+/// The newest generation that was applied, and the back-off of releases that failed to load.
 #[derive(Debug, Default)]
-pub(super) struct Candidates {
-    /// The newest pointer that was applied: an eventually consistent reading may be older.
+pub(super) struct Attempts {
+    /// An eventually consistent read may return an older generation.
     generation: u64,
-    refused: HashMap<ReleaseId, Refused>,
+    failed: HashMap<ReleaseId, FailedAttempt>,
 }
 
 #[derive(Debug)]
-struct Refused {
-    /// Of the pointer that named it: another that does is another try.
+struct FailedAttempt {
+    /// The generation that named the release. Another generation is a new attempt.
     generation: u64,
-    until: Instant,
-    pause: Duration,
+    retry_at: Instant,
+    backoff: Duration,
 }
 
-impl Candidates {
-    /// Whether a pointer is at least as new as any before.
-    pub(super) fn is_newer(&mut self, generation: u64) -> bool {
-        let newer = generation >= self.generation;
+impl Attempts {
+    /// Returns true if this generation is older than one that was applied.
+    pub(super) fn is_outdated(&self, generation: u64) -> bool {
+        generation < self.generation
+    }
+
+    /// Remembers that this generation is applied.
+    pub(super) fn applied(&mut self, generation: u64) {
         self.generation = self.generation.max(generation);
-        newer
     }
 
-    /// Whether a release is to be tried: not while it is let be.
+    /// Returns true unless the release is in its back-off.
     pub(super) fn may_try(&self, id: &ReleaseId, generation: u64) -> bool {
-        self.refused.get(id).is_none_or(|it| it.generation != generation || it.until <= Instant::now())
+        let failed = self.failed.get(id);
+        failed.is_none_or(|failed| failed.generation != generation || failed.retry_at <= Instant::now())
     }
 
-    /// A release was refused.
-    pub(super) fn refused(&mut self, id: &ReleaseId, generation: u64) {
-        let before = self.refused.get(id).filter(|before| before.generation == generation);
-        let pause = before.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
-        let until = Instant::now() + pause;
-        // Those of other pointers are not asked for any more.
-        self.refused.retain(|_, it| it.generation == generation);
-        self.refused.insert(id.clone(), Refused { generation, until, pause });
+    /// Starts or doubles the back-off of a release.
+    pub(super) fn failed(&mut self, id: &ReleaseId, generation: u64) {
+        let previous = self.failed.get(id).filter(|previous| previous.generation == generation);
+        let backoff = previous.map_or(INITIAL_BACKOFF, |previous| (previous.backoff * 2).min(MAX_BACKOFF));
+        let retry_at = Instant::now() + backoff;
+        // Releases of other generations are not asked for any more.
+        self.failed.retain(|_, failed| failed.generation == generation);
+        self.failed.insert(id.clone(), FailedAttempt { generation, retry_at, backoff });
     }
 
-    /// A release was loaded.
+    /// Ends the back-off of a release.
     pub(super) fn loaded(&mut self, id: &ReleaseId) {
-        self.refused.remove(id);
+        self.failed.remove(id);
     }
-}
-
-/// Loads, verifies and links a release, or the one that the host was deployed with.
-pub(super) async fn link(follower: &Follower, id: &ReleaseId, deadline: Deadline) -> Result<LinkedRelease, String> {
-    let Follower { host, deployed, store, options, hooks, .. } = follower;
-    let release = match *id == deployed.id {
-        true => deployed.clone(),
-        false => {
-            let loading = load(&**store, id, &options.terms, |app| (hooks.select)(app), deadline);
-            loading.await.map_err(|error| error.to_string())?
-        }
-    };
-    (hooks.prepare)(&release, deadline).await?;
-    let linked = link_off_the_executor(Arc::clone(host), release);
-    match tokio::time::timeout_at(deadline.instant().into(), linked).await {
-        Ok(linked) => linked,
-        Err(_) => Err("there was not enough time to link it".to_owned()),
-    }
-}
-
-/// Linking computes for milliseconds, for which no event is to wait.
-async fn link_off_the_executor(host: Arc<crate::Host>, release: Release) -> Result<LinkedRelease, String> {
-    let linking = tokio::task::spawn_blocking(move || host.link(&release));
-    match linking.await {
-        Ok(linked) => linked.map_err(|error| error.to_string()),
-        Err(error) => Err(format!("linking it failed: {error}")),
-    }
-}
-
-/// What a host says of a release.
-pub(super) fn report(host: &str, failure: Option<String>) -> LoadReport {
-    let failure = failure.map(|mut reason| {
-        reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
-        reason
-    });
-    LoadReport { at: Timestamp::now(), host: host.to_owned(), failure }
 }
 
 #[cfg(test)]
@@ -104,30 +113,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_that_was_refused_is_let_be_until_another_pointer_names_it() {
-        let mut candidates = Candidates::default();
+    fn a_release_that_failed_backs_off_until_another_generation_names_it() {
+        let mut attempts = Attempts::default();
         let id: ReleaseId = "0123456789abcdef".parse().unwrap();
-        assert!(candidates.may_try(&id, 1));
-        candidates.refused(&id, 1);
-        assert!(!candidates.may_try(&id, 1));
-        assert!(candidates.may_try(&id, 2));
+        assert!(attempts.may_try(&id, 1));
+        attempts.failed(&id, 1);
+        assert!(!attempts.may_try(&id, 1));
+        assert!(attempts.may_try(&id, 2));
         for _ in 0..10 {
-            candidates.refused(&id, 1);
+            attempts.failed(&id, 1);
         }
-        assert_eq!(candidates.refused.get(&id).unwrap().pause, LONGEST_PAUSE);
-        candidates.refused.get_mut(&id).unwrap().until = Instant::now();
-        assert!(candidates.may_try(&id, 1));
-        candidates.loaded(&id);
-        assert!(candidates.refused.is_empty());
+        assert_eq!(attempts.failed.get(&id).unwrap().backoff, MAX_BACKOFF);
+        attempts.failed.get_mut(&id).unwrap().retry_at = Instant::now();
+        assert!(attempts.may_try(&id, 1));
+        attempts.loaded(&id);
+        assert!(attempts.failed.is_empty());
     }
 
     #[test]
-    fn an_older_pointer_is_not_applied() {
-        let mut candidates = Candidates::default();
-        assert!(candidates.is_newer(0));
-        assert!(candidates.is_newer(3));
-        assert!(candidates.is_newer(3));
-        assert!(!candidates.is_newer(2));
-        assert!(candidates.is_newer(4));
+    fn an_older_generation_is_outdated() {
+        let mut attempts = Attempts::default();
+        for (generation, outdated) in [(0, false), (3, false), (3, false), (2, true), (4, false)] {
+            assert_eq!(attempts.is_outdated(generation), outdated);
+            attempts.applied(generation);
+        }
     }
 }

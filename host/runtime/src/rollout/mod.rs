@@ -1,12 +1,26 @@
 //! Keeps a host in sync with the releases that its store says should run.
+//!
+//! Whatever is wrong with a release, its store or its status, the last good release stays active.
+//!
+//! - `follower`: polls the store, around events or at intervals
+//! - `snapshot`: the rollout state as it was read, and its age
+//! - `loader`: loads, verifies and links a release, and backs off after a failure
+//! - `switch`: swaps the tracks of the host, and frees replaced releases
+//! - `error_budget`: counts the failures of a canary, and detects that its budget is exhausted
+//! - `halt`: publishes a halt until the store knows it
+//! - `reports`: reports to the store which releases load
+//! - [`tracks`]: the releases that events begin on
+//! - `hooks`: the customization points of one kind of host
 
 mod error_budget;
 mod follower;
+mod halt;
 mod hooks;
 mod loader;
+mod reports;
 mod snapshot;
-mod tracks;
+mod switch;
+pub mod tracks;
 
 pub use follower::{FollowOptions, Follower, MAX_AGE_BEFORE_EVENT, POLL_INTERVAL, REFRESH_BUDGET, host_profile};
 pub use hooks::{OnEvent, Prepare, RolloutEvent, RolloutHooks, Select};
-pub use tracks::{ACTIVE_RELEASE, ActiveRelease, LinkedRelease, Retired, Track, Tracks};

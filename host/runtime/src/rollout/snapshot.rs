@@ -1,77 +1,88 @@
-//! What was read of a store, and how old that is.
+//! The rollout state as it was read from the store, and its age.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tidegate_ports::{AwakeInstant, Deadline};
 use tidegate_release::ReleaseId;
 use tidegate_release::rollout::{Canary, Halt, RolloutState};
+use tidegate_release::store::{Consistency, ReleaseReader, StoreError};
+use tokio::task::JoinHandle;
 
-/// What was read at one time.
+/// The longest time that reading the rollout state may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The rollout state at one time.
 #[derive(Debug, Clone)]
-pub(super) struct Reading {
-    pub(super) pointer: RolloutState,
-    /// Why its canary was halted.
+pub(super) struct Snapshot {
+    pub(super) state: RolloutState,
+    /// The halt of its canary.
     pub(super) halt: Option<Halt>,
 }
 
-/// What is to run.
-pub(super) struct Wanted {
+/// The releases that should run.
+pub(super) struct DesiredTracks {
     pub(super) stable: ReleaseId,
     pub(super) canary: Option<Canary>,
-    /// Why the pointer's canary is not to run.
+    /// The halt that keeps the canary from running.
     pub(super) halt: Option<Halt>,
 }
 
-impl Reading {
-    /// What is to run on a host that was `deployed` with a release.
-    pub(super) fn wanted(&self, deployed: &ReleaseId) -> Wanted {
-        let stable = self.pointer.active.as_ref().unwrap_or(deployed).clone();
-        let canary = self.pointer.canary.as_ref();
+/// A snapshot that is applied after the current event.
+pub(super) enum PendingSnapshot {
+    /// The read is in progress.
+    Reading(JoinHandle<Result<Snapshot, StoreError>>),
+    /// The snapshot was read, and there was no time to load its releases.
+    Read(Snapshot),
+}
+
+/// The time of the last successful read, and of the last attempt.
+#[derive(Debug, Default)]
+pub(super) struct ReadTimes(Mutex<Times>);
+
+#[derive(Debug, Default)]
+struct Times {
+    read: Option<AwakeInstant>,
+    tried: Option<AwakeInstant>,
+}
+
+impl Snapshot {
+    /// Returns the releases that should run on a host which was deployed with the release `deployed`.
+    pub(super) fn desired(&self, deployed: &ReleaseId) -> DesiredTracks {
+        let stable = self.state.active.as_ref().unwrap_or(deployed).clone();
+        let canary = self.state.canary.as_ref();
         let halt = self.halt.clone().filter(|halt| canary.is_some_and(|canary| canary.run == halt.run));
         let canary = canary.filter(|canary| canary.release != stable && halt.is_none()).cloned();
-        Wanted { stable, canary, halt }
+        DesiredTracks { stable, canary, halt }
     }
 }
 
-/// When something was read, by both clocks: the monotonic one may stand still while a process is stopped, and the wall
-/// clock may be set.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Age(Option<(Instant, SystemTime)>);
-
-/// When the pointer was read last, and when that was last tried.
-#[derive(Debug, Default)]
-pub(super) struct Ages {
-    pub(super) read: Age,
-    pub(super) tried: Age,
-}
-
-impl Age {
-    /// It is read now.
-    pub(super) fn now() -> Self {
-        Self(Some((Instant::now(), SystemTime::now())))
+impl ReadTimes {
+    /// Returns the age of the last successful read; `None` if there is none.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.lock().read.map(AwakeInstant::elapsed)
     }
 
-    /// How long ago, by whichever clock saw more time pass; none when it was never read. A wall clock that went backwards
-    /// says nothing.
-    pub(super) fn of(self) -> Option<Duration> {
-        let (read, read_at) = self.0?;
-        Some(read.elapsed().max(read_at.elapsed().unwrap_or_default()))
+    /// Returns true if the last attempt is at least `interval` ago.
+    pub(super) fn is_due(&self, interval: Duration) -> bool {
+        self.lock().tried.is_none_or(|tried| tried.elapsed() >= interval)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Reads the rollout state, and keeps the time.
+    pub(super) async fn read(&self, store: &dyn ReleaseReader, deadline: Deadline) -> Result<Snapshot, StoreError> {
+        let began = AwakeInstant::now();
+        self.lock().tried = Some(began);
+        let deadline = deadline.min(Deadline::after(READ_TIMEOUT));
+        let state = store.rollout_state(Consistency::Eventual, deadline).await?;
+        let halt = match &state.canary {
+            Some(canary) => store.halt(canary.run, deadline).await?,
+            None => None,
+        };
+        self.lock().read = Some(began);
+        Ok(Snapshot { state, halt })
+    }
 
-    #[test]
-    fn an_age_is_that_of_the_clock_that_saw_more_time_pass() {
-        let (now, at) = (Instant::now(), SystemTime::now());
-        let minute = Duration::from_secs(60);
-        assert!(Age::default().of().is_none());
-        assert!(Age::now().of().unwrap() < minute);
-        // Stopped: the monotonic clock stood still.
-        assert!(Age(Some((now, at - minute))).of().unwrap() >= minute);
-        // The wall clock was set back.
-        assert!(Age(Some((now - minute, at + minute))).of().unwrap() >= minute);
-        assert!(Age(Some((now, at + minute))).of().unwrap() < minute);
+    fn lock(&self) -> MutexGuard<'_, Times> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,34 +1,31 @@
-//! The releases that events begin on: the stable one, and a canary beside it.
+//! The releases that events begin on: the stable release, and a canary beside it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tidegate_event::ConnectionId;
 use tidegate_release::ReleaseId;
 use tidegate_release::rollout::Canary;
+use tokio::sync::oneshot;
 
 use crate::routes::Routes;
 
-tokio::task_local! {
-    /// What the event that this task works on runs on: for the log lines of ports, which know of no event.
-    pub static ACTIVE_RELEASE: ActiveRelease;
-}
-
-/// What an event runs on.
+/// The release that an event runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveRelease {
     /// The release.
     pub release: ReleaseId,
-    /// The track that led there.
+    /// The track that the connection is on.
     pub track: Track,
 }
 
-/// Which of the two releases that run.
+/// One of the two releases that run at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Track {
-    /// The one that connections run on which the canary does not take.
+    /// Serves every connection that is not assigned to the canary.
     Stable,
-    /// The canary.
+    /// Serves the connections that are assigned to the canary.
     Canary,
 }
 
@@ -41,74 +38,133 @@ impl fmt::Display for Track {
     }
 }
 
-/// A release that was loaded, checked and linked for one engine. A clone is the same.
+/// A release that was loaded, checked and linked for one engine. A clone is the same release.
 #[derive(Debug, Clone)]
-pub struct LinkedRelease(pub(crate) Arc<Routes>);
+pub struct LinkedRelease(pub(crate) Arc<SharedRoutes>);
 
 impl LinkedRelease {
-    /// The release.
+    pub(crate) fn new(routes: Routes) -> Self {
+        let end = EndSignal(Mutex::default());
+        Self(Arc::new(SharedRoutes { routes: Arc::new(routes), end }))
+    }
+
+    /// Returns the id of the release.
     #[must_use]
     pub fn release(&self) -> &ReleaseId {
         self.0.release()
+    }
+
+    fn retire(self) -> Retired {
+        let (sender, ended) = oneshot::channel();
+        *self.0.end.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        Retired { routes: Arc::clone(&self.0.routes), ended }
+    }
+}
+
+/// The routes of a release, as the host and its events share them.
+///
+/// When the last of them drops its share, the [`Retired`] handle is notified. Neither taking nor dropping a share locks.
+#[derive(Debug)]
+pub(crate) struct SharedRoutes {
+    // Dropped before the signal, so that only the handle is left to free the routes.
+    routes: Arc<Routes>,
+    end: EndSignal,
+}
+
+impl Deref for SharedRoutes {
+    type Target = Routes;
+
+    fn deref(&self) -> &Routes {
+        &self.routes
+    }
+}
+
+/// Notifies a [`Retired`] handle when it is dropped.
+#[derive(Debug)]
+struct EndSignal(Mutex<Option<oneshot::Sender<()>>>);
+
+impl Drop for EndSignal {
+    fn drop(&mut self) {
+        if let Some(sender) = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            // Without a handle nobody waits.
+            let _ = sender.send(());
+        }
     }
 }
 
 /// The releases that events begin on.
 #[derive(Debug, Clone)]
 pub struct Tracks {
-    /// The stable one.
+    /// The stable release.
     pub stable: LinkedRelease,
-    /// The canary, and which connections it takes.
+    /// The canary, with the rule that assigns connections to it.
     pub canary: Option<(Canary, LinkedRelease)>,
 }
 
 impl Tracks {
-    /// One release for every connection.
+    /// Returns tracks that run one release for every connection.
     #[must_use]
     pub fn stable(stable: LinkedRelease) -> Self {
         Self { stable, canary: None }
     }
 
-    /// The release of one connection's events.
-    pub(crate) fn choose(&self, connection: &ConnectionId) -> (&Arc<Routes>, Track) {
+    /// Returns the routes for an event of this connection.
+    pub(crate) fn choose(&self, connection: &ConnectionId) -> (&Arc<SharedRoutes>, Track) {
         match &self.canary {
             Some((rule, canary)) if rule.takes(connection) => (&canary.0, Track::Canary),
             _ => (&self.stable.0, Track::Stable),
         }
     }
 
-    /// The release of this id, where it is one of the two.
+    /// Returns the release with this id, if it is one of the two.
     #[must_use]
     pub fn find(&self, id: &ReleaseId) -> Option<&LinkedRelease> {
         let canary = self.canary.as_ref().map(|(_, canary)| canary);
         [Some(&self.stable), canary].into_iter().flatten().find(|linked| linked.release() == id)
     }
 
-    /// Those of `self` that are not in `next`.
+    /// Retires the releases that are not in `next`.
     pub(crate) fn retire(self, next: &Self) -> Vec<Retired> {
         let canary = self.canary.map(|(_, canary)| canary);
         let old = [Some(self.stable), canary].into_iter().flatten();
         let kept = |old: &LinkedRelease| next.find(old.release()).is_some_and(|new| Arc::ptr_eq(&new.0, &old.0));
-        old.filter(|old| !kept(old)).map(|LinkedRelease(router)| Retired(router)).collect()
+        old.filter(|old| !kept(old)).map(LinkedRelease::retire).collect()
     }
 }
 
-/// A release that was replaced. It is freed once this is dropped and the last event that began on it has ended.
+/// A release that was replaced. Its memory is freed when this handle is dropped after the last event on it has ended.
 #[derive(Debug)]
-#[must_use = "dropped while events are under way, it is freed by the last of them"]
-pub struct Retired(Arc<Routes>);
+#[must_use = "if it is dropped while events are under way, the last of them frees the release"]
+pub struct Retired {
+    routes: Arc<Routes>,
+    ended: oneshot::Receiver<()>,
+}
 
 impl Retired {
-    /// The release.
+    /// Returns the id of the release.
     #[must_use]
     pub fn release(&self) -> &ReleaseId {
-        self.0.release()
+        self.routes.release()
     }
 
-    /// Whether the last event that began on it has ended.
+    /// Returns true if the last event on the release has ended.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        // Nobody but the host gives it to events, and the host has another by now.
-        Arc::strong_count(&self.0) == 1
+        !self.ended.is_empty()
     }
+
+    /// Waits until the last event on the release has ended, and returns the release, to be dropped where that may block.
+    pub async fn idle(self) -> IdleRelease {
+        let Self { routes, ended } = self;
+        // An error means that the signal is gone, and with it every event.
+        let _ = ended.await;
+        IdleRelease { _routes: routes }
+    }
+}
+
+/// A release that no event uses. Dropping it unmaps its code, which may wait for the kernel.
+#[derive(Debug)]
+#[must_use = "dropping it frees the release, which may block"]
+pub struct IdleRelease {
+    _routes: Arc<Routes>,
 }

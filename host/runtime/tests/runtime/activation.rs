@@ -1,20 +1,22 @@
-//! What is refused before any event runs.
+//! Releases that are refused before any event runs.
 
 use tidegate_app::Grants;
-use tidegate_runtime::{Engine, EngineOptions, Error, Incompatibility, Interfaces, Role};
+use tidegate_diagnostic::{Code, Diagnostic};
+use tidegate_runtime::interface::ComponentUse;
+use tidegate_runtime::{Engine, EngineOptions, Error, Incompatibility, Interfaces, Refusal, Role};
 
 use crate::fixture::{Fixture, any, app_of, authorized_by, release_of, route};
 use crate::guests;
 
-fn refusal(app: tidegate_app::App) -> String {
+fn refusals(app: tidegate_app::App) -> Vec<Refusal> {
     match Fixture::with(Engine::new(EngineOptions::on_demand(1)).unwrap(), app) {
-        Err(error @ Error::Refused(_)) => error.to_string(),
+        Err(Error::Refused(refusals)) => refusals,
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("the release was not refused"),
     }
 }
 
-/// The behaviours of `probe` are held to their tests by the compiler; this holds the programs to theirs.
+/// The compiler checks that each behaviour of `probe` has a test; this checks that each program has one.
 #[test]
 fn every_guest_program_is_used() {
     let tests = [
@@ -37,72 +39,129 @@ fn every_guest_program_is_used() {
 }
 
 #[test]
-fn every_missing_grant_is_named() {
-    let text = refusal(app_of([
+fn an_import_that_no_use_grants_is_refused() {
+    let refusals = refusals(app_of([
         ("chat", route("probe", Grants::default(), false)),
         ("$default", route("probe", Grants { messaging: None, ..any() }, false)),
     ]));
-    let lines: Vec<_> = text.lines().collect();
-    for interface in ["storage@0.1.0", "connections@0.1.0", "messaging@0.1.0"] {
-        let start = format!("routes.chat: component `probe` imports `tidegate:route/{interface}`, but");
-        assert!(lines.iter().any(|line| line.starts_with(&start)), "{text}");
-    }
-    assert!(text.contains("imports `wasi:config/store@0.2.0-rc.1`"), "{text}");
-    assert!(text.contains("hint: add `grants.storage = "), "{text}");
-    let other = lines.iter().filter(|line| line.starts_with("routes.\"$default\": "));
-    assert_eq!(other.count(), 1, "{text}");
-    assert_eq!(lines.len(), 5, "{text}");
-}
-
-#[test]
-fn another_version_is_named_with_the_one_that_the_host_speaks() {
-    let text = refusal(app_of([("chat", route("newer", Grants::default(), false))]));
+    let [refusal] = &refusals[..] else { panic!("{refusals:?}") };
+    assert_eq!((refusal.place.as_str(), refusal.component.as_str()), ("components.probe", "probe"));
     assert!(
-        text.contains("`tidegate:route/handler@0.2.0`") && text.contains("speaks `tidegate:route@0.1.0`"),
-        "{text}"
+        matches!(&refusal.reason, Incompatibility::MissingGrant { interface, .. } if interface == "tidegate:route/messaging@0.1.0"),
+        "{refusal}"
+    );
+    assert_eq!(
+        refusal.reason.hint().unwrap(),
+        r#"add `grants.messaging = { send = "self" }` to a route that uses the component"#
     );
 }
 
 #[test]
-fn another_world_is_named() {
-    let text = refusal(app_of([("$connect", route("stranger", Grants::default(), false))]));
-    assert!(text.starts_with("routes.\"$connect\": component `stranger` "), "as the manifest writes it: {text}");
-    assert!(text.contains("exports neither") && text.contains("`test:stranger/greeting@1.0.0`"), "{text}");
-    let text = refusal(app_of([("chat", route("authorizer", any(), false))]));
-    assert!(text.contains("does not export `tidegate:route/handler`") && text.contains("; hint: "), "{text}");
-    let text = refusal(authorized_by("echo", &["plan"]));
-    assert!(text.starts_with("authorizer: component `echo` does not export"), "{text}");
+fn every_import_without_a_grant_is_refused() {
+    let refusals = refusals(app_of([("chat", route("probe", Grants::default(), false))]));
+    for interface in ["storage@0.1.0", "connections@0.1.0", "messaging@0.1.0"] {
+        let interface = format!("tidegate:route/{interface}");
+        assert!(refusals.iter().any(|refusal| misses(refusal, "routes.chat", &interface)), "{refusals:?}");
+    }
+    assert!(
+        refusals.iter().any(|refusal| misses(refusal, "routes.chat", "wasi:config/store@0.2.0-rc.1")),
+        "{refusals:?}"
+    );
+    assert_eq!(refusals.len(), 4, "{refusals:?}");
+}
+
+fn misses(refusal: &Refusal, at: &str, import: &str) -> bool {
+    let Incompatibility::MissingGrant { interface, .. } = &refusal.reason else { return false };
+    refusal.place == at && interface == import
 }
 
 #[test]
-fn an_import_that_no_host_offers_is_named() {
-    let text = refusal(app_of([("chat", route("outsider", any(), false))]));
-    assert!(text.contains("imports `test:outsider/moon@1.0.0`, which this host does not offer; hint: "), "{text}");
+fn grants_of_the_authorizer_role_cover_imports() {
+    let imports = vec!["tidegate:route/storage@0.1.0".to_owned(), "wasi:config/store@0.2.0-rc.1".to_owned()];
+    let exports = ["handler", "connect-authorizer"].map(|name| format!("tidegate:route/{name}@0.1.0")).into();
+    let interfaces = Interfaces { imports, exports };
+    let storage = Grants { storage: any().storage, ..Grants::default() };
+    let config = Grants { config: any().config, ..Grants::default() };
+    let use_of = |place: &str, role, grants| ComponentUse { place: place.to_owned(), role, grants };
+    let route = use_of("routes.chat", Role::Route, &storage);
+    let authorizer = use_of("authorizer", Role::Authorizer, &config);
+    assert_eq!(interfaces.check_uses("both", &[route.clone(), authorizer]), []);
+    let refusals = interfaces.check_uses("both", &[route]);
+    assert!(misses(&refusals[0], "routes.chat", "wasi:config/store@0.2.0-rc.1"), "{refusals:?}");
+}
+
+#[test]
+fn a_host_that_leaves_out_a_use_still_counts_its_grants() {
+    let app = app_of([
+        ("chat", route("probe", Grants { config: Grants::default().config, ..any() }, false)),
+        ("$default", route("probe", any(), false)),
+    ]);
+    let mut release = crate::fixture::release(app);
+    release.app.routes.retain(|key, _| key.as_str() == "chat");
+    let engine = Engine::new(EngineOptions::on_demand(1)).unwrap();
+    tidegate_runtime::dry_run_link(&engine, &release).unwrap();
+}
+
+#[test]
+fn another_version_is_refused() {
+    let refusals = refusals(app_of([("chat", route("newer", Grants::default(), false))]));
+    let expected = Incompatibility::WrongVersion { interface: "tidegate:route/handler@0.2.0".to_owned() };
+    assert_eq!(refusals[0].reason, expected);
+    assert!(expected.to_string().contains("speaks `tidegate:route@0.1.0`"), "{expected}");
+}
+
+#[test]
+fn another_world_is_refused() {
+    let refused = refusals(app_of([("$connect", route("stranger", Grants::default(), false))]));
+    assert_eq!((refused[0].place.as_str(), refused[0].component.as_str()), ("routes.\"$connect\"", "stranger"));
+    let Incompatibility::WrongWorld { exports } = &refused[0].reason else { panic!("{refused:?}") };
+    assert!(exports.contains("`test:stranger/greeting@1.0.0`"), "{exports}");
+    let refused = refusals(app_of([("chat", route("authorizer", any(), false))]));
+    assert_eq!(refused[0].reason, Incompatibility::WrongRole { role: Role::Route });
+    let refused = refusals(authorized_by("echo", &["plan"]));
+    assert_eq!(refused[0].reason, Incompatibility::WrongRole { role: Role::Authorizer });
+    assert_eq!((refused[0].place.as_str(), refused[0].component.as_str()), ("authorizer", "echo"));
+}
+
+#[test]
+fn an_import_that_no_host_offers_is_refused() {
+    let refusals = refusals(app_of([("chat", route("outsider", any(), false))]));
+    let expected = Incompatibility::UnknownImport { interface: "test:outsider/moon@1.0.0".to_owned() };
+    assert_eq!(refusals[0].reason, expected);
+    assert_eq!(expected.code(), Code::ComponentImportUnknown);
 }
 
 #[test]
 fn an_authorizer_is_granted_configuration_or_nothing() {
-    let text = refusal(authorized_by("authorizer", &[]));
-    assert!(text.contains("the authorizer is granted nothing of it"), "{text}");
+    let refused = refusals(authorized_by("authorizer", &[]));
+    assert!(misses(&refused[0], "authorizer", "wasi:config/store@0.2.0-rc.1"), "{refused:?}");
     let imports = vec!["tidegate:route/storage@0.1.0".to_owned()];
     let interfaces = Interfaces { imports, exports: vec!["tidegate:route/connect-authorizer@0.1.0".to_owned()] };
-    let problems = interfaces.check_role(Role::Authorizer, &any());
-    assert!(matches!(problems[..], []), "granted, though a manifest cannot say so: {problems:?}");
-    let problems = interfaces.check_role(Role::Authorizer, &Grants::default());
-    assert!(matches!(problems[..], [Incompatibility::NotForAuthorizer { .. }]), "{problems:?}");
-    assert!(problems[0].to_string().contains("; hint: build it for the world `authorizer`"), "{}", problems[0]);
+    let check = |grants: &Grants| {
+        let place = "authorizer".to_owned();
+        interfaces.check_uses("authorizer", &[ComponentUse { place, role: Role::Authorizer, grants }])
+    };
+    let granted = check(&any());
+    assert!(granted.is_empty(), "granted, though a manifest cannot express it: {granted:?}");
+    let refused = check(&Grants::default());
+    let [Refusal { reason: reason @ Incompatibility::NotForAuthorizer { .. }, .. }] = &refused[..] else {
+        panic!("{refused:?}")
+    };
+    assert!(reason.hint().is_some_and(|hint| hint.contains("for the world `authorizer`")));
 }
 
 #[test]
-fn a_memory_above_the_limit_is_named() {
+fn initial_memory_above_the_limit_is_refused() {
     let mut echo = route("echo", Grants::default(), false);
     echo.limits.memory = 1 << 20;
-    let text = refusal(app_of([("chat", echo)]));
-    assert!(text.contains("bytes of memory, above the limit of 1048576") && text.contains("`limits.memory`"), "{text}");
+    let refusals = refusals(app_of([("chat", echo)]));
+    let reason = &refusals[0].reason;
+    assert!(matches!(reason, Incompatibility::MemoryLimit { limit: 0x10_0000, .. }), "{reason}");
+    assert!(reason.hint().is_some_and(|hint| hint.contains("`limits.memory`")));
 }
 
 #[test]
-fn what_is_no_artifact_is_named() {
+fn a_file_that_is_not_an_artifact_is_refused() {
     let engine = || Engine::new(EngineOptions::on_demand(1)).unwrap();
     for (name, bytes) in [("text.cwasm", b"hello".to_vec()), ("component.cwasm", guests::wasm("echo"))] {
         let path = guests::write(name, &bytes);
@@ -110,8 +169,10 @@ fn what_is_no_artifact_is_named() {
         let app = app_of([("chat", route("echo", Grants::default(), false))]);
         let release = release_of(app, artifacts);
         let ports = crate::fixture::ports(&std::sync::Arc::default());
-        let error = tidegate_runtime::Host::new(engine(), ports, release).unwrap_err().to_string();
-        assert!(error.contains(name) && error.contains("not a compiled component"), "{error}");
+        let error = tidegate_runtime::Host::new(engine(), ports, release).unwrap_err();
+        let Error::Artifact { artifact, reason } = &error else { panic!("{error}") };
+        assert!(artifact.contains(name) && reason.contains("not a compiled component"), "{error}");
+        assert_eq!(Diagnostic::from(error).code, Code::ArtifactLoad);
     }
 }
 
@@ -129,7 +190,7 @@ fn an_artifact_for_another_machine_is_refused() {
 }
 
 #[test]
-fn a_patch_of_the_same_version_is_accepted_and_wasi_of_another_is_not() {
+fn a_patch_of_the_same_version_is_accepted_and_another_version_of_wasi_is_refused() {
     let interfaces = |import: &str| Interfaces {
         imports: vec![import.to_owned()],
         exports: vec!["tidegate:route/handler@0.1.7".to_owned()],

@@ -330,7 +330,7 @@ async fn broadcast() {
 }
 
 #[tokio::test]
-async fn a_broadcast_that_cannot_list_the_rest_says_what_it_did() {
+async fn a_broadcast_that_cannot_list_all_members_reports_its_counts() {
     let logs = Logs::capture();
     let fixture = Fixture::new();
     fixture.world.populate("room-1", (0..1_500).map(|id| format!("m{id:04}")));

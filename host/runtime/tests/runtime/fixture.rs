@@ -10,7 +10,7 @@ use tidegate_app::{Grants, Limits};
 use tidegate_event::{FunctionError, Payload, Reply, RouteKey, decode_reply};
 use tidegate_ports::Deadline;
 use tidegate_release::{Artifact, Digest, Release, ReleaseId};
-use tidegate_runtime::{Engine, EngineOptions, Error, Host, Outcome, Ports, Retired, Tracks, engine};
+use tidegate_runtime::{Engine, EngineOptions, Error, Host, Outcome, Ports, Retired, RoutePorts, Tracks, engine};
 
 use crate::guests;
 use crate::world::World;
@@ -71,10 +71,13 @@ impl Fixture {
 
 pub(crate) fn ports(world: &Arc<World>) -> Ports {
     let values = [("plan", "gold"), ("secret", "hunter2")];
-    Ports {
+    let routes = RoutePorts {
         storage: Arc::clone(world) as _,
         registry: Arc::clone(world) as _,
         messaging: Arc::clone(world) as _,
+    };
+    Ports {
+        routes: Some(routes),
         config: Arc::new(values.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
     }
 }
@@ -184,5 +187,5 @@ pub(crate) fn release_of(app: App, artifacts: BTreeMap<String, Artifact>) -> Rel
     };
     let components = artifacts.iter().map(|(name, artifact)| (name.as_str(), digest(artifact)));
     let id = ReleaseId::of(&app, components, &engine::id());
-    Release { id, app, artifacts }
+    Release { id, declared_app: app.clone(), app, artifacts }
 }

@@ -3,11 +3,10 @@
 //! The store is a folder and the host is real: each release is signed, published, verified and linked, and each step ends
 //! with an event that says what it ran on.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tidegate_app::keys::{Key, Keys};
 use tidegate_app::{App, Route};
@@ -29,97 +28,7 @@ use tidegate_runtime::{
 use crate::events::{self, OWN};
 use crate::fixture::{Fixture, any, app_of, release, route};
 use crate::guests;
-
-/// How many releases there are to choose from.
-const RELEASES: usize = 5;
-/// How many changes' releases a prune keeps.
-const KEEP: usize = 2;
-/// How many failures a canary may have.
-const BUDGET: u64 = 1;
-
-/// What can happen. Numbers are releases.
-#[derive(Debug, Clone)]
-enum Step {
-    Publish(usize),
-    /// A publication that was broken off before the release itself was stored.
-    BrokenPublish(usize),
-    Activate(usize),
-    Canary(usize, u16),
-    Promote,
-    Rollback,
-    /// As many events of the canary trap as halt it; without a canary this release becomes one.
-    Halt(usize),
-    Prune,
-    /// The host sees no event until it is thawed.
-    Freeze,
-    Thaw,
-    /// The host ends, and another starts.
-    Crash,
-    /// A change of the pointer that was broken off after history and before the pointer.
-    BrokenMove(usize),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let number = 0..RELEASES;
-    prop_oneof![
-        4 => number.clone().prop_map(Step::Publish),
-        1 => number.clone().prop_map(Step::BrokenPublish),
-        4 => number.clone().prop_map(Step::Activate),
-        3 => (number.clone(), prop_oneof![Just(10_000_u16), Just(5_000), 1..=10_000_u16]).prop_map(|(n, s)| Step::Canary(n, s)),
-        2 => Just(Step::Promote),
-        2 => Just(Step::Rollback),
-        2 => number.clone().prop_map(Step::Halt),
-        1 => Just(Step::Prune),
-        1 => Just(Step::Freeze),
-        2 => Just(Step::Thaw),
-        2 => Just(Step::Crash),
-        1 => number.prop_map(Step::BrokenMove),
-    ]
-}
-
-/// What must be so.
-#[derive(Debug, Default)]
-struct Model {
-    published: BTreeSet<usize>,
-    active: Option<usize>,
-    canary: Option<(usize, TrafficWeight)>,
-    halted: bool,
-    /// What was active before each release was activated or promoted for the last time.
-    before: HashMap<usize, Option<usize>>,
-    /// The releases of each change, the newest last.
-    changes: Vec<BTreeSet<usize>>,
-}
-
-impl Model {
-    fn activate(&mut self, release: usize) {
-        if self.active != Some(release) {
-            self.before.insert(release, self.active);
-        }
-        self.changed(release);
-        (self.active, self.canary) = (Some(release), None);
-    }
-
-    /// Keeps what a change was from and to.
-    fn changed(&mut self, to: impl Into<Option<usize>>) {
-        let canary = self.canary.map(|(canary, _)| canary);
-        self.changes.push([self.active, to.into(), canary].into_iter().flatten().collect());
-    }
-
-    /// The release that a connection runs on; none is the one that the host was deployed with.
-    fn serving(&self, ids: &[ReleaseId], connection: &ConnectionId) -> Option<usize> {
-        let (canary, share) = self.canary.filter(|_| !self.halted)?;
-        let canary_id = &ids[canary];
-        tidegate_release::rollout::takes(canary_id, share, connection).then_some(canary)
-    }
-
-    /// What no prune may remove.
-    fn needed(&self) -> BTreeSet<usize> {
-        let back = self.active.and_then(|active| self.before.get(&active).copied().flatten());
-        let canary = self.canary.map(|(canary, _)| canary);
-        let last = self.changes.iter().rev().take(KEEP).flatten().copied();
-        [self.active, back, canary].into_iter().flatten().chain(last).filter(|it| self.published.contains(it)).collect()
-    }
-}
+use crate::model::{BUDGET, KEEP, Model, RELEASES, Step, step};
 
 /// The world that steps happen to.
 struct World {
@@ -393,9 +302,9 @@ fn start(engine: &Engine, store: &Arc<FolderStore>, key: &SigningKey, deployed: 
     let fixture = Fixture::with(engine.clone(), self::deployed()).unwrap();
     let key = Key { public_key: key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
     let keys = TrustedKeys::of_stage(&Keys([("test".to_owned(), key)].into()), "dev");
-    let terms = rollout::host_profile(keys, self::deployed()).unwrap();
+    let profile = rollout::host_profile(keys, self::deployed()).unwrap();
     // Every event looks.
-    let options = FollowOptions { terms, host: "test".to_owned(), poll_interval: Duration::ZERO };
+    let options = FollowOptions { profile, host: "test".to_owned(), poll_interval: Duration::ZERO };
     let host = Arc::clone(&fixture.host);
     let follower = Follower::new(host, deployed.clone(), Arc::clone(store) as _, options, RolloutHooks::default());
     (fixture, follower)
@@ -412,7 +321,7 @@ fn run(executor: &tokio::runtime::Runtime, engine: &Engine, contents: &[BuiltRel
 }
 
 #[test]
-fn what_serves_is_what_the_model_says() {
+fn the_serving_release_matches_the_model() {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let engine = Engine::new(EngineOptions::on_demand(4)).unwrap();
     let contents: Vec<_> = (0..RELEASES).map(|number| content(version(number))).collect();

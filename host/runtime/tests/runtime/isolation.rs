@@ -71,7 +71,7 @@ async fn events_beyond_the_slots_wait_their_turn() {
 }
 
 #[tokio::test]
-async fn the_next_instance_is_prepared_and_serves_one_event() {
+async fn a_warm_instance_serves_one_event() {
     let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(4)).unwrap(), app()).unwrap();
     let deadline = Deadline::after(Duration::from_secs(29));
     assert!(!fixture.host.is_warm("any"));
@@ -87,7 +87,7 @@ async fn the_next_instance_is_prepared_and_serves_one_event() {
 }
 
 #[tokio::test]
-async fn the_route_that_was_asked_for_last_has_its_next_instance() {
+async fn the_route_that_ran_last_has_the_warm_instance() {
     let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(1)).unwrap(), app()).unwrap();
     for [route, other] in [["any", "echo"], ["echo", "any"], ["any", "echo"]] {
         fixture.reply(&events::message(route, "echo")).await.unwrap();
@@ -97,7 +97,7 @@ async fn the_route_that_was_asked_for_last_has_its_next_instance() {
 }
 
 #[tokio::test]
-async fn an_event_that_gets_no_slot_says_so() {
+async fn an_event_without_a_free_slot_is_a_function_error() {
     let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(1)).unwrap(), app()).unwrap();
     let waits = events::message("any", "storage_waits");
     let echo = events::message("any", "echo");

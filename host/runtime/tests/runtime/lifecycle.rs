@@ -26,7 +26,7 @@ async fn a_connection_is_registered_before_its_guest_runs() {
 }
 
 #[tokio::test]
-async fn connect_answers_with_the_sub_protocol_alone() {
+async fn connect_answers_with_the_sub_protocol_only() {
     let fixture = Fixture::new();
     let reply = fixture.reply(&events::connect("echo hello")).await.unwrap();
     assert_eq!(reply.headers, [("Sec-WebSocket-Protocol".to_owned(), "chat".to_owned())]);
@@ -64,7 +64,7 @@ async fn a_guest_that_spins_in_connect_is_a_500() {
 }
 
 #[tokio::test]
-async fn what_a_connecting_guest_sends_itself_waits_for_the_socket() {
+async fn messages_of_a_connecting_guest_to_itself_wait_for_the_socket() {
     let fixture = Fixture::new();
     let outcome = fixture.dispatch(&events::connect("send")).await;
     assert!(outcome.response.is_ok());
@@ -114,7 +114,7 @@ async fn registering_leaves_time_to_undo_it() {
 }
 
 #[tokio::test]
-async fn what_a_guest_means_by_failing_is_logged_where_no_client_is_told() {
+async fn guest_errors_are_logged_on_one_way_routes() {
     for (event, route, level) in [
         (events::message("one-way", "fail 409"), "one-way", "WARN"),
         (events::message("any", "fail 503"), "any", "ERROR"),
@@ -150,7 +150,7 @@ async fn disconnect_cleans_up_whatever_the_guest_does() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_without_lifecycle_routes() {
+async fn connections_are_registered_without_lifecycle_routes() {
     let fixture = Fixture::with(small_engine(), app_of([])).unwrap();
     assert_eq!(fixture.reply(&events::connect("echo")).await.unwrap().status, 200);
     assert!(fixture.world.data().registered.contains_key(OWN));
@@ -181,7 +181,7 @@ async fn a_message_never_reaches_a_lifecycle_route() {
 }
 
 #[tokio::test]
-async fn an_outcome_says_which_route_ran_and_what_it_is_to_blame_for() {
+async fn an_outcome_names_the_route_and_its_fault() {
     let fixture = Fixture::new();
     for (event, route, fault) in [
         (events::message("any", "echo"), Some("any"), None),
@@ -219,7 +219,7 @@ async fn a_one_way_route_has_no_body() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_event_are_a_function_error() {
+async fn an_undecodable_event_is_a_function_error() {
     let fixture = Fixture::new();
     for bytes in [&b""[..], b"{", b"{}", b"\xff"] {
         let error = fixture.reply(bytes).await.expect_err("no event");
@@ -261,7 +261,7 @@ async fn a_component_may_be_route_and_authorizer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_means_nothing_is_logged_with_its_event() {
+async fn invalid_answers_are_logged_with_their_event() {
     let logs = Logs::capture();
     Fixture::new().failure("any", "status 99").await;
     let fields = logs.line("the reply's status 99")["fields"].clone();
@@ -275,7 +275,7 @@ async fn an_answer_that_means_nothing_is_logged_with_its_event() {
 }
 
 #[tokio::test]
-async fn without_an_authorizer_nobody_is_authorized() {
+async fn a_release_without_an_authorizer_authorizes_nobody() {
     let error = Fixture::new().dispatch(&events::authorize("allow")).await.response.unwrap_err();
     assert_eq!(error.error_type, "Tidegate.NoAuthorizer");
 }

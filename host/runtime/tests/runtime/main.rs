@@ -17,5 +17,6 @@ mod guests;
 mod isolation;
 mod lifecycle;
 mod logs;
+mod model;
 mod swap;
 mod world;

@@ -33,7 +33,7 @@ async fn until_idle(retired: &Retired) {
 }
 
 #[tokio::test]
-async fn an_event_under_way_ends_on_the_release_that_it_began_on() {
+async fn an_event_ends_on_the_release_that_it_began_on() {
     let limits = Limits { time: Duration::from_millis(500), ..Limits::default() };
     let spinning = app_of([("spins", Route { limits, ..route("probe", any(), true) })]);
     let fixture = Fixture::with(Engine::new(EngineOptions::local()).unwrap(), spinning).unwrap();
@@ -70,7 +70,7 @@ async fn a_release_that_is_refused_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn swaps_under_load_lose_no_event_and_free_what_they_replace() {
+async fn swaps_under_load_lose_no_event_and_free_replaced_releases() {
     for options in [EngineOptions::local(), EngineOptions::on_demand(u32::try_from(CLIENTS).unwrap())] {
         let (echo, probe) = (answered_by("echo", Grants::default()), answered_by("probe", any()));
         let (echo, probe) = (release(echo), release(probe));
