@@ -1,11 +1,11 @@
-//! A clock that also counts the time during which the process is suspended.
+//! A clock that includes the time during which the process is suspended.
 
 use std::time::{Duration, Instant, SystemTime};
 
 /// A point in time whose age includes the time during which the process was suspended.
 ///
-/// Lambda freezes a process between events, and the monotonic clock may stand still meanwhile; the wall clock goes on but
-/// may be set. The age is therefore the larger of both clocks' readings, and a wall clock that was set back is ignored.
+/// Lambda freezes a process between events. The monotonic clock may stop meanwhile; the wall clock goes on, and may be
+/// set. The age is therefore the larger one of the two clocks, and a wall clock that was set back is ignored.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,13 +21,13 @@ pub struct AwakeInstant {
 }
 
 impl AwakeInstant {
-    /// Returns the present.
+    /// Returns the current time.
     #[must_use]
     pub fn now() -> Self {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// Returns the time since this point, suspensions included.
+    /// Returns the time since this point, including suspensions.
     #[must_use]
     pub fn elapsed(self) -> Duration {
         let by_wall = self.wall.elapsed().unwrap_or_default();

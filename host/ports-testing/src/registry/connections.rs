@@ -35,7 +35,8 @@ pub(super) async fn unregistered_connections_are_not_found(port: &dyn Registry, 
 }
 
 pub(super) async fn unregister_removes_the_connection_and_its_memberships(port: &dyn Registry, clock: &TestClock) {
-    let (a, b) = (register(port, "a", clock).await, register(port, "b", clock).await);
+    let a = register(port, "a", clock).await;
+    let b = register(port, "b", clock).await;
     for who in [&a, &b] {
         port.join("lobby", who, soon()).await.unwrap();
         port.join("room", who, soon()).await.unwrap();

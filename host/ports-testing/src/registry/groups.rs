@@ -17,7 +17,8 @@ pub(super) async fn join_is_idempotent(port: &dyn Registry, clock: &TestClock) {
 }
 
 pub(super) async fn leave_is_idempotent(port: &dyn Registry, clock: &TestClock) {
-    let (a, b) = (register(port, "a", clock).await, register(port, "b", clock).await);
+    let a = register(port, "a", clock).await;
+    let b = register(port, "b", clock).await;
     for who in [&a, &b] {
         port.join("room", who, soon()).await.unwrap();
         port.join("other", who, soon()).await.unwrap();
@@ -82,7 +83,8 @@ pub(super) async fn groups_do_not_reach_other_groups(port: &dyn Registry, clock:
 }
 
 pub(super) async fn unregister_leaves_all_50_groups(port: &dyn Registry, clock: &TestClock) {
-    let (a, b) = (register(port, "a", clock).await, register(port, "b", clock).await);
+    let a = register(port, "a", clock).await;
+    let b = register(port, "b", clock).await;
     for number in 0..MAX_GROUPS {
         port.join(&format!("g{number}"), &a, soon()).await.unwrap();
         port.join(&format!("g{number}"), &b, soon()).await.unwrap();

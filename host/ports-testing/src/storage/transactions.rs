@@ -18,7 +18,10 @@ async fn transact(port: &dyn Storage, operations: &[Operation]) -> Result<(), Er
 }
 
 pub(super) async fn transactions_apply_all_operations(port: &dyn Storage, _: &TestClock) {
-    let (a, b, c, d) = (key("p", "a"), key("p", "b"), key("q", "c"), key("q", "d"));
+    let a = key("p", "a");
+    let b = key("p", "b");
+    let c = key("q", "c");
+    let d = key("q", "d");
     put(port, &b, r#"{"n":1,"old":1}"#).await;
     put(port, &c, "{}").await;
     let before = put(port, &d, "{}").await;
@@ -46,7 +49,9 @@ pub(super) async fn transactions_apply_all_operations(port: &dyn Storage, _: &Te
 }
 
 pub(super) async fn one_failed_condition_cancels_the_transaction(port: &dyn Storage, _: &TestClock) {
-    let (a, b, c) = (key("p", "a"), key("p", "b"), key("p", "c"));
+    let a = key("p", "a");
+    let b = key("p", "b");
+    let c = key("p", "c");
     let version = put(port, &a, r#"{"n":1}"#).await;
     let operations = [
         put_of(&a, r#"{"n":2}"#),
@@ -59,7 +64,8 @@ pub(super) async fn one_failed_condition_cancels_the_transaction(port: &dyn Stor
 }
 
 pub(super) async fn every_kind_of_operation_checks_its_condition(port: &dyn Storage, _: &TestClock) {
-    let (there, missing) = (key("p", "there"), key("p", "missing"));
+    let there = key("p", "there");
+    let missing = key("p", "missing");
     put(port, &there, r#"{"n":1}"#).await;
     let stale = Condition::Version(Version("stale".to_owned()));
     for failing in [
@@ -98,7 +104,9 @@ pub(super) async fn transactions_have_1_to_100_operations(port: &dyn Storage, _:
 }
 
 pub(super) async fn updates_in_transactions_replace_expired_items(port: &dyn Storage, clock: &TestClock) {
-    let (a, b, c) = (key("p", "a"), key("p", "b"), key("p", "c"));
+    let a = key("p", "a");
+    let b = key("p", "b");
+    let c = key("p", "c");
     let expired = WriteOptions { condition: None, expires_at: Some(clock.now()) };
     for at in [&a, &b] {
         port.put(COLLECTION, at, r#"{"n":10,"old":true}"#, &expired, soon()).await.unwrap();
