@@ -6,6 +6,8 @@
 //! - [`storage`]: documents in collections
 //! - [`registry`]: open connections, their attributes and groups
 //! - [`messaging`]: messages to connections
+//! - [`deadline`]: the deadline of a call
+//! - [`AwakeInstant`]: a point in time whose age includes suspensions of the process
 
 mod awake;
 pub mod deadline;
