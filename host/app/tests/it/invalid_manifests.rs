@@ -211,7 +211,7 @@ fn invalid_values_are_named() {
         (
             chat("\"stageVariables.a\"", "\"header.a\""),
             Code::IdentitySourceInvalid,
-            Some(28),
+            Some(29),
             "authorizer.identity-source[2]",
             &["`header.a`", "`route.request.header.NAME`", "`context.NAME`"],
         ),
