@@ -249,7 +249,7 @@ def test_invalid_pointer_changes_nothing(served):
     garbage = '{"generation": 9, "active": "../../etc"}'
     whole = app.pointer.read_text()
     replace_pointer(app, garbage)
-    wait_until(lambda: served.runs_good_release() and "cannot read the pointer" in served.running.errors)
+    wait_until(lambda: served.runs_good_release() and "cannot read the rollout state" in served.running.errors)
     assert f"`{app.pointer}` is no pointer" in app.refuse("status")
     assert "is no pointer" in app.refuse("activate", served.ids[TWO])
     assert app.pointer.read_text() == garbage
@@ -280,7 +280,7 @@ def test_pointer_is_followed_again_after_a_read_error(served):
     app, client = served.app, served.client
     whole = app.pointer.rename(app.pointer.with_suffix(".whole"))
     app.pointer.mkdir()
-    wait_until(lambda: served.runs_good_release() and "cannot read the pointer" in served.running.errors)
+    wait_until(lambda: served.runs_good_release() and "cannot read the rollout state" in served.running.errors)
     assert f"cannot read `{app.pointer}`: Is a directory" in app.refuse("activate", served.ids[TWO])
     app.pointer.rmdir()
     whole.rename(app.pointer)
@@ -294,7 +294,7 @@ def test_store_is_followed_again_after_it_was_missing(served):
     app, client = served.app, served.client
     away = app.store.with_name("away")
     app.store.rename(away)
-    wait_until(lambda: served.runs_good_release() and "cannot read the pointer" in served.running.errors)
+    wait_until(lambda: served.runs_good_release() and "cannot read the rollout state" in served.running.errors)
     away.rename(app.store)
     app.release("activate", served.ids[TWO])
     wait_until(lambda: client.probe() == TWO)

@@ -142,7 +142,7 @@ async fn a_malformed_pointer_changes_nothing_until_it_is_repaired() {
         clock.advance_more(THAWED);
         assert!(bootstrap.is_probed().await, "an event does not fail for it");
     }
-    assert_eq!(bootstrap.said("cannot read the pointer").await["level"], "WARN");
+    assert_eq!(bootstrap.said("cannot read the rollout state").await["level"], "WARN");
     std::fs::write(&pointer, whole).unwrap();
     let release = store.publish(&app()).await;
     store.activate(&release).await;
@@ -264,7 +264,7 @@ async fn the_last_good_release_survives_an_outage_of_aws() {
     assert!(!bootstrap.is_probed_soon(&clock).await);
     clock.advance_more(THAWED);
     assert!(!bootstrap.is_probed().await, "an event does not wait for the pointer for long");
-    bootstrap.said("cannot read the pointer").await;
+    bootstrap.said("cannot read the rollout state").await;
     bootstrap.aws.fail_dynamodb(None);
     // What there is no time for before an event is done after it: S3 is asked again for longer than the event waits.
     bootstrap.aws.fail_objects(Some(503));

@@ -227,7 +227,7 @@ impl Follower {
     fn log_read_error(&self, error: &StoreError) {
         tracing::warn!(
             release = %self.host().release(),
-            "cannot read the pointer, so the release stays active: {error}"
+            "cannot read the rollout state, so the release stays active: {error}"
         );
     }
 
