@@ -45,16 +45,12 @@ impl TryFrom<String> for IdentitySource {
     type Error = IdentitySourceError;
 
     fn try_from(text: String) -> Result<Self, IdentitySourceError> {
-        let kinds: [(&str, fn(String) -> Self); 4] = [
-            (Self::HEADER, Self::Header),
-            (Self::QUERY_STRING, Self::QueryString),
-            (Self::STAGE_VARIABLE, Self::StageVariable),
-            (Self::CONTEXT, Self::Context),
-        ];
-        let source = kinds.iter().find_map(|(prefix, kind)| {
-            let name = text.strip_prefix(prefix).filter(|name| !name.is_empty())?;
-            Some(kind(name.to_owned()))
-        });
+        let named = |prefix: &str| text.strip_prefix(prefix).filter(|name| !name.is_empty()).map(str::to_owned);
+        let source = named(Self::HEADER)
+            .map(Self::Header)
+            .or_else(|| named(Self::QUERY_STRING).map(Self::QueryString))
+            .or_else(|| named(Self::STAGE_VARIABLE).map(Self::StageVariable))
+            .or_else(|| named(Self::CONTEXT).map(Self::Context));
         source.ok_or(IdentitySourceError(text))
     }
 }
