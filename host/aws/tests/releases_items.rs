@@ -17,7 +17,9 @@ use tidegate_dynamodb_embedded::Embedded;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tidegate_release::rollout::{Action, Change, Halt};
-use tidegate_release::store::{CanaryCounts, Consistency, LoadReport, ReleaseReader as _, ReleaseWriter as _};
+use tidegate_release::store::{
+    CanaryCounts, Consistency, LoadReport, ReleaseReader as _, ReleaseWriter as _, StoreFailure,
+};
 use tidegate_release::{ReleaseId, RolloutState, StoreError};
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -39,7 +41,7 @@ fn release(number: u64) -> ReleaseId {
 }
 
 fn next(pointer: &RolloutState, why: &str) -> (RolloutState, Change) {
-    let next = pointer.activate(&release(pointer.generation + 1)).unwrap();
+    let next = pointer.activate(&release(pointer.generation + 1), None).unwrap();
     let change = pointer.change(&next, Action::Activate, Timestamp(1), "me".to_owned(), Some(why.to_owned()));
     (next, change)
 }
@@ -118,7 +120,7 @@ async fn an_advance_that_was_not_applied_is_unavailable_by_its_deadline() {
         let start = Instant::now();
         let error = store.compare_and_set(&pointer, &change, shortly()).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-        assert!(error.to_string().starts_with("cannot move the pointer in the table `releases`: "), "{error}");
+        assert!(error.to_string().starts_with("cannot change the rollout state in the table `releases`: "), "{error}");
         assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
         faults.clear();
         assert_pointer(&store, &RolloutState::default()).await;
@@ -133,7 +135,8 @@ async fn an_advance_loses_to_one_that_came_while_it_had_no_answer() {
     let (ours, our_change) = next(&RolloutState::default(), "ours");
     faults.next("TransactWriteItems", [Fault::Error(500, "InternalServerError")]);
     let error = store.compare_and_set(&ours, &our_change, soon()).await.unwrap_err();
-    assert_eq!(error, StoreError::Conflict("another process made generation 1 of the pointer".to_owned()));
+    assert!(matches!(error, StoreError::Conflict(_)), "{error:?}");
+    assert!(error.to_string().contains("generation 1 of the rollout state"), "{error}");
     assert_pointer(&store, &theirs).await;
     assert_eq!(store.history(10, soon()).await, Ok(vec![their_change]));
 }
@@ -149,7 +152,7 @@ async fn a_change_belongs_to_its_pointer() {
     change.generation = 1;
     put(&client, "releases", ("history", "00000000000000000001"), &[("token", text("theirs"))]).await;
     let error = store.compare_and_set(&pointer, &change, soon()).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Invalid(reason) if reason.contains("`releases`")), "{error:?}");
+    assert!(matches!(&error, StoreError::Invalid(failure) if failure.why.contains("`releases`")), "{error:?}");
     assert_pointer(&store, &RolloutState::default()).await;
 }
 
@@ -202,7 +205,7 @@ async fn without_an_answer_a_read_ends_at_its_deadline() {
         store.history(1, shortly()).await.unwrap_err(),
     ];
     for error in errors {
-        assert!(matches!(&error, StoreError::Unavailable(text) if text.ends_with(": no answer in time")), "{error}");
+        assert!(matches!(&error, StoreError::Unavailable(failure) if failure.why == "no answer in time"), "{error}");
     }
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
@@ -211,15 +214,15 @@ async fn without_an_answer_a_read_ends_at_its_deadline() {
 async fn what_is_refused_is_told_at_once_with_what_to_do() {
     let (store, _, faults) = subject().await;
     for (code, hint) in [
-        ("AccessDeniedException", "the credentials may not do this"),
-        ("ResourceNotFoundException", "make deploy"),
-        ("ExpiredTokenException", "the credentials have expired, get new ones"),
+        ("AccessDeniedException", "use credentials that allow this operation"),
+        ("ResourceNotFoundException", "run `make deploy`"),
+        ("ExpiredTokenException", "renew the expired credentials"),
     ] {
         faults.clear();
         faults.next("GetItem", [Fault::Error(400, code)]);
         let error = store.rollout_state(Consistency::Strong, soon()).await.unwrap_err();
-        let expected =
-            format!("cannot read the pointer in the table `releases`: {code}: arn:aws:dynamodb:secret; hint: {hint}");
+        let what = "cannot read the rollout state in the table `releases`";
+        let expected = StoreFailure::new(what, format!("{code}: arn:aws:dynamodb:secret")).hint(hint);
         assert_eq!(error, StoreError::Denied(expected));
         assert_eq!(faults.sent("GetItem").len(), 1);
     }
@@ -231,26 +234,30 @@ async fn a_pointer_that_no_one_wrote_is_told_with_its_place() {
     let document = |text: &str| ("document", self::text(text));
     let generation = || ("generation", number("1"));
     for (attributes, problem) in [
-        (vec![], "`document`: it is not there"),
-        (vec![generation()], "`document`: it is not there"),
-        (vec![("document", number("1")), generation()], "`document`: it is no text"),
+        (vec![], "`document`: it does not exist"),
+        (vec![generation()], "`document`: it does not exist"),
+        (vec![("document", number("1")), generation()], "`document`: it is not text"),
         (vec![document(""), generation()], "`document`: EOF"),
         (vec![document("[]"), generation()], "`document`: "),
         (vec![document(r#"{"generation":-1}"#), generation()], "`document`: "),
-        (vec![document(r#"{"generation":1,"active":"x"}"#), generation()], "`document`: `x` is no release's id"),
+        (vec![document(r#"{"generation":1,"active":"x"}"#), generation()], "`document`: `x` is not a release id"),
         (vec![document(r#"{"generation":1,"more":1}"#), generation()], "`document`: unknown field `more`"),
-        (vec![document(r#"{"generation":1}"#)], "`generation`: it is not there"),
-        (vec![document(r#"{"generation":1}"#), ("generation", text("1"))], "`generation`: it is no number"),
+        (vec![document(r#"{"generation":1}"#)], "`generation`: it does not exist"),
+        (vec![document(r#"{"generation":1}"#), ("generation", text("1"))], "`generation`: it is not a number"),
         (
             vec![document(r#"{"generation":1}"#), ("generation", number("1.5"))],
-            "`generation`: `1.5` is no whole number",
+            "`generation`: `1.5` is not a whole number",
         ),
-        (vec![document(r#"{"generation":2}"#), generation()], "`generation`: its document is of generation 2"),
+        (vec![document(r#"{"generation":2}"#), generation()], "`generation`: the document has generation 2"),
     ] {
         put(&client, "releases", ("pointer", "current"), &attributes).await;
         let error = store.rollout_state(Consistency::Strong, soon()).await.unwrap_err();
-        let expected = format!("the item `pointer`, `current` in the table `releases` makes no sense: {problem}");
-        assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&expected)), "{error}\n{expected}");
+        let expected =
+            format!("cannot read the item `pointer`, `current` in the table `releases`: invalid attribute {problem}");
+        assert!(
+            matches!(&error, StoreError::Invalid(_)) && error.to_string().starts_with(&expected),
+            "{error}\n{expected}"
+        );
     }
 }
 
@@ -258,18 +265,17 @@ async fn a_pointer_that_no_one_wrote_is_told_with_its_place() {
 async fn what_no_host_reported_is_told_with_its_place() {
     let (store, client, _) = subject().await;
     let run = "00000000000000000001";
-    let place =
-        |partition, sort| format!("the item `{partition}`, `{sort}` in the table `release-status` makes no sense: ");
+    let place = |partition, sort| format!("cannot read the item `{partition}`, `{sort}` in the table `release-status`");
     put(&client, "release-status", ("halt", run), &[("document", text("{}"))]).await;
     for error in
         [store.halt(1, soon()).await.unwrap_err(), store.record_halt(&halt(1, "host"), soon()).await.unwrap_err()]
     {
-        assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&place("halt", run))), "{error}");
+        assert!(matches!(&error, StoreError::Invalid(failure) if failure.what == place("halt", run)), "{error}");
     }
     for events in [text("1"), number("-1"), number("0.5"), AttributeValue::Null(true)] {
         put(&client, "release-status", ("canary", run), &[("events", events)]).await;
         let error = store.canary_counts(1, soon()).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&place("canary", run))), "{error}");
+        assert!(matches!(&error, StoreError::Invalid(failure) if failure.what == place("canary", run)), "{error}");
     }
     let alive = || ("expires_at", number("99999999999"));
     for (sort, attributes) in [
@@ -281,13 +287,16 @@ async fn what_no_host_reported_is_told_with_its_place() {
     ] {
         put(&client, "release-status", ("release", sort), &attributes).await;
         let error = store.load_reports(soon()).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Invalid(text) if text.starts_with(&place("release", sort))), "{error}");
+        assert!(matches!(&error, StoreError::Invalid(failure) if failure.what == place("release", sort)), "{error}");
         let gone = client.delete_item().table_name("release-status").key("pk", text("release")).key("sk", text(sort));
         gone.send().await.unwrap();
     }
     put(&client, "releases", ("history", run), &[("document", text("{}"))]).await;
     let error = store.history(1, soon()).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Invalid(text) if text.contains("the item `history`, `0")), "{error}");
+    assert!(
+        matches!(&error, StoreError::Invalid(failure) if failure.what.contains("the item `history`, `0")),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -125,8 +125,74 @@ codes! {
     TripleUnknown = "triple-unknown",
 
     // Releases, signatures and keys.
+    /// A stored artifact is not the one that the release was signed with.
+    ArtifactAltered = "artifact-altered",
+    /// A text is not the id of a key.
+    KeyIdInvalid = "key-id-invalid",
+    /// A file does not contain an ed25519 private key.
+    KeyInvalid = "key-invalid",
+    /// The system provides no random bytes for a new key.
+    KeyRandom = "key-random",
+    /// A release was signed by a key that is revoked.
+    KeyRevoked = "key-revoked",
+    /// No signature of a release is by a key that the stage trusts.
+    KeyUntrusted = "key-untrusted",
+    /// A release was altered after it was signed.
+    ReleaseAltered = "release-altered",
+    /// Another release with the same id is published.
+    ReleaseDifferent = "release-different",
+    /// A release folder has a file that does not belong to the release or is not valid.
+    ReleaseFolderInvalid = "release-folder-invalid",
+    /// A release has a format that this version does not know.
+    ReleaseFormat = "release-format",
+    /// A text is not the id of a release.
+    ReleaseIdInvalid = "release-id-invalid",
+    /// The content of a release does not have the id that it is stored under.
+    ReleaseIdMismatch = "release-id-mismatch",
+    /// A release was compiled for another engine, target, CPU or WIT package.
+    ReleaseIncompatible = "release-incompatible",
+    /// Artifacts of a release are not in the store.
+    ReleaseIncomplete = "release-incomplete",
+    /// A stored object is not a signed release.
+    ReleaseMalformed = "release-malformed",
+    /// A release belongs to another app.
+    ReleaseOtherApp = "release-other-app",
+    /// A release has no signature.
+    ReleaseUnsigned = "release-unsigned",
+    /// The routing of a release differs from the deployed routing.
+    RoutingDiffers = "routing-differs",
 
     // Stores and rollouts.
+    /// The canary was halted, and the operation would run it on.
+    CanaryHalted = "canary-halted",
+    /// The operation needs a canary, and there is none.
+    CanaryMissing = "canary-missing",
+    /// A release was published while `prune` removed artifacts that it needs.
+    PruneOvertaken = "prune-overtaken",
+    /// Another `prune` is running or was interrupted.
+    PruneRunning = "prune-running",
+    /// The release is active already.
+    ReleaseActive = "release-active",
+    /// The release cannot be removed while it is active or the canary.
+    ReleaseInUse = "release-in-use",
+    /// The operation needs an active release, and there is none.
+    ReleaseNoneActive = "release-none-active",
+    /// The history has no earlier release to roll back to.
+    ReleaseNonePrevious = "release-none-previous",
+    /// The release is about to be pruned.
+    ReleasePruned = "release-pruned",
+    /// Another process changed the store first.
+    StoreConflict = "store-conflict",
+    /// The store refused the operation.
+    StoreDenied = "store-denied",
+    /// A stored value is not valid.
+    StoreInvalid = "store-invalid",
+    /// The release or artifact is not in the store.
+    StoreNotFound = "store-not-found",
+    /// The store did not respond, or it failed.
+    StoreUnavailable = "store-unavailable",
+    /// A traffic weight is not a percentage from 0.01 to 100.
+    TrafficWeightInvalid = "traffic-weight-invalid",
 
     // The runtime: loading and linking a release.
     /// A compiled component does not load.

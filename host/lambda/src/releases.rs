@@ -9,9 +9,9 @@ use std::sync::Arc;
 use tidegate_app::{App, Keys};
 use tidegate_aws::Account;
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
+use tidegate_release::store::ReleaseReader;
 use tidegate_release::store::cached::Cached;
 use tidegate_release::store::fs::FolderStore;
-use tidegate_release::store::ReleaseReader;
 use tidegate_release::{Release, TrustedKeys, folder};
 use tidegate_runtime::rollout::{self, RolloutEvent};
 use tidegate_runtime::{FollowOptions, Follower, Host, RolloutHooks};
@@ -38,11 +38,9 @@ pub(crate) fn follower(
     let Some(source) = &environment.releases else { return Ok(None) };
     let keys = TrustedKeys::of_stage(&keys(&environment.package)?, &environment.stage);
     let profile = rollout::host_profile(keys, release.declared_app.clone());
-    let profile = profile.ok_or_else(|| {
-        Diagnostic::new(Code::MachineUnsupported, "no release is compiled for this machine", "")
-    })?;
-    let options =
-        FollowOptions { profile, host: environment.name.clone(), poll_interval: environment.poll_interval };
+    let profile = profile
+        .ok_or_else(|| Diagnostic::new(Code::MachineUnsupported, "no release is compiled for this machine", ""))?;
+    let options = FollowOptions { profile, host: environment.name.clone(), poll_interval: environment.poll_interval };
     let store = store(environment, account, source)?;
     Ok(Some(Follower::new(Arc::clone(host), release, store, options, hooks)))
 }

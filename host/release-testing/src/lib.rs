@@ -1,12 +1,12 @@
-//! What every [`Store`] keeps to: a suite that each implementation runs.
+//! The conformance suite of release stores, which every [`ReleaseWriter`] runs.
 //!
-//! `store_conformance!` makes a test of each case, so that a failure has a name. It is given an async function that makes
-//! a fresh subject, whose method `store()` is the empty store under test.
+//! `store_conformance!` expands to one test for each case. Its argument is an async function that creates a subject, whose
+//! method `store()` returns the empty store under test.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the suite is tests")]
 
-mod activating;
 mod publishing;
+mod rollout;
 mod status;
 
 use std::sync::Barrier;
@@ -20,14 +20,14 @@ use tokio::runtime::Handle;
 use tidegate_release::id::ReleaseId;
 use tidegate_release::store::ReleaseWriter;
 
-/// Lists the cases once, for the function that runs one and for the macro that makes tests of all. A case that is not
+/// Lists the cases once, for the function that runs one case and for the macro that creates the tests. A case that is not
 /// listed is dead code, which the lints refuse.
 macro_rules! suite {
     ($d:tt; $($module:ident :: $case:ident,)*) => {
-        /// Runs the case of this name, in a runtime of several threads.
+        /// Runs the case with this name. The runtime must have several threads.
         ///
         /// # Panics
-        /// When the store does not do what the case expects.
+        /// If the store does not behave as the case expects.
         pub async fn run(case: &str, store: &dyn ReleaseWriter) {
             match case {
                 $(stringify!($case) => $module::$case(store).await,)*
@@ -35,7 +35,7 @@ macro_rules! suite {
             }
         }
 
-        /// Makes a test of each case. The argument is the path of an async function that makes a fresh subject.
+        /// Creates a test for each case. The argument is the path of an async function that creates a subject.
         #[macro_export]
         macro_rules! store_conformance {
             ($d subject:path) => {
@@ -53,57 +53,57 @@ macro_rules! suite {
 
 suite! {
     $;
-    activating::a_fresh_pointer_is_of_generation_0,
-    activating::an_advance_is_the_pointer,
-    activating::a_pointer_and_its_change_come_back_whole,
-    activating::an_advance_from_another_generation_changes_nothing,
-    activating::one_of_many_advances_at_once_wins,
-    activating::history_is_newest_first,
-    activating::history_is_only_appended_to,
-    publishing::what_was_never_published_is_not_found,
-    publishing::artifacts_keep_their_bytes,
-    publishing::an_artifact_is_stored_once,
-    publishing::an_artifact_may_be_put_many_times_at_once,
-    publishing::envelopes_keep_their_bytes,
-    publishing::the_first_envelope_is_kept,
-    publishing::one_of_many_envelopes_at_once_is_kept,
+    rollout::new_stores_have_generation_0,
+    rollout::compare_and_set_replaces_the_state,
+    rollout::states_and_changes_are_read_back_unchanged,
+    rollout::compare_and_set_refuses_other_generations,
+    rollout::one_of_many_concurrent_changes_succeeds,
+    rollout::the_history_has_the_newest_change_first,
+    rollout::the_history_is_append_only,
+    publishing::unpublished_objects_are_not_found,
+    publishing::artifacts_are_read_back_unchanged,
+    publishing::artifacts_are_stored_once,
+    publishing::artifacts_can_be_stored_concurrently,
+    publishing::envelopes_are_read_back_unchanged,
+    publishing::stored_envelopes_are_not_replaced,
+    publishing::one_of_many_concurrent_envelopes_is_stored,
     publishing::releases_are_listed,
     publishing::artifacts_are_listed,
-    publishing::what_is_removed_is_gone,
-    publishing::what_was_removed_can_be_put_again,
-    status::a_canary_is_halted_once,
-    status::one_of_many_halts_at_once_holds,
-    status::counts_add_up,
-    status::counts_at_once_lose_nothing,
-    status::runs_do_not_see_each_other,
-    status::reports_are_counted,
-    status::the_last_failure_is_kept,
-    status::reports_at_once_lose_nothing,
+    publishing::removed_objects_are_not_found,
+    publishing::removed_objects_can_be_stored_again,
+    status::canaries_are_halted_once,
+    status::one_of_many_concurrent_halts_is_stored,
+    status::counts_are_added,
+    status::concurrent_counts_are_all_added,
+    status::runs_are_independent,
+    status::load_reports_are_counted,
+    status::the_last_load_failure_is_kept,
+    status::concurrent_load_reports_are_all_counted,
     status::long_reasons_are_cut_between_characters,
 }
 
-/// How many callers race for the same thing.
+/// The number of concurrent callers in a race.
 const RACERS: usize = 16;
 
-/// A deadline that no case comes near.
+/// Returns a deadline that no case reaches.
 fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))
 }
 
-/// The release of this number.
+/// Returns the release id of a number.
 fn release(number: u64) -> ReleaseId {
     format!("{number:016x}").parse().unwrap()
 }
 
-/// A time that no store takes for long past.
+/// Returns the current time, which no store considers expired.
 fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// What each of [`RACERS`] calls answers that run at once, each in a thread of its own, so that calls race which block
-/// their thread.
+/// Runs [`RACERS`] calls at the same time, each on its own thread because a call may block, and returns their results.
 fn race<T: Send>(one: impl AsyncFn(usize) -> T + Sync) -> Vec<T> {
-    let (runtime, start) = (Handle::current(), Barrier::new(RACERS));
+    let runtime = Handle::current();
+    let start = Barrier::new(RACERS);
     let run = |racer: usize| {
         start.wait();
         runtime.block_on(one(racer))

@@ -9,10 +9,10 @@ use super::{RACERS, now, race, release, soon};
 use tidegate_release::digest::Digest;
 use tidegate_release::store::{ReleaseWriter, StoreError, Stored};
 
-/// How far a store's clock, which may count whole seconds, may be from that of the test.
+/// The maximum difference between the clocks of the store, which may count whole seconds, and of the test.
 const SKEW_MILLIS: u64 = 60_000;
 
-pub(super) async fn what_was_never_published_is_not_found(store: &dyn ReleaseWriter) {
+pub(super) async fn unpublished_objects_are_not_found(store: &dyn ReleaseWriter) {
     assert_not_found(store.envelope(&release(1), soon()).await);
     assert_not_found(store.artifact(&Digest::of(b"never"), soon()).await);
     store.put_envelope(&release(2), b"{}", soon()).await.unwrap();
@@ -21,7 +21,7 @@ pub(super) async fn what_was_never_published_is_not_found(store: &dyn ReleaseWri
     assert_not_found(store.artifact(&Digest::of(b"never"), soon()).await);
 }
 
-pub(super) async fn artifacts_keep_their_bytes(store: &dyn ReleaseWriter) {
+pub(super) async fn artifacts_are_read_back_unchanged(store: &dyn ReleaseWriter) {
     let artifacts = [b"\x7fELF\r\n\0\xff\xfe".to_vec(), (0..=255).collect(), Vec::new(), noise(1 << 20)];
     for bytes in &artifacts {
         assert_eq!(store.put_artifact(bytes, soon()).await, Ok(true), "{} bytes", bytes.len());
@@ -32,7 +32,7 @@ pub(super) async fn artifacts_keep_their_bytes(store: &dyn ReleaseWriter) {
     }
 }
 
-pub(super) async fn an_artifact_is_stored_once(store: &dyn ReleaseWriter) {
+pub(super) async fn artifacts_are_stored_once(store: &dyn ReleaseWriter) {
     for expected in [true, false, false] {
         assert_eq!(store.put_artifact(b"artifact", soon()).await, Ok(expected));
         assert_eq!(store.artifact(&Digest::of(b"artifact"), soon()).await.as_deref(), Ok(b"artifact".as_slice()));
@@ -41,7 +41,7 @@ pub(super) async fn an_artifact_is_stored_once(store: &dyn ReleaseWriter) {
     assert_eq!(store.list_artifacts(soon()).await.map(|all| all.len()), Ok(2));
 }
 
-pub(super) async fn an_artifact_may_be_put_many_times_at_once(store: &dyn ReleaseWriter) {
+pub(super) async fn artifacts_can_be_stored_concurrently(store: &dyn ReleaseWriter) {
     let bytes = noise(100_000);
     for result in race(async |_| store.put_artifact(&bytes, soon()).await) {
         result.unwrap();
@@ -50,16 +50,17 @@ pub(super) async fn an_artifact_may_be_put_many_times_at_once(store: &dyn Releas
     assert_eq!(store.list_artifacts(soon()).await.map(|all| all.len()), Ok(1));
 }
 
-pub(super) async fn envelopes_keep_their_bytes(store: &dyn ReleaseWriter) {
-    // Whether they are envelopes is not the store's business.
+pub(super) async fn envelopes_are_read_back_unchanged(store: &dyn ReleaseWriter) {
+    // A store does not validate envelopes.
     for (number, bytes) in [(1, b"{\"a\": \"\xc3\xa9\"}\r\n".to_vec()), (2, vec![0, 0xff, 0xfe]), (3, noise(200_000))] {
         assert_eq!(store.put_envelope(&release(number), &bytes, soon()).await, Ok(Stored::New));
         assert!(store.envelope(&release(number), soon()).await.unwrap() == bytes, "envelope {number}");
     }
 }
 
-pub(super) async fn the_first_envelope_is_kept(store: &dyn ReleaseWriter) {
-    let (id, first) = (release(1), b"first".to_vec());
+pub(super) async fn stored_envelopes_are_not_replaced(store: &dyn ReleaseWriter) {
+    let id = release(1);
+    let first = b"first".to_vec();
     assert_eq!(store.put_envelope(&id, &first, soon()).await, Ok(Stored::New));
     for other in [b"first".as_slice(), b"other", b"first, and more", b""] {
         assert_eq!(store.put_envelope(&id, other, soon()).await, Ok(Stored::Already(first.clone())));
@@ -67,7 +68,7 @@ pub(super) async fn the_first_envelope_is_kept(store: &dyn ReleaseWriter) {
     }
 }
 
-pub(super) async fn one_of_many_envelopes_at_once_is_kept(store: &dyn ReleaseWriter) {
+pub(super) async fn one_of_many_concurrent_envelopes_is_stored(store: &dyn ReleaseWriter) {
     for number in 0..4 {
         let id = release(number);
         let envelopes: Vec<_> =
@@ -76,7 +77,11 @@ pub(super) async fn one_of_many_envelopes_at_once_is_kept(store: &dyn ReleaseWri
         let winners: Vec<_> = (0..RACERS).filter(|racer| results[*racer] == Stored::New).collect();
         let [winner] = winners[..] else { panic!("{} of {RACERS} are new", winners.len()) };
         let already = Stored::Already(envelopes[winner].clone());
-        assert_eq!(results.iter().filter(|result| **result == already).count(), RACERS - 1, "all see the same");
+        assert_eq!(
+            results.iter().filter(|result| **result == already).count(),
+            RACERS - 1,
+            "all callers see the same envelope"
+        );
         assert!(store.envelope(&id, soon()).await.unwrap() == envelopes[winner]);
     }
 }
@@ -95,7 +100,8 @@ pub(super) async fn releases_are_listed(store: &dyn ReleaseWriter) {
 
 pub(super) async fn artifacts_are_listed(store: &dyn ReleaseWriter) {
     assert_eq!(store.list_artifacts(soon()).await, Ok(BTreeMap::new()));
-    let (before, mut artifacts) = (now(), BTreeMap::new());
+    let before = now();
+    let mut artifacts = BTreeMap::new();
     for number in 0..30 {
         let bytes = format!("artifact {number}").into_bytes();
         store.put_artifact(&bytes, soon()).await.unwrap();
@@ -107,7 +113,7 @@ pub(super) async fn artifacts_are_listed(store: &dyn ReleaseWriter) {
     assert_stored_since(before, &listed);
 }
 
-pub(super) async fn what_is_removed_is_gone(store: &dyn ReleaseWriter) {
+pub(super) async fn removed_objects_are_not_found(store: &dyn ReleaseWriter) {
     let digests = [b"one", b"two"].map(|bytes| Digest::of(bytes));
     for (number, bytes) in [(1, b"one"), (2, b"two")] {
         store.put_envelope(&release(number), bytes, soon()).await.unwrap();
@@ -125,7 +131,7 @@ pub(super) async fn what_is_removed_is_gone(store: &dyn ReleaseWriter) {
     assert_eq!(store.artifact(&digests[1], soon()).await.as_deref(), Ok(b"two".as_slice()));
 }
 
-pub(super) async fn what_was_removed_can_be_put_again(store: &dyn ReleaseWriter) {
+pub(super) async fn removed_objects_can_be_stored_again(store: &dyn ReleaseWriter) {
     store.put_envelope(&release(1), b"first", soon()).await.unwrap();
     store.put_artifact(b"artifact", soon()).await.unwrap();
     store.remove_envelope(&release(1), soon()).await.unwrap();
@@ -136,7 +142,7 @@ pub(super) async fn what_was_removed_can_be_put_again(store: &dyn ReleaseWriter)
     assert_eq!(store.artifact(&Digest::of(b"artifact"), soon()).await.as_deref(), Ok(b"artifact".as_slice()));
 }
 
-/// Bytes without a pattern, the same each time (xorshift64).
+/// Returns pseudo-random bytes, the same in each run (xorshift64).
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {
@@ -149,7 +155,8 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 fn assert_stored_since<K: Debug>(before: Timestamp, listed: &BTreeMap<K, Timestamp>) {
-    let (earliest, latest) = (before.millis() - SKEW_MILLIS, now().millis() + SKEW_MILLIS);
+    let earliest = before.millis() - SKEW_MILLIS;
+    let latest = now().millis() + SKEW_MILLIS;
     for (key, stored) in listed {
         assert!((earliest..=latest).contains(&stored.millis()), "{key:?} at {stored:?}, not about {before:?}");
     }
@@ -158,7 +165,7 @@ fn assert_stored_since<K: Debug>(before: Timestamp, listed: &BTreeMap<K, Timesta
 #[track_caller]
 fn assert_not_found(result: Result<Vec<u8>, StoreError>) {
     match result {
-        Err(StoreError::NotFound(what)) => assert!(!what.is_empty(), "it says what is not there"),
-        other => panic!("expected that it is not found, got {other:?}"),
+        Err(StoreError::NotFound(failure)) => assert!(!failure.what.is_empty(), "the error names the object"),
+        other => panic!("expected `NotFound`, got {other:?}"),
     }
 }

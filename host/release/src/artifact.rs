@@ -1,4 +1,4 @@
-//! An app with its artifacts, as the router uses it.
+//! An app with its compiled components, as the router uses it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ use crate::verify::VerifiedArtifact;
 /// The compiled form of a component, for one target.
 #[derive(Debug, Clone)]
 pub enum Artifact {
-    /// A `.cwasm` file that is trusted as the host's own binary is: it was compiled on this machine, or lies in the
-    /// package beside the host.
+    /// A `.cwasm` file that is trusted like the host's binary: it was compiled on this machine, or it is in the package of
+    /// the host.
     File(PathBuf),
-    /// Bytes of a published release whose signature was verified.
+    /// The bytes of an artifact of a published release, with a verified signature.
     Verified(VerifiedArtifact),
 }
 
 /// An app with the artifact of each of its components.
 #[derive(Debug, Clone)]
 pub struct Release {
-    /// The content address.
+    /// The content address of the release.
     pub id: ReleaseId,
     /// The part of the app that the host serves: all of it, unless the host leaves out the routes or the authorizer.
     pub app: App,

@@ -1,12 +1,15 @@
-//! What differs between two versions of an app, as whoever activates the newer one wants to know it.
+//! The differences between two versions of an app, for an operator who activates the newer one.
 //!
-//! What a route may do is compared by what it means, not by how it is written: `lobby` beside `*` is no growth, and read and
-//! write in place of read-write is none either.
+//! Grants are compared by their meaning: `lobby` in addition to `*` adds nothing, and neither do read and write in place of
+//! read-write.
+//!
+//! - `grants`: the grants of one version that another does not cover
+
+mod grants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tidegate_app::grants::{Access, GroupPattern, Scope};
 use tidegate_app::{Grants, Limits};
 use tidegate_event::RouteKey;
 
@@ -14,117 +17,117 @@ use crate::digest::Digest;
 use crate::manifest::ReleaseManifest;
 use tidegate_app::{App, Authorizer, IdentitySource, Route};
 
-/// One of the two that are compared.
+/// A version of an app to compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version<'a> {
     app: &'a App,
-    /// The digests of the components; none where they are not known, as of an app that was deployed.
+    /// The digests of the components, or `None` if they are unknown, as for a deployed app.
     components: Option<BTreeMap<&'a str, Digest>>,
 }
 
-/// What differs between two versions.
+/// The differences between two versions of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Difference {
-    /// What of it needs a deployment; see [`App::routing_difference`].
+    /// The difference in routing, which needs a deployment; see [`App::routing_difference`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing: Option<String>,
-    /// Whether code was compared: an app that was deployed does not say what its components are.
+    /// True if the code was compared. The digests of the components of a deployed app are unknown.
     pub compares_code: bool,
-    /// The routes.
+    /// The differences between the routes.
     pub routes: Routes,
-    /// The authorizer.
+    /// The difference between the authorizers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorizer: Option<AuthorizerDifference>,
-    /// The grants, of all routes and the authorizer.
+    /// The differences between the grants of the routes and of the authorizer.
     pub grants: GrantsDifference,
-    /// The names of configuration values that are read by any of them.
+    /// The differences between the names of the configuration values.
     pub config: ConfigDifference,
 }
 
-/// Which routes differ.
+/// The routes that differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Routes {
-    /// Those that the older one does not have.
+    /// The routes that only the newer version has.
     pub added: BTreeSet<RouteKey>,
-    /// Those that the newer one does not have.
+    /// The routes that only the older version has.
     pub removed: BTreeSet<RouteKey>,
-    /// Those that differ.
+    /// The routes that both versions have and that differ.
     pub changed: BTreeMap<RouteKey, Changed>,
 }
 
-/// What became of the authorizer.
+/// The difference between the authorizers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AuthorizerDifference {
-    /// The older one has none.
+    /// Only the newer version has an authorizer.
     Added,
-    /// The newer one has none.
+    /// Only the older version has an authorizer.
     Removed,
-    /// It differs.
+    /// Both versions have an authorizer, and they differ.
     Changed(Box<Changed>),
 }
 
-/// What of a route, or of the authorizer, differs.
+/// The differences between two versions of a route or of the authorizer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Changed {
-    /// The component's name.
+    /// The name of the component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<Step<String>>,
-    /// The component's digest.
+    /// The digest of the component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Step<Digest>>,
-    /// Whether the route is two-way.
+    /// The response flag: true if the route is two-way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<Step<bool>>,
-    /// What the authorizer needs to be called.
+    /// The identity sources of the authorizer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_source: Option<Step<Vec<IdentitySource>>>,
     /// The limits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Step<Limits>>,
-    /// Whether its grants are others; what they mean is in [`Difference::grants`].
+    /// True if the grants differ. [`Difference::grants`] has the meaning of the difference.
     pub grants: bool,
 }
 
-/// From one value to another.
+/// A value that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step<T> {
-    /// That of the older version.
+    /// The value in the older version.
     pub from: T,
-    /// That of the newer one.
+    /// The value in the newer version.
     pub to: T,
 }
 
-/// What the newer version may do that the older one may not, and the other way round: a sentence for each.
+/// The grants that only one of the two versions has, as one sentence for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct GrantsDifference {
-    /// Such as `chat newly asks for broadcast to room-*`.
+    /// The grants that only the newer version has, for example `chat newly asks for broadcast to room-*`.
     pub grown: Vec<String>,
-    /// Such as `chat no longer asks for broadcast to room-*`.
+    /// The grants that only the older version has, for example `chat no longer asks for broadcast to room-*`.
     pub shrunk: Vec<String>,
 }
 
-/// Which configuration values only one of the two reads.
+/// The configuration values that only one of the two versions reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ConfigDifference {
-    /// Those that the newer version reads.
+    /// The names that only the newer version reads.
     pub added: BTreeSet<String>,
-    /// Those that the older version reads.
+    /// The names that only the older version reads.
     pub removed: BTreeSet<String>,
 }
 
 impl<'a> From<&'a ReleaseManifest> for Version<'a> {
-    fn from(document: &'a ReleaseManifest) -> Self {
-        let components = document.components.iter().map(|(name, component)| (name.as_str(), component.digest));
-        Self { app: &document.app, components: Some(components.collect()) }
+    fn from(manifest: &'a ReleaseManifest) -> Self {
+        let components = manifest.components.iter().map(|(name, component)| (name.as_str(), component.digest));
+        Self { app: &manifest.app, components: Some(components.collect()) }
     }
 }
 
@@ -141,34 +144,36 @@ impl Version<'_> {
 }
 
 impl Difference {
-    /// What `new` has otherwise than `old`.
+    /// Compares two versions.
     #[must_use]
     pub fn between<'a>(old: impl Into<Version<'a>>, new: impl Into<Version<'a>>) -> Self {
-        let (old, new) = (old.into(), new.into());
-        let names = (config_names(old.app), config_names(new.app));
+        let old = old.into();
+        let new = new.into();
+        let old_names = config_names(old.app);
+        let new_names = config_names(new.app);
         Self {
             routing: new.app.routing_difference(old.app),
             compares_code: old.components.is_some() && new.components.is_some(),
             routes: routes(&old, &new),
             authorizer: authorizer(&old, &new),
             grants: GrantsDifference {
-                grown: sentences(old.app, new.app, "newly asks for"),
-                shrunk: sentences(new.app, old.app, "no longer asks for"),
+                grown: added_grants(old.app, new.app, "newly asks for"),
+                shrunk: added_grants(new.app, old.app, "no longer asks for"),
             },
             config: ConfigDifference {
-                added: names.1.difference(&names.0).cloned().collect(),
-                removed: names.0.difference(&names.1).cloned().collect(),
+                added: new_names.difference(&old_names).cloned().collect(),
+                removed: old_names.difference(&new_names).cloned().collect(),
             },
         }
     }
 
-    /// Whether the newer version may do what the older one may not.
+    /// Returns true if the newer version has grants that the older one does not have.
     #[must_use]
     pub fn grew(&self) -> bool {
         !self.grants.grown.is_empty()
     }
 
-    /// Whether the two are the same, as far as they were compared.
+    /// Returns true if no difference was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Routes { added, removed, changed } = &self.routes;
@@ -177,16 +182,17 @@ impl Difference {
     }
 }
 
-/// The names of the configuration values that an app's routes and authorizer read.
+/// Returns the names of the configuration values that the routes and the authorizer of an app may read.
 #[must_use]
 pub fn config_names(app: &App) -> BTreeSet<String> {
     uses(app).into_values().flat_map(|grants| grants.config.iter().cloned()).collect()
 }
 
 fn routes(old: &Version<'_>, new: &Version<'_>) -> Routes {
-    let (before, after) = (&old.app.routes, &new.app.routes);
-    let only_in = |these: &BTreeMap<RouteKey, Route>, those: &BTreeMap<RouteKey, Route>| {
-        these.keys().filter(|key| !those.contains_key(*key)).cloned().collect()
+    let before = &old.app.routes;
+    let after = &new.app.routes;
+    let only_in = |routes: &BTreeMap<RouteKey, Route>, others: &BTreeMap<RouteKey, Route>| {
+        routes.keys().filter(|key| !others.contains_key(*key)).cloned().collect()
     };
     let both = before.iter().filter_map(|(key, route)| Some((key, route, after.get(key)?)));
     let changed = both.map(|(key, from, to)| {
@@ -222,7 +228,7 @@ fn authorizer(old: &Version<'_>, new: &Version<'_>) -> Option<AuthorizerDifferen
     differs.then(|| AuthorizerDifference::Changed(Box::new(changed)))
 }
 
-/// What differs of a component: its name, and, where it is known, its code.
+/// Compares the names of two components and, if both are known, their digests.
 fn component(from: (&Version<'_>, &String), to: (&Version<'_>, &String)) -> Changed {
     let digests = from.0.digest(from.1).zip(to.0.digest(to.1));
     Changed {
@@ -236,78 +242,22 @@ fn step<T: Clone + PartialEq>(from: &T, to: &T) -> Option<Step<T>> {
     (from != to).then(|| Step { from: from.clone(), to: to.clone() })
 }
 
-/// What is granted, and to whom: the authorizer, or a route by its key.
+/// Returns the grants of each route by its key, and of the authorizer as `None`.
 fn uses(app: &App) -> BTreeMap<Option<&RouteKey>, &Grants> {
     let routes = app.routes.iter().map(|(key, route)| (Some(key), &route.grants));
     routes.chain(app.authorizer.iter().map(|authorizer| (None, &authorizer.grants))).collect()
 }
 
-/// A sentence for each grant of `new` that `old` does not cover.
-fn sentences(old: &App, new: &App, verb: &str) -> Vec<String> {
-    let (old, nothing) = (uses(old), Grants::default());
-    let sentences = uses(new).into_iter().flat_map(|(place, grants)| {
-        let who = place.map_or("the authorizer", RouteKey::as_str).to_owned();
-        let granted = beyond(grants, old.get(&place).copied().unwrap_or(&nothing));
-        granted.into_iter().map(move |grant| format!("{who} {verb} {grant}"))
+/// Returns a sentence for each grant of `new` that `old` does not cover.
+fn added_grants(old: &App, new: &App, verb: &str) -> Vec<String> {
+    let nothing = Grants::default();
+    let old = uses(old);
+    let sentences = uses(new).into_iter().flat_map(|(route, grants)| {
+        let subject = route.map_or("the authorizer", RouteKey::as_str).to_owned();
+        let added = grants::added(grants, old.get(&route).copied().unwrap_or(&nothing));
+        added.into_iter().map(move |grant| format!("{subject} {verb} {grant}"))
     });
     sentences.collect()
-}
-
-/// What of `new` is beyond `old`, in words.
-fn beyond(new: &Grants, old: &Grants) -> Vec<String> {
-    let storage = new.storage.iter().filter_map(|(collection, access)| {
-        let access = more(*access, old.storage.get(collection).copied())?;
-        Some(format!("{access} of the collection {collection}"))
-    });
-    let mut grants: Vec<_> = storage.collect();
-    let (after, before) = (new.connections.clone().unwrap_or_default(), old.connections.clone().unwrap_or_default());
-    grants.extend((after.describe && !before.describe).then(|| "describe of any registered connection".to_owned()));
-    grants.extend((after.list && !before.list).then(|| "the list of connections".to_owned()));
-    grants.extend(wider(after.attributes, before.attributes).map(|whose| format!("the attributes of {whose}")));
-    grants.extend(uncovered(&after.groups, &before.groups).map(|group| format!("membership of {group}")));
-    let (after, before) = (new.messaging.clone().unwrap_or_default(), old.messaging.clone().unwrap_or_default());
-    grants.extend(wider(after.send, before.send).map(|whose| format!("send to {whose}")));
-    grants.extend(uncovered(&after.broadcast, &before.broadcast).map(|group| format!("broadcast to {group}")));
-    grants.extend(wider(after.describe, before.describe).map(|whose| format!("describe of {whose}")));
-    grants.extend(wider(after.close, before.close).map(|whose| format!("close of {whose}")));
-    grants.extend(new.config.difference(&old.config).map(|name| format!("the configuration value {name}")));
-    grants
-}
-
-/// What `access` allows beyond what was allowed.
-fn more(access: Access, had: Option<Access>) -> Option<&'static str> {
-    let had = |allows: fn(Access) -> bool| had.is_some_and(allows);
-    match (access.reads() && !had(Access::reads), access.writes() && !had(Access::writes)) {
-        (true, true) => Some("read-write"),
-        (true, false) => Some("read"),
-        (false, true) => Some("write"),
-        (false, false) => None,
-    }
-}
-
-/// Whose connection a grant is about, where it is about more than before.
-fn wider(scope: Option<Scope>, had: Option<Scope>) -> Option<&'static str> {
-    match (scope, had) {
-        (None, _) | (Some(_), Some(Scope::Any)) | (Some(Scope::Own), Some(Scope::Own)) => None,
-        (Some(Scope::Own), None) => Some("its own connection"),
-        (Some(Scope::Any), _) => Some("any connection"),
-    }
-}
-
-/// The patterns of `new` that cover a group which no pattern of `old` covers.
-fn uncovered(new: &[GroupPattern], old: &[GroupPattern]) -> impl Iterator<Item = String> {
-    let old: Vec<String> = old.iter().cloned().map(Into::into).collect();
-    let patterns: BTreeSet<String> = new.iter().cloned().map(Into::into).collect();
-    patterns.into_iter().filter(move |pattern| !old.iter().any(|old| covers(old, pattern)))
-}
-
-/// Whether every group that `pattern` matches is matched by `by`. Several patterns never cover together what none of them
-/// covers alone: a name may go on in more ways than there are patterns.
-fn covers(by: &str, pattern: &str) -> bool {
-    match by.strip_suffix('*') {
-        Some(start) => pattern.strip_suffix('*').unwrap_or(pattern).starts_with(start),
-        None => by == pattern,
-    }
 }
 
 #[cfg(test)]

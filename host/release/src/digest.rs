@@ -1,4 +1,4 @@
-//! SHA-256 digests, which name components and artifacts by their bytes.
+//! SHA-256 digests, which identify components and artifacts by their bytes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,24 +6,24 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 digest; its text is 64 hexadecimal digits in lower case.
+/// A SHA-256 digest. Its text form is 64 hexadecimal digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
-/// A text that is no digest.
+/// A text that is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no SHA-256 digest: 64 hexadecimal digits in lower case")]
+#[error("`{0}` is not a SHA-256 digest: expected 64 hexadecimal digits in lower case")]
 pub struct DigestError(String);
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -86,14 +86,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_is_its_text() {
+    fn a_digest_is_parsed_from_its_text_form() {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(digest.to_string().parse(), Ok(digest));
     }
 
     #[test]
-    fn what_is_no_digest_is_refused() {
+    fn invalid_digests_are_refused() {
         let text = Digest::of(b"abc").to_string();
         for wrong in ["", "ba", &text[1..], &format!("{text}0"), &text.to_uppercase(), &text.replace('b', "g")] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");

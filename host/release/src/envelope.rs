@@ -1,6 +1,6 @@
-//! A signed release: a DSSE envelope around its document.
+//! A signed release: a DSSE envelope around its manifest.
 //!
-//! The signature is over the very bytes of the document and its type, so nothing depends on how JSON is written.
+//! The signature covers the bytes of the manifest and their type, so it does not depend on the formatting of the JSON.
 //!
 //! <https://github.com/secure-systems-lab/dsse/blob/master/envelope.md>
 
@@ -8,17 +8,18 @@ use std::path::Path;
 
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+use tidegate_diagnostic::{Code, Diagnostic};
 
 use crate::id::ReleaseId;
 use crate::keys::{KeyId, SigningKey, Trust, TrustedKeys, verifies};
 use crate::manifest::{FORMAT, ReleaseManifest};
 use tidegate_app::App;
 
-/// What the payload is.
+/// The media type of the payload.
 pub const PAYLOAD_TYPE: &str = "application/vnd.tidegate.release+json";
-/// The largest envelope, in bytes: an app of 300 routes with many grants has a tenth of it.
+/// The maximum size of an envelope, in bytes. An app of 300 routes with many grants needs a tenth.
 pub const MAX_ENVELOPE_BYTES: usize = 1 << 20;
-/// The most signatures of one envelope: one for each key during a rotation, and room.
+/// The maximum number of signatures. A rotation of keys needs two.
 const MAX_SIGNATURES: usize = 16;
 
 /// A signed release.
@@ -38,59 +39,89 @@ struct Signature {
     sig: Vec<u8>,
 }
 
-/// A release whose signature was verified: nobody else can make one.
+/// A release with a verified signature. Only [`Envelope::verify`] creates one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    document: ReleaseManifest,
-    /// The name of the key that signed it.
+    manifest: ReleaseManifest,
     signed_by: String,
 }
 
-/// Why a release is not believed.
+/// A release that cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// It is no envelope, or what is in it is no release.
-    #[error("it is no signed release of Tidegate: {0}")]
+    /// The bytes are not an envelope, or its payload is not a release manifest.
+    #[error("the release is malformed: {0}")]
     Malformed(String),
-    /// A later version of Tidegate wrote it.
-    #[error("it is of format {0}, and this version of Tidegate knows format {FORMAT}")]
+    /// The release was created by a later version of Tidegate.
+    #[error("the release has format {0}, and this version of Tidegate reads format {FORMAT}")]
     Format(u32),
-    /// Nobody signed it.
-    #[error("it is not signed")]
+    /// The release has no signature.
+    #[error("the release is not signed")]
     Unsigned,
-    /// It is signed, and no signature is by a key of the stage.
-    #[error(
-        "it is signed by {signers}, and the stage `{stage}` trusts none of them; hint: sign it with a key that \
-         `[keys]` has for this stage, or add the key there and deploy"
-    )]
+    /// No signature is by a key that the stage trusts.
+    #[error("the release is signed by {signers}, and the stage `{stage}` does not trust any of these keys")]
     Untrusted {
-        /// The keys that signed it.
+        /// The ids of the keys that signed the release.
         signers: String,
-        /// The stage.
+        /// The name of the stage.
         stage: String,
     },
-    /// The key that signed it was revoked.
-    #[error("it is signed by the key `{0}`, which was revoked; hint: create the release anew with another key")]
+    /// The only trusted key that signed the release is revoked.
+    #[error("the release is signed by the key `{0}`, which is revoked")]
     Revoked(String),
-    /// The signature is not over these bytes.
+    /// The signature does not match the payload.
     #[error("the signature of the key `{0}` does not match: the release was altered after it was signed")]
     Altered(String),
-    /// It is another release than the one that was asked for.
-    #[error("it is the release `{found}`, stored as `{wanted}`")]
+    /// The release does not have the id that was requested.
+    #[error("the release stored as `{wanted}` is the release `{found}`")]
     OtherRelease {
-        /// What was asked for.
+        /// The requested id.
         wanted: ReleaseId,
-        /// What it is.
+        /// The id of the content.
         found: ReleaseId,
     },
 }
 
+impl VerifyError {
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) => Code::ReleaseMalformed,
+            Self::Format(_) => Code::ReleaseFormat,
+            Self::Unsigned => Code::ReleaseUnsigned,
+            Self::Untrusted { .. } => Code::KeyUntrusted,
+            Self::Revoked(_) => Code::KeyRevoked,
+            Self::Altered(_) => Code::ReleaseAltered,
+            Self::OtherRelease { .. } => Code::ReleaseIdMismatch,
+        }
+    }
+
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Format(_) => "use a later version of `tidegate`",
+            Self::Unsigned => "create the release again with a signing key",
+            Self::Untrusted { .. } => {
+                "sign the release with a key that `[keys]` lists for the stage, or add the key to `[keys]` and deploy"
+            }
+            Self::Revoked(_) => "create the release again with another signing key",
+            Self::Malformed(_) | Self::Altered(_) | Self::OtherRelease { .. } => {
+                "create the release again with `tidegate release create`"
+            }
+        }
+    }
+}
+
+impl From<VerifyError> for Diagnostic {
+    fn from(error: VerifyError) -> Self {
+        Self::new(error.code(), "cannot verify the release", error.to_string()).hint(error.hint())
+    }
+}
+
 impl Envelope {
-    /// Signs a release with each of these keys.
+    /// Signs a release with each of the keys.
     #[must_use]
-    pub fn sign<'a>(document: &ReleaseManifest, keys: impl IntoIterator<Item = &'a SigningKey>) -> Self {
-        let payload = document.to_json();
+    pub fn sign<'a>(manifest: &ReleaseManifest, keys: impl IntoIterator<Item = &'a SigningKey>) -> Self {
+        let payload = manifest.to_json();
         let message = pre_authentication_encoding(PAYLOAD_TYPE, &payload);
         let signatures = keys.into_iter();
         let signatures =
@@ -98,69 +129,70 @@ impl Envelope {
         Self { payload_type: PAYLOAD_TYPE.to_owned(), signatures: signatures.collect(), payload }
     }
 
-    /// As it is stored.
+    /// Returns the JSON text that is stored.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        // Every key is text and every value has a JSON form, so this cannot fail.
+        // Serialization cannot fail: every key is text and every value has a JSON form.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// From how it is stored.
+    /// Parses a stored envelope.
     ///
     /// # Errors
-    /// [`VerifyError::Malformed`] when it is none, or larger than [`MAX_ENVELOPE_BYTES`].
+    /// [`VerifyError::Malformed`] if the bytes are not an envelope, or more than [`MAX_ENVELOPE_BYTES`].
     pub fn parse(json: &[u8]) -> Result<Self, VerifyError> {
         if json.len() > MAX_ENVELOPE_BYTES {
-            return Err(malformed(format!("it has {} bytes, more than {MAX_ENVELOPE_BYTES}", json.len())));
+            return Err(malformed(format!("the envelope has {} bytes, more than {MAX_ENVELOPE_BYTES}", json.len())));
         }
         let envelope: Self = serde_json::from_slice(json).map_err(malformed)?;
         if envelope.payload_type != PAYLOAD_TYPE {
-            return Err(malformed(format!("its payload is `{}`", envelope.payload_type)));
+            return Err(malformed(format!("the payload type is `{}`, not `{PAYLOAD_TYPE}`", envelope.payload_type)));
         }
         if envelope.signatures.len() > MAX_SIGNATURES {
-            return Err(malformed(format!("it has more than {MAX_SIGNATURES} signatures")));
+            return Err(malformed(format!("the envelope has more than {MAX_SIGNATURES} signatures")));
         }
         Ok(envelope)
     }
 
-    /// The release that it holds, whoever signed it: to be shown, not to be run.
+    /// Reads the manifest without checking a signature. The result may be shown and must not be run.
     ///
     /// # Errors
-    /// When it holds none.
+    /// If the payload is not a valid manifest.
     pub fn unverified(&self) -> Result<ReleaseManifest, VerifyError> {
-        // Before the rest is read: a later format may have other keys.
+        // The format is read first: a later format may have other keys.
         let Format { format } = serde_json::from_slice(&self.payload).map_err(malformed)?;
         if format != FORMAT {
             return Err(VerifyError::Format(format));
         }
-        let document: ReleaseManifest = serde_json::from_slice(&self.payload).map_err(malformed)?;
-        coherent(&document)?;
-        Ok(document)
+        let manifest: ReleaseManifest = serde_json::from_slice(&self.payload).map_err(malformed)?;
+        validate(&manifest)?;
+        Ok(manifest)
     }
 
-    /// The keys that it says it is signed by.
+    /// Returns the ids of the keys in the envelope. The signatures are not checked.
     pub fn signers(&self) -> impl Iterator<Item = KeyId> {
         self.signatures.iter().map(|signature| signature.keyid)
     }
 
-    /// The release, if one of these keys signed it and it is `wanted`.
+    /// Verifies that a trusted key signed the release and that its id is `wanted`.
     ///
     /// # Errors
-    /// When none did, or it is another.
+    /// If no trusted key signed the release, or its id is another one.
     pub fn verify(&self, keys: &TrustedKeys, wanted: &ReleaseId) -> Result<Verified, VerifyError> {
         let signed_by = self.signed_by(keys)?;
-        let document = self.unverified()?;
-        let found = document.id();
+        let manifest = self.unverified()?;
+        let found = manifest.id();
         if found != *wanted {
             return Err(VerifyError::OtherRelease { wanted: wanted.clone(), found });
         }
-        Ok(Verified { document, signed_by })
+        Ok(Verified { manifest, signed_by })
     }
 
-    /// The name of a key that did sign it. One signature that holds is enough: during a rotation there are others.
+    /// Returns the name of a trusted key whose signature matches. One is enough: during a rotation there are several.
     fn signed_by(&self, keys: &TrustedKeys) -> Result<String, VerifyError> {
         let message = pre_authentication_encoding(&self.payload_type, &self.payload);
-        let (mut altered, mut revoked) = (None, None);
+        let mut altered = None;
+        let mut revoked = None;
         for signature in &self.signatures {
             match keys.find(signature.keyid) {
                 Trust::Trusted { name, key } if verifies(key, &message, &signature.sig) => return Ok(name.to_owned()),
@@ -178,13 +210,13 @@ impl Envelope {
 }
 
 impl Verified {
-    /// The release.
+    /// Returns the manifest.
     #[must_use]
-    pub fn document(&self) -> &ReleaseManifest {
-        &self.document
+    pub fn manifest(&self) -> &ReleaseManifest {
+        &self.manifest
     }
 
-    /// The name of the key that signed it.
+    /// Returns the name of the key that signed the release.
     #[must_use]
     pub fn signed_by(&self) -> &str {
         &self.signed_by
@@ -196,25 +228,25 @@ struct Format {
     format: u32,
 }
 
-/// What a signature is over: the payload's type and the payload, each with its length.
+/// Returns the signed bytes: the payload type and the payload, each with its length.
 fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
     [head.as_bytes(), payload].concat()
 }
 
-/// What must hold within a release, whoever signed it.
-fn coherent(document: &ReleaseManifest) -> Result<(), VerifyError> {
-    let ReleaseManifest { app, components, targets, .. } = document;
+/// Validates the parts of a manifest against each other.
+fn validate(manifest: &ReleaseManifest) -> Result<(), VerifyError> {
+    let ReleaseManifest { app, components, targets, .. } = manifest;
     app.validate(Path::new("app.json")).map_err(|error| match error {
         tidegate_app::Error::Key { key, problem, .. } => malformed(format!("`app.{key}`: {problem}")),
         error => malformed(error.to_string()),
     })?;
     let App { components: names, .. } = app;
     if !names.iter().eq(components.keys()) {
-        return Err(malformed("its components are not those of its app"));
+        return Err(malformed("the components are not those of the app"));
     }
     match components.iter().find(|(_, component)| !component.artifacts.keys().eq(targets.keys())) {
-        Some((name, _)) => Err(malformed(format!("the component `{name}` has not one artifact for each target"))),
+        Some((name, _)) => Err(malformed(format!("the component `{name}` does not have one artifact for each target"))),
         None => Ok(()),
     }
 }

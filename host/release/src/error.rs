@@ -1,28 +1,29 @@
-//! Errors of reading and writing a release's folder.
+//! Errors of release folders.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A release's folder that cannot be read or written.
+use tidegate_diagnostic::{Code, Diagnostic};
+
+/// A failure to read or write a release folder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Its app is not valid.
+    /// The app is not valid.
     #[error(transparent)]
     App(#[from] tidegate_app::Error),
-    /// The file system refused.
+    /// A call of the file system failed.
     #[error("cannot {attempted} `{}`: {source}", path.display())]
     Io {
-        /// The operation, such as `read`.
+        /// The operation, for example `read`.
         attempted: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
-    /// A file or folder is missing.
-    #[error("no `{}`\nhint: {hint}", path.display())]
+    /// A file or folder does not exist.
+    #[error("cannot find `{}`", path.display())]
     NotFound {
         /// The file or folder.
         path: PathBuf,
@@ -30,14 +31,14 @@ pub enum Error {
         hint: String,
     },
     /// A file is invalid, or does not belong to the release.
-    #[error("{}: {problem}{}", path.display(), Hint(hint))]
+    #[error("invalid release folder: `{}` {problem}", path.display())]
     Artifact {
         /// The file.
         path: PathBuf,
-        /// The cause.
+        /// The problem, as the rest of a sentence that begins with the path.
         problem: &'static str,
-        /// The remedy, where one is known.
-        hint: Option<String>,
+        /// The remedy.
+        hint: String,
     },
 }
 
@@ -49,10 +50,25 @@ impl Error {
     }
 }
 
-struct Hint<'a>(&'a Option<String>);
-
-impl fmt::Display for Hint<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::App(error) => error.into(),
+            Error::Io { attempted, path, source } => {
+                let code = match attempted {
+                    "find" | "list" | "read" => Code::FileRead,
+                    _ => Code::FileWrite,
+                };
+                Self::new(code, format!("cannot {attempted} `{}`", path.display()), source.to_string())
+            }
+            Error::NotFound { path, hint } => {
+                let what = format!("cannot read `{}`", path.display());
+                Self::new(Code::FileNotFound, what, "the file does not exist").hint(hint)
+            }
+            Error::Artifact { path, problem, hint } => {
+                let what = format!("invalid file `{}` in the release folder", path.display());
+                Self::new(Code::ReleaseFolderInvalid, what, format!("the file {problem}")).hint(hint)
+            }
+        }
     }
 }

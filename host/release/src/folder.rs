@@ -1,7 +1,7 @@
-//! A folder as the source of a release: `app.json`, `release-id`, and `components/NAME.cwasm` for each component.
+//! A release folder: `app.json`, `release-id`, and `components/NAME.cwasm` for each component.
 //!
-//! Whoever can write the folder is trusted as the host's own binary is, so its id is believed: the components that it is
-//! made from are not there.
+//! The folder is trusted like the host's binary. The release id is not verified, because the folder does not contain the
+//! components that the id is computed from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -17,29 +17,29 @@ use crate::error::Error;
 use crate::id::ReleaseId;
 use tidegate_app::App;
 
-/// The app's file in a release's folder.
+/// The name of the app's file in a release folder.
 pub const APP_FILE: &str = "app.json";
-/// The release's id, in a line, in a release's folder.
+/// The name of the file with the release id in a release folder.
 pub const ID_FILE: &str = "release-id";
-/// The keys that hosts trust, as JSON, in a package beside its release's files.
+/// The name of the file with the trusted keys, as JSON, in a package. It is next to the files of the release.
 pub const KEYS_FILE: &str = "trusted-keys.json";
-/// The folder of the artifacts in a release's folder.
+/// The name of the folder of artifacts in a release folder.
 pub const COMPONENTS_DIR: &str = "components";
-/// The extension of an artifact.
+/// The file extension of an artifact.
 pub const ARTIFACT_EXTENSION: &str = "cwasm";
 
-const REBUILD: &str = "`tidegate build` writes it anew";
+const REBUILD: &str = "run `tidegate build`, which writes the folder";
 
-/// Write the release `id` into the folder `dir`, in place of what is there, and load it. `artifacts` are the compiled
-/// components by name.
+/// Writes the release `id` into the folder `dir`, replacing its content, and loads it. `artifacts` are the compiled components
+/// by name.
 ///
-/// A reader of `dir` finds the whole old release or the whole new one: the new one is written beside it and takes its
-/// place in one step, where the file system can exchange folders; elsewhere `dir` is missing for an instant. It is on the
-/// disk before it takes its place, so that a crash leaves no half of it, at worst a folder `.tidegate-*` beside it.
+/// A reader of `dir` finds the complete old release or the complete new one. The new folder is written and synced under a
+/// temporary name and then exchanged with `dir` atomically. On file systems that cannot exchange folders, `dir` is missing for
+/// an instant. A crash leaves at worst a folder `.tidegate-*` next to `dir`.
 ///
 /// # Errors
-/// When the app does not hold, the artifacts are not those of its components, or the file system refuses; what was in
-/// `dir` is then still there.
+/// If the app is invalid, the artifacts are not those of its components, or the file system fails. The content of `dir` is then
+/// unchanged.
 pub fn write<A: AsRef<[u8]>>(
     dir: &Path,
     id: &ReleaseId,
@@ -48,13 +48,13 @@ pub fn write<A: AsRef<[u8]>>(
 ) -> Result<Release, Error> {
     app.validate(&dir.join(APP_FILE))?;
     let names = artifacts.keys().map(|name| file_name(name)).collect();
-    compare(&dir.join(COMPONENTS_DIR), app, &names, "build this component")?;
+    compare(&dir.join(COMPONENTS_DIR), app, &names, "build the component")?;
     let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
     let parent = dir.parent().unwrap_or(&dir);
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let temporary = tempfile::Builder::new().prefix(".tidegate-").tempdir_in(parent);
     let temporary = temporary.map_err(Error::io("create a folder in", parent))?;
-    // The temporary folder is its maker's alone; the release in it has the usual permissions.
+    // The temporary folder is private to its owner. The release folder inside has the usual permissions.
     let new = temporary.path().join("release");
     let components = new.join(COMPONENTS_DIR);
     fs::create_dir_all(&components).map_err(Error::io("create", &components))?;
@@ -70,17 +70,17 @@ pub fn write<A: AsRef<[u8]>>(
     load(&dir)
 }
 
-/// Load the release in the folder `dir`. When another process [writes](write()) one there meanwhile, it is loaded anew,
-/// so that it is the whole old one or the whole new one.
+/// Loads the release in the folder `dir`. If another process [writes](write()) to the folder at the same time, the release is
+/// loaded again, so the result is the complete old release or the complete new one.
 ///
-/// The release names its artifacts by their paths. Whoever loads those files later finds what is there by then.
+/// The release refers to its artifacts by path. The files are read later and may have changed then.
 ///
 /// # Errors
-/// When there is none, its `app.json` does not hold, an artifact is missing, or a file does not belong.
+/// If the folder does not exist, `app.json` is invalid, an artifact is missing, or a file does not belong to the release.
 pub fn load(dir: &Path) -> Result<Release, Error> {
     let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
     loop {
-        // While the folder is held open, no other is given its number.
+        // While the folder is open, its inode number is not reused.
         let held = File::open(&dir).and_then(|folder| folder.metadata().map(|of| (folder, of)));
         let release = read(&dir);
         match (held, fs::metadata(&dir)) {
@@ -104,7 +104,7 @@ fn read_id(dir: &Path) -> Result<ReleaseId, Error> {
     let path = dir.join(ID_FILE);
     let bytes = read_file(&path)?;
     let id = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim_end().parse().ok());
-    id.ok_or_else(|| Error::Artifact { path, problem: "is no release's id", hint: Some(REBUILD.to_owned()) })
+    id.ok_or_else(|| Error::Artifact { path, problem: "is not a release id", hint: REBUILD.to_owned() })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
@@ -127,7 +127,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write().map_err(Error::io("write", path))
 }
 
-/// Waits until the names in a folder are on the disk.
+/// Syncs the entries of a folder to the disk.
 fn sync(dir: &Path) -> Result<(), Error> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
 }
@@ -135,7 +135,7 @@ fn sync(dir: &Path) -> Result<(), Error> {
 fn list(components: &Path) -> Result<BTreeSet<OsString>, Error> {
     let entries = match fs::read_dir(components) {
         Ok(entries) => entries,
-        // The first artifact is then what is missing.
+        // The first artifact is reported as missing.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         Err(error) => return Err(Error::io("list", components)(error)),
     };
@@ -150,14 +150,14 @@ fn compare(components: &Path, app: &App, found: &BTreeSet<OsString>, hint: &str)
     match found.difference(&wanted).next() {
         Some(extra) => Err(Error::Artifact {
             path: components.join(extra),
-            problem: "belongs to no component of the app",
-            hint: Some("remove it".to_owned()),
+            problem: "does not belong to a component of the app",
+            hint: "remove the file".to_owned(),
         }),
         None => Ok(()),
     }
 }
 
-/// Puts `new` in the place of `dir`. What was there ends up in `temporary`, which its owner removes.
+/// Replaces the folder `dir` with `new`. The old folder ends up in `temporary`, which the caller removes.
 fn replace(dir: &Path, new: &Path, temporary: &Path) -> Result<(), Error> {
     let failed = |source: io::Error| Error::Io { attempted: "replace", path: dir.to_owned(), source };
     if !dir.try_exists().map_err(failed)? {

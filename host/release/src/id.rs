@@ -6,24 +6,26 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use tidegate_diagnostic::{Code, Diagnostic};
+
 use crate::digest::{Digest, from_hex, hex};
 use tidegate_app::App;
 
 /// The content address of a release: the first 16 hexadecimal digits of the SHA-256 over its app, the digests of its
 /// components, and the engine that they are compiled for.
 ///
-/// The same sources make the same release, whatever CPU they are compiled for and whenever that is. The bytes that a host
-/// loads of a published release are named in its signed [`ReleaseManifest`](crate::ReleaseManifest). A clone is cheap: each event has one.
+/// The same sources have the same id, whatever the CPU and the time of the build. The signed
+/// [`ReleaseManifest`](crate::ReleaseManifest) has the digests of the artifacts. A clone is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ReleaseId(Arc<str>);
 
-/// A text that is no release's id.
+/// A text that is not the id of a release.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no release's id: 16 hexadecimal digits in lower case")]
+#[error("`{0}` is not a release id: expected 16 hexadecimal digits in lower case")]
 pub struct ReleaseIdError(String);
 
-/// What an id is made of.
+/// The hashed content of an id.
 #[derive(Serialize)]
 struct IdContent<'a> {
     app: &'a App,
@@ -32,19 +34,19 @@ struct IdContent<'a> {
 }
 
 impl ReleaseId {
-    /// The text.
+    /// Returns the 16 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The id of a release: its app, each component's name and digest, and the engine.
+    /// Computes the id from the app, the name and digest of each component, and the engine.
     #[must_use]
     pub fn of<'a>(app: &App, components: impl IntoIterator<Item = (&'a str, Digest)>, engine: &str) -> Self {
         let content = IdContent { app, components: components.into_iter().collect(), engine };
-        // Every key is text and every value has a JSON form, so this cannot fail.
+        // Serialization cannot fail: every key is text and every value has a JSON form.
         let digest = Digest::of(&serde_json::to_vec(&content).unwrap_or_default());
-        // Eight bytes tell the releases of one app apart, and fit in a line of a log.
+        // Eight bytes distinguish the releases of one app and fit into a log line.
         Self(hex(digest.as_bytes().split_at(8).0).into())
     }
 }
@@ -71,6 +73,13 @@ impl std::str::FromStr for ReleaseId {
 impl From<ReleaseId> for String {
     fn from(id: ReleaseId) -> Self {
         id.0.as_ref().to_owned()
+    }
+}
+
+impl From<ReleaseIdError> for Diagnostic {
+    fn from(error: ReleaseIdError) -> Self {
+        let what = format!("invalid release id `{}`", error.0);
+        Self::new(Code::ReleaseIdInvalid, what, "expected 16 hexadecimal digits in lower case")
     }
 }
 

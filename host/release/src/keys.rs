@@ -1,7 +1,7 @@
-//! ed25519 keys: those that sign releases, and those that a stage trusts.
+//! ed25519 keys that sign releases, and the keys that a stage trusts.
 //!
-//! A private key is a PKCS#8 file in PEM (RFC 8410), as `openssl genpkey -algorithm ed25519` writes one. A public key is
-//! the base64 of its SubjectPublicKeyInfo: the line between the markers of `openssl pkey -pubout`.
+//! A private key is a PKCS#8 file in PEM format (RFC 8410), as written by `openssl genpkey -algorithm ed25519`. A public key
+//! is the base64 text of its SubjectPublicKeyInfo: the line between the markers of `openssl pkey -pubout`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,52 +10,53 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use tidegate_app::{Keys, PublicKey};
+use tidegate_diagnostic::{Code, Diagnostic};
 
 use crate::digest::{Digest, from_hex, hex};
 
-/// The marker of a private key's PEM file.
+/// The label of a private key in PEM format.
 const PEM_TAG: &str = "PRIVATE KEY";
-/// What stands before the 32 bytes of a private key in PKCS#8, version 1 (RFC 8410, section 7).
+/// The DER bytes before the 32 bytes of a private key in PKCS#8, version 1 (RFC 8410, section 7).
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
-/// Why a key cannot be used.
+/// An error of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The text is not the id of a key.
     #[error("`{0}` is not a key id: expected 16 hexadecimal digits")]
     Id(String),
-    /// The file is no private key.
-    #[error("the file is no ed25519 private key in PEM; hint: `tidegate keys new` writes one")]
+    /// The text is not a private key.
+    #[error("the file is not an ed25519 private key in PEM format")]
     Private,
-    /// The system gave no random bytes.
-    #[error("the system gives no random bytes")]
+    /// The system provides no random bytes.
+    #[error("the system provides no random bytes")]
     Random,
 }
 
-/// How signatures name a key: the first 16 hexadecimal digits of the SHA-256 of its SubjectPublicKeyInfo.
+/// The id of a key in signatures: the first 16 hexadecimal digits of the SHA-256 of its SubjectPublicKeyInfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyId([u8; 8]);
 
-/// A private key, with its public key.
+/// A private key with its public key.
 pub struct SigningKey {
-    seed: [u8; 32],
     pair: Ed25519KeyPair,
+    pem: String,
 }
 
-/// What one stage trusts.
+/// The keys that one stage trusts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedKeys {
-    /// The stage's name, for errors.
+    /// The name of the stage, for errors.
     stage: String,
     trusted: BTreeMap<KeyId, (String, PublicKey)>,
-    /// Names of the keys that were revoked.
+    /// The names of the revoked keys.
     revoked: BTreeMap<KeyId, String>,
 }
 
-/// Whether a key may be believed.
+/// The trust of a stage in a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trust<'a> {
     Trusted { name: &'a str, key: &'a PublicKey },
@@ -79,20 +80,20 @@ impl TrustedKeys {
         trusted
     }
 
-    /// The stage's name.
+    /// Returns the name of the stage.
     #[must_use]
     pub fn stage(&self) -> &str {
         &self.stage
     }
 
-    /// Whether no key is trusted.
+    /// Returns true if no key is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.trusted.is_empty()
     }
 
     pub(crate) fn find(&self, id: KeyId) -> Trust<'_> {
-        // A key that is in the table twice, once revoked, is revoked.
+        // A key that is listed under two names is revoked if either is revoked.
         if let Some(name) = self.revoked.get(&id) {
             return Trust::Revoked(name);
         }
@@ -118,40 +119,34 @@ pub fn verifies(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
 }
 
 impl SigningKey {
-    /// Makes a key from the system's random bytes.
+    /// Generates a key from random bytes of the system.
     ///
     /// # Errors
-    /// [`KeyError::Random`] when it gives none.
+    /// [`KeyError::Random`] if the system provides none.
     pub fn generate() -> Result<Self, KeyError> {
         let mut seed = [0; 32];
         SystemRandom::new().fill(&mut seed).map_err(|_| KeyError::Random)?;
-        Self::of(seed)
+        Self::from_pem(&encode_pem(&seed))
     }
 
-    /// The key in the text of a PEM file.
+    /// Parses a key in PEM format. Both versions of PKCS#8 are accepted.
     ///
     /// # Errors
-    /// [`KeyError::Private`] when it is none.
+    /// [`KeyError::Private`] if the text is not an ed25519 private key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let pem = pem::parse(text).map_err(|_| KeyError::Private)?;
-        // Version 2 of PKCS#8 has the public key behind the private one.
-        let private = pem.contents().strip_prefix(PKCS8_PREFIX.as_slice());
-        let v2 = || pem.contents().get(PKCS8_PREFIX.len()..).filter(|_| is_version_2(pem.contents()));
-        let seed = private.or_else(v2).and_then(|rest| rest.get(..32)).filter(|_| pem.tag() == PEM_TAG);
-        Self::of(seed.and_then(|seed| seed.try_into().ok()).ok_or(KeyError::Private)?)
+        let pem = pem::parse(text).ok().filter(|pem| pem.tag() == PEM_TAG).ok_or(KeyError::Private)?;
+        // "Maybe unchecked" accepts version 1, which has no public key that the private key could be checked against.
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pem.contents()).map_err(|_| KeyError::Private)?;
+        Ok(Self { pair, pem: text.to_owned() })
     }
 
-    /// The text of its PEM file.
+    /// Returns the key in PEM format: the text that it was parsed from, or PKCS#8 version 1 for a generated key.
     #[must_use]
-    pub fn to_pem(&self) -> String {
-        let contents = [PKCS8_PREFIX.as_slice(), &self.seed].concat();
-        pem::encode_config(
-            &pem::Pem::new(PEM_TAG, contents),
-            pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF),
-        )
+    pub fn to_pem(&self) -> &str {
+        &self.pem
     }
 
-    /// The public key.
+    /// Returns the public key.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         let mut key = [0; 32];
@@ -159,22 +154,30 @@ impl SigningKey {
         PublicKey::from_bytes(key)
     }
 
-    /// Its signature over `message`, 64 bytes (RFC 8032).
+    /// Signs `message`. The signature has 64 bytes (RFC 8032).
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
     }
-
-    fn of(seed: [u8; 32]) -> Result<Self, KeyError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| KeyError::Private)?;
-        Ok(Self { seed, pair })
-    }
 }
 
-/// Version 2 differs in the length of the whole and in the version's number.
-fn is_version_2(contents: &[u8]) -> bool {
-    let same = |range: std::ops::Range<usize>| contents.get(range.clone()) == PKCS8_PREFIX.get(range);
-    contents.first() == Some(&0x30) && contents.get(4) == Some(&0x01) && same(2..4) && same(5..16)
+fn encode_pem(seed: &[u8; 32]) -> String {
+    let contents = [PKCS8_PREFIX.as_slice(), seed].concat();
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(PEM_TAG, contents), config)
+}
+
+impl From<KeyError> for Diagnostic {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Id(text) => {
+                Self::new(Code::KeyIdInvalid, format!("invalid key id `{text}`"), "expected 16 hexadecimal digits")
+            }
+            KeyError::Private => Self::new(Code::KeyInvalid, "cannot read the signing key", error.to_string())
+                .hint("create a key with `tidegate keys new`"),
+            KeyError::Random => Self::new(Code::KeyRandom, "cannot generate a key", error.to_string()),
+        }
+    }
 }
 
 impl fmt::Debug for SigningKey {

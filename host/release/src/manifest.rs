@@ -1,4 +1,4 @@
-//! What a published release says of itself: the text that is signed.
+//! The manifest of a published release: the signed text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,26 +9,26 @@ use crate::digest::Digest;
 use crate::id::ReleaseId;
 use tidegate_app::App;
 
-/// The version of this form. A host refuses one that it does not know.
+/// The version of the format. A host refuses an unknown version.
 pub const FORMAT: u32 = 1;
 
-/// A published release: what it is made of, what hosts load, and where it came from.
+/// The manifest of a published release: its app, its components and artifacts, and its origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ReleaseManifest {
-    /// [`FORMAT`].
+    /// The version of the format; see [`FORMAT`].
     pub format: u32,
-    /// The app: routes with their grants and limits, and the names of configuration values in the grants.
+    /// The app: its routes with their grants and limits.
     pub app: App,
-    /// Each component of the app, by name.
+    /// The components of the app, by name.
     pub components: BTreeMap<String, Component>,
-    /// The engine that the artifacts are for: Wasmtime's version and configuration.
+    /// The engine of the artifacts: the version and the configuration of Wasmtime.
     pub engine: String,
-    /// The version of the WIT package that the components were checked against.
+    /// The version of the WIT package that the components were validated against.
     pub wit: String,
-    /// The CPU that artifacts need at least, by target: `x86_64-unknown-linux-gnu` and so on.
+    /// The minimum CPU of the artifacts by target, for example `x86_64-unknown-linux-gnu`: `x86-64-v3`.
     pub targets: BTreeMap<String, String>,
-    /// When it was made, and from what.
+    /// The origin of the release.
     pub provenance: Provenance,
 }
 
@@ -38,49 +38,49 @@ pub struct ReleaseManifest {
 pub struct Component {
     /// The digest of the `.wasm` file.
     pub digest: Digest,
-    /// The artifact for each target of the release.
+    /// The artifacts, by target of the release.
     pub artifacts: BTreeMap<String, ArtifactRecord>,
 }
 
-/// A compiled component, as it is stored.
+/// A stored artifact of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ArtifactRecord {
-    /// The digest of its bytes, by which it is stored.
+    /// The digest of the bytes, which is the key of the artifact in the store.
     pub digest: Digest,
-    /// How many bytes it has.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// When a release was made, and from what. Not part of its id: the same sources make the same release.
+/// The origin of a release. It is not part of the id: the same sources have the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Provenance {
-    /// When, in milliseconds since the Unix epoch.
+    /// The time of creation, in milliseconds since the Unix epoch.
     pub created_at: Timestamp,
-    /// The revision of the sources, such as git's, ending in `-dirty` when they had changes besides.
+    /// The revision of the sources, for example a git commit. It ends in `-dirty` if there were uncommitted changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// The version of the `tidegate` that made it.
+    /// The version of the `tidegate` command that created the release.
     pub tidegate: String,
 }
 
 impl ReleaseManifest {
-    /// The content's address.
+    /// Computes the id of the release.
     #[must_use]
     pub fn id(&self) -> ReleaseId {
         let components = self.components.iter().map(|(name, component)| (name.as_str(), component.digest));
         ReleaseId::of(&self.app, components, &self.engine)
     }
 
-    /// As the text that is signed.
+    /// Returns the JSON text that is signed.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        // Every key is text and every value has a JSON form, so this cannot fail.
+        // Serialization cannot fail: every key is text and every value has a JSON form.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// The digests of all artifacts, for whatever target.
+    /// Returns the digests of the artifacts for all targets.
     #[must_use]
     pub fn artifacts(&self) -> BTreeSet<Digest> {
         let artifacts = self.components.values().flat_map(|component| component.artifacts.values());

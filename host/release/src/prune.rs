@@ -1,14 +1,15 @@
-//! The removal of releases that nobody needs, and of the artifacts that are theirs alone.
+//! The removal of unused releases and of artifacts that no other release needs.
 //!
-//! The pointer says which releases are being removed before any of them is, so that none can be activated meanwhile, and
-//! says so until they are: a prune that was broken off is ended by the next. Each step is a change of the pointer, so that
-//! whoever decided on an earlier one must look again.
+//! The rollout state lists the releases that are being removed, from before the first removal until after the last one, so none
+//! of them can be activated in between. An interrupted prune is completed by the next one. Each step changes the generation of
+//! the rollout state, so a concurrent operation that is based on an earlier state fails and must read the state again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 
@@ -18,164 +19,186 @@ use crate::id::ReleaseId;
 use crate::rollout::{Action, Change, RolloutError, RolloutState};
 use crate::store::{Consistency, ReleaseWriter, StoreError};
 
-/// How long one call may take.
+/// The time limit for one call of the store.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many calls run at a time.
+/// The number of concurrent calls.
 const CONCURRENCY: usize = 8;
-/// How many changes of history are looked at: more than the largest number to keep is likely to ask for.
+/// The number of changes that are read from the history. It exceeds any reasonable number of releases to keep.
 const MAX_HISTORY: usize = 1_000;
-/// How often the end of a prune is tried, when others move the pointer at the same time.
+/// The number of attempts to end a prune while other processes change the rollout state.
 const ATTEMPTS: usize = 10;
 
-/// What is kept, besides what is active, the canary, and what a rollback leads to.
+/// The releases to keep, in addition to the active release, the canary, and the target of a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// The releases of the last so many changes, and at least so many of those that were in use last.
+    /// The releases of this number of the latest changes are kept, and at least this number of the latest used releases.
     pub keep: usize,
-    /// What was stored since: somebody may be about to use it.
+    /// Releases and artifacts that are younger are kept: an operation in progress may need them.
     pub min_age: Duration,
 }
 
-/// What a prune removes, or has removed.
+/// The result of a prune, or of its plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Pruned {
-    /// The releases.
+    /// The removed releases.
     pub releases: BTreeSet<ReleaseId>,
-    /// The artifacts that no other release has.
+    /// The removed artifacts.
     pub artifacts: BTreeSet<Digest>,
-    /// The releases that stay.
+    /// The releases that are kept.
     pub kept: BTreeSet<ReleaseId>,
-    /// Those of `releases` that an earlier prune, which was broken off, had begun to remove.
+    /// The releases in `releases` that an earlier, interrupted prune began to remove.
     pub resumed: BTreeSet<ReleaseId>,
 }
 
-/// Why nothing was pruned, or not everything.
+/// A prune that failed, completely or in part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PruneError {
-    /// The store failed, or the pointer was moved meanwhile.
+    /// The store failed, or another process changed the rollout state.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The pointer cannot be moved so.
+    /// The rollout state does not allow the change.
     #[error(transparent)]
-    Move(#[from] RolloutError),
-    /// Nobody knows which artifacts a release has that cannot be read, so none is removed.
-    #[error("the release `{id}` cannot be read, so nothing is known of its artifacts: {problem}; hint: {}", hint(.problem))]
+    Rollout(#[from] RolloutError),
+    /// A release to keep cannot be read, so its artifacts are unknown.
+    #[error("the release `{id}` cannot be read, so its artifacts are unknown: {problem}")]
     Unreadable {
-        /// The release.
+        /// The id of the release.
         id: ReleaseId,
-        /// What is wrong with it.
+        /// The problem of the stored bytes.
         problem: VerifyError,
     },
-    /// The release runs.
-    #[error("the release `{0}` is active or the canary; hint: activate another one first")]
+    /// The release is active or the canary.
+    #[error("the release `{0}` is active or the canary")]
     InUse(ReleaseId),
-    /// A release was published while its artifacts were removed.
-    #[error(
-        "the release `{0}` was published meanwhile, and artifacts of it were removed; hint: `tidegate release create`, from \
-         the same sources, stores them again"
-    )]
+    /// A release was published while artifacts that it needs were removed.
+    #[error("the release `{0}` was published during the prune, and artifacts that it needs were removed")]
     Overtaken(ReleaseId),
 }
 
-/// Who prunes, and why, for history.
+impl From<PruneError> for Diagnostic {
+    fn from(error: PruneError) -> Self {
+        let why = error.to_string();
+        match error {
+            PruneError::Store(error) => error.into(),
+            PruneError::Rollout(error) => error.into(),
+            PruneError::Unreadable { problem, .. } => {
+                let hint = match problem {
+                    VerifyError::Format(_) => "prune with a later version of `tidegate`",
+                    _ => "remove the release from the store if it is not needed",
+                };
+                Self::new(problem.code(), "cannot prune", why).hint(hint)
+            }
+            PruneError::InUse(id) => Self::new(Code::ReleaseInUse, format!("cannot remove the release `{id}`"), why)
+                .hint("activate another release first"),
+            PruneError::Overtaken(_) => Self::new(Code::PruneOvertaken, "the prune removed too much", why)
+                .hint("run `tidegate release create` on the same sources, which stores the artifacts again"),
+        }
+    }
+}
+
+/// The author of a prune and the reason, for the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct By {
-    /// An AWS principal's ARN, or a user and a host.
+pub struct Author {
+    /// The ARN of an AWS principal, or a user and a host.
     pub who: String,
-    /// Why.
+    /// The reason that the author gave.
     pub why: Option<String>,
 }
 
-/// What [`prune`] would remove at the time `now`.
+/// Returns the releases and artifacts that [`prune`] would remove at the time `now`.
 ///
 /// # Errors
-/// When a release that stays cannot be read, or the store fails.
+/// If a release to keep cannot be read, or the store fails.
 pub async fn plan(store: &(impl ReleaseWriter + ?Sized), rules: Rules, now: Timestamp) -> Result<Pruned, PruneError> {
-    draft(store, &read_pointer(store).await?, rules, now).await
+    select(store, &read_state(store).await?, rules, now).await
 }
 
-/// Removes what nobody needs at the time `now`, and answers what that was. It can be broken off at any time; the next one
-/// ends what it began.
+/// Removes the releases and artifacts that are unused at the time `now`. If it is interrupted, the next prune completes it.
 ///
 /// # Errors
-/// When a release that stays cannot be read, the pointer was moved meanwhile, or the store fails.
+/// If a release to keep cannot be read, another process changes the rollout state, or the store fails.
 pub async fn prune(
     store: &(impl ReleaseWriter + ?Sized),
     rules: Rules,
     now: Timestamp,
-    by: &By,
+    author: &Author,
 ) -> Result<Pruned, PruneError> {
-    let mut pointer = read_pointer(store).await?;
-    // What stays must be readable before anything goes.
-    let mut pruned = draft(store, &pointer, rules, now).await?;
-    if pointer.pruning.is_empty() && pruned.releases.is_empty() && pruned.artifacts.is_empty() {
+    let mut state = read_state(store).await?;
+    // All releases to keep must be readable before anything is removed.
+    let mut pruned = select(store, &state, rules, now).await?;
+    if state.pruning.is_empty() && pruned.releases.is_empty() && pruned.artifacts.is_empty() {
         return Ok(pruned);
     }
-    if !pointer.pruning.is_empty() {
-        // What it began is part of this one.
-        pointer = step(store, &pointer, pointer.end_prune(), by).await?;
+    if !state.pruning.is_empty() {
+        // The interrupted prune becomes part of this one.
+        state = step(store, &state, state.end_prune(), author).await?;
     }
-    step(store, &pointer, pointer.begin_prune(pruned.releases.clone())?, by).await?;
-    some_at_a_time(pruned.releases.iter().map(|release| store.remove_envelope(release, deadline()))).await?;
-    let artifacts = remove_orphans(store, rules, now).await;
-    end(store, &pruned.releases, by).await?;
+    step(store, &state, state.begin_prune(pruned.releases.clone())?, author).await?;
+    buffered(pruned.releases.iter().map(|release| store.remove_envelope(release, deadline()))).await?;
+    let artifacts = remove_unused_artifacts(store, rules, now).await;
+    end(store, &pruned.releases, author).await?;
     pruned.artifacts = artifacts?;
     Ok(pruned)
 }
 
-/// Removes one release that is neither active nor the canary, so that it can be published anew, signed by other keys.
+/// Removes a release so that it can be published again with other signatures.
 ///
 /// # Errors
-/// When it runs, a prune is under way or was broken off, the pointer was moved meanwhile, or the store fails.
-pub async fn withdraw(store: &(impl ReleaseWriter + ?Sized), release: &ReleaseId, by: &By) -> Result<(), PruneError> {
-    let pointer = read_pointer(store).await?;
-    if pointer.used().any(|used| used == release) {
+/// If the release is active or the canary, another prune is running or was interrupted, another process changes the rollout
+/// state, or the store fails.
+pub async fn withdraw(
+    store: &(impl ReleaseWriter + ?Sized),
+    release: &ReleaseId,
+    author: &Author,
+) -> Result<(), PruneError> {
+    let state = read_state(store).await?;
+    if state.used().any(|used| used == release) {
         return Err(PruneError::InUse(release.clone()));
     }
     let releases = BTreeSet::from([release.clone()]);
-    step(store, &pointer, pointer.begin_prune(releases.clone())?, by).await?;
+    step(store, &state, state.begin_prune(releases.clone())?, author).await?;
     store.remove_envelope(release, deadline()).await?;
-    end(store, &releases, by).await
+    end(store, &releases, author).await
 }
 
-async fn draft(
+async fn select(
     store: &(impl ReleaseWriter + ?Sized),
-    pointer: &RolloutState,
+    state: &RolloutState,
     rules: Rules,
     now: Timestamp,
 ) -> Result<Pruned, PruneError> {
-    let (releases, kept) = releases(store, pointer, rules, now).await?;
-    let artifacts = orphans(store, &needed(store, &kept).await?, rules, now).await?;
-    Ok(Pruned { releases, artifacts, kept, resumed: pointer.pruning.clone() })
+    let (releases, kept) = releases(store, state, rules, now).await?;
+    let artifacts = unused_artifacts(store, &needed(store, &kept).await?, rules, now).await?;
+    Ok(Pruned { releases, artifacts, kept, resumed: state.pruning.clone() })
 }
 
-/// The releases that go, and those that stay.
+/// Returns the releases to remove and the releases to keep.
 async fn releases(
     store: &(impl ReleaseWriter + ?Sized),
-    pointer: &RolloutState,
+    state: &RolloutState,
     rules: Rules,
     now: Timestamp,
 ) -> Result<(BTreeSet<ReleaseId>, BTreeSet<ReleaseId>), StoreError> {
     let stored = store.list(deadline()).await?;
     let history = store.history(MAX_HISTORY.max(rules.keep.saturating_mul(2)), deadline()).await?;
-    let mut used: BTreeSet<&ReleaseId> = pointer.used().collect();
+    let mut used: BTreeSet<&ReleaseId> = state.used().collect();
     used.extend(recent(&history, rules.keep));
-    let back = RolloutState { canary: None, ..pointer.clone() }.rollback(&history).ok();
+    let back = RolloutState { canary: None, ..state.clone() }.rollback(&history).ok();
     used.extend(back.iter().filter_map(|back| back.active.as_ref()));
     let stays = |(id, at): &(&ReleaseId, &Timestamp)| {
-        // What was being removed may be half gone.
-        !pointer.pruning.contains(*id) && (used.contains(*id) || !is_old(**at, rules, now))
+        // The artifacts of a release that is being removed may be missing.
+        !state.pruning.contains(*id) && (used.contains(*id) || !is_old(**at, rules, now))
     };
     let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) = stored.iter().partition(stays);
     let ids = |releases: BTreeMap<&ReleaseId, &Timestamp>| releases.into_keys().cloned().collect::<BTreeSet<_>>();
     let mut gone = ids(gone);
-    gone.extend(pointer.pruning.iter().cloned());
+    gone.extend(state.pruning.iter().cloned());
     Ok((gone, ids(kept)))
 }
 
-/// The releases of the last `keep` changes, and of those before until there are `keep` of them.
+/// Returns the releases of the latest `keep` changes, and of earlier changes until there are `keep` releases.
 fn recent(history: &[Change], keep: usize) -> BTreeSet<&ReleaseId> {
     let mut recent = BTreeSet::new();
     let changes = history.iter().filter(|change| change.action != Action::Prune);
@@ -190,13 +213,14 @@ fn recent(history: &[Change], keep: usize) -> BTreeSet<&ReleaseId> {
     recent
 }
 
-/// The artifacts of `releases`. One that is no longer there needs none.
+/// Returns the artifacts of `releases`, each with a release that needs it. Releases that do not exist are skipped.
 async fn needed(
     store: &(impl ReleaseWriter + ?Sized),
     releases: &BTreeSet<ReleaseId>,
 ) -> Result<BTreeMap<Digest, ReleaseId>, PruneError> {
-    let each = some_at_a_time(releases.iter().map(|id| artifacts(store, id))).await?;
-    let each = each.into_iter().zip(releases).map(|(artifacts, id)| artifacts.into_iter().map(|it| (it, id.clone())));
+    let each = buffered(releases.iter().map(|id| artifacts(store, id))).await?;
+    let each =
+        each.into_iter().zip(releases).map(|(artifacts, id)| artifacts.into_iter().map(|digest| (digest, id.clone())));
     Ok(each.flatten().collect())
 }
 
@@ -206,25 +230,26 @@ async fn artifacts(store: &(impl ReleaseWriter + ?Sized), id: &ReleaseId) -> Res
         Err(StoreError::NotFound(_)) => return Ok(BTreeSet::new()),
         Err(error) => return Err(error.into()),
     };
-    let document = Envelope::parse(&envelope).and_then(|envelope| envelope.unverified());
-    let document = document.map_err(|problem| PruneError::Unreadable { id: id.clone(), problem })?;
-    Ok(document.artifacts())
+    let manifest = Envelope::parse(&envelope).and_then(|envelope| envelope.unverified());
+    let manifest = manifest.map_err(|problem| PruneError::Unreadable { id: id.clone(), problem })?;
+    Ok(manifest.artifacts())
 }
 
-/// The artifacts that are old and that nobody needs.
-async fn orphans(
+/// Returns the stored artifacts that are old and not needed.
+async fn unused_artifacts(
     store: &(impl ReleaseWriter + ?Sized),
     needed: &BTreeMap<Digest, ReleaseId>,
     rules: Rules,
     now: Timestamp,
 ) -> Result<BTreeSet<Digest>, StoreError> {
     let stored = store.list_artifacts(deadline()).await?;
-    let orphans = stored.into_iter().filter(|(digest, at)| !needed.contains_key(digest) && is_old(*at, rules, now));
-    Ok(orphans.map(|(digest, _)| digest).collect())
+    let unused_artifacts =
+        stored.into_iter().filter(|(digest, at)| !needed.contains_key(digest) && is_old(*at, rules, now));
+    Ok(unused_artifacts.map(|(digest, _)| digest).collect())
 }
 
-/// Removes the artifacts that no release has, whichever are there now.
-async fn remove_orphans(
+/// Removes the artifacts that no stored release needs.
+async fn remove_unused_artifacts(
     store: &(impl ReleaseWriter + ?Sized),
     rules: Rules,
     now: Timestamp,
@@ -232,65 +257,62 @@ async fn remove_orphans(
     let published =
         async || -> Result<BTreeSet<ReleaseId>, StoreError> { Ok(store.list(deadline()).await?.into_keys().collect()) };
     let needed_now = needed(store, &published().await?).await?;
-    let orphans = orphans(store, &needed_now, rules, now).await?;
-    some_at_a_time(orphans.iter().map(|digest| store.remove_artifact(digest, deadline()))).await?;
-    if orphans.is_empty() {
-        return Ok(orphans);
+    let unused_artifacts = unused_artifacts(store, &needed_now, rules, now).await?;
+    buffered(unused_artifacts.iter().map(|digest| store.remove_artifact(digest, deadline()))).await?;
+    if unused_artifacts.is_empty() {
+        return Ok(unused_artifacts);
     }
     let needed = needed(store, &published().await?).await?;
-    match needed.iter().find(|(digest, _)| orphans.contains(digest)) {
+    match needed.iter().find(|(digest, _)| unused_artifacts.contains(digest)) {
         Some((_, release)) => Err(PruneError::Overtaken(release.clone())),
-        None => Ok(orphans),
+        None => Ok(unused_artifacts),
     }
 }
 
-/// Says that the releases are removed, unless another prune has said so.
-async fn end(store: &(impl ReleaseWriter + ?Sized), releases: &BTreeSet<ReleaseId>, by: &By) -> Result<(), PruneError> {
+/// Ends the prune of `releases`, unless another prune has ended it.
+async fn end(
+    store: &(impl ReleaseWriter + ?Sized),
+    releases: &BTreeSet<ReleaseId>,
+    author: &Author,
+) -> Result<(), PruneError> {
     let mut attempts = ATTEMPTS;
     loop {
-        let pointer = read_pointer(store).await?;
-        if pointer.pruning != *releases {
+        let state = read_state(store).await?;
+        if state.pruning != *releases {
             return Ok(());
         }
         attempts -= 1;
-        match step(store, &pointer, pointer.end_prune(), by).await {
-            // An activation came between, which is allowed.
+        match step(store, &state, state.end_prune(), author).await {
+            // Activations during a prune are allowed.
             Err(StoreError::Conflict(_)) if attempts > 0 => {}
             ended => return Ok(ended.map(drop)?),
         }
     }
 }
 
-/// What each of these calls answers, of which a few run at a time.
-async fn some_at_a_time<T, E>(calls: impl Iterator<Item: Future<Output = Result<T, E>>>) -> Result<Vec<T>, E> {
-    // Made before they are polled: a stream of closures that borrow would not be `Send`.
+/// Runs the calls, at most [`CONCURRENCY`] at the same time, and returns their results in order.
+async fn buffered<T, E>(calls: impl Iterator<Item: Future<Output = Result<T, E>>>) -> Result<Vec<T>, E> {
+    // The futures are collected first: a stream of closures that borrow would not be `Send`.
     stream::iter(calls.collect::<Vec<_>>()).buffered(CONCURRENCY).try_collect().await
 }
 
 async fn step(
     store: &(impl ReleaseWriter + ?Sized),
-    pointer: &RolloutState,
+    state: &RolloutState,
     next: RolloutState,
-    by: &By,
+    author: &Author,
 ) -> Result<RolloutState, StoreError> {
-    let change = pointer.change(&next, Action::Prune, Timestamp::now(), by.who.clone(), by.why.clone());
+    let change = state.change(&next, Action::Prune, Timestamp::now(), author.who.clone(), author.why.clone());
     store.compare_and_set(&next, &change, deadline()).await?;
     Ok(next)
 }
 
-async fn read_pointer(store: &(impl ReleaseWriter + ?Sized)) -> Result<RolloutState, StoreError> {
+async fn read_state(store: &(impl ReleaseWriter + ?Sized)) -> Result<RolloutState, StoreError> {
     store.rollout_state(Consistency::Strong, deadline()).await
 }
 
 fn is_old(at: Timestamp, rules: Rules, now: Timestamp) -> bool {
     at.saturating_add(rules.min_age) <= now
-}
-
-fn hint(problem: &VerifyError) -> &'static str {
-    match problem {
-        VerifyError::Format(_) => "prune with a later version of `tidegate`",
-        _ => "remove its file from the store, if it is not needed",
-    }
 }
 
 fn deadline() -> Deadline {

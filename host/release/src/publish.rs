@@ -1,13 +1,14 @@
-//! From what was built to a published release: artifacts first and the signed release last, so that one which was broken
-//! off is none.
+//! From build outputs to a published release. Artifacts are uploaded first and the signed release last, so an interrupted
+//! publish leaves nothing visible.
 //!
-//! Everything that is stored is named by its content and put only where nothing is. Publishing the same again, or twice at
-//! once, is one publication.
+//! Stored objects are named by their content and never replaced. Publishing the same release again, or twice at the same time,
+//! has the effect of publishing it once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_ports::Deadline;
 
 use crate::digest::Digest;
@@ -18,103 +19,121 @@ use crate::manifest::{ArtifactRecord, Component, FORMAT, Provenance, ReleaseMani
 use crate::store::{ReleaseWriter, StoreError, Stored};
 use tidegate_app::App;
 
-/// How many artifacts are stored at a time.
+/// The number of artifacts that are uploaded at the same time.
 const CONCURRENCY: usize = 8;
-/// How long one artifact may take: some megabytes over a slow line.
+/// The time limit for one artifact: some megabytes over a slow connection.
 const ARTIFACT_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long any other call may take.
+/// The time limit for any other call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a release is made of.
+/// The build outputs that a release is created from.
 #[derive(Debug, Clone)]
 pub struct BuiltRelease {
-    /// The app.
+    /// The app of the release.
     pub app: App,
-    /// Each component of the app, by name.
+    /// The components of the app, by name.
     pub components: BTreeMap<String, BuiltComponent>,
-    /// The engine that the artifacts are for.
+    /// The engine of the artifacts: the version and the configuration of Wasmtime.
     pub engine: String,
-    /// The version of the WIT package that the components were checked against.
+    /// The version of the WIT package that the components were validated against.
     pub wit: String,
-    /// The CPU that artifacts need at least, by target.
+    /// The minimum CPU of the artifacts, by target.
     pub targets: BTreeMap<String, String>,
-    /// When it was made, and from what.
+    /// The origin of the release.
     pub provenance: Provenance,
 }
 
-/// A component, compiled for each target.
+/// A component with its artifacts.
 #[derive(Debug, Clone)]
 pub struct BuiltComponent {
     /// The digest of the `.wasm` file.
     pub digest: Digest,
-    /// The artifact for each target.
+    /// The bytes of the artifacts, by target.
     pub artifacts: BTreeMap<String, Vec<u8>>,
 }
 
-/// A release that is in a store.
+/// A published release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// Its id.
+    /// The id of the release.
     pub id: ReleaseId,
-    /// It, as it is stored: when it was there already, as it was signed then.
+    /// The stored envelope. If the release was published before, the envelope has the signatures of that time.
     pub envelope: Envelope,
-    /// Whether it was stored now.
+    /// True if this call published the release, false if it was published before.
     pub new: bool,
 }
 
-/// Why a release is not published, or not complete.
+/// A release that is not published, or not complete.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No host would read it.
-    #[error("no host would take the release: {0}")]
+    /// The release is not valid, so no host would load it.
+    #[error(transparent)]
     Refused(VerifyError),
-    /// What is stored under its id cannot be read.
-    #[error("what is stored as the release `{id}` cannot be read, and is not replaced: {problem}")]
+    /// The stored release with this id cannot be read. It is not replaced.
+    #[error("the store has a release `{id}` that cannot be read: {problem}")]
     Unreadable {
-        /// The release.
+        /// The id of the release.
         id: ReleaseId,
-        /// What is wrong with what is stored.
+        /// The problem of the stored bytes.
         problem: VerifyError,
     },
-    /// Another release is stored under its id.
-    #[error(
-        "the release `{id}` is published already with {what}; hint: create it with the version of `tidegate` that did, \
-         `tidegate release show {id}` names it"
-    )]
+    /// Another release with this id is stored.
+    #[error("the release `{id}` is published already with {what}")]
     Different {
-        /// The release.
+        /// The id of the release.
         id: ReleaseId,
-        /// What differs.
+        /// The difference, for example `artifacts for other targets or CPUs`.
         what: String,
     },
-    /// Some of what it is made of is not in the store.
+    /// Artifacts of the release are not in the store.
     #[error(
-        "the release `{id}` is not complete: {missing} of its {all} artifacts are not in the store, among them that of \
-         the component `{component}` for `{target}`; hint: `tidegate release create`, from the same sources, stores what \
-         is missing"
+        "the release `{id}` is incomplete: {missing} of its {all} artifacts are not in the store, for example the one of the \
+         component `{component}` for `{target}`"
     )]
     Incomplete {
-        /// The release.
+        /// The id of the release.
         id: ReleaseId,
-        /// How many artifacts are missing.
+        /// The number of missing artifacts.
         missing: usize,
-        /// How many it has.
+        /// The number of artifacts.
         all: usize,
-        /// A component of which one is missing.
+        /// The component of the first missing artifact.
         component: String,
-        /// The target for which it is missing.
+        /// The target of the first missing artifact.
         target: String,
     },
 }
 
+impl From<PublishError> for Diagnostic {
+    fn from(error: PublishError) -> Self {
+        let why = error.to_string();
+        match error {
+            PublishError::Store(error) => error.into(),
+            PublishError::Refused(problem) => Self::new(problem.code(), "cannot publish the release", why),
+            PublishError::Unreadable { id, problem } => {
+                Self::new(problem.code(), format!("cannot publish the release `{id}`"), why)
+                    .hint("remove the stored release if it is not needed, and publish again")
+            }
+            PublishError::Different { id, .. } => {
+                let hint = format!("use the version of `tidegate` that `tidegate release show {id}` names");
+                Self::new(Code::ReleaseDifferent, format!("cannot publish the release `{id}`"), why).hint(hint)
+            }
+            PublishError::Incomplete { id, .. } => {
+                Self::new(Code::ReleaseIncomplete, format!("cannot use the release `{id}`"), why)
+                    .hint("run `tidegate release create` on the same sources, which stores the missing artifacts")
+            }
+        }
+    }
+}
+
 impl BuiltRelease {
-    /// What the release says of itself.
+    /// Returns the manifest of the release.
     #[must_use]
-    pub fn document(&self) -> ReleaseManifest {
+    pub fn manifest(&self) -> ReleaseManifest {
         let record = |bytes: &Vec<u8>| ArtifactRecord {
             digest: Digest::of(bytes),
             size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
@@ -139,59 +158,59 @@ impl BuiltRelease {
     }
 }
 
-/// Signs a release and publishes it. One that is published already is left as it was signed, and what is missing of its
-/// artifacts is stored.
+/// Signs and publishes a release. If it is published already, its signatures stay as they are, and missing artifacts are
+/// uploaded.
 ///
 /// # Errors
-/// When no host would read it, another release has its id, or the store fails. Nothing of it can be activated then.
+/// If the release is not valid, another release has its id, or the store fails. The release cannot be activated then.
 pub async fn publish(
     store: &(impl ReleaseWriter + ?Sized),
-    content: &BuiltRelease,
+    release: &BuiltRelease,
     keys: &[SigningKey],
 ) -> Result<Published, PublishError> {
-    let document = content.document();
-    let id = document.id();
-    let envelope = Envelope::sign(&document, keys);
-    // As hosts will read it: its size and that it is coherent are checked there.
+    let manifest = release.manifest();
+    let id = manifest.id();
+    let envelope = Envelope::sign(&manifest, keys);
+    // Parsing validates the release as hosts do.
     let json = envelope.to_json();
     Envelope::parse(&json).and_then(|envelope| envelope.unverified()).map_err(PublishError::Refused)?;
 
-    // Before anything is stored that would be for nothing.
+    // A conflicting release is found before anything is uploaded.
     let stored = match store.envelope(&id, Deadline::after(CALL_TIMEOUT)).await {
-        Ok(stored) => Some(same(&id, &document, &stored)?),
+        Ok(stored) => Some(check_same(&id, &manifest, &stored)?),
         Err(StoreError::NotFound(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let were_there = put(store, content.artifacts()).await?;
+    let existing = put(store, release.artifacts()).await?;
     if let Some(envelope) = stored {
         return Ok(Published { id, envelope, new: false });
     }
     if let Stored::Already(stored) = store.put_envelope(&id, &json, Deadline::after(CALL_TIMEOUT)).await? {
-        let envelope = same(&id, &document, &stored)?;
+        let envelope = check_same(&id, &manifest, &stored)?;
         return Ok(Published { id, envelope, new: false });
     }
-    // No release may have needed them until now, and a prune may have removed them before it saw this one.
-    put(store, were_there).await?;
+    // A concurrent prune may have removed existing artifacts before it saw this release.
+    put(store, existing).await?;
     Ok(Published { id, envelope, new: true })
 }
 
-/// Holds that every artifact of a release, for every target, is in the store.
+/// Checks that the artifacts of a release for every target are in the store.
 ///
 /// # Errors
-/// [`PublishError::Incomplete`] when one is not, or when the store fails.
+/// [`PublishError::Incomplete`] if an artifact is missing, [`PublishError::Store`] if the store fails.
 pub async fn verify_complete(
     store: &(impl ReleaseWriter + ?Sized),
-    document: &ReleaseManifest,
+    manifest: &ReleaseManifest,
 ) -> Result<(), PublishError> {
-    let there = store.list_artifacts(Deadline::after(CALL_TIMEOUT)).await?;
-    let artifacts = document.components.iter().flat_map(|(component, it)| {
-        it.artifacts.iter().map(move |(target, artifact)| (component, target, artifact.digest))
+    let stored = store.list_artifacts(Deadline::after(CALL_TIMEOUT)).await?;
+    let artifacts = manifest.components.iter().flat_map(|(name, component)| {
+        component.artifacts.iter().map(move |(target, artifact)| (name, target, artifact.digest))
     });
-    let missing: Vec<_> = artifacts.clone().filter(|(.., digest)| !there.contains_key(digest)).collect();
+    let missing: Vec<_> = artifacts.clone().filter(|(.., digest)| !stored.contains_key(digest)).collect();
     match missing.first() {
         None => Ok(()),
         Some((component, target, _)) => Err(PublishError::Incomplete {
-            id: document.id(),
+            id: manifest.id(),
             missing: missing.len(),
             all: artifacts.count(),
             component: (*component).clone(),
@@ -200,7 +219,7 @@ pub async fn verify_complete(
     }
 }
 
-/// Stores artifacts, and answers those that were there.
+/// Stores artifacts. Returns those that were stored before.
 async fn put<'a>(
     store: &(impl ReleaseWriter + ?Sized),
     artifacts: impl IntoIterator<Item = &'a [u8]>,
@@ -209,27 +228,27 @@ async fn put<'a>(
         let stored = store.put_artifact(bytes, Deadline::after(ARTIFACT_TIMEOUT)).await?;
         Ok::<_, StoreError>((!stored).then_some(bytes))
     };
-    // Made before they are polled: a stream of closures that borrow would not be `Send`.
+    // The futures are collected first: a stream of closures that borrow would not be `Send`.
     let puts: Vec<_> = artifacts.into_iter().map(put).collect();
-    let were_there: Vec<Option<&[u8]>> = stream::iter(puts).buffer_unordered(CONCURRENCY).try_collect().await?;
-    Ok(were_there.into_iter().flatten().collect())
+    let existing: Vec<Option<&[u8]>> = stream::iter(puts).buffer_unordered(CONCURRENCY).try_collect().await?;
+    Ok(existing.into_iter().flatten().collect())
 }
 
-/// What is stored under the id of `document`, if it is the same but for when and from what it was made, and who signed it.
-fn same(id: &ReleaseId, document: &ReleaseManifest, stored: &[u8]) -> Result<Envelope, PublishError> {
+/// Parses the stored release and checks that it differs from `manifest` only in its origin and its signatures.
+fn check_same(id: &ReleaseId, manifest: &ReleaseManifest, stored: &[u8]) -> Result<Envelope, PublishError> {
     let unreadable = |problem| PublishError::Unreadable { id: id.clone(), problem };
     let envelope = Envelope::parse(stored).map_err(unreadable)?;
     let stored = envelope.unverified().map_err(unreadable)?;
     if stored.id() != *id {
         return Err(unreadable(VerifyError::OtherRelease { wanted: id.clone(), found: stored.id() }));
     }
-    match difference(document, &stored) {
+    match difference(manifest, &stored) {
         Some(what) => Err(PublishError::Different { id: id.clone(), what }),
         None => Ok(envelope),
     }
 }
 
-/// What of two releases of one id differs, other than their provenance.
+/// Returns the first difference between two releases with the same id, except for their origin.
 fn difference(new: &ReleaseManifest, stored: &ReleaseManifest) -> Option<String> {
     if new.wit != stored.wit {
         return Some(format!("version `{}` of the WIT package, not `{}`", stored.wit, new.wit));

@@ -1,219 +1,179 @@
-//! Which release is active, which is the canary, and how that changes.
+//! The rollout: the active release, the canary, and the operations that change them.
 //!
-//! Every change makes the next pointer from the one that was read, and is stored only if that is still the pointer, so
-//! that two at once cannot both believe that they won.
+//! Each operation computes the next state from the one that was read. A store accepts the next state only if the one that
+//! was read is still stored, so two concurrent operations cannot both succeed.
+//!
+//! - `weight`: the share of the connections that a canary serves
+
+mod weight;
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_event::{ConnectionId, Timestamp};
 
 use crate::id::ReleaseId;
 
-/// Which releases run.
+pub use weight::{TrafficWeight, TrafficWeightError};
+
+/// The releases that hosts run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RolloutState {
-    /// How often it was moved: 0 before anything was activated.
+    /// The number of changes so far: 0 before the first activation.
     pub generation: u64,
-    /// The release that is active; none leaves hosts on the one that they were deployed with.
+    /// The active release. If there is none, hosts run the release that they were deployed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<ReleaseId>,
-    /// The release that some connections run on.
+    /// The canary, which serves some of the connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
-    /// Releases that are about to be removed, and so cannot be activated.
+    /// The releases that are being removed and cannot be activated.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub pruning: BTreeSet<ReleaseId>,
 }
 
-/// A release that a share of the connections runs on.
+/// A release that serves some of the connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Canary {
     /// The release.
     pub release: ReleaseId,
-    /// The share of the connections.
+    /// The share of the connections that it serves.
     #[serde(rename = "share")]
     pub weight: TrafficWeight,
-    /// How many failures it may have in all: one more halts it.
+    /// The number of failures that are tolerated. One more halts the canary.
     pub error_budget: u64,
-    /// The generation in which it began. Failures are counted under it, so that a canary that begins anew begins at zero.
+    /// The generation in which the canary began. Failures are counted per run, so a restarted canary begins at zero.
     pub run: u64,
 }
 
-/// A share of the connections, in hundredths of a percent: 0 to 10,000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u16", into = "u16")]
-pub struct TrafficWeight(u16);
-
-/// A number that is no share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a percentage is from 0.01 to 100, in steps of 0.01")]
-pub struct TrafficWeightError;
-
-/// That failures above its budget ended a canary.
+/// A halt: the end of a canary that exceeded its error budget.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Halt {
-    /// The canary's run.
+    /// The run of the canary.
     pub run: u64,
-    /// The release.
+    /// The release of the canary.
     pub release: ReleaseId,
-    /// When.
+    /// The time of the halt.
     pub at: Timestamp,
-    /// The host that noticed it first.
+    /// The host that recorded the halt.
     pub host: String,
-    /// What happened, such as `11 failures, and its budget is 10`.
+    /// The reason, for example `11 failures, and its error budget is 10`.
     pub reason: String,
 }
 
-/// One change of the pointer, as history keeps it.
+/// A change of the rollout state in the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Change {
-    /// The generation that it made.
+    /// The generation that the change created.
     pub generation: u64,
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
-    /// Who: an AWS principal's ARN, or a user and a host.
+    /// The author: the ARN of an AWS principal, or a user and a host.
     pub who: String,
-    /// Why, in the words of who did it.
+    /// The reason that the author gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// What was done.
+    /// The kind of the change.
     pub action: Action,
-    /// The active release before.
+    /// The active release before the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ReleaseId>,
-    /// The active release after.
+    /// The active release after the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<ReleaseId>,
-    /// The canary after.
+    /// The canary after the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
 }
 
-/// What moves the pointer.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// A release became the active one.
+    /// A release became active.
     Activate,
-    /// A canary began, or its share changed.
+    /// A canary began, or its weight changed.
     Canary,
     /// The canary became the active release.
     Promote,
-    /// The canary ended, or an earlier release became the active one again.
+    /// The canary ended, or the previous release became active again.
     Rollback,
     /// Releases were removed.
     Prune,
 }
 
-/// Why the pointer cannot be moved so.
+/// An operation that the rollout state does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RolloutError {
-    /// Nothing would change.
-    #[error("the release `{0}` is active already")]
+    /// The release is active already.
+    #[error("the release `{0}` is already active")]
     Active(ReleaseId),
     /// The release is being removed.
-    #[error(
-        "the release `{0}` is about to be pruned; hint: `tidegate release create` publishes it anew, once `prune` has ended"
-    )]
+    #[error("the release `{0}` is being pruned")]
     Pruning(ReleaseId),
-    /// Nothing was ever activated.
+    /// No release was ever activated.
     #[error("no release is active")]
     NothingActive,
     /// The canary was halted.
-    #[error(
-        "the canary `{release}` was halted: {reason}; hint: `tidegate release rollback` ends it, and `canary --restart` \
-         begins anew"
-    )]
+    #[error("the canary `{release}` was halted: {reason}")]
     Halted {
-        /// The canary.
+        /// The release of the canary.
         release: ReleaseId,
-        /// Why.
+        /// The reason of the halt.
         reason: String,
     },
     /// There is no canary.
     #[error("there is no canary")]
     NoCanary,
-    /// History has no other release.
-    #[error("history has no release before `{0}`")]
+    /// The history has no other release.
+    #[error("the history has no release before `{0}`")]
     NothingBefore(ReleaseId),
-    /// A prune is under way, or was broken off.
-    #[error("a prune is under way")]
-    Pruned,
+    /// Another prune is running, or was interrupted.
+    #[error("another prune is running or was interrupted")]
+    PruneRunning,
 }
 
-impl TrafficWeight {
-    /// All connections.
-    pub const ALL: Self = Self(10_000);
-
-    /// A share of `hundredths` of a percent.
-    ///
-    /// # Errors
-    /// Below 1 and above 10,000.
-    pub fn new(hundredths: u16) -> Result<Self, TrafficWeightError> {
-        if (1..=10_000).contains(&hundredths) { Ok(Self(hundredths)) } else { Err(TrafficWeightError) }
-    }
-
-    /// In hundredths of a percent.
-    #[must_use]
-    pub fn hundredths(self) -> u16 {
-        self.0
-    }
-}
-
-impl TryFrom<u16> for TrafficWeight {
-    type Error = TrafficWeightError;
-
-    fn try_from(hundredths: u16) -> Result<Self, TrafficWeightError> {
-        Self::new(hundredths)
-    }
-}
-
-impl From<TrafficWeight> for u16 {
-    fn from(weight: TrafficWeight) -> Self {
-        weight.0
-    }
-}
-
-impl std::str::FromStr for TrafficWeight {
-    type Err = TrafficWeightError;
-
-    /// From a percentage, such as `5` or `0.25`.
-    fn from_str(text: &str) -> Result<Self, TrafficWeightError> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || fraction.len() > 2 || !digits(whole) || !digits(fraction) {
-            return Err(TrafficWeightError);
-        }
-        format!("{whole}{fraction:0<2}").parse().map_err(|_| TrafficWeightError).and_then(Self::new)
-    }
-}
-
-impl std::fmt::Display for TrafficWeight {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (whole, fraction) = (self.0 / 100, self.0 % 100);
-        match fraction {
-            0 => write!(f, "{whole} %"),
-            _ => write!(f, "{whole}.{fraction:02} %"),
-        }
+impl From<RolloutError> for Diagnostic {
+    fn from(error: RolloutError) -> Self {
+        let why = error.to_string();
+        let (code, hint) = match error {
+            RolloutError::Active(_) => (Code::ReleaseActive, None),
+            RolloutError::Pruning(_) => {
+                (Code::ReleasePruned, Some("publish it again with `tidegate release create` when the prune has ended"))
+            }
+            RolloutError::NothingActive => {
+                (Code::ReleaseNoneActive, Some("activate a release with `tidegate release activate`"))
+            }
+            RolloutError::Halted { .. } => (
+                Code::CanaryHalted,
+                Some("end the canary with `tidegate release rollback`, or restart it with `canary --restart`"),
+            ),
+            RolloutError::NoCanary => (Code::CanaryMissing, Some("begin one with `tidegate release canary`")),
+            RolloutError::NothingBefore(_) => {
+                (Code::ReleaseNonePrevious, Some("activate another release with `tidegate release activate`"))
+            }
+            RolloutError::PruneRunning => (Code::PruneRunning, Some("complete it with `tidegate release prune`")),
+        };
+        Self { code, what: "cannot change the rollout".to_owned(), why, hint: hint.map(str::to_owned) }
     }
 }
 
 impl Canary {
-    /// Whether a connection runs on it: the same for each of its events and on every host, for as long as the share stays.
-    /// A larger share keeps the connections of a smaller one.
+    /// Returns true if the canary serves the connection. The answer is the same for each event and on every host as long as
+    /// the weight does not change. A larger weight keeps the connections of a smaller one.
     #[must_use]
-    pub fn takes(&self, connection: &ConnectionId) -> bool {
-        takes(&self.release, self.weight, connection)
+    pub fn serves(&self, connection: &ConnectionId) -> bool {
+        canary_serves(&self.release, self.weight, connection)
     }
 
-    fn not_halted(&self, halt: Option<&Halt>) -> Result<(), RolloutError> {
+    fn check_not_halted(&self, halt: Option<&Halt>) -> Result<(), RolloutError> {
         match halt.filter(|halt| halt.run == self.run) {
             Some(halt) => Err(RolloutError::Halted { release: self.release.clone(), reason: halt.reason.clone() }),
             None => Ok(()),
@@ -221,36 +181,43 @@ impl Canary {
     }
 }
 
-/// The rule of DESIGN: the SHA-256 over the canary's id and the connection's, as a number, modulo 10,000.
+/// Returns true if a canary of this release and weight serves the connection: if the SHA-256 of the two ids, as a big-endian
+/// number, modulo 10,000, is below the weight in hundredths of a percent.
 #[must_use]
-pub fn takes(canary: &ReleaseId, weight: TrafficWeight, connection: &ConnectionId) -> bool {
+pub fn canary_serves(canary: &ReleaseId, weight: TrafficWeight, connection: &ConnectionId) -> bool {
     let mut hash = Sha256::new();
     hash.update(canary.as_str());
     hash.update(connection.as_str());
-    // The number is big-endian: its remainder, digit by digit.
     let remainder = hash.finalize().iter().fold(0_u32, |rest, byte| (rest * 256 + u32::from(*byte)) % 10_000);
-    remainder < u32::from(weight.0)
+    remainder < u32::from(weight.hundredths())
 }
 
 impl RolloutState {
-    /// The pointer after `release` became active for every connection; a canary ends.
+    /// Returns the state after `release` becomes active for every connection. A canary ends. `halt` is the halt of the current
+    /// canary.
     ///
     /// # Errors
-    /// When it is active already and there is no canary to end, or it is about to be removed.
-    pub fn activate(&self, release: &ReleaseId) -> Result<Self, RolloutError> {
+    /// [`RolloutError::Active`] if the release is active and there is no canary to end, [`RolloutError::Halted`] if the release
+    /// is the canary and was halted, [`RolloutError::Pruning`] if the release is being removed.
+    pub fn activate(&self, release: &ReleaseId, halt: Option<&Halt>) -> Result<Self, RolloutError> {
         if self.active.as_ref() == Some(release) && self.canary.is_none() {
             return Err(RolloutError::Active(release.clone()));
         }
-        self.not_pruning(release)?;
+        if let Some(canary) = self.canary.as_ref().filter(|canary| canary.release == *release) {
+            // A canary that failed for some of the connections must not serve all of them.
+            canary.check_not_halted(halt)?;
+        }
+        self.check_not_pruning(release)?;
         Ok(Self { active: Some(release.clone()), canary: None, ..self.next() })
     }
 
-    /// The pointer with a canary: a new one, or the same with another share, which goes on counting unless it is to
-    /// `restart`. `halt` is that of the canary that runs now. Without an active release the other connections stay on the
-    /// one that hosts were deployed with.
+    /// Returns the state with a canary: a new one, or the current one with another weight. The current one keeps its counts
+    /// unless `restart` is true. `halt` is the halt of the current canary. Without an active release, the other connections
+    /// stay on the release that hosts were deployed with.
     ///
     /// # Errors
-    /// When it is the active release, about to be removed, or was halted and is not to be restarted.
+    /// [`RolloutError::Active`] if the release is active, [`RolloutError::Pruning`] if it is being removed,
+    /// [`RolloutError::Halted`] if it was halted and `restart` is false.
     pub fn canary(
         &self,
         release: &ReleaseId,
@@ -262,30 +229,31 @@ impl RolloutState {
         if self.active.as_ref() == Some(release) {
             return Err(RolloutError::Active(release.clone()));
         }
-        self.not_pruning(release)?;
+        self.check_not_pruning(release)?;
         let next = self.next();
         let running = self.canary.as_ref().filter(|canary| canary.release == *release && !restart);
-        running.map_or(Ok(()), |canary| canary.not_halted(halt))?;
+        running.map_or(Ok(()), |canary| canary.check_not_halted(halt))?;
         let run = running.map_or(next.generation, |canary| canary.run);
         Ok(Self { canary: Some(Canary { release: release.clone(), weight, error_budget, run }), ..next })
     }
 
-    /// The pointer after the canary became active.
+    /// Returns the state after the canary becomes active for every connection. `halt` is the halt of the current canary.
     ///
     /// # Errors
-    /// When there is none, or it was halted.
+    /// [`RolloutError::NoCanary`] if there is no canary, [`RolloutError::Halted`] if it was halted.
     pub fn promote(&self, halt: Option<&Halt>) -> Result<Self, RolloutError> {
         let canary = self.canary.as_ref().ok_or(RolloutError::NoCanary)?;
-        canary.not_halted(halt)?;
+        canary.check_not_halted(halt)?;
         Ok(Self { active: Some(canary.release.clone()), canary: None, ..self.next() })
     }
 
-    /// The pointer one step back: without its canary if it has one, else with the release that was active before this one
-    /// was activated or promoted, so that the next step back goes further. None is the one that hosts were deployed with.
-    /// `history` is the newest change first.
+    /// Returns the state one step back. If there is a canary, it ends. Otherwise the release becomes active that was active
+    /// before the current one was activated or promoted, so a second rollback goes back further. A state without an active
+    /// release means the release that hosts were deployed with. `history` has the newest change first.
     ///
     /// # Errors
-    /// When nothing was active before, or that is about to be removed.
+    /// [`RolloutError::NothingActive`] or [`RolloutError::NothingBefore`] if there is no earlier release,
+    /// [`RolloutError::Pruning`] if it is being removed.
     pub fn rollback(&self, history: &[Change]) -> Result<Self, RolloutError> {
         if self.canary.is_some() {
             return Ok(Self { canary: None, ..self.next() });
@@ -297,34 +265,34 @@ impl RolloutState {
             .find(|change| change.to.as_ref() == Some(active) && change.from.as_ref() != Some(active))
             .ok_or_else(|| RolloutError::NothingBefore(active.clone()))?;
         if let Some(release) = &before.from {
-            self.not_pruning(release)?;
+            self.check_not_pruning(release)?;
         }
         Ok(Self { active: before.from.clone(), ..self.next() })
     }
 
-    /// The pointer while `releases` are removed.
+    /// Returns the state while `releases` are being removed.
     ///
     /// # Errors
-    /// When others are being removed.
+    /// [`RolloutError::PruneRunning`] if other releases are being removed.
     pub fn begin_prune(&self, releases: BTreeSet<ReleaseId>) -> Result<Self, RolloutError> {
         if !self.pruning.is_empty() {
-            return Err(RolloutError::Pruned);
+            return Err(RolloutError::PruneRunning);
         }
         Ok(Self { pruning: releases, ..self.next() })
     }
 
-    /// The pointer once they are.
+    /// Returns the state after the releases were removed.
     #[must_use]
     pub fn end_prune(&self) -> Self {
         Self { pruning: BTreeSet::new(), ..self.next() }
     }
 
-    /// The releases that it names and that must be there.
+    /// Returns the active release and the release of the canary.
     pub fn used(&self) -> impl Iterator<Item = &ReleaseId> {
         self.active.iter().chain(self.canary.as_ref().map(|canary| &canary.release))
     }
 
-    /// The change from `self` to `next`, as history keeps it.
+    /// Returns the change from this state to `next` for the history.
     #[must_use]
     pub fn change(&self, next: &Self, action: Action, at: Timestamp, who: String, why: Option<String>) -> Change {
         Change {
@@ -343,7 +311,7 @@ impl RolloutState {
         Self { generation: self.generation + 1, ..self.clone() }
     }
 
-    fn not_pruning(&self, release: &ReleaseId) -> Result<(), RolloutError> {
+    fn check_not_pruning(&self, release: &ReleaseId) -> Result<(), RolloutError> {
         match self.pruning.contains(release) {
             true => Err(RolloutError::Pruning(release.clone())),
             false => Ok(()),

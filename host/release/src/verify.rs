@@ -1,9 +1,11 @@
-//! From a published release to one that a host runs: what was signed is verified over the very bytes that are loaded.
+//! From a published release to one that a host runs. The bytes that are verified are the bytes that are loaded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tidegate_app::App;
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_ports::Deadline;
 
 use crate::artifact::{Artifact, Release};
@@ -13,17 +15,16 @@ use crate::id::ReleaseId;
 use crate::keys::TrustedKeys;
 use crate::manifest::{ArtifactRecord, ReleaseManifest};
 use crate::store::{ReleaseReader, StoreError};
-use tidegate_app::App;
 
-/// How many artifacts are fetched at a time.
+/// The number of artifacts that are downloaded at the same time.
 const CONCURRENCY: usize = 8;
 
-/// The bytes of an artifact, whose digest is in a release that was verified: nobody else can make one.
+/// The bytes of an artifact whose digest is in a verified release. Only [`load`] creates one.
 #[derive(Clone)]
 pub struct VerifiedArtifact(Arc<[u8]>);
 
 impl VerifiedArtifact {
-    /// The bytes that were verified.
+    /// Returns the verified bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
@@ -36,58 +37,55 @@ impl std::fmt::Debug for VerifiedArtifact {
     }
 }
 
-/// What a host believes and runs.
+/// The properties of a host that decide which releases it trusts and can run.
 #[derive(Debug, Clone)]
 pub struct HostProfile {
-    /// The keys that its stage trusts.
+    /// The keys that the stage of the host trusts.
     pub keys: TrustedKeys,
-    /// Its engine.
+    /// The engine: the version and the configuration of Wasmtime.
     pub engine: String,
-    /// Its target, such as `x86_64-unknown-linux-gnu`.
+    /// The target, for example `x86_64-unknown-linux-gnu`.
     pub target: String,
-    /// The CPU that it can count on.
+    /// The minimum CPU, for example `x86-64-v3`.
     pub cpu: String,
-    /// The version of its WIT package; releases of another patch of it run as well.
+    /// The version of the WIT package. Releases of another patch version run as well.
     pub wit: String,
-    /// The app that it was deployed with: a release has its name and its routing.
+    /// The app that the host was deployed with. A release must have its name and its routing.
     pub app: App,
 }
 
-/// Why a release is not loaded.
+/// A failure to load a release.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The store did not give a part of it.
+    /// The store failed, or it does not have a part of the release.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It is not believed.
+    /// The release cannot be trusted.
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    /// It was compiled for other hosts.
-    #[error(
-        "it is for {what} `{found}`, and this host is `{wanted}`; hint: create it anew with the version of `tidegate` that \
-         was deployed, or deploy this one"
-    )]
+    /// The release was compiled for other hosts.
+    #[error("the release is for {what} `{found}`, and this host has `{wanted}`")]
     Incompatible {
-        /// What differs: the engine, the target, the CPU or the WIT package.
+        /// The property that differs: the engine, the target, the CPU or the WIT package.
         what: &'static str,
-        /// What the release is for.
+        /// The value in the release.
         found: String,
-        /// What the host is.
+        /// The value of the host.
         wanted: String,
     },
-    /// It is of another app.
-    #[error("it is a release of the app `{found}`, and this host runs `{wanted}`")]
+    /// The release belongs to another app.
+    #[error("the release belongs to the app `{found}`, and this host runs `{wanted}`")]
     OtherApp {
-        /// The release's app.
+        /// The app of the release.
         found: String,
-        /// The host's app.
+        /// The app of the host.
         wanted: String,
     },
-    /// It needs other infrastructure.
-    #[error("its routing differs from what was deployed: {0}; hint: make deploy")]
+    /// The release needs other infrastructure.
+    #[error("the routing of the release differs from the deployed routing: {0}")]
     OtherRouting(String),
-    /// The artifact that is stored is not the one that was signed.
+    /// The stored artifact is not the signed one.
     #[error(
         "the artifact of the component `{component}` was altered: its digest is `{found}`, and `{signed}` was signed"
     )]
@@ -96,51 +94,74 @@ pub enum LoadError {
         component: String,
         /// The digest in the release.
         signed: Digest,
-        /// The digest of the bytes.
+        /// The digest of the stored bytes.
         found: Digest,
     },
 }
 
-/// Reads a release from a store and verifies it: its signature, that a host of these `terms` runs it, and the digest of each
-/// artifact of the components that `select` keeps.
+impl From<LoadError> for Diagnostic {
+    fn from(error: LoadError) -> Self {
+        let why = error.to_string();
+        let (code, hint) = match error {
+            LoadError::Store(error) => return error.into(),
+            LoadError::Verify(error) => return error.into(),
+            LoadError::Incompatible { .. } => (
+                Code::ReleaseIncompatible,
+                "create the release with the deployed version of `tidegate`, or deploy with this version",
+            ),
+            LoadError::OtherApp { .. } => (Code::ReleaseOtherApp, "activate a release of this app"),
+            LoadError::OtherRouting(_) => {
+                (Code::RoutingDiffers, "run `make deploy`, or restart `tidegate dev`, before activating")
+            }
+            LoadError::AlteredArtifact { .. } => (
+                Code::ArtifactAltered,
+                "run `tidegate release create` on the same sources, which stores the artifact again",
+            ),
+        };
+        Self::new(code, "cannot load the release", why).hint(hint)
+    }
+}
+
+/// Loads a release from a store and verifies its signature, its compatibility with the host of this `profile`, and the
+/// digests of the artifacts. Only components that the app uses after `select` are loaded.
 ///
 /// # Errors
-/// With the first thing that is wrong; then nothing of it is to be run.
+/// The first problem that is found. Then no part of the release may run.
 pub async fn load(
     store: &(impl ReleaseReader + ?Sized),
     id: &ReleaseId,
-    terms: &HostProfile,
+    profile: &HostProfile,
     select: impl Fn(&mut App),
     deadline: Deadline,
 ) -> Result<Release, LoadError> {
     let envelope = Envelope::parse(&store.envelope(id, deadline).await?)?;
-    let verified = envelope.verify(&terms.keys, id)?;
-    let document = verified.document();
-    compatible(document, terms)?;
-    let mut app = document.app.clone();
+    let verified = envelope.verify(&profile.keys, id)?;
+    let manifest = verified.manifest();
+    check_compatible(manifest, profile)?;
+    let mut app = manifest.app.clone();
     select(&mut app);
     let used = app.used();
-    let records = document.components.iter().filter(|(name, _)| used.contains(name.as_str()));
-    let fetches = records.map(|(name, component)| {
-        let record = component.artifacts.get(&terms.target).copied();
-        async move { fetch(store, name, record, terms, deadline).await.map(|artifact| (name.clone(), artifact)) }
+    let components = manifest.components.iter().filter(|(name, _)| used.contains(name.as_str()));
+    let fetches = components.map(|(name, component)| {
+        let record = component.artifacts.get(&profile.target).copied();
+        async move { fetch(store, name, record, profile, deadline).await.map(|artifact| (name.clone(), artifact)) }
     });
-    // Made before they are polled: a stream of closures that borrow would not be `Send`.
+    // The futures are collected first: a stream of closures that borrow would not be `Send`.
     let fetches: Vec<_> = fetches.collect();
     let artifacts: BTreeMap<_, _> = stream::iter(fetches).buffer_unordered(CONCURRENCY).try_collect().await?;
     app.components = used;
-    Ok(Release { id: id.clone(), app, declared_app: document.app.clone(), artifacts })
+    Ok(Release { id: id.clone(), app, declared_app: manifest.app.clone(), artifacts })
 }
 
 async fn fetch(
     store: &(impl ReleaseReader + ?Sized),
     component: &str,
     record: Option<ArtifactRecord>,
-    terms: &HostProfile,
+    profile: &HostProfile,
     deadline: Deadline,
 ) -> Result<Artifact, LoadError> {
-    // Every component has an artifact for each target of its release, and this is one of them.
-    let record = record.ok_or_else(|| incompatible("the target", "none", &terms.target))?;
+    // A verified release has an artifact of each component for each of its targets, and the target was checked.
+    let record = record.ok_or_else(|| incompatible("the target", "none", &profile.target))?;
     let bytes = store.artifact(&record.digest, deadline).await?;
     let found = Digest::of(&bytes);
     if found != record.digest {
@@ -150,31 +171,31 @@ async fn fetch(
     Ok(Artifact::Verified(VerifiedArtifact(bytes.into())))
 }
 
-fn compatible(document: &ReleaseManifest, terms: &HostProfile) -> Result<(), LoadError> {
-    if document.app.name != terms.app.name {
-        return Err(LoadError::OtherApp { found: document.app.name.clone(), wanted: terms.app.name.clone() });
+fn check_compatible(manifest: &ReleaseManifest, profile: &HostProfile) -> Result<(), LoadError> {
+    if manifest.app.name != profile.app.name {
+        return Err(LoadError::OtherApp { found: manifest.app.name.clone(), wanted: profile.app.name.clone() });
     }
-    if document.engine != terms.engine {
-        return Err(incompatible("the engine", &document.engine, &terms.engine));
+    if manifest.engine != profile.engine {
+        return Err(incompatible("the engine", &manifest.engine, &profile.engine));
     }
-    if minor(&document.wit) != minor(&terms.wit) {
-        return Err(incompatible("the WIT package", &document.wit, &terms.wit));
+    if minor(&manifest.wit) != minor(&profile.wit) {
+        return Err(incompatible("the WIT package", &manifest.wit, &profile.wit));
     }
-    match document.targets.get(&terms.target) {
+    match manifest.targets.get(&profile.target) {
         None => {
-            let found: Vec<_> = document.targets.keys().map(String::as_str).collect();
-            return Err(incompatible("the target", &found.join("`, `"), &terms.target));
+            let found: Vec<_> = manifest.targets.keys().map(String::as_str).collect();
+            return Err(incompatible("the target", &found.join("`, `"), &profile.target));
         }
-        Some(cpu) if *cpu != terms.cpu => return Err(incompatible("the CPU", cpu, &terms.cpu)),
+        Some(cpu) if *cpu != profile.cpu => return Err(incompatible("the CPU", cpu, &profile.cpu)),
         Some(_) => {}
     }
-    match document.app.routing_difference(&terms.app) {
+    match manifest.app.routing_difference(&profile.app) {
         Some(difference) => Err(LoadError::OtherRouting(difference)),
         None => Ok(()),
     }
 }
 
-/// `0.1` of `0.1.0`: within it, functions are only added.
+/// Returns the part of a version that must match, for example `0.1` of `0.1.0`. A patch version only adds functions.
 fn minor(version: &str) -> &str {
     version.rsplit_once('.').map_or(version, |(minor, _)| minor)
 }

@@ -1,4 +1,4 @@
-//! Artifacts in a folder before a store.
+//! Tests of the cache of artifacts.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
@@ -46,7 +46,7 @@ impl Subject {
         self.dir().join(format!("{digest}.cwasm"))
     }
 
-    /// Gets an artifact; whether it was fetched for it.
+    /// Reads an artifact. Returns true if it was fetched from the store.
     fn fetches(&self, bytes: &[u8]) -> bool {
         let before = self.fetched.reads().len();
         let digest = Digest::of(bytes);
@@ -63,26 +63,26 @@ fn bytes(dir: &Path) -> u64 {
     fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
 }
 
-/// Makes a file look as if it had not been used for so many seconds.
+/// Sets the last use of a file to this many seconds ago.
 fn age(path: &Path, seconds: u64) {
     let times = FileTimes::new().set_modified(SystemTime::now() - Duration::from_secs(seconds));
     File::open(path).unwrap().set_times(times).unwrap();
 }
 
 #[test]
-fn an_artifact_is_fetched_once() {
+fn artifacts_are_fetched_once() {
     let subject = Subject::new(1_000);
     subject.put(b"artifact");
     assert!(subject.fetches(b"artifact"));
     assert!(!subject.fetches(b"artifact"));
-    // What is in the folder outlives the process.
+    // The folder outlives the process.
     let again = Cached::new(Arc::clone(&subject.fetched), subject.dir(), 1_000);
     assert_eq!(now(again.artifact(&Digest::of(b"artifact"), soon())).as_deref(), Ok(b"artifact".as_slice()));
     assert_eq!(subject.fetched.reads().len(), 1);
 }
 
 #[test]
-fn an_altered_file_is_fetched_anew() {
+fn altered_files_are_fetched_again() {
     let subject = Subject::new(1_000);
     let digest = subject.put(b"artifact");
     assert!(subject.fetches(b"artifact"));
@@ -91,7 +91,7 @@ fn an_altered_file_is_fetched_anew() {
         assert!(subject.fetches(b"artifact"), "{} bytes", altered.len());
         assert!(!subject.fetches(b"artifact"));
     }
-    // Where there is nothing to fetch, the altered file is not used for want of a better one.
+    // The altered file is not used even if there is nothing to fetch.
     now(subject.fetched.store.remove_artifact(&digest, soon())).unwrap();
     fs::write(subject.path(&digest), "artifice").unwrap();
     assert!(matches!(now(subject.cached.artifact(&digest, soon())), Err(StoreError::NotFound(_))));
@@ -99,18 +99,18 @@ fn an_altered_file_is_fetched_anew() {
 }
 
 #[test]
-fn what_a_store_altered_is_not_kept() {
+fn artifacts_with_a_wrong_digest_are_not_cached() {
     let subject = Subject::new(1_000);
     let digest = subject.put(b"artifact");
     let stored = subject.root.path().join("store/artifacts").join(format!("{digest}.cwasm"));
     fs::write(stored, "artifice").unwrap();
-    // Whoever loads it makes its digest, and says what is wrong.
+    // The caller checks the digest and reports the error.
     assert_eq!(now(subject.cached.artifact(&digest, soon())).as_deref(), Ok(b"artifice".as_slice()));
     assert!(!subject.path(&digest).exists());
 }
 
 #[test]
-fn a_folder_that_cannot_be_used_is_no_error() {
+fn unusable_folders_are_ignored() {
     let subject = Subject::new(1_000);
     subject.put(b"artifact");
     fs::write(subject.dir(), "a file").unwrap();
@@ -118,7 +118,7 @@ fn a_folder_that_cannot_be_used_is_no_error() {
     assert!(subject.fetches(b"artifact"));
     fs::remove_file(subject.dir()).unwrap();
     fs::create_dir(subject.dir()).unwrap();
-    // A folder is where the file would be.
+    // The path of the artifact is a folder.
     fs::create_dir(subject.path(&Digest::of(b"artifact"))).unwrap();
     assert!(subject.fetches(b"artifact"));
     assert!(subject.fetches(b"artifact"));
@@ -127,16 +127,16 @@ fn a_folder_that_cannot_be_used_is_no_error() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_folder_that_cannot_be_made_is_no_error() {
+fn folders_that_cannot_be_created_are_ignored() {
     let subject = Subject::new(1_000);
     subject.put(b"artifact");
-    // No file can be made there, even by root.
+    // Not even root can create a file there.
     let cached = Cached::new(Arc::clone(&subject.fetched), "/proc/self/cache", 1_000);
     assert_eq!(now(cached.artifact(&Digest::of(b"artifact"), soon())).as_deref(), Ok(b"artifact".as_slice()));
 }
 
 #[test]
-fn those_that_were_not_used_for_longest_make_room() {
+fn least_recently_used_artifacts_are_removed() {
     let subject = Subject::new(300);
     let artifacts: Vec<_> = (0..4_u8).map(|number| vec![number; 100]).collect();
     let digests: Vec<_> = artifacts.iter().map(|bytes| subject.put(bytes)).collect();
@@ -144,7 +144,7 @@ fn those_that_were_not_used_for_longest_make_room() {
         assert!(subject.fetches(&artifacts[number]));
         age(&subject.path(&digests[number]), 100 - number as u64);
     }
-    // The first is used again, so the second is the oldest.
+    // The first artifact is used again, so the second one is the least recently used.
     assert!(!subject.fetches(&artifacts[0]));
     assert!(subject.fetches(&artifacts[3]));
     assert_eq!((files(&subject.dir()), bytes(&subject.dir())), (3, 300));
@@ -155,7 +155,7 @@ fn those_that_were_not_used_for_longest_make_room() {
 }
 
 #[test]
-fn the_folder_is_bounded() {
+fn the_cache_is_bounded() {
     let subject = Subject::new(1_000);
     for number in 0..50_usize {
         let artifact = vec![u8::try_from(number).unwrap(); 10 + number * 37 % 600];
@@ -168,8 +168,8 @@ fn the_folder_is_bounded() {
     let before = files(&subject.dir());
     assert!(subject.fetches(&large));
     assert!(subject.fetches(&large));
-    assert_eq!(files(&subject.dir()), before, "what does not fit makes no room");
-    // What a process left that was killed.
+    assert_eq!(files(&subject.dir()), before, "an artifact that does not fit removes nothing");
+    // A killed process left a temporary file.
     fs::write(subject.dir().join(".tmp123456"), vec![0; 5_000]).unwrap();
     age(&subject.dir().join(".tmp123456"), 50);
     subject.put(b"small");
@@ -179,17 +179,17 @@ fn the_folder_is_bounded() {
 }
 
 #[test]
-fn the_rest_is_the_store_s() {
+fn other_calls_go_to_the_store() {
     let root = tempfile::tempdir().unwrap();
     let store: Arc<dyn ReleaseReader> = Arc::new(FolderStore::open(root.path()).unwrap());
     let cached: Arc<dyn ReleaseReader> = Arc::new(Cached::new(Arc::clone(&store), root.path().join("cache"), 1_000));
     assert_eq!(now(cached.rollout_state(Consistency::Eventual, soon())), Ok(RolloutState::default()));
     let id: ReleaseId = "0123456789abcdef".parse().unwrap();
     assert!(matches!(now(cached.envelope(&id, soon())), Err(StoreError::NotFound(_))));
-    let tally = CanaryCounts { events: 1, ..CanaryCounts::default() };
-    assert_eq!(now(cached.add_canary_counts(1, tally, soon())), Ok(tally));
-    assert_eq!(now(store.canary_counts(1, soon())), Ok(tally));
-    assert_eq!(now(cached.canary_counts(1, soon())), Ok(tally));
+    let counts = CanaryCounts { events: 1, ..CanaryCounts::default() };
+    assert_eq!(now(cached.add_canary_counts(1, counts, soon())), Ok(counts));
+    assert_eq!(now(store.canary_counts(1, soon())), Ok(counts));
+    assert_eq!(now(cached.canary_counts(1, soon())), Ok(counts));
     let report = LoadReport { at: tidegate_event::Timestamp::now(), host: "host".to_owned(), failure: None };
     now(cached.record_load(&id, &report, soon())).unwrap();
     assert_eq!(now(cached.load_reports(soon())), now(store.load_reports(soon())));

@@ -1,4 +1,4 @@
-//! Processes that are killed in the middle of publishing and activating.
+//! Processes that are killed while they publish and activate.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
@@ -20,11 +20,11 @@ use tidegate_release::store::{
 };
 use tidegate_release::{Digest, Envelope, ReleaseId, ReleaseManifest, RolloutState, SigningKey};
 
-/// Tells this test binary that it is a process to be killed, and its folder.
+/// The environment variable with the folder of a process that is to be killed.
 const DIR: &str = "TIDEGATE_TEST_CRASH_DIR";
-/// How long such a process goes on if nobody kills it.
+/// The time after which such a process ends if it is not killed.
 const LIFE: Duration = Duration::from_secs(20);
-/// How often processes are killed.
+/// The number of killed processes.
 const ROUNDS: usize = 20;
 
 /// A process that publishes and activates.
@@ -34,7 +34,7 @@ struct Publisher {
 }
 
 impl Publisher {
-    /// Starts it, and returns once it has its store.
+    /// Starts the process and waits until it has opened its store.
     fn start(dir: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "publish_until_killed", "--nocapture"])
@@ -58,7 +58,7 @@ impl Publisher {
         line
     }
 
-    /// Kills it, and answers the last generation that it was told it had made, from this line of its output on.
+    /// Kills the process. Returns the last generation in its output from `line` on.
     fn kill(mut self, line: String) -> u64 {
         self.child.kill().unwrap();
         assert!(!self.child.wait().unwrap().success(), "the process ended by itself");
@@ -68,7 +68,7 @@ impl Publisher {
     }
 }
 
-/// Not a test by itself: what [`Publisher`] runs.
+/// The process that [`Publisher`] starts. It is not a test by itself.
 #[test]
 fn publish_until_killed() {
     let Some(dir) = std::env::var_os(DIR) else { return };
@@ -97,7 +97,7 @@ fn publish(store: &FolderStore, version: &str) -> ReleaseManifest {
     for artifact in artifacts(version) {
         assert_eq!(now(store.put_artifact(&artifact, soon())), Ok(true));
     }
-    // Large enough to be killed in the middle of.
+    // The write takes long enough to be interrupted.
     now(store.put_artifact(&version.repeat(200_000).into_bytes(), soon())).unwrap();
     let document = document(version);
     let envelope = Envelope::sign(&document, [&SigningKey::generate().unwrap()]).to_json();
@@ -105,15 +105,15 @@ fn publish(store: &FolderStore, version: &str) -> ReleaseManifest {
     document
 }
 
-/// The generation in which it is active.
+/// Activates a release. Returns the generation of the change.
 fn activate(store: &FolderStore, release: &ReleaseId) -> u64 {
     loop {
         let pointer = now(store.rollout_state(Consistency::Strong, soon())).unwrap();
-        let next = pointer.activate(release).unwrap();
+        let next = pointer.activate(release, None).unwrap();
         let change = pointer.change(&next, Action::Activate, Timestamp::now(), "me".to_owned(), None);
         match now(store.compare_and_set(&next, &change, soon())) {
             Ok(()) => return next.generation,
-            // Another process was first.
+            // Another process changed the state first, so this one tries again.
             Err(StoreError::Conflict(_)) => {}
             Err(error) => panic!("{error}"),
         }
@@ -128,7 +128,7 @@ fn remove(store: &FolderStore, document: &ReleaseManifest) {
 }
 
 #[test]
-fn whenever_a_process_is_killed_everything_in_the_store_is_whole() {
+fn stores_are_complete_after_processes_are_killed() {
     let root = tempfile::tempdir().unwrap();
     let store = FolderStore::open(root.path()).unwrap();
     let mut noise = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() | 1;
@@ -146,7 +146,7 @@ fn whenever_a_process_is_killed_everything_in_the_store_is_whole() {
         assert_whole(&store, &pointer);
     }
     assert!(made >= ROUNDS as u64, "one in each round, but {made} in all");
-    // Nothing is left that holds up who comes next.
+    // Nothing that the killed processes left blocks later calls.
     let document = publish(&store, "the last");
     assert!(activate(&store, &document.id()) > made);
 }
@@ -162,7 +162,7 @@ fn assert_whole(store: &FolderStore, pointer: &RolloutState) {
     for digest in now(store.list_artifacts(soon())).unwrap().keys() {
         let bytes = now(store.artifact(digest, soon())).unwrap();
         assert!(Digest::of(&bytes) == *digest, "of an artifact there are {} bytes", bytes.len());
-        // The large ones are part of no release, and would fill the disk.
+        // The large artifacts belong to no release and would fill the disk.
         if bytes.len() > 100_000 {
             now(store.remove_artifact(digest, soon())).unwrap();
         }
@@ -170,7 +170,7 @@ fn assert_whole(store: &FolderStore, pointer: &RolloutState) {
     for id in now(store.list(soon())).unwrap().keys() {
         let document = Envelope::parse(&now(store.envelope(id, soon())).unwrap()).unwrap().unverified().unwrap();
         assert_eq!(document.id(), *id);
-        // A release is published after what it needs, and removed before.
+        // A release is published after its artifacts and removed before them.
         for digest in document.artifacts() {
             assert!(now(store.artifact(&digest, soon())).is_ok(), "{id} is published without {digest}");
         }

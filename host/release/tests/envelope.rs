@@ -1,4 +1,4 @@
-//! Signed releases.
+//! Tests of signed releases.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
@@ -12,11 +12,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 use support::{document, trusting};
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_release::envelope::{MAX_ENVELOPE_BYTES, PAYLOAD_TYPE, VerifyError};
 use tidegate_release::keys::KeyId;
 use tidegate_release::{Envelope, ReleaseId, ReleaseManifest, SigningKey, TrustedKeys};
 
-/// A key that signs, and that `prod` trusts by the name `ci`.
+/// A signing key that the stage `prod` trusts under the name `ci`.
 struct Signer {
     key: SigningKey,
     trusted: TrustedKeys,
@@ -33,7 +34,7 @@ impl Signer {
         serde_json::from_slice(&Envelope::sign(document, [&self.key]).to_json()).unwrap()
     }
 
-    /// An envelope around any payload, with a signature that holds.
+    /// Returns an envelope around any payload with a valid signature.
     fn sign_payload(&self, payload: &[u8]) -> Value {
         let head = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len());
         let signature = BASE64.encode(self.key.sign(&[head.as_bytes(), payload].concat()));
@@ -48,7 +49,7 @@ impl Signer {
 
 fn verify(envelope: &Value, keys: &TrustedKeys, wanted: &ReleaseId) -> Result<ReleaseManifest, VerifyError> {
     let verified = Envelope::parse(envelope.to_string().as_bytes())?.verify(keys, wanted)?;
-    Ok(verified.document().clone())
+    Ok(verified.manifest().clone())
 }
 
 fn payload(envelope: &Value) -> Value {
@@ -68,28 +69,28 @@ fn assert_malformed<T: std::fmt::Debug>(result: Result<T, VerifyError>, reason: 
 }
 
 #[test]
-fn what_was_signed_is_verified() {
+fn signed_releases_are_verified() {
     let signer = Signer::new();
     let envelope = Envelope::sign(&document("1"), [&signer.key]);
     let stored = envelope.to_json();
     let parsed = Envelope::parse(&stored).unwrap();
     assert_eq!(parsed, envelope);
     let verified = parsed.verify(&signer.trusted, &document("1").id()).unwrap();
-    assert_eq!((verified.document(), verified.signed_by()), (&document("1"), "ci"));
+    assert_eq!((verified.manifest(), verified.signed_by()), (&document("1"), "ci"));
     assert_eq!(parsed.unverified(), Ok(document("1")));
     assert!(parsed.signers().eq([KeyId::of(&signer.key.public_key())]));
-    // The form of DSSE, which other tools read.
+    // The envelope is DSSE, which other tools can read.
     let json = signer.sign(&document("1"));
     assert_eq!(json["payloadType"], "application/vnd.tidegate.release+json");
     assert_eq!(payload(&json), serde_json::to_value(document("1")).unwrap());
     assert_eq!(json["signatures"][0]["keyid"], key_id(&signer.key));
     let signature = BASE64.decode(json["signatures"][0]["sig"].as_str().unwrap()).unwrap();
     assert_eq!(signature.len(), 64);
-    assert_eq!(json, signer.sign_payload(&document("1").to_json()), "the signature is over what DSSE says");
+    assert_eq!(json, signer.sign_payload(&document("1").to_json()), "the signature covers the bytes that DSSE defines");
 }
 
 #[test]
-fn an_altered_payload_is_refused() {
+fn altered_payloads_are_refused() {
     let signer = Signer::new();
     let signed = signer.sign(&document("1"));
     for (path, value) in [
@@ -104,14 +105,14 @@ fn an_altered_payload_is_refused() {
         envelope["payload"] = BASE64.encode(document.to_string()).into();
         assert_eq!(signer.verify(&envelope), Err(VerifyError::Altered("ci".to_owned())), "{path}");
     }
-    // The same JSON written otherwise is not what was signed.
+    // The same JSON with another formatting has another signature.
     let mut envelope = signed.clone();
     envelope["payload"] = BASE64.encode(format!("{:#}", payload(&signed))).into();
     assert_eq!(signer.verify(&envelope), Err(VerifyError::Altered("ci".to_owned())));
 }
 
 #[test]
-fn an_altered_signature_is_refused() {
+fn altered_signatures_are_refused() {
     let signer = Signer::new();
     let signed = signer.sign(&document("1"));
     let signature = BASE64.decode(signed["signatures"][0]["sig"].as_str().unwrap()).unwrap();
@@ -128,7 +129,7 @@ fn an_altered_signature_is_refused() {
 }
 
 #[test]
-fn who_signed_it_must_be_trusted() {
+fn untrusted_keys_are_refused() {
     let (signer, other) = (Signer::new(), Signer::new());
     let id = document("1").id();
     let signed = signer.sign(&document("1"));
@@ -140,34 +141,36 @@ fn who_signed_it_must_be_trusted() {
         Err(untrusted("stage"))
     );
     assert_eq!(verify(&signed, &TrustedKeys::default(), &id), Err(untrusted("")));
-    // Nor does it help to say that another key did.
+    // The id of another key does not help.
     let mut pretended = signed;
     pretended["signatures"][0]["keyid"] = key_id(&other.key).into();
     assert_eq!(verify(&pretended, &other.trusted, &id), Err(VerifyError::Altered("ci".to_owned())));
 }
 
 #[test]
-fn a_revoked_key_is_not_trusted() {
+fn revoked_keys_are_refused() {
     let signer = Signer::new();
     let mut keys = trusting([("ci", &signer.key)]);
     keys.0.get_mut("ci").unwrap().revoked = true;
     let revoked =
         verify(&signer.sign(&document("1")), &TrustedKeys::of_stage(&keys, "prod"), &document("1").id()).unwrap_err();
     assert_eq!(revoked, VerifyError::Revoked("ci".to_owned()));
-    assert!(revoked.to_string().contains("hint: create the release anew"), "{revoked}");
+    let diagnostic = Diagnostic::from(revoked);
+    assert_eq!(diagnostic.code, Code::KeyRevoked);
+    assert!(diagnostic.hint.unwrap().contains("create the release again"));
 }
 
 #[test]
-fn what_nobody_signed_is_not_believed() {
+fn unsigned_releases_are_refused() {
     let signer = Signer::new();
     let unsigned = Envelope::sign(&document("1"), []);
     assert_eq!(unsigned.verify(&signer.trusted, &document("1").id()), Err(VerifyError::Unsigned));
-    // It can be shown all the same.
+    // The manifest can be shown without a signature.
     assert_eq!(unsigned.unverified(), Ok(document("1")));
 }
 
 #[test]
-fn one_signature_that_holds_is_enough() {
+fn one_valid_signature_is_enough() {
     let (signer, old) = (Signer::new(), Signer::new());
     let envelope = Envelope::sign(&document("1"), [&old.key, &signer.key]);
     for (trusted, name) in [
@@ -181,7 +184,7 @@ fn one_signature_that_holds_is_enough() {
     let mut keys = trusting([("ci", &signer.key), ("old", &old.key)]);
     keys.0.get_mut("old").unwrap().revoked = true;
     assert_eq!(envelope.verify(&TrustedKeys::of_stage(&keys, "prod"), &document("1").id()).unwrap().signed_by(), "ci");
-    // The signature of the one was altered, and that of the other was not.
+    // Only one of the two signatures is altered.
     let mut json: Value = serde_json::from_slice(&envelope.to_json()).unwrap();
     json["signatures"][0]["sig"] = BASE64.encode([0; 64]).into();
     let keys = TrustedKeys::of_stage(&trusting([("ci", &signer.key), ("old", &old.key)]), "prod");
@@ -193,16 +196,16 @@ fn one_signature_that_holds_is_enough() {
 }
 
 #[test]
-fn another_release_under_its_id_is_refused() {
+fn releases_stored_under_another_id_are_refused() {
     let signer = Signer::new();
-    // Each is signed, and whoever can write to the store puts one in the place of the other.
+    // An attacker who can write to the store swaps two signed releases.
     let (wanted, found) = (document("1").id(), document("2").id());
     let refused = signer.verify(&signer.sign(&document("2")));
     assert_eq!(refused, Err(VerifyError::OtherRelease { wanted, found }));
 }
 
 #[test]
-fn what_is_no_envelope_is_malformed() {
+fn invalid_envelopes_are_malformed() {
     let signer = Signer::new();
     let signed = signer.sign(&document("1"));
     for text in ["", "{", "null", "\"text\"", "{}", "\u{0}"] {
@@ -212,7 +215,7 @@ fn what_is_no_envelope_is_malformed() {
     assert_malformed(Envelope::parse(&text.as_bytes()[..text.len() / 2]), "EOF");
     assert_malformed(Envelope::parse(format!("{text}x").as_bytes()), "trailing");
     for (key, value, reason) in [
-        ("payloadType", json!("application/vnd.in-toto+json"), "its payload is `application/vnd.in-toto+json`"),
+        ("payloadType", json!("application/vnd.in-toto+json"), "the payload type is `application/vnd.in-toto+json`"),
         ("payload", json!("not base64"), "Invalid"),
         ("payload", json!(1), "invalid type"),
         ("signatures", json!({}), "invalid type"),
@@ -229,17 +232,17 @@ fn what_is_no_envelope_is_malformed() {
 }
 
 #[test]
-fn a_large_envelope_is_not_read() {
+fn large_envelopes_are_refused() {
     let signer = Signer::new();
     let mut envelope = signer.sign(&document("1")).to_string().into_bytes();
     envelope.resize(MAX_ENVELOPE_BYTES, b' ');
     assert!(Envelope::parse(&envelope).is_ok());
     envelope.push(b' ');
-    assert_malformed(Envelope::parse(&envelope), "it has 1048577 bytes, more than 1048576");
+    assert_malformed(Envelope::parse(&envelope), "the envelope has 1048577 bytes, more than 1048576");
 }
 
 #[test]
-fn what_others_add_around_it_is_passed_over() {
+fn unknown_envelope_keys_are_ignored() {
     let signer = Signer::new();
     let mut envelope = signer.sign(&document("1"));
     envelope["transparencyLog"] = json!("https://example.com");
@@ -248,7 +251,7 @@ fn what_others_add_around_it_is_passed_over() {
 }
 
 #[test]
-fn what_is_no_release_is_malformed_whoever_signed_it() {
+fn signed_payloads_that_are_not_a_release_are_malformed() {
     let signer = Signer::new();
     let with = |path: &str, value: Value| {
         let mut document = serde_json::to_value(document("1")).unwrap();
@@ -264,24 +267,30 @@ fn what_is_no_release_is_malformed_whoever_signed_it() {
         "`app.routes.\"$default\".component`: the app has no component `other`",
     );
     assert_malformed(with("/app/name", json!("../other")), "`app.name`");
-    assert_malformed(with("/components/other", json!({"digest": "0".repeat(64), "artifacts": {}})), "its components");
-    assert_malformed(with("/components", json!({})), "its components are not those of its app");
-    assert_malformed(with("/targets/riscv64", json!("rv64gc")), "the component `chat` has not one artifact for each");
-    assert_malformed(with("/components/guard/artifacts", json!({})), "the component `guard` has not one artifact");
-    assert_malformed(with("/components/guard/digest", json!("0")), "`0` is no SHA-256 digest");
+    assert_malformed(with("/components/other", json!({"digest": "0".repeat(64), "artifacts": {}})), "the components");
+    assert_malformed(with("/components", json!({})), "the components are not those of the app");
+    assert_malformed(
+        with("/targets/riscv64", json!("rv64gc")),
+        "the component `chat` does not have one artifact for each",
+    );
+    assert_malformed(
+        with("/components/guard/artifacts", json!({})),
+        "the component `guard` does not have one artifact",
+    );
+    assert_malformed(with("/components/guard/digest", json!("0")), "`0` is not a SHA-256 digest");
     for payload in ["", "[]", "{}", "{\"format\": \"1\"}"] {
         assert_malformed(signer.verify(&signer.sign_payload(payload.as_bytes())), "");
     }
 }
 
 #[test]
-fn a_later_format_is_named_before_what_else_is_new_in_it() {
+fn later_formats_are_reported_before_unknown_keys() {
     let signer = Signer::new();
     let later = signer.sign_payload(br#"{"format": 2, "modules": ["other"], "engine": 7}"#);
     let refused = signer.verify(&later).unwrap_err();
     assert_eq!(refused, VerifyError::Format(2));
-    assert_eq!(refused.to_string(), "it is of format 2, and this version of Tidegate knows format 1");
-    // Not before the signature was: what nobody signed says nothing.
+    assert_eq!(Diagnostic::from(refused).code, Code::ReleaseFormat);
+    // The signature is verified before the format is read.
     let other = Signer::new();
     assert!(matches!(other.verify(&later), Err(VerifyError::Untrusted { .. })));
 }
@@ -299,7 +308,7 @@ enum Mutation {
 
 fn mutation() -> impl Strategy<Value = Mutation> {
     let at = any::<Index>;
-    // Bytes that mean something to JSON and base64 as often as any.
+    // Half of the bytes have a meaning in JSON or base64.
     let byte = || prop_oneof![any::<u8>(), proptest::sample::select(b"\"{}[]:,\\ 019-eEtfn+/=".to_vec())];
     prop_oneof![
         (at(), 0..8_u8).prop_map(|(at, bit)| Mutation::Flip(at, bit)),
@@ -323,7 +332,7 @@ fn mutated(mut bytes: Vec<u8>, mutations: Vec<Mutation>) -> Vec<u8> {
             Mutation::Insert(at, more) => drop(bytes.splice(at.index(length)..at.index(length), more)),
             Mutation::Remove(from, to) => {
                 let from = from.index(length);
-                // Seldom much of it.
+                // At most 40 bytes are removed.
                 drop(bytes.drain(from..length.min(from + to.index(40))));
             }
             Mutation::Swap(one, other) => bytes.swap(one.index(length), other.index(length)),
@@ -336,22 +345,22 @@ fn mutated(mut bytes: Vec<u8>, mutations: Vec<Mutation>) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
 
-    /// Whatever became of the stored bytes, nothing panics, and what is believed is what was signed.
+    /// Altered bytes never cause a panic, and a verified manifest is always the signed one.
     #[test]
-    fn altered_bytes_are_refused_or_mean_the_same(mutations in vec(mutation(), 1..4)) {
+    fn altered_bytes_are_refused_or_equivalent(mutations in vec(mutation(), 1..4)) {
         let signer = Signer::new();
         let stored = Envelope::sign(&document("1"), [&signer.key]).to_json();
         if let Ok(envelope) = Envelope::parse(&mutated(stored, mutations)) {
             let _ = envelope.unverified();
             if let Ok(verified) = envelope.verify(&signer.trusted, &document("1").id()) {
-                prop_assert_eq!(verified.document(), &document("1"));
+                prop_assert_eq!(verified.manifest(), &document("1"));
             }
         }
     }
 
-    /// Nothing that a trusted key signed panics, and whatever is believed has the id that was asked for.
+    /// Signed payloads never cause a panic, and a verified manifest always has the requested id.
     #[test]
-    fn any_signed_payload_is_refused_or_is_a_release(mutations in vec(mutation(), 1..4)) {
+    fn signed_payloads_are_refused_or_have_the_requested_id(mutations in vec(mutation(), 1..4)) {
         let signer = Signer::new();
         let signed = signer.sign_payload(&mutated(document("1").to_json(), mutations));
         if let Ok(document) = signer.verify(&signed) {
@@ -360,7 +369,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_refused(bytes in vec(any::<u8>(), 0..200)) {
+    fn random_bytes_are_refused(bytes in vec(any::<u8>(), 0..200)) {
         prop_assert!(Envelope::parse(&bytes).is_err());
     }
 }

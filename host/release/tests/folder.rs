@@ -1,4 +1,4 @@
-//! Releases in folders.
+//! Tests of release folders.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use tidegate_app::App;
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_release::{Artifact, Digest, Error, Release, ReleaseId, folder};
 
 fn app() -> App {
@@ -22,7 +23,7 @@ fn artifacts<'a>(chat: &'a str, guard: &'a str) -> BTreeMap<String, &'a str> {
     BTreeMap::from([("chat".to_owned(), chat), ("guard".to_owned(), guard)])
 }
 
-/// Writes a release under the id that its app and its artifacts would have as components.
+/// Writes a release with the id that its app and its artifacts would have as components.
 fn write(dir: &Path, app: &App, artifacts: &BTreeMap<String, &str>) -> Result<Release, Error> {
     let components = artifacts.iter().map(|(name, artifact)| (name.as_str(), Digest::of(artifact.as_bytes())));
     folder::write(dir, &ReleaseId::of(app, components, "engine"), app, artifacts)
@@ -40,13 +41,14 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// What is said of the folder, without its path.
-fn problem(dir: &Path) -> String {
-    folder::load(dir).unwrap_err().to_string().replace(&format!("{}/", dir.display()), "")
+/// Loads the folder and returns the code of the error and its text without the path of the folder.
+fn problem(dir: &Path) -> (Code, String) {
+    let diagnostic = Diagnostic::from(folder::load(dir).unwrap_err());
+    (diagnostic.code, diagnostic.to_string().replace(&format!("{}/", dir.display()), ""))
 }
 
 #[test]
-fn what_is_written_is_loaded() {
+fn written_releases_are_loaded() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("a/release");
     let written = write(&dir, &app(), &artifacts("one", "two")).unwrap();
@@ -63,7 +65,7 @@ fn what_is_written_is_loaded() {
 }
 
 #[test]
-fn a_release_is_replaced_as_a_whole_and_nothing_is_left_behind() {
+fn releases_are_replaced_without_temporary_files() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("release");
     let first = write(&dir, &app(), &artifacts("one", "two")).unwrap();
@@ -75,40 +77,45 @@ fn a_release_is_replaced_as_a_whole_and_nothing_is_left_behind() {
 }
 
 #[test]
-fn the_id_is_the_one_that_it_was_written_with() {
+fn the_id_is_read_from_its_file() {
     let root = tempfile::tempdir().unwrap();
     let id: ReleaseId = "0123456789abcdef".parse().unwrap();
     let written = folder::write(root.path(), &id, &app(), &artifacts("one", "two"));
-    // Whatever is in it: the components that an id is made from are not there.
+    // The id is not verified: the folder does not have the components.
     assert_eq!(written.unwrap().id, id);
     assert_eq!(folder::load(root.path()).unwrap().id, id);
     assert_eq!(fs::read(root.path().join("release-id")).unwrap(), b"0123456789abcdef\n");
 }
 
 #[test]
-fn what_is_missing_or_extra_is_named() {
+fn missing_and_extra_files_are_reported() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("release");
-    let not_there = format!("no `{}/app.json`\nhint: `tidegate build` writes it anew", dir.display());
-    assert_eq!(folder::load(&dir).unwrap_err().to_string(), not_there);
+    let missing = |file: &str| (Code::FileNotFound, format!("cannot read `{file}`: the file does not exist"));
+    assert_eq!(problem(&dir), missing("app.json"));
+    let hint = Diagnostic::from(folder::load(&dir).unwrap_err()).hint;
+    assert_eq!(hint.as_deref(), Some("run `tidegate build`, which writes the folder"));
 
     write(&dir, &app(), &artifacts("one", "two")).unwrap();
     fs::write(dir.join("release-id"), "../../etc/passwd").unwrap();
-    assert_eq!(problem(&dir), "release-id: is no release's id\nhint: `tidegate build` writes it anew");
+    let invalid = "invalid file `release-id` in the release folder: the file is not a release id";
+    assert_eq!(problem(&dir), (Code::ReleaseFolderInvalid, invalid.to_owned()));
     fs::remove_file(dir.join("release-id")).unwrap();
-    assert_eq!(problem(&dir), "no `release-id`\nhint: `tidegate build` writes it anew");
+    assert_eq!(problem(&dir), missing("release-id"));
     fs::write(dir.join("components/old.cwasm"), "").unwrap();
-    assert_eq!(problem(&dir), "components/old.cwasm: belongs to no component of the app\nhint: remove it");
+    let extra =
+        "invalid file `components/old.cwasm` in the release folder: the file does not belong to a component of the app";
+    assert_eq!(problem(&dir), (Code::ReleaseFolderInvalid, extra.to_owned()));
     fs::remove_file(dir.join("components/guard.cwasm")).unwrap();
-    assert_eq!(problem(&dir), "no `components/guard.cwasm`\nhint: `tidegate build` writes it anew");
+    assert_eq!(problem(&dir), missing("components/guard.cwasm"));
     fs::remove_dir_all(dir.join("components")).unwrap();
-    assert_eq!(problem(&dir), "no `components/chat.cwasm`\nhint: `tidegate build` writes it anew");
+    assert_eq!(problem(&dir), missing("components/chat.cwasm"));
     fs::write(dir.join("app.json"), "{").unwrap();
-    assert_eq!(problem(&dir), "app.json:1: EOF while parsing an object");
+    assert_eq!(problem(&dir).0, Code::ManifestSyntax);
 }
 
 #[test]
-fn a_bad_build_leaves_the_good_one() {
+fn failed_writes_keep_the_old_release() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("release");
     let good = write(&dir, &app(), &artifacts("one", "two")).unwrap();
@@ -130,7 +137,7 @@ fn a_bad_build_leaves_the_good_one() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_release_is_never_missing_or_mixed_while_it_is_replaced() {
+fn releases_are_replaced_atomically() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("release");
     let ids = [
@@ -146,7 +153,7 @@ fn a_release_is_never_missing_or_mixed_while_it_is_replaced() {
         });
         while !writer.is_finished() {
             assert!(fs::metadata(dir.join("app.json")).is_ok());
-            // Neither a mixture of both nor a file that was removed meanwhile.
+            // The result is never a mixture, and no file is missing.
             assert!(ids.contains(&folder::load(&dir).unwrap().id));
         }
     });

@@ -1,4 +1,4 @@
-//! From a store to a release that a host runs.
+//! Tests of loading a release from a store.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
@@ -13,17 +13,18 @@ use support::recording::RecordingStore;
 use support::{CPU, ENGINE, TARGET, app, artifact, artifacts, document, now, soon, trusting};
 use tempfile::TempDir;
 use tidegate_app::App;
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_release::envelope::VerifyError;
 use tidegate_release::store::fs::FolderStore;
-use tidegate_release::store::{ReleaseReader as _, ReleaseWriter as _, StoreError};
+use tidegate_release::store::{ReleaseWriter as _, StoreError};
 use tidegate_release::verify::{HostProfile, LoadError, load};
 use tidegate_release::{Artifact, Digest, Envelope, Release, ReleaseId, ReleaseManifest, SigningKey, TrustedKeys};
 
-/// A store with the release [`document`]`("1")`, and a host that runs it.
+/// A store with the release [`document`]`("1")` and a host that can run it.
 struct Subject {
     store: RecordingStore,
     key: SigningKey,
-    terms: HostProfile,
+    profile: HostProfile,
     id: ReleaseId,
     _directory: TempDir,
 }
@@ -41,7 +42,7 @@ impl Subject {
         }
         let (key, id) = (SigningKey::generate().unwrap(), document.id());
         now(store.put_envelope(&id, &Envelope::sign(document, [&key]).to_json(), soon())).unwrap();
-        let terms = HostProfile {
+        let profile = HostProfile {
             keys: TrustedKeys::of_stage(&trusting([("ci", &key)]), "prod"),
             engine: ENGINE.to_owned(),
             target: TARGET.to_owned(),
@@ -49,7 +50,7 @@ impl Subject {
             wit: "0.1.0".to_owned(),
             app: app(),
         };
-        Self { store: RecordingStore::new(store), key, terms, id, _directory: directory }
+        Self { store: RecordingStore::new(store), key, profile, id, _directory: directory }
     }
 
     fn load(&self) -> Result<Release, LoadError> {
@@ -57,7 +58,7 @@ impl Subject {
     }
 
     fn select(&self, select: impl Fn(&mut App)) -> Result<Release, LoadError> {
-        now(load(&self.store, &self.id, &self.terms, select, soon()))
+        now(load(&self.store, &self.id, &self.profile, select, soon()))
     }
 
     fn fetched(&self) -> BTreeSet<Digest> {
@@ -69,7 +70,7 @@ impl Subject {
     }
 }
 
-/// The digest of the artifact that a host of these tests loads of a component.
+/// Returns the digest of the artifact of a component for the host of these tests.
 fn digest(component: &str) -> Digest {
     Digest::of(&artifact(component, TARGET, "1"))
 }
@@ -82,13 +83,17 @@ fn bytes(artifact: &Artifact) -> &[u8] {
 #[track_caller]
 fn assert_incompatible(subject: &Subject, what: &str, found: &str, wanted: &str) {
     let error = subject.load().unwrap_err();
-    let text = format!("it is for {what} `{found}`, and this host is `{wanted}`; hint: ");
-    assert!(matches!(error, LoadError::Incompatible { .. }) && error.to_string().starts_with(&text), "{error}");
-    assert!(subject.fetched().is_empty(), "what does not run is not fetched");
+    match error {
+        LoadError::Incompatible { what: property, found: release, wanted: host } => {
+            assert_eq!((property, release.as_str(), host.as_str()), (what, found, wanted));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(subject.fetched().is_empty(), "an incompatible release is not fetched");
 }
 
 #[test]
-fn a_release_is_loaded_with_the_bytes_that_were_signed() {
+fn releases_are_loaded_with_the_signed_bytes() {
     let subject = Subject::new();
     let release = subject.load().unwrap();
     assert_eq!((&release.id, &release.app), (&subject.id, &app()));
@@ -96,45 +101,45 @@ fn a_release_is_loaded_with_the_bytes_that_were_signed() {
     for component in ["chat", "guard"] {
         assert_eq!(bytes(&release.artifacts[component]), artifact(component, TARGET, "1"));
     }
-    // Those for the other target are not this host's.
+    // Artifacts for the other target are not fetched.
     assert_eq!(subject.fetched(), BTreeSet::from([digest("chat"), digest("guard")]));
 }
 
 #[test]
-fn what_is_not_selected_is_not_fetched() {
+fn unselected_components_are_not_fetched() {
     let subject = Subject::new();
-    // As the authorizer's function does with routes, and the routes' with the authorizer.
+    // The functions of the authorizer and of the routes select their own components.
     let release = subject.select(|app| app.routes.retain(|key, _| key.as_str() == "$connect")).unwrap();
     assert!(release.artifacts.keys().eq(["guard"]));
     assert!(release.app.components.iter().eq(["guard"]));
     assert!(release.app.routes.keys().map(|key| key.as_str()).eq(["$connect"]));
     assert_eq!(subject.fetched(), BTreeSet::from([digest("guard")]));
-    // What is not fetched may be missing.
+    // Artifacts that are not fetched may be missing.
     now(subject.store.store.remove_artifact(&digest("chat"), soon())).unwrap();
     assert!(subject.select(|app| app.routes.retain(|key, _| key.as_str() == "$connect")).is_ok());
     assert!(subject.load().is_err());
 }
 
 #[test]
-fn a_release_that_is_missing_is_not_found() {
+fn missing_releases_are_not_found() {
     let mut subject = Subject::new();
     subject.id = "0123456789abcdef".parse().unwrap();
     let error = subject.load().unwrap_err();
     assert!(matches!(error, LoadError::Store(StoreError::NotFound(_))), "{error}");
-    assert!(error.to_string().starts_with("there is no release `0123456789abcdef` in `"), "{error}");
+    assert!(error.to_string().contains("the release `0123456789abcdef` from `"), "{error}");
 }
 
 #[test]
-fn an_artifact_that_is_missing_is_not_found() {
+fn missing_artifacts_are_not_found() {
     let subject = Subject::new();
     now(subject.store.store.remove_artifact(&digest("guard"), soon())).unwrap();
     let error = subject.load().unwrap_err();
     assert!(matches!(error, LoadError::Store(StoreError::NotFound(_))), "{error}");
-    assert!(error.to_string().starts_with(&format!("there is no artifact `{}` in `", digest("guard"))), "{error}");
+    assert!(error.to_string().contains(&format!("the artifact `{}` from `", digest("guard"))), "{error}");
 }
 
 #[test]
-fn an_artifact_that_was_altered_is_refused() {
+fn altered_artifacts_are_refused() {
     let subject = Subject::new();
     let whole = artifact("guard", TARGET, "1");
     let mut flipped = whole.clone();
@@ -149,7 +154,7 @@ fn an_artifact_that_was_altered_is_refused() {
 }
 
 #[test]
-fn one_artifact_in_the_place_of_another_is_refused() {
+fn swapped_artifacts_are_refused() {
     let subject = Subject::new();
     fs::copy(subject.file(&digest("chat")), subject.file(&digest("guard"))).unwrap();
     let (component, signed, found) = ("guard".to_owned(), digest("guard"), digest("chat"));
@@ -157,7 +162,7 @@ fn one_artifact_in_the_place_of_another_is_refused() {
 }
 
 #[test]
-fn an_envelope_that_was_altered_is_refused() {
+fn altered_envelopes_are_refused() {
     let subject = Subject::new();
     let path = subject.store.store.dir().join(format!("releases/{}.json", subject.id));
     let whole = fs::read(&path).unwrap();
@@ -166,7 +171,7 @@ fn an_envelope_that_was_altered_is_refused() {
         let error = subject.load().unwrap_err();
         assert!(matches!(error, LoadError::Verify(VerifyError::Malformed(_))), "{error}");
     }
-    // Signed, and with all its artifacts, but another.
+    // The stored release is signed and complete, but it is another one.
     fs::write(&path, Envelope::sign(&document("2"), [&subject.key]).to_json()).unwrap();
     let error = subject.load().unwrap_err();
     assert!(matches!(error, LoadError::Verify(VerifyError::OtherRelease { .. })), "{error}");
@@ -175,60 +180,62 @@ fn an_envelope_that_was_altered_is_refused() {
     fs::write(&path, Envelope::sign(&document("1"), [&SigningKey::generate().unwrap()]).to_json()).unwrap();
     let error = subject.load().unwrap_err();
     assert!(matches!(error, LoadError::Verify(VerifyError::Untrusted { .. })), "{error}");
-    assert!(subject.fetched().is_empty(), "nothing is fetched before the signature holds");
+    assert!(subject.fetched().is_empty(), "no artifact is fetched before the signature is verified");
 }
 
 #[test]
-fn a_release_for_other_hosts_is_refused() {
+fn releases_for_other_hosts_are_refused() {
     let mut subject = Subject::new();
-    subject.terms.engine = "wasmtime-49.0.0/3f1c".to_owned();
+    subject.profile.engine = "wasmtime-49.0.0/3f1c".to_owned();
     assert_incompatible(&subject, "the engine", ENGINE, "wasmtime-49.0.0/3f1c");
     let mut subject = Subject::new();
-    subject.terms.cpu = "x86-64-v2".to_owned();
+    subject.profile.cpu = "x86-64-v2".to_owned();
     assert_incompatible(&subject, "the CPU", CPU, "x86-64-v2");
     let mut subject = Subject::new();
-    subject.terms.target = "riscv64gc-unknown-linux-gnu".to_owned();
+    subject.profile.target = "riscv64gc-unknown-linux-gnu".to_owned();
     let targets = "aarch64-unknown-linux-gnu`, `x86_64-unknown-linux-gnu";
     assert_incompatible(&subject, "the target", targets, "riscv64gc-unknown-linux-gnu");
 }
 
 #[test]
-fn a_release_of_the_same_minor_version_of_the_wit_package_is_loaded() {
+fn releases_with_another_patch_version_of_the_wit_package_are_loaded() {
     let mut subject = Subject::new();
     for wit in ["0.1.1", "0.1.10"] {
-        subject.terms.wit = wit.to_owned();
+        subject.profile.wit = wit.to_owned();
         assert!(subject.load().is_ok(), "{wit}");
     }
     let mut subject = Subject::new();
     for wit in ["0.2.0", "1.1.0", "0.10.0", "0", ""] {
-        subject.terms.wit = wit.to_owned();
+        subject.profile.wit = wit.to_owned();
         assert_incompatible(&subject, "the WIT package", "0.1.0", wit);
     }
 }
 
 #[test]
-fn a_release_of_another_app_is_refused() {
+fn releases_of_other_apps_are_refused() {
     let mut subject = Subject::new();
-    subject.terms.app.name = "shop".to_owned();
+    subject.profile.app.name = "shop".to_owned();
     let (found, wanted) = ("chat".to_owned(), "shop".to_owned());
     assert_eq!(subject.load().unwrap_err(), LoadError::OtherApp { found, wanted });
     assert!(subject.fetched().is_empty());
 }
 
 #[test]
-fn a_release_with_other_routing_is_refused() {
+fn releases_with_other_routing_are_refused() {
     let mut other = document("1");
     let route = other.app.routes["$default"].clone();
     other.app.routes.insert("join".to_owned().try_into().unwrap(), route);
     let subject = Subject::of(&other);
     let error = subject.load().unwrap_err();
     assert!(matches!(&error, LoadError::OtherRouting(difference) if difference.contains("`join`")), "{error}");
-    assert!(error.to_string().ends_with("; hint: make deploy"), "{error}");
+    let diagnostic = Diagnostic::from(error);
+    assert_eq!(diagnostic.code, Code::RoutingDiffers);
+    assert!(diagnostic.hint.unwrap().contains("make deploy"));
     assert!(subject.fetched().is_empty());
 }
 
 #[test]
-fn other_grants_and_limits_are_the_release_s() {
+fn grants_and_limits_come_from_the_release() {
     let mut other = document("1");
     other.app.routes.get_mut("$default").unwrap().grants.config.insert("motd".to_owned());
     let subject = Subject::of(&other);
@@ -236,7 +243,7 @@ fn other_grants_and_limits_are_the_release_s() {
 }
 
 #[test]
-fn a_release_without_an_artifact_for_a_target_is_malformed() {
+fn releases_without_an_artifact_for_a_target_are_malformed() {
     let mut other = document("1");
     other.components.get_mut("chat").unwrap().artifacts.remove(TARGET);
     let error = Subject::of(&other).load().unwrap_err();
@@ -244,11 +251,11 @@ fn a_release_without_an_artifact_for_a_target_is_malformed() {
 }
 
 #[test]
-fn a_release_can_be_loaded_in_the_background() {
-    // The future is `Send`, so that a host loads in the background.
+fn releases_can_be_loaded_in_the_background() {
+    // A background task needs a `Send` future.
     fn send<T: Send>(future: T) -> T {
         future
     }
     let subject = Subject::new();
-    assert!(now(send(load(&subject.store, &subject.id, &subject.terms, |_| {}, soon()))).is_ok());
+    assert!(now(send(load(&subject.store, &subject.id, &subject.profile, |_| {}, soon()))).is_ok());
 }

@@ -147,7 +147,7 @@ fn release_with_a_truncated_or_missing_artifact_is_refused() {
 #[test]
 fn invalid_pointer_is_refused_and_its_file_stays() {
     let subject = Subject::new();
-    let path = subject.store.pointer_path();
+    let path = subject.store.rollout_state_path();
     let invalid =
         ["", "{", "null", "[]", r#"{"generation": -1}"#, r#"{"generation": 9, "active": "../../etc"}"#, "\0\0"];
     for text in invalid {

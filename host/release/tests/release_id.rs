@@ -1,4 +1,4 @@
-//! The id of a release.
+//! Tests of release ids.
 
 mod support;
 
@@ -12,7 +12,7 @@ fn id(app: &App, chat: &str, guard: &str, engine: &str) -> ReleaseId {
 }
 
 #[test]
-fn the_id_is_the_content_s() {
+fn ids_depend_on_the_content() {
     let first = id(&app(), "one", "two", "engine");
     assert_eq!(id(&app(), "one", "two", "engine"), first);
     let reversed = [("guard", Digest::of(b"two")), ("chat", Digest::of(b"one"))];
@@ -29,16 +29,16 @@ fn the_id_is_the_content_s() {
 }
 
 #[test]
-fn the_id_is_made_as_documented() {
+fn ids_are_computed_as_documented() {
     // The first 16 digits of the SHA-256 over {"app":…,"components":{"chat":…,"guard":…},"engine":"engine"}, each component
     // the SHA-256 of nothing, made with Python's hashlib and json.
     assert_eq!(id(&app(), "", "", "engine").as_str(), "8b0dff7ba001818e");
 }
 
 #[test]
-fn a_document_has_the_id_of_what_it_is_made_from() {
+fn manifests_have_the_id_of_their_content() {
     let one = document("1");
-    // Neither where it runs nor when it was made is part of it.
+    // The targets and the origin are not part of the id.
     let mut same = document("1");
     same.targets.clear();
     same.components.values_mut().for_each(|component| component.artifacts.clear());
@@ -51,7 +51,7 @@ fn a_document_has_the_id_of_what_it_is_made_from() {
 }
 
 #[test]
-fn what_is_no_id_is_refused() {
+fn invalid_ids_are_refused() {
     let id = "0123456789abcdef";
     assert_eq!(id.parse::<ReleaseId>().map(String::from).as_deref(), Ok(id));
     for wrong in

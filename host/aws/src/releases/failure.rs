@@ -1,34 +1,35 @@
-//! What a failure means to whoever uses a store.
+//! The store's error for each failure of AWS.
 
 use tidegate_release::StoreError;
+use tidegate_release::store::StoreFailure;
 
 use crate::failure::Failure;
 
-/// The error of a store. `attempted` says what and where, such as ``read the pointer in the table `releases` ``.
+/// Converts a failure. `attempted` is the operation and its place, for example ``read the rollout state in the table
+/// `releases` ``.
 pub(super) fn store_error(attempted: &str, failure: Failure) -> StoreError {
-    let cannot = |reason: &str| format!("cannot {attempted}: {reason}");
+    let failed = |why: &str| StoreFailure::new(format!("cannot {attempted}"), why);
     match failure {
-        Failure::Throttled => StoreError::Unavailable(cannot("there were too many requests")),
-        Failure::Contended => StoreError::Unavailable(cannot("another write was under way")),
-        Failure::Condition | Failure::Cancelled(_) => StoreError::Conflict(cannot("another process was first")),
-        Failure::TooLarge => StoreError::Invalid(cannot("it is too large")),
-        Failure::Invalid(reason) => StoreError::Invalid(cannot(&reason)),
-        Failure::Refused(reason) => StoreError::Denied(cannot(&format!("{reason}{}", hint(&reason)))),
-        Failure::Unknown(reason) => StoreError::Unavailable(cannot(&reason)),
+        Failure::Throttled => StoreError::Unavailable(failed("too many requests")),
+        Failure::Contended => StoreError::Unavailable(failed("another write was in progress")),
+        Failure::Condition | Failure::Cancelled(_) => StoreError::Conflict(failed("another process was first")),
+        Failure::TooLarge => StoreError::Invalid(failed("it is too large")),
+        Failure::Invalid(reason) => StoreError::Invalid(failed(&reason)),
+        Failure::Refused(reason) => StoreError::Denied(StoreFailure { hint: hint(&reason), ..failed(&reason) }),
+        Failure::Unknown(reason) => StoreError::Unavailable(failed(&reason)),
     }
 }
 
-/// What to do about a refusal, by its name.
-fn hint(reason: &str) -> &'static str {
+/// Returns the remedy for a refusal, by the name of the AWS error.
+fn hint(reason: &str) -> Option<String> {
     let name = reason.split(':').next().unwrap_or_default();
-    match name {
-        "AccessDenied" => "; hint: it may not be there, or the credentials may not do this",
-        "AccessDeniedException" => "; hint: the credentials may not do this",
-        "ResourceNotFoundException" | "NoSuchBucket" => "; hint: make deploy",
-        "ExpiredToken" | "ExpiredTokenException" => "; hint: the credentials have expired, get new ones",
-        "RequestTimeTooSkewed" | "RequestExpired" | "InvalidSignatureException" => {
-            "; hint: is this machine's clock right?"
-        }
-        _ => "",
-    }
+    let hint = match name {
+        "AccessDenied" => "check that the object exists and that the credentials allow this operation",
+        "AccessDeniedException" => "use credentials that allow this operation",
+        "ResourceNotFoundException" | "NoSuchBucket" => "run `make deploy`",
+        "ExpiredToken" | "ExpiredTokenException" => "renew the expired credentials",
+        "RequestTimeTooSkewed" | "RequestExpired" | "InvalidSignatureException" => "correct the clock of this machine",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }

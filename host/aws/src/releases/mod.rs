@@ -1,22 +1,22 @@
 //! Releases in an S3 bucket and two DynamoDB tables.
 //!
-//! The bucket has what is immutable: `releases/<id>.json`, a signed release, and `artifacts/<digest>`. One table has the
-//! pointer and its history, the other what hosts report. An item's document is JSON in one attribute; what a condition or
-//! an addition needs is an attribute besides.
+//! The bucket has the immutable objects: signed releases as `releases/<id>.json` and artifacts as `artifacts/<digest>`. One
+//! table has the rollout state and its history, the other one the status that hosts report. An item has its JSON in one
+//! attribute. Values that conditions and additions need have attributes of their own.
 //!
 //! - `reader`: the part that hosts use
 //! - `writer`: the part that only the command line uses, behind the feature `publish`
 //! - `item`: keys and attributes; `failure`: the store's error for each failure of AWS
 //!
-//! What a role needs for each, on the table of releases, of their status, and on the bucket:
+//! A role needs these permissions on the table of releases, the table of their status, and the bucket:
 //!
 //! | | releases | status | bucket |
 //! |---|---|---|---|
-//! | hosts | `GetItem` | `GetItem`, `PutItem`, `UpdateItem` | `GetObject` |
-//! | who publishes | | | `GetObject`, `PutObject` |
-//! | who activates, and prunes | `GetItem`, `PutItem`, `Query` | `GetItem`, `Query` | `GetObject`, `DeleteObject` |
+//! | host | `GetItem` | `GetItem`, `PutItem`, `UpdateItem` | `GetObject` |
+//! | publisher | | | `GetObject`, `PutObject` |
+//! | operator | `GetItem`, `PutItem`, `Query` | `GetItem`, `Query` | `GetObject`, `DeleteObject` |
 //!
-//! Each needs `ListBucket` besides: without it S3 says of a missing object what it says of a forbidden one.
+//! Each role also needs `ListBucket`: without it, S3 reports a missing object as a forbidden one.
 
 mod failure;
 mod item;
@@ -33,11 +33,11 @@ use crate::s3::Bucket;
 
 pub use reader::MAX_ARTIFACT_BYTES;
 
-/// What the names of signed releases begin with.
+/// The prefix of the keys of signed releases.
 const RELEASES: &str = "releases/";
-/// What the names of artifacts begin with.
+/// The prefix of the keys of artifacts.
 const ARTIFACTS: &str = "artifacts/";
-/// What the names of signed releases end with.
+/// The suffix of the keys of signed releases.
 const JSON: &str = ".json";
 
 /// A store of releases on AWS. Clones share the connections.
@@ -50,21 +50,21 @@ pub struct AwsStore {
 }
 
 impl AwsStore {
-    /// The store in these tables and this bucket. The client comes from [`crate::dynamodb::client`], which turns the SDK's own retry
-    /// off.
+    /// Creates a store in these tables and this bucket. The client must come from [`crate::dynamodb::client`], which turns off the
+    /// retries of the SDK.
     #[must_use]
     pub fn new(client: Client, tables: &ReleaseTables, bucket: Bucket) -> Self {
         Self { client, tables: tables.clone(), bucket, clock: Clock::system() }
     }
 
-    /// The same with another clock.
+    /// Replaces the clock, for tests.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// An object, as errors name it.
+    /// Returns the name of an object for errors.
     fn place(&self, key: &str) -> String {
         format!("`{key}` in the bucket `{}`", self.bucket.name())
     }

@@ -11,6 +11,7 @@ use tidegate_release::id::ReleaseIdError;
 use tidegate_release::rollout::Halt;
 use tidegate_release::store::{
     CanaryCounts, Consistency, LoadFailure, LoadReport, LoadSummary, MAX_REASON_BYTES, ReleaseReader, Result,
+    StoreFailure,
 };
 use tidegate_release::{Digest, ReleaseId, RolloutState, StoreError};
 
@@ -22,7 +23,7 @@ use crate::dynamodb::tables::TTL_ATTRIBUTE;
 use crate::failure::{Failure, NO_SENSE};
 use crate::http::retry::{self, RetryPolicy};
 
-/// The largest artifact that is read. That of a component with Python and much of its library in it has 39 MB.
+/// The maximum size of an artifact, in bytes. A component that embeds Python and much of its library has 39 MB.
 pub const MAX_ARTIFACT_BYTES: usize = 64 << 20;
 
 const EVENTS: &str = "events";
@@ -38,8 +39,11 @@ const FAILURE: &str = "failure";
 impl ReleaseReader for AwsStore {
     async fn rollout_state(&self, consistency: Consistency, deadline: Deadline) -> Result<RolloutState> {
         let strong = consistency == Consistency::Strong;
-        match self.item(&self.tables.releases, &Key::pointer(), strong, "read the pointer", deadline).await? {
-            Some(item) => pointer(&item),
+        match self
+            .item(&self.tables.releases, &Key::rollout_state(), strong, "read the rollout state", deadline)
+            .await?
+        {
+            Some(item) => read_state(&item),
             None => Ok(RolloutState::default()),
         }
     }
@@ -58,7 +62,7 @@ impl ReleaseReader for AwsStore {
     }
 
     async fn record_halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
-        // It has no end: a canary that was halted must not run again because nobody ended it for a month.
+        // A halt does not expire: a halted canary must not run again only because time has passed.
         let mut attributes = Key::halt(halt.run).attributes();
         attributes.insert(DOCUMENT.to_owned(), item::document(halt));
         let request = self
@@ -68,7 +72,7 @@ impl ReleaseReader for AwsStore {
             .set_item(Some(attributes))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PARTITION);
-        // Repeated after a lost answer, it finds its own halt.
+        // A retry after a lost response finds the halt of the first attempt.
         match retry::send("PutItem", RetryPolicy::Safe, deadline, || request.clone().send()).await {
             Ok(_) => Ok(halt.clone()),
             Err(Failure::Condition) => Ok(self.halt(halt.run, deadline).await?.unwrap_or_else(|| halt.clone())),
@@ -76,23 +80,23 @@ impl ReleaseReader for AwsStore {
         }
     }
 
-    async fn add_canary_counts(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
+    async fn add_canary_counts(&self, run: u64, counts: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
         let numbers =
-            [(EVENTS, tally.events), (TRAPS, tally.traps), (TIMEOUTS, tally.timeouts), (ERRORS, tally.errors)];
-        let sum = self.add(&Key::canary(run), numbers, [], "count what a canary did", deadline).await?;
-        read_tally(&sum)
+            [(EVENTS, counts.events), (TRAPS, counts.traps), (TIMEOUTS, counts.timeouts), (ERRORS, counts.errors)];
+        let sum = self.add(&Key::canary(run), numbers, [], "count the events of a canary", deadline).await?;
+        read_counts(&sum)
     }
 
     async fn canary_counts(&self, run: u64, deadline: Deadline) -> Result<CanaryCounts> {
-        let attempted = "read what a canary did";
+        let attempted = "read the event counts of a canary";
         let item = self.item(self.status_table(), &Key::canary(run), true, attempted, deadline).await?;
-        item.map_or_else(|| Ok(CanaryCounts::default()), |item| read_tally(&item))
+        item.map_or_else(|| Ok(CanaryCounts::default()), |item| read_counts(&item))
     }
 
     async fn record_load(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
         let at = (AT, AttributeValue::N(report.at.millis().to_string()));
         let key = Key::release(release.as_str());
-        let attempted = "report on a release";
+        let attempted = "record the load of a release";
         match &report.failure {
             None => self.add(&key, [(LOADED, 1)], [at], attempted, deadline).await?,
             Some(reason) => {
@@ -112,9 +116,9 @@ impl ReleaseReader for AwsStore {
             let (items, next) = self.reports_page(start, deadline).await?;
             for attributes in items {
                 let item = Item { table: self.status_table(), attributes };
-                // DynamoDB removes late what has expired.
+                // DynamoDB removes expired items late.
                 if item.number_or_zero(TTL_ATTRIBUTE)? > self.clock.now().seconds() {
-                    reports.insert(read_release(&item)?, read_reported(&item)?);
+                    reports.insert(read_release(&item)?, read_summary(&item)?);
                 }
             }
             start = next;
@@ -126,7 +130,7 @@ impl ReleaseReader for AwsStore {
 }
 
 impl AwsStore {
-    /// An item, if it is there.
+    /// Reads an item. Returns `None` if it does not exist.
     pub(super) async fn item<'a>(
         &self,
         table: &'a str,
@@ -144,7 +148,10 @@ impl AwsStore {
     async fn object(&self, key: &str, limit: usize, kind: &str, deadline: Deadline) -> Result<Vec<u8>> {
         let found = self.bucket.get(key, limit, deadline).await;
         let found = found.map_err(|failure| store_error(&format!("read the {kind} {}", self.place(key)), failure))?;
-        found.ok_or_else(|| StoreError::NotFound(format!("{kind} {}", self.place(key))))
+        found.ok_or_else(|| {
+            let what = format!("cannot read the {kind} {}", self.place(key));
+            StoreError::NotFound(StoreFailure::new(what, "it does not exist"))
+        })
     }
 
     fn status_table(&self) -> &str {
@@ -155,7 +162,7 @@ impl AwsStore {
         store_error(&format!("{attempted} in the table `{}`", self.status_table()), failure)
     }
 
-    /// Adds numbers to an item of the status and sets attributes of it; what it is then.
+    /// Adds numbers to attributes of a status item and sets other attributes. Returns the new item.
     async fn add<const N: usize, const M: usize>(
         &self,
         key: &Key,
@@ -180,7 +187,7 @@ impl AwsStore {
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
             .return_values(ReturnValue::AllNew);
-        // Repeated after a lost answer, it would add twice.
+        // A retry after a lost response would add twice.
         let answer = retry::send("UpdateItem", RetryPolicy::Unapplied, deadline, || request.clone().send()).await;
         let attributes =
             answer.and_then(|answer| answer.attributes.ok_or_else(|| Failure::Unknown(NO_SENSE.to_owned())));
@@ -202,20 +209,20 @@ impl AwsStore {
             .expression_attribute_values(":pk", AttributeValue::S(RELEASE.to_owned()))
             .set_exclusive_start_key(start);
         let answer = retry::send("Query", RetryPolicy::Safe, deadline, || request.clone().send()).await;
-        let answer = answer.map_err(|failure| self.failed("read what hosts reported", failure))?;
+        let answer = answer.map_err(|failure| self.failed("read the load reports", failure))?;
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
 }
 
-fn pointer(item: &Item<'_>) -> Result<RolloutState> {
-    let pointer: RolloutState = item.json(DOCUMENT)?;
-    if item.number(GENERATION)? == pointer.generation {
-        return Ok(pointer);
+fn read_state(item: &Item<'_>) -> Result<RolloutState> {
+    let state: RolloutState = item.json(DOCUMENT)?;
+    if item.number(GENERATION)? == state.generation {
+        return Ok(state);
     }
-    Err(item.foreign(GENERATION, &format!("its document is of generation {}", pointer.generation)))
+    Err(item.foreign(GENERATION, &format!("the document has generation {}", state.generation)))
 }
 
-fn read_tally(item: &Item<'_>) -> Result<CanaryCounts> {
+fn read_counts(item: &Item<'_>) -> Result<CanaryCounts> {
     Ok(CanaryCounts {
         events: item.number_or_zero(EVENTS)?,
         traps: item.number_or_zero(TRAPS)?,
@@ -228,7 +235,7 @@ fn read_release(item: &Item<'_>) -> Result<ReleaseId> {
     item.text(SORT)?.parse().map_err(|error: ReleaseIdError| item.foreign(SORT, &error.to_string()))
 }
 
-fn read_reported(item: &Item<'_>) -> Result<LoadSummary> {
+fn read_summary(item: &Item<'_>) -> Result<LoadSummary> {
     let failure = item.attributes.contains_key(FAILURE).then(|| item.json(FAILURE)).transpose()?;
     Ok(LoadSummary {
         loaded: item.number_or_zero(LOADED)?,
@@ -238,7 +245,7 @@ fn read_reported(item: &Item<'_>) -> Result<LoadSummary> {
     })
 }
 
-/// As much of a reason as the status keeps.
+/// Cuts a reason to the maximum length.
 fn bounded(reason: &str) -> &str {
     reason.get(..reason.floor_char_boundary(MAX_REASON_BYTES)).unwrap_or(reason)
 }

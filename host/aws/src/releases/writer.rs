@@ -9,7 +9,7 @@ use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tidegate_release::envelope::MAX_ENVELOPE_BYTES;
 use tidegate_release::rollout::Change;
-use tidegate_release::store::{ReleaseWriter, Result, Stored};
+use tidegate_release::store::{ReleaseWriter, Result, StoreFailure, Stored};
 use tidegate_release::{Digest, ReleaseId, RolloutState, StoreError};
 
 use super::failure::store_error;
@@ -26,10 +26,11 @@ impl ReleaseWriter for AwsStore {
     async fn put_artifact(&self, bytes: &[u8], deadline: Deadline) -> Result<bool> {
         let key = artifact_key(&Digest::of(bytes));
         if bytes.len() > MAX_ARTIFACT_BYTES {
-            let problem = format!("it has {} bytes, and hosts read at most {MAX_ARTIFACT_BYTES}", bytes.len());
-            return Err(StoreError::Invalid(format!("cannot store the artifact {}: {problem}", self.place(&key))));
+            let what = format!("cannot store the artifact {}", self.place(&key));
+            let why = format!("it has {} bytes, and hosts read at most {MAX_ARTIFACT_BYTES}", bytes.len());
+            return Err(StoreError::Invalid(StoreFailure::new(what, why)));
         }
-        // Most artifacts of a release are those of the one before, and may be too large to send for nothing.
+        // Most artifacts of a release are those of the release before, and they are large.
         if self.bucket.has(&key, deadline).await {
             return Ok(false);
         }
@@ -43,7 +44,7 @@ impl ReleaseWriter for AwsStore {
     async fn put_envelope(&self, release: &ReleaseId, envelope: &[u8], deadline: Deadline) -> Result<Stored> {
         let key = envelope_key(release);
         let failed = |failure| store_error(&format!("store the release {}", self.place(&key)), failure);
-        // A part of the time is kept for reading what is stored, should there be no answer.
+        // If there is no response, the rest of the time is used to read the stored value.
         let sending = deadline.earlier(deadline.remaining() / 4);
         let (perhaps_ours, unknown) = match self.bucket.put_new(&key, envelope, sending).await {
             Ok(Put::New) => return Ok(Stored::New),
@@ -55,27 +56,29 @@ impl ReleaseWriter for AwsStore {
             (Ok(Some(stored)), _) if perhaps_ours && stored == envelope => Ok(Stored::New),
             (Ok(Some(stored)), _) => Ok(Stored::Already(stored)),
             (_, Some(unknown)) => Err(failed(unknown)),
-            (Ok(None), None) => Err(StoreError::Conflict(format!(
-                "the release {} was removed while it was stored; hint: create it anew",
-                self.place(&key)
-            ))),
+            (Ok(None), None) => {
+                let what = format!("cannot store the release {}", self.place(&key));
+                let failure = StoreFailure::new(what, "another process removed it at the same time");
+                Err(StoreError::Conflict(failure.hint("repeat the command")))
+            }
             (Err(failure), None) => Err(failed(failure)),
         }
     }
 
     async fn compare_and_set(&self, next: &RolloutState, change: &Change, deadline: Deadline) -> Result<()> {
-        let failed =
-            |failure| store_error(&format!("move the pointer in the table `{}`", self.tables.releases), failure);
+        let failed = |failure| {
+            store_error(&format!("change the rollout state in the table `{}`", self.tables.releases), failure)
+        };
         let token = token::random().map_err(failed)?;
         let items = self.items(next, change, &token).map_err(failed)?;
         let request = self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(&token);
-        // A part of the time is kept for reading what is stored, should there be no answer.
+        // If there is no response, the rest of the time is used to read the stored value.
         let sending = deadline.earlier(deadline.remaining() / 4);
         let send = || request.clone().send();
         let sent = retry::send_with("TransactWriteItems", RetryPolicy::Safe, sending, send, failure::cancelled).await;
         let Err(failure) = sent else { return Ok(()) };
-        // The pointer is moved and its change is kept in one transaction, so that the change says whose it was. An attempt
-        // that had no answer may have done it, whatever a later one was told.
+        // One transaction writes the state and its change, so the token of the change identifies the author. An attempt
+        // without a response may have succeeded, whatever the response to a later attempt was.
         match (self.token_of(next.generation, deadline).await, failure) {
             (Ok(Some(found)), _) if found == token => Ok(()),
             (_, Failure::Cancelled(reasons)) => Err(self.lost(next, &reasons)),
@@ -100,7 +103,7 @@ impl ReleaseWriter for AwsStore {
                 .expression_attribute_values(":pk", AttributeValue::S(HISTORY.to_owned()))
                 .set_exclusive_start_key(start.take());
             let answer = retry::send("Query", RetryPolicy::Safe, deadline, || request.clone().send()).await;
-            let attempted = || format!("read history in the table `{}`", self.tables.releases);
+            let attempted = || format!("read the history in the table `{}`", self.tables.releases);
             let answer = answer.map_err(|failure| store_error(&attempted(), failure))?;
             for attributes in answer.items.unwrap_or_default() {
                 changes.push(Item { table: &self.tables.releases, attributes }.json(DOCUMENT)?);
@@ -131,7 +134,7 @@ impl ReleaseWriter for AwsStore {
 }
 
 impl AwsStore {
-    /// The pointer and its change, to be written together.
+    /// Builds the transaction that writes the rollout state and its change.
     fn items(
         &self,
         next: &RolloutState,
@@ -139,18 +142,18 @@ impl AwsStore {
         token: &str,
     ) -> std::result::Result<Vec<TransactWriteItem>, Failure> {
         if change.generation != next.generation {
-            return Err(Failure::Invalid("the change is not of the pointer's generation".to_owned()));
+            return Err(Failure::Invalid("the generation of the change is not that of the rollout state".to_owned()));
         }
-        // No pointer is before the first.
+        // Generation 0 is never stored.
         let before = next.generation.checked_sub(1).ok_or(Failure::Condition)?;
         let number = |number: u64| AttributeValue::N(number.to_string());
-        let mut pointer = Key::pointer().attributes();
-        pointer.insert(GENERATION.to_owned(), number(next.generation));
-        pointer.insert(DOCUMENT.to_owned(), item::document(next));
-        let pointer = PutItem::builder().table_name(&self.tables.releases).set_item(Some(pointer));
-        let pointer = match before {
-            0 => pointer.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PARTITION),
-            _ => pointer
+        let mut state = Key::rollout_state().attributes();
+        state.insert(GENERATION.to_owned(), number(next.generation));
+        state.insert(DOCUMENT.to_owned(), item::document(next));
+        let state = PutItem::builder().table_name(&self.tables.releases).set_item(Some(state));
+        let state = match before {
+            0 => state.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PARTITION),
+            _ => state
                 .condition_expression("#generation = :before")
                 .expression_attribute_names("#generation", GENERATION)
                 .expression_attribute_values(":before", number(before)),
@@ -163,34 +166,36 @@ impl AwsStore {
             .set_item(Some(kept))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PARTITION);
-        [pointer, kept]
+        [state, kept]
             .into_iter()
             .map(|put| Ok(TransactWriteItem::builder().put(put.build().map_err(Failure::unbuilt)?).build()))
             .collect()
     }
 
-    /// The token of the transaction that made a generation, if one did.
+    /// Reads the token of the transaction that created a generation. Returns `None` if the generation does not exist.
     async fn token_of(&self, generation: u64, deadline: Deadline) -> Result<Option<String>> {
         let key = Key::history(generation);
-        let item = self.item(&self.tables.releases, &key, true, "read history", deadline).await?;
+        let item = self.item(&self.tables.releases, &key, true, "read the history", deadline).await?;
         item.map(|item| item.text(TOKEN).map(str::to_owned)).transpose()
     }
 
-    /// Why a transaction was cancelled: because of the pointer, or only because of its change.
+    /// Returns the error of a cancelled transaction. The first reason is about the state, the second about its change.
     fn lost(&self, next: &RolloutState, reasons: &[CancellationReason]) -> StoreError {
-        let generation = next.generation;
+        let what = format!("cannot store generation {} of the rollout state", next.generation);
         match reasons.first().and_then(CancellationReason::code) {
             Some("ConditionalCheckFailed") => {
-                StoreError::Conflict(format!("another process made generation {generation} of the pointer"))
+                let why = "another process changed the rollout state first";
+                StoreError::Conflict(StoreFailure::new(what, why).hint("repeat the command"))
             }
-            _ => StoreError::Invalid(format!(
-                "the table `{}` has the history of generation {generation}, and its pointer is older; hint: was it restored?",
-                self.tables.releases
-            )),
+            _ => {
+                let why =
+                    format!("the table `{}` has a change of this generation, but an older state", self.tables.releases);
+                StoreError::Invalid(StoreFailure::new(what, why).hint("check whether a part of the table was restored"))
+            }
         }
     }
 
-    /// The objects whose names are `prefix`, one of `T`, and `suffix`.
+    /// Lists the objects whose keys are `prefix`, a `T`, and `suffix`.
     async fn objects<T: FromStr + Ord>(
         &self,
         prefix: &str,
@@ -206,7 +211,7 @@ impl AwsStore {
                 Some(name) => {
                     objects.insert(name, object.stored);
                 }
-                None => tracing::warn!(key = object.key, "an object in the bucket of releases is none of them"),
+                None => tracing::warn!(key = object.key, "ignoring an unknown object in the bucket of releases"),
             }
         }
         Ok(objects)

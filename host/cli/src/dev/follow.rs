@@ -107,7 +107,7 @@ impl Releases {
 
     /// Only what changes which releases run is of interest: the pointer, and a halt.
     fn watch(&self, changed: Arc<Notify>) -> Result<RecommendedWatcher> {
-        let pointer = self.store.pointer_path().file_name().map(ToOwned::to_owned);
+        let pointer = self.store.rollout_state_path().file_name().map(ToOwned::to_owned);
         let halts = self.store.halts_dir();
         let (halts_name, watched) = (halts.file_name().map(ToOwned::to_owned), [self.store.dir(), &halts]);
         // By their names: some systems name the same folder by another path.

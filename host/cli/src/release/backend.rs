@@ -186,7 +186,7 @@ impl Target {
         let change = pointer.change(next, action, Timestamp::now(), self.who.clone(), why);
         match self.store.compare_and_set(next, &change, deadline()).await {
             Ok(()) => Ok(change),
-            Err(StoreError::Conflict(problem)) => Err(self.moved_meanwhile(&problem).await),
+            Err(StoreError::Conflict(problem)) => Err(self.moved_meanwhile(&problem.why).await),
             Err(StoreError::Unavailable(problem)) => Err(anyhow!(
                 "{problem}; whether the change was made is not known; hint: `tidegate release status` shows it"
             )),

@@ -29,7 +29,7 @@ pub(crate) async fn check(target: &Target, pointer: &RolloutState, id: &ReleaseI
     let envelope = target.envelope(id).await?;
     let verified =
         envelope.verify(&target.trusted, id).with_context(|| format!("no host would take the release `{id}`"))?;
-    let document = verified.document();
+    let document = verified.manifest();
     if document.app.name != target.app {
         bail!("`{id}` is a release of the app `{}`, and this is `{}`", document.app.name, target.app);
     }

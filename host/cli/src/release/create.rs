@@ -9,7 +9,7 @@ use tidegate_compile::Triple;
 use tidegate_event::Timestamp;
 use tidegate_release::keys::KeyId;
 use tidegate_release::manifest::Provenance;
-use tidegate_release::prune::{self, By};
+use tidegate_release::prune::{self, Author};
 use tidegate_release::publish::{BuiltComponent, BuiltRelease, Published, publish};
 use tidegate_release::{Digest, Envelope, SigningKey};
 use tidegate_runtime::{engine, interface};
@@ -123,8 +123,8 @@ async fn publish_anew(target: &Target, content: &BuiltRelease, keys: &[SigningKe
     if published.new || is_signed_by(&published.envelope, keys) {
         return Ok(published);
     }
-    let by = By { who: target.who.clone(), why: Some(format!("`{}` is signed anew", published.id)) };
-    let withdrawn = prune::withdraw(&*target.store, &published.id, &by).await;
+    let author = Author { who: target.who.clone(), why: Some(format!("`{}` is signed anew", published.id)) };
+    let withdrawn = prune::withdraw(&*target.store, &published.id, &author).await;
     withdrawn.with_context(|| {
         let signers: Vec<_> = published.envelope.signers().map(|key| target.key_name(&key.to_string())).collect();
         let signers = signers.join("`, `");

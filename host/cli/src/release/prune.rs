@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 use tidegate_event::Timestamp;
 use tidegate_release::StoreError;
-use tidegate_release::prune::{By, PruneError, Pruned, Rules, plan, prune};
+use tidegate_release::prune::{Author, PruneError, Pruned, Rules, plan, prune};
 
 use crate::args;
 use crate::release::backend::Target;
@@ -21,8 +21,8 @@ pub(crate) async fn run(args: &args::Prune) -> Result<()> {
     let pruned = match args.dry_run {
         true => plan(&*target.store, rules, Timestamp::now()).await.context("cannot say what nobody needs")?,
         false => {
-            let by = By { who: target.who.clone(), why: args.why.reason.clone() };
-            prune(&*target.store, rules, Timestamp::now(), &by).await.map_err(refused)?
+            let author = Author { who: target.who.clone(), why: args.why.reason.clone() };
+            prune(&*target.store, rules, Timestamp::now(), &author).await.map_err(refused)?
         }
     };
     if args.anywhere.json {

@@ -24,11 +24,8 @@ pub(crate) async fn activate(args: &args::Activate) -> Result<()> {
     let target = find(&args.anywhere).await?;
     let pointer = target.pointer().await?;
     let id = target.resolve(&args.release, &pointer).await?;
-    if pointer.canary.as_ref().is_some_and(|canary| canary.release == id) {
-        // A canary that was halted is not to run for every connection either.
-        pointer.promote(target.halt(&pointer).await?.as_ref())?;
-    }
-    let next = pointer.activate(&id)?;
+    let halt = target.halt(&pointer).await?;
+    let next = pointer.activate(&id, halt.as_ref())?;
     let candidate = candidate::check(&target, &pointer, &id).await?;
     candidate.allow(args.allow_new_grants)?;
     let change = target.advance(&pointer, &next, Action::Activate, args.why.reason.clone()).await?;

@@ -80,10 +80,15 @@ impl Store {
     }
 
     pub(crate) fn key_copy(&self) -> SigningKey {
-        SigningKey::from_pem(&self.key.to_pem()).unwrap()
+        SigningKey::from_pem(self.key.to_pem()).unwrap()
     }
 
-    pub(crate) async fn publish_as(&self, app: &App, keys: &[SigningKey], change: impl Fn(&mut BuiltRelease)) -> ReleaseId {
+    pub(crate) async fn publish_as(
+        &self,
+        app: &App,
+        keys: &[SigningKey],
+        change: impl Fn(&mut BuiltRelease),
+    ) -> ReleaseId {
         let target = Triple::host().unwrap().as_str().to_owned();
         let compiled = |name: &String| {
             let artifact = std::fs::read(guests::artifact(name)).unwrap();
@@ -110,7 +115,7 @@ impl Store {
     }
 
     pub(crate) async fn activate(&self, release: &ReleaseId) {
-        self.move_to(Action::Activate, |old| old.activate(release).unwrap()).await;
+        self.move_to(Action::Activate, |old| old.activate(release, None).unwrap()).await;
     }
 
     pub(crate) async fn canary(&self, release: &ReleaseId, budget: u64) {

@@ -246,7 +246,7 @@ async fn a_canary_is_chosen_by_the_connection_of_the_event() {
     clock.advance_more(STALE);
     bootstrap.is_probed().await;
     let Connection { id, .. } = events::connection(OWN);
-    let takes = tidegate_release::rollout::takes(&release, half, &id);
+    let takes = tidegate_release::rollout::canary_serves(&release, half, &id);
     for _ in 0..5 {
         assert_eq!(bootstrap.is_probed().await, takes);
     }

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// An app with the route `chat` of these grants.
+/// Returns an app whose route `chat` has these grants.
 fn with_grants(grants: Value) -> App {
     app(json!({ "chat": { "component": "chat", "grants": grants } }), Value::Null)
 }
@@ -29,8 +29,8 @@ fn digests<'a>(app: &'a App, code: &[(&'a str, &str)]) -> Version<'a> {
 }
 
 #[test]
-fn what_a_route_newly_asks_for_is_said_in_a_sentence_each() {
-    for (old, new, said) in [
+fn added_grants_are_described() {
+    for (old, new, expected) in [
         (json!({}), json!({}), &[][..]),
         // Storage.
         (json!({}), json!({ "storage": { "m": "read" } }), &["read of the collection m"]),
@@ -85,15 +85,15 @@ fn what_a_route_newly_asks_for_is_said_in_a_sentence_each() {
         (json!({ "config": ["motd"] }), json!({ "config": ["motd", "secret"] }), &["the configuration value secret"]),
         (json!({ "config": ["motd", "secret"] }), json!({ "config": ["motd"] }), &[]),
     ] {
-        let said: Vec<_> = said.iter().map(|said| format!("chat newly asks for {said}")).collect();
-        assert_eq!(grown(old.clone(), new.clone()), said, "{old} {new}");
+        let expected: Vec<_> = expected.iter().map(|expected| format!("chat newly asks for {expected}")).collect();
+        assert_eq!(grown(old.clone(), new.clone()), expected, "{old} {new}");
     }
 }
 
 #[test]
-fn a_group_that_was_covered_is_no_growth() {
+fn covered_groups_are_not_added_grants() {
     let groups = |groups: &[&str]| json!({ "messaging": { "broadcast": groups } });
-    for (old, new, said) in [
+    for (old, new, expected) in [
         (&["room-*"][..], &["room-*"][..], &[][..]),
         (&["room-*"], &["room-7"], &[]),
         (&["room-*"], &["room-"], &[]),
@@ -107,15 +107,16 @@ fn a_group_that_was_covered_is_no_growth() {
         (&[], &["room-*", "lobby", "lobby"], &["lobby", "room-*"]),
         (&["lobby", "room-*"], &["room-*", "lobby"], &[]),
     ] {
-        let said: Vec<_> = said.iter().map(|group| format!("chat newly asks for broadcast to {group}")).collect();
-        assert_eq!(grown(groups(old), groups(new)), said, "{old:?} {new:?}");
+        let expected: Vec<_> =
+            expected.iter().map(|group| format!("chat newly asks for broadcast to {group}")).collect();
+        assert_eq!(grown(groups(old), groups(new)), expected, "{old:?} {new:?}");
         let groups = |groups: &[&str]| json!({ "connections": { "groups": groups } });
-        assert_eq!(grown(groups(old), groups(new)).len(), said.len(), "{old:?} {new:?}");
+        assert_eq!(grown(groups(old), groups(new)).len(), expected.len(), "{old:?} {new:?}");
     }
 }
 
 #[test]
-fn what_a_route_no_longer_asks_for_is_said_too() {
+fn removed_grants_are_described() {
     let old = with_grants(json!({ "storage": { "m": "read-write" }, "messaging": { "send": "any" } }));
     let new = with_grants(json!({ "storage": { "m": "read" }, "messaging": { "send": "self" } }));
     let difference = Difference::between(&old, &new);
@@ -129,7 +130,7 @@ fn what_a_route_no_longer_asks_for_is_said_too() {
 }
 
 #[test]
-fn what_means_the_same_is_written_otherwise_and_did_not_grow() {
+fn equivalent_grants_are_not_added_grants() {
     let old = with_grants(json!({ "messaging": { "broadcast": ["*"] } }));
     let new = with_grants(json!({ "messaging": { "broadcast": ["*", "lobby"] } }));
     let difference = Difference::between(&old, &new);
@@ -137,7 +138,7 @@ fn what_means_the_same_is_written_otherwise_and_did_not_grow() {
 }
 
 #[test]
-fn a_grant_counts_for_the_route_that_has_it() {
+fn grants_are_compared_for_each_route() {
     let routes = |a: Value, b: Value| {
         app(json!({ "a": { "component": "c", "grants": a }, "b": { "component": "c", "grants": b } }), Value::Null)
     };
@@ -149,7 +150,7 @@ fn a_grant_counts_for_the_route_that_has_it() {
 }
 
 #[test]
-fn routes_come_go_and_change() {
+fn added_removed_and_changed_routes_are_listed() {
     let old = app(
         json!({
             "gone": { "component": "a", "grants": { "config": ["gone"] } },
@@ -193,7 +194,7 @@ fn routes_come_go_and_change() {
 }
 
 #[test]
-fn code_is_compared_where_it_is_known() {
+fn code_is_compared_if_both_digests_are_known() {
     let app = with_grants(json!({}));
     let same = Difference::between(digests(&app, &[("chat", "1")]), digests(&app, &[("chat", "1")]));
     assert!(same.is_empty() && same.compares_code);
@@ -204,7 +205,7 @@ fn code_is_compared_where_it_is_known() {
 }
 
 #[test]
-fn the_authorizer_is_compared_as_a_route_is() {
+fn authorizers_are_compared() {
     let connect = || json!({ "$connect": { "component": "a" } });
     let with = |authorizer: Value| app(connect(), authorizer);
     let guard =
@@ -225,7 +226,7 @@ fn the_authorizer_is_compared_as_a_route_is() {
 }
 
 #[test]
-fn a_difference_has_a_json_form() {
+fn differences_have_the_documented_json() {
     let old = with_grants(json!({}));
     let new = with_grants(json!({ "messaging": { "broadcast": ["room-*"] } }));
     let difference = Difference::between(digests(&old, &[("chat", "1")]), digests(&new, &[("chat", "1")]));

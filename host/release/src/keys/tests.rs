@@ -2,23 +2,23 @@ use tidegate_app::keys::{Key, Keys, PublicKey, PublicKeyError};
 
 use super::*;
 
-/// RFC 8032, section 7.1, test 2: a key and its signature over one byte.
+/// A key and its signature over one byte: RFC 8032, section 7.1, test 2.
 const SEED: &str = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
 const SIGNATURE: &str = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
                          085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
 
 #[test]
-fn signatures_are_those_of_rfc_8032() {
-    let key = SigningKey::of(from_hex(SEED).unwrap()).unwrap();
+fn signatures_match_rfc_8032() {
+    let key = SigningKey::from_pem(&encode_pem(&from_hex(SEED).unwrap())).unwrap();
     assert_eq!(hex(&key.sign(&[0x72])), SIGNATURE);
     assert!(verifies(&key.public_key(), &[0x72], &key.sign(&[0x72])));
     assert!(!verifies(&key.public_key(), &[0x73], &key.sign(&[0x72])));
     assert!(!verifies(&SigningKey::generate().unwrap().public_key(), &[0x72], &key.sign(&[0x72])));
 }
 
-/// RFC 8410, section 10.3: a private key in both versions of PKCS#8, and its public key.
+/// A private key in both versions of PKCS#8 and its public key: RFC 8410, section 10.3.
 #[test]
-fn files_are_those_of_rfc_8410() {
+fn pem_files_match_rfc_8410() {
     let version_1 = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
                      -----END PRIVATE KEY-----\n";
     let version_2 = "-----BEGIN PRIVATE KEY-----\nMHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
@@ -28,14 +28,17 @@ fn files_are_those_of_rfc_8410() {
     for text in [version_1, version_2] {
         let key = SigningKey::from_pem(text).unwrap();
         assert_eq!(key.public_key().to_string(), public);
-        assert_eq!(key.to_pem(), version_1);
+        assert_eq!(key.to_pem(), text);
     }
+    let seed = from_hex("d4ee72dbf913584ad5b6d8f1f769f8ad3afe7c28cbf1d4fbe097a88f44755842").unwrap();
+    assert_eq!(encode_pem(&seed), version_1);
     assert_eq!(public.parse::<PublicKey>().unwrap().to_string(), public);
 }
 
 #[test]
-fn what_is_no_key_is_refused() {
-    let pem = SigningKey::generate().unwrap().to_pem();
+fn invalid_keys_are_refused() {
+    let key = SigningKey::generate().unwrap();
+    let pem = key.to_pem();
     for wrong in ["", "PRIVATE KEY", &pem.replace("PRIVATE", "PUBLIC"), &pem.replace("MC4", "MC5"), &pem[..80]] {
         assert_eq!(SigningKey::from_pem(wrong).unwrap_err(), KeyError::Private, "{wrong}");
     }
@@ -57,7 +60,7 @@ fn a_stage_trusts_the_keys_that_name_it_until_they_are_revoked() {
         [
             ("ci".to_owned(), key(ci, &["dev", "prod"], false)),
             ("old".to_owned(), key(old, &["dev", "prod"], true)),
-            // The same bytes under another name do not come back.
+            // A revoked key under another name stays revoked.
             ("again".to_owned(), key(old, &["prod"], false)),
         ]
         .into(),

@@ -5,33 +5,33 @@ use super::*;
 use crate::publish::tests::{published, store};
 use crate::publish::verify_complete;
 use crate::rollout::TrafficWeight;
+use crate::store::ReleaseReader as _;
 use crate::store::fs::FolderStore;
-use crate::store::{ReleaseReader as _, ReleaseWriter as _};
 
 const RULES: Rules = Rules { keep: 1, min_age: Duration::ZERO };
 
-fn by() -> By {
-    By { who: "me".to_owned(), why: Some("tidying up".to_owned()) }
+fn author() -> Author {
+    Author { who: "me".to_owned(), why: Some("tidying up".to_owned()) }
 }
 
-/// A time at which everything that these tests store is older than nothing.
+/// A time at which everything that these tests store has an age above zero.
 fn now() -> Timestamp {
     Timestamp::now().saturating_add(Duration::from_secs(1))
 }
 
 async fn advance(store: &FolderStore, action: Action, next: impl AsyncFnOnce(RolloutState) -> RolloutState) {
-    let pointer = read_pointer(store).await.unwrap();
-    let next = next(pointer.clone()).await;
-    let change = pointer.change(&next, action, Timestamp::now(), "me".to_owned(), None);
+    let state = read_state(store).await.unwrap();
+    let next = next(state.clone()).await;
+    let change = state.change(&next, action, Timestamp::now(), "me".to_owned(), None);
     store.compare_and_set(&next, &change, deadline()).await.unwrap();
 }
 
 async fn activate(store: &FolderStore, release: &ReleaseId) {
-    advance(store, Action::Activate, async |pointer| pointer.activate(release).unwrap()).await;
+    advance(store, Action::Activate, async |state| state.activate(release, None).unwrap()).await;
 }
 
 async fn canary(store: &FolderStore, release: &ReleaseId) {
-    let next = async |pointer: RolloutState| pointer.canary(release, TrafficWeight::ALL, 10, None, false).unwrap();
+    let next = async |state: RolloutState| state.canary(release, TrafficWeight::ALL, 10, None, false).unwrap();
     advance(store, Action::Canary, next).await;
 }
 
@@ -46,7 +46,7 @@ fn set<const N: usize>(releases: [&ReleaseId; N]) -> BTreeSet<ReleaseId> {
 }
 
 #[tokio::test]
-async fn what_nobody_needs_is_removed_with_the_artifacts_that_were_its_alone() {
+async fn unused_releases_and_their_own_artifacts_are_removed() {
     let (_dir, store) = store();
     let old = published(&store, &["shared", "old"]).await;
     let never_used = published(&store, &["never used"]).await;
@@ -58,7 +58,7 @@ async fn what_nobody_needs_is_removed_with_the_artifacts_that_were_its_alone() {
     }
     canary(&store, &tried).await;
     let planned = plan(&store, RULES, now()).await.unwrap();
-    let pruned = prune(&store, RULES, now(), &by()).await.unwrap();
+    let pruned = prune(&store, RULES, now(), &author()).await.unwrap();
     assert_eq!(planned, pruned);
     assert_eq!(pruned.releases, set([&old, &never_used]));
     assert_eq!(pruned.kept, set([&before, &active, &tried]));
@@ -68,19 +68,19 @@ async fn what_nobody_needs_is_removed_with_the_artifacts_that_were_its_alone() {
     }
     assert_eq!(store.list(deadline()).await.unwrap().len(), 3);
     assert_eq!(store.list_artifacts(deadline()).await.unwrap().len(), 8);
-    let pointer = read_pointer(&store).await.unwrap();
-    assert_eq!((pointer.generation, pointer.pruning.len(), pointer.active), (6, 0, Some(active)));
+    let state = read_state(&store).await.unwrap();
+    assert_eq!((state.generation, state.pruning.len(), state.active), (6, 0, Some(active)));
     let last = store.history(1, deadline()).await.unwrap().remove(0);
     assert_eq!((last.action, last.who.as_str(), last.why.as_deref()), (Action::Prune, "me", Some("tidying up")));
 
-    // Nothing is left to do, and so nothing is done.
-    let again = prune(&store, RULES, now(), &by()).await.unwrap();
+    // A second prune changes nothing.
+    let again = prune(&store, RULES, now(), &author()).await.unwrap();
     assert_eq!((again.releases.len(), again.artifacts.len(), again.kept.len()), (0, 0, 3));
-    assert_eq!(read_pointer(&store).await.unwrap().generation, 6);
+    assert_eq!(read_state(&store).await.unwrap().generation, 6);
 }
 
 #[tokio::test]
-async fn the_releases_of_the_last_changes_stay() {
+async fn releases_of_the_latest_changes_are_kept() {
     let (_dir, store) = store();
     let mut releases = Vec::new();
     for code in ["0", "1", "2", "3", "4"] {
@@ -88,9 +88,9 @@ async fn the_releases_of_the_last_changes_stay() {
         activate(&store, &release).await;
         releases.push(release);
     }
-    // A prune is no change of what runs.
+    // Prunes do not count as changes.
     for _ in 0..3 {
-        advance(&store, Action::Prune, async |pointer| pointer.end_prune()).await;
+        advance(&store, Action::Prune, async |state| state.end_prune()).await;
     }
     for (keep, stay) in [(0, 2), (1, 2), (2, 3), (3, 4), (4, 5), (9, 5)] {
         let planned = plan(&store, Rules { keep, ..RULES }, now()).await.unwrap();
@@ -99,7 +99,7 @@ async fn the_releases_of_the_last_changes_stay() {
 }
 
 #[tokio::test]
-async fn what_a_rollback_leads_to_stays_however_often_the_canary_changed() {
+async fn the_rollback_target_is_kept_after_many_canary_changes() {
     let (_dir, store) = store();
     let before = published(&store, &["before"]).await;
     let active = published(&store, &["active"]).await;
@@ -114,90 +114,90 @@ async fn what_a_rollback_leads_to_stays_however_often_the_canary_changed() {
 }
 
 #[tokio::test]
-async fn what_is_young_stays() {
+async fn young_releases_and_artifacts_are_kept() {
     let (_dir, store) = store();
     let release = published(&store, &["1"]).await;
-    store.put_artifact(b"of a publication under way", deadline()).await.unwrap();
+    store.put_artifact(b"of a publish in progress", deadline()).await.unwrap();
     let rules = Rules { min_age: Duration::from_secs(3_600), ..RULES };
-    let pruned = prune(&store, rules, now(), &by()).await.unwrap();
+    let pruned = prune(&store, rules, now(), &author()).await.unwrap();
     assert_eq!((pruned.kept, pruned.artifacts.len()), (set([&release]), 0));
     let later = now().saturating_add(Duration::from_secs(3_600));
-    let pruned = prune(&store, rules, later, &by()).await.unwrap();
+    let pruned = prune(&store, rules, later, &author()).await.unwrap();
     assert_eq!((pruned.releases, pruned.artifacts.len()), (set([&release]), 3));
 }
 
 #[tokio::test]
-async fn what_a_publication_left_that_was_broken_off_is_removed() {
+async fn artifacts_of_interrupted_publishes_are_removed() {
     let (_dir, store) = store();
     let active = published(&store, &["1"]).await;
     activate(&store, &active).await;
     store.put_artifact(b"of no release", deadline()).await.unwrap();
-    let pruned = prune(&store, RULES, now(), &by()).await.unwrap();
+    let pruned = prune(&store, RULES, now(), &author()).await.unwrap();
     assert_eq!((pruned.releases.len(), pruned.artifacts), (0, BTreeSet::from([Digest::of(b"of no release")])));
     assert!(is_whole(&store, &active).await);
 }
 
 #[tokio::test]
-async fn a_prune_that_was_broken_off_is_ended_by_the_next() {
+async fn interrupted_prunes_are_completed_by_the_next() {
     let (_dir, store) = store();
     let (first, second) = (published(&store, &["1"]).await, published(&store, &["2"]).await);
     let (third, active) = (published(&store, &["3"]).await, published(&store, &["4"]).await);
     activate(&store, &active).await;
     let began = set([&first, &second]);
-    advance(&store, Action::Prune, async |pointer| pointer.begin_prune(began.clone()).unwrap()).await;
+    advance(&store, Action::Prune, async |state| state.begin_prune(began.clone()).unwrap()).await;
     store.remove_envelope(&first, deadline()).await.unwrap();
 
-    // Even where the rules of the next would keep what it began to remove.
+    // The rules of the next prune would keep these releases.
     let rules = Rules { keep: 10, min_age: Duration::from_secs(3_600) };
-    let pruned = prune(&store, rules, now(), &by()).await.unwrap();
+    let pruned = prune(&store, rules, now(), &author()).await.unwrap();
     assert_eq!((&pruned.releases, &pruned.resumed), (&began, &began));
     assert_eq!(pruned.kept, set([&third, &active]));
-    assert!(read_pointer(&store).await.unwrap().pruning.is_empty());
+    assert!(read_state(&store).await.unwrap().pruning.is_empty());
     assert_eq!(store.list(deadline()).await.unwrap().len(), 2);
-    // Its artifacts are as young as ever.
+    // The artifacts of the removed releases are still too young.
     assert_eq!(store.list_artifacts(deadline()).await.unwrap().len(), 8);
-    assert_eq!(prune(&store, RULES, now(), &by()).await.unwrap().artifacts.len(), 6);
+    assert_eq!(prune(&store, RULES, now(), &author()).await.unwrap().artifacts.len(), 6);
 }
 
 #[tokio::test]
-async fn a_release_that_cannot_be_read_keeps_everything() {
+async fn unreadable_releases_prevent_pruning() {
     let (_dir, store) = store();
     let old = published(&store, &["1"]).await;
     let active = published(&store, &["2"]).await;
     activate(&store, &active).await;
     store.remove_envelope(&active, deadline()).await.unwrap();
     store.put_envelope(&active, b"{}", deadline()).await.unwrap();
-    let refused = prune(&store, RULES, now(), &by()).await.unwrap_err();
+    let refused = prune(&store, RULES, now(), &author()).await.unwrap_err();
     assert!(matches!(&refused, PruneError::Unreadable { id, .. } if *id == active), "{refused}");
     assert!(refused.to_string().contains(active.as_str()));
     assert!(is_whole(&store, &old).await);
-    assert_eq!(read_pointer(&store).await.unwrap().generation, 1);
+    assert_eq!(read_state(&store).await.unwrap().generation, 1);
 }
 
 #[tokio::test]
-async fn an_activation_between_is_kept() {
+async fn activations_during_a_prune_are_kept() {
     let (_dir, store) = store();
     let (first, second) = (published(&store, &["1"]).await, published(&store, &["2"]).await);
     let going = set([&first]);
-    advance(&store, Action::Prune, async |pointer| pointer.begin_prune(going.clone()).unwrap()).await;
+    advance(&store, Action::Prune, async |state| state.begin_prune(going.clone()).unwrap()).await;
     activate(&store, &second).await;
-    end(&store, &going, &by()).await.unwrap();
-    let pointer = read_pointer(&store).await.unwrap();
-    assert_eq!((pointer.active, pointer.pruning.len()), (Some(second), 0));
-    // Another prune's end is its own.
-    end(&store, &going, &by()).await.unwrap();
-    assert_eq!(read_pointer(&store).await.unwrap().generation, 3);
+    end(&store, &going, &author()).await.unwrap();
+    let state = read_state(&store).await.unwrap();
+    assert_eq!((state.active, state.pruning.len()), (Some(second), 0));
+    // A prune that has ended is not ended twice.
+    end(&store, &going, &author()).await.unwrap();
+    assert_eq!(read_state(&store).await.unwrap().generation, 3);
 }
 
 #[tokio::test]
-async fn a_release_that_nobody_runs_can_be_withdrawn() {
+async fn unused_releases_can_be_withdrawn() {
     let (_dir, store) = store();
     let (idle, active) = (published(&store, &["1"]).await, published(&store, &["2"]).await);
     activate(&store, &active).await;
-    assert_eq!(withdraw(&store, &active, &by()).await, Err(PruneError::InUse(active.clone())));
-    withdraw(&store, &idle, &by()).await.unwrap();
+    assert_eq!(withdraw(&store, &active, &author()).await, Err(PruneError::InUse(active.clone())));
+    withdraw(&store, &idle, &author()).await.unwrap();
     assert_eq!(store.list(deadline()).await.unwrap().into_keys().collect::<BTreeSet<_>>(), set([&active]));
-    assert!(read_pointer(&store).await.unwrap().pruning.is_empty());
+    assert!(read_state(&store).await.unwrap().pruning.is_empty());
     assert_eq!(published(&store, &["1"]).await, idle);
     assert!(is_whole(&store, &idle).await && is_whole(&store, &active).await);
 }

@@ -11,7 +11,7 @@ use crate::store::fs::FolderStore;
 
 pub(crate) const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 
-/// A release with a component for each of these codes; the artifacts of one code are the same in every release.
+/// Builds a release with a component for each code. Equal codes have equal artifacts in every release.
 pub(crate) fn content(codes: &[&str]) -> BuiltRelease {
     let names: Vec<_> = (0..codes.len()).map(|index| format!("c{index}")).collect();
     let routes: BTreeMap<_, _> = names.iter().map(|name| (name, json!({ "component": name }))).collect();
@@ -49,23 +49,23 @@ fn soon() -> Deadline {
 }
 
 #[tokio::test]
-async fn what_is_published_is_there_whole() {
+async fn published_releases_are_complete() {
     let (_dir, store) = store();
     let content = content(&["1", "2", "1"]);
     let published = publish(&store, &content, &[key()]).await.unwrap();
     assert!(published.new);
-    assert_eq!(published.id, content.document().id());
+    assert_eq!(published.id, content.manifest().id());
     let stored = Envelope::parse(&store.envelope(&published.id, soon()).await.unwrap()).unwrap();
     assert_eq!(stored, published.envelope);
     let document = stored.unverified().unwrap();
-    assert_eq!(document, content.document());
-    // One code is stored once for a target.
+    assert_eq!(document, content.manifest());
+    // Equal components share an artifact for each target.
     assert_eq!((document.artifacts().len(), store.list_artifacts(soon()).await.unwrap().len()), (4, 4));
     assert_eq!(verify_complete(&store, &document).await, Ok(()));
 }
 
 #[tokio::test]
-async fn the_same_again_is_left_as_it_was_signed() {
+async fn publishing_again_keeps_the_first_signatures() {
     let (_dir, store) = store();
     let first = publish(&store, &content(&["1"]), &[key()]).await.unwrap();
     let mut later = content(&["1"]);
@@ -76,62 +76,62 @@ async fn the_same_again_is_left_as_it_was_signed() {
 }
 
 #[tokio::test]
-async fn what_is_missing_of_the_same_is_stored_again() {
+async fn publishing_again_stores_missing_artifacts() {
     let (_dir, store) = store();
     let content = content(&["1", "2"]);
     publish(&store, &content, &[key()]).await.unwrap();
-    let document = content.document();
+    let document = content.manifest();
     let artifact = document.components["c1"].artifacts[TARGETS[1]].digest;
     store.remove_artifact(&artifact, soon()).await.unwrap();
     let incomplete = verify_complete(&store, &document).await.unwrap_err();
-    assert_eq!(
-        incomplete.to_string(),
-        format!(
-            "the release `{}` is not complete: 1 of its 4 artifacts are not in the store, among them that of the component \
-             `c1` for `{}`; hint: `tidegate release create`, from the same sources, stores what is missing",
-            document.id(),
-            TARGETS[1]
-        )
-    );
+    let expected = PublishError::Incomplete {
+        id: document.id(),
+        missing: 1,
+        all: 4,
+        component: "c1".to_owned(),
+        target: TARGETS[1].to_owned(),
+    };
+    assert_eq!(incomplete, expected);
+    assert_eq!(Diagnostic::from(incomplete).code, Code::ReleaseIncomplete);
     assert!(!publish(&store, &content, &[key()]).await.unwrap().new);
     assert_eq!(verify_complete(&store, &document).await, Ok(()));
 }
 
 #[tokio::test]
-async fn another_release_of_the_same_id_is_refused() {
+async fn different_releases_with_the_same_id_are_refused() {
     let (_dir, store) = store();
     let first = content(&["1"]);
     let id = publish(&store, &first, &[key()]).await.unwrap().id;
-    let mut compiled_otherwise = first.clone();
-    compiled_otherwise.components.get_mut("c0").unwrap().artifacts.insert(TARGETS[0].to_owned(), b"otherwise".to_vec());
+    let mut recompiled = first.clone();
+    recompiled.components.get_mut("c0").unwrap().artifacts.insert(TARGETS[0].to_owned(), b"otherwise".to_vec());
     let mut for_another_cpu = first.clone();
     for_another_cpu.targets.insert(TARGETS[0].to_owned(), "better".to_owned());
     let mut of_another_wit = first.clone();
     of_another_wit.wit = "0.1.1".to_owned();
     for (other, what) in [
-        (compiled_otherwise, "other artifacts of the component `c0`"),
+        (recompiled, "other artifacts of the component `c0`"),
         (for_another_cpu, "artifacts for other targets or CPUs"),
         (of_another_wit, "version `0.1.0` of the WIT package, not `0.1.1`"),
     ] {
         let refused = publish(&store, &other, &[key()]).await.unwrap_err();
         assert_eq!(refused, PublishError::Different { id: id.clone(), what: what.to_owned() });
     }
-    // Nothing was stored for it.
+    // The artifacts of the refused releases are not stored.
     assert_eq!(store.list_artifacts(soon()).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_not_replaced() {
+async fn unreadable_releases_are_not_replaced() {
     let (_dir, store) = store();
     let content = content(&["1"]);
-    let id = content.document().id();
+    let id = content.manifest().id();
     store.put_envelope(&id, b"{}", soon()).await.unwrap();
     assert!(matches!(publish(&store, &content, &[key()]).await, Err(PublishError::Unreadable { .. })));
     assert_eq!(store.envelope(&id, soon()).await.unwrap(), b"{}");
 }
 
 #[tokio::test]
-async fn what_no_host_would_take_is_not_published() {
+async fn invalid_releases_are_not_published() {
     let (_dir, store) = store();
     let mut without_a_target = content(&["1"]);
     without_a_target.components.get_mut("c0").unwrap().artifacts.remove(TARGETS[0]);

@@ -1,7 +1,7 @@
-//! Artifacts of a store in a folder of this machine, so that a host that starts anew need not fetch them again.
+//! A cache of artifacts in a local folder, so that a restarted host does not download them again.
 //!
-//! The folder is not trusted: bytes are used only if their digest is the one that was asked for. It is no part of a
-//! release either: where it cannot be read or written, or is full, artifacts are fetched.
+//! The folder is not trusted: the digest of every file is checked. The cache is optional: if the folder cannot be read or
+//! written, or if the disk is full, artifacts are downloaded.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,7 +19,7 @@ use crate::id::ReleaseId;
 use crate::rollout::{Halt, RolloutState};
 use crate::store::{CanaryCounts, Consistency, LoadReport, LoadSummary, ReleaseReader, Result};
 
-/// A store whose artifacts are kept in a folder once they were fetched.
+/// A store with a cache of its artifacts in a local folder.
 #[derive(Debug)]
 pub struct Cached<S: ?Sized> {
     store: Arc<S>,
@@ -28,8 +28,8 @@ pub struct Cached<S: ?Sized> {
 }
 
 impl<S: ?Sized> Cached<S> {
-    /// The store with the folder `dir` before it, which is made when there is something to keep, is this cache's alone, and
-    /// has at most `max_bytes` of artifacts: those that were not used for longest are removed.
+    /// Puts the folder `dir` in front of `store`. The folder is created on the first write and must not be used for anything
+    /// else. It holds at most `max_bytes` of artifacts: the least recently used ones are removed.
     #[must_use]
     pub fn new(store: Arc<S>, dir: impl Into<PathBuf>, max_bytes: u64) -> Self {
         Self { store, dir: dir.into(), max_bytes }
@@ -39,28 +39,27 @@ impl<S: ?Sized> Cached<S> {
         self.dir.join(format!("{digest}.{ARTIFACT_EXTENSION}"))
     }
 
-    /// The artifact if it is there and whole. One that is not is removed.
+    /// Returns the cached artifact. Removes the file if its digest is wrong.
     fn find(&self, digest: &Digest) -> Option<Vec<u8>> {
         let path = self.path(digest);
         let file = File::open(&path).ok()?;
         let mut bytes = Vec::new();
-        // What is larger was not put here by this cache.
+        // A larger file was not written by this cache.
         let read = (&file).take(self.max_bytes).read_to_end(&mut bytes);
         if read.is_err() || Digest::of(&bytes) != *digest {
             remove(&path);
             return None;
         }
-        // It is used now, so it is not the next to be removed.
+        // The time of the last write is the time of the last use.
         let _ = file.set_modified(SystemTime::now());
         Some(bytes)
     }
 
-    fn keep(&self, digest: &Digest, bytes: &[u8]) {
+    fn insert(&self, digest: &Digest, bytes: &[u8]) {
         let size = bytes.len() as u64;
         if size > self.max_bytes || Digest::of(bytes) != *digest {
             return;
         }
-        // First, so that there is room for it.
         self.remove_oldest(self.max_bytes - size);
         let write = || {
             fs::create_dir_all(&self.dir)?;
@@ -68,12 +67,12 @@ impl<S: ?Sized> Cached<S> {
             file.write_all(bytes)?;
             file.persist(self.path(digest)).map_err(|error| error.error)
         };
-        // A full disk, or a folder that cannot be written: it is fetched again the next time.
+        // If the write fails, the artifact is downloaded again next time.
         let _: io::Result<File> = write();
     }
 
-    /// Removes files, those first that were not used for longest, until the others have at most `max_bytes`. What a process
-    /// left half-written is among them.
+    /// Removes the least recently used files until the rest has at most `max_bytes`. Half-written files of killed processes
+    /// are removed as well.
     fn remove_oldest(&self, max_bytes: u64) {
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
@@ -96,7 +95,7 @@ impl<S: ?Sized> Cached<S> {
     }
 }
 
-/// Whether the file is not there now.
+/// Removes a file. Returns true if it does not exist afterwards.
 fn remove(path: &Path) -> bool {
     fs::remove_file(path).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true)
 }
@@ -116,7 +115,7 @@ impl<S: ReleaseReader + ?Sized> ReleaseReader for Cached<S> {
             return Ok(bytes);
         }
         let bytes = self.store.artifact(digest, deadline).await?;
-        self.keep(digest, &bytes);
+        self.insert(digest, &bytes);
         Ok(bytes)
     }
 
@@ -128,8 +127,8 @@ impl<S: ReleaseReader + ?Sized> ReleaseReader for Cached<S> {
         self.store.record_halt(halt, deadline).await
     }
 
-    async fn add_canary_counts(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
-        self.store.add_canary_counts(run, tally, deadline).await
+    async fn add_canary_counts(&self, run: u64, counts: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
+        self.store.add_canary_counts(run, counts, deadline).await
     }
 
     async fn canary_counts(&self, run: u64, deadline: Deadline) -> Result<CanaryCounts> {

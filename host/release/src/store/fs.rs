@@ -1,27 +1,25 @@
-//! A folder as a store of releases.
+//! A store in a folder.
 //!
 //! ```text
-//! lock                       held by whoever changes a file that changes
-//! pointer.json               the pointer
-//! history/<generation>.json  its changes, the generation in 20 digits
+//! lock                       held while a process changes a file that is not immutable
+//! pointer.json               the rollout state
+//! history/<generation>.json  its changes; the generation has 20 digits
 //! releases/<id>.json         signed releases
 //! artifacts/<digest>.cwasm   artifacts
-//! status/halts/<run>.json    canaries that were halted
-//! status/canaries/<run>.json what canaries did
-//! status/releases/<id>.json  what hosts reported
-//! deployed.json              the app that serves from this folder, as it was deployed
+//! status/halts/<run>.json    halted canaries
+//! status/canaries/<run>.json event counts of canaries
+//! status/releases/<id>.json  load reports of hosts
+//! deployed.json              the app that the hosts of this folder were started with
 //! ```
 //!
-//! A file is written beside its place, synced, and put there in one step, so that a reader, who needs no lock, finds a whole
-//! one, and a crash leaves a whole one. The pointer is written after its change: a change of a generation above the
-//! pointer's is what a crash left, is not part of history, and is replaced by the next. What is immutable is put only where
-//! nothing is.
+//! A file is written under a temporary name, synced, and renamed. Readers need no lock: they find a complete file, also
+//! after a crash. The change is written before the rollout state, so a change with a generation above the state's was left
+//! by a crash; it is not part of the history, and the next change replaces it. Immutable files are never replaced.
 //!
-//! Calls block their thread for as long as the file system does, and, where they change a file that changes, for as long as
-//! another process holds the lock, until their deadline.
+//! Calls block their thread on the file system. A call that changes a file waits for the lock until its deadline.
 //!
-//! - `files`: files that are whole
-//! - `reader` and `writer`: the two traits, on these files
+//! - `files`: reading and writing complete files
+//! - `reader` and `writer`: the implementations of the two traits
 
 mod files;
 mod reader;
@@ -31,28 +29,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tidegate_app::App;
+
 use crate::digest::Digest;
 use crate::folder::ARTIFACT_EXTENSION;
 use crate::id::ReleaseId;
-use crate::store::{Result, StoreError};
-use tidegate_app::App;
+use crate::store::{Result, StoreError, StoreFailure};
 
-use files::{Kind, failed};
+use files::{FileKind, failed};
 
-/// A store in a folder. Clones are the same store, and so are others of the same folder, in whatever process.
+/// A store in a folder. Clones, and other stores of the same folder in any process, share its content.
 #[derive(Debug, Clone)]
 pub struct FolderStore {
     dir: PathBuf,
 }
 
-/// A temporary file that is older was left by a process that was killed: none takes as long to write.
+/// The age from which a temporary file counts as left by a killed process. No file takes this long to write.
 const ABANDONED: Duration = Duration::from_secs(3_600);
 
 impl FolderStore {
-    /// The store in the folder `dir`; what of it is missing is made. One that may only be read is a store to read from.
+    /// Opens the store in the folder `dir` and creates the missing folders. A store in a read-only folder can be read.
     ///
     /// # Errors
-    /// When `dir` is missing and cannot be made, or the file system fails.
+    /// If `dir` does not exist and cannot be created, or if the file system fails.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let dir = std::path::absolute(dir).map_err(failed("find", dir))?;
@@ -67,43 +66,44 @@ impl FolderStore {
         Ok(store)
     }
 
-    /// The folder.
+    /// Returns the absolute path of the folder.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The pointer's file, to be watched: each change puts another in its place. It is missing before the first.
+    /// Returns the path of the rollout state's file, for a watcher. The file is replaced on each change and does not exist
+    /// before the first one.
     #[must_use]
-    pub fn pointer_path(&self) -> PathBuf {
+    pub fn rollout_state_path(&self) -> PathBuf {
         self.dir.join("pointer.json")
     }
 
-    /// The folder of the canaries that were halted, to be watched: a file appears for each.
+    /// Returns the path of the folder of halts, for a watcher. A file appears in it for each halt.
     #[must_use]
     pub fn halts_dir(&self) -> PathBuf {
         self.dir.join("status/halts")
     }
 
-    /// Notes which app serves from this folder, as it was deployed: releases must have its routing.
+    /// Records the app that the hosts of this folder were started with. Releases must have its routing.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// If the file cannot be written.
     pub fn record_deployed(&self, app: &App) -> Result<()> {
         files::replace(&self.deployed_path(), app.to_json().as_bytes())
     }
 
-    /// The app that serves from this folder, as it was deployed; none where none was noted.
+    /// Reads the app that the hosts of this folder were started with. Returns `None` if it was never recorded.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] when what is there is no app.
+    /// [`StoreError::Invalid`] if the file is not a valid app.
     pub fn deployed(&self) -> Result<Option<App>> {
         let path = self.deployed_path();
-        let Some(json) = self.read(&path, Kind::DEPLOYED.limit)? else { return Ok(None) };
-        App::from_json(&path, &json).map(Some).map_err(|error| Kind::DEPLOYED.invalid(&path, &error))
+        let Some(json) = self.read(&path, FileKind::DEPLOYED.limit)? else { return Ok(None) };
+        App::from_json(&path, &json).map(Some).map_err(|error| FileKind::DEPLOYED.invalid(&path, &error))
     }
 
-    /// Makes a folder, and sees to it that it is there after a crash.
+    /// Creates a folder and syncs its parent, so that the folder survives a crash.
     fn create(&self, folder: &Path) -> Result<()> {
         if folder.is_dir() {
             return Ok(());
@@ -112,7 +112,7 @@ impl FolderStore {
         folder.parent().map_or(Ok(()), files::sync)
     }
 
-    /// The bytes of a file, at most `limit`; none where there is no file.
+    /// Reads a file of at most `limit` bytes. Returns `None` if it does not exist.
     fn read(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         match files::read(path, limit)? {
             None if !self.dir.is_dir() => Err(self.missing()),
@@ -121,8 +121,8 @@ impl FolderStore {
     }
 
     fn missing(&self) -> StoreError {
-        let problem = format!("cannot read `{}`: the folder is gone; hint: open it again", self.dir.display());
-        StoreError::Unavailable(problem)
+        let what = format!("cannot read `{}`", self.dir.display());
+        StoreError::Unavailable(StoreFailure::new(what, "the folder was removed").hint("restart the command"))
     }
 
     fn folders(&self) -> [PathBuf; 7] {
@@ -170,7 +170,7 @@ impl FolderStore {
         self.halts_dir().join(format!("{run}.json"))
     }
 
-    fn tally_path(&self, run: u64) -> PathBuf {
+    fn counts_path(&self, run: u64) -> PathBuf {
         self.dir.join("status/canaries").join(format!("{run}.json"))
     }
 

@@ -4,10 +4,14 @@
 //! state; the history of its changes; and the status that hosts report. On AWS, three policies divide the access: hosts
 //! read releases and write the status, a publisher cannot activate, and an operator who activates cannot publish.
 //!
+//! Artifacts are stored before the release that references them, and neither is overwritten, so a half-finished publish can
+//! never become active.
+//!
 //! - [`fs`]: a store in a folder; [`cached`]: a folder of artifacts in front of another store
-//! - `status`: the types that hosts report
+//! - `status`: the types that hosts report; `error`: failures of a store
 
 pub mod cached;
+mod error;
 pub mod fs;
 mod status;
 
@@ -22,28 +26,8 @@ use crate::digest::Digest;
 use crate::id::ReleaseId;
 use crate::rollout::{Change, Halt, RolloutState};
 
+pub use error::{StoreError, StoreFailure};
 pub use status::{CanaryCounts, LoadFailure, LoadReport, LoadSummary, MAX_REASON_BYTES, STATUS_DAYS};
-
-/// A failed call of a store.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The release or artifact does not exist.
-    #[error("there is no {0}")]
-    NotFound(String),
-    /// Another process was first: the rollout state has changed, or another release has this id.
-    #[error("{0}")]
-    Conflict(String),
-    /// The caller lacks a permission.
-    #[error("{0}")]
-    Denied(String),
-    /// A stored value cannot be read, or a value to be stored is not allowed.
-    #[error("{0}")]
-    Invalid(String),
-    /// The store did not respond, or it failed. A write may have taken effect.
-    #[error("{0}")]
-    Unavailable(String),
-}
 
 /// The result of a call of a store.
 pub type Result<T> = std::result::Result<T, StoreError>;

@@ -1,51 +1,52 @@
-//! What is missing, altered or half-written.
+//! Missing, altered and half-written files.
 
 use super::*;
 
 #[test]
-fn a_change_that_a_crash_left_is_replaced() {
+fn changes_left_by_a_crash_are_replaced() {
     let subject = Subject::new();
-    subject.advance(2);
+    subject.change(2);
     for left in ["{\"half\": ", "", "\0\0\0"] {
         subject.write("history/00000000000000000003.json", left);
-        assert_eq!(subject.pointer().unwrap().generation, 2);
+        assert_eq!(subject.state().unwrap().generation, 2);
         assert_eq!(subject.history().unwrap().len(), 2);
     }
-    subject.advance(1);
+    subject.change(1);
     let generations: Vec<_> = subject.history().unwrap().iter().map(|change| change.generation).collect();
     assert_eq!(generations, [3, 2, 1]);
 }
 
 #[test]
-fn history_is_not_overwritten_after_its_pointer_was_lost() {
+fn history_is_not_overwritten_after_the_rollout_state_was_lost() {
     let subject = Subject::new();
-    subject.advance(3);
-    fs::remove_file(subject.store().pointer_path()).unwrap();
+    subject.change(3);
+    fs::remove_file(subject.store().rollout_state_path()).unwrap();
     let (next, change) = next(&RolloutState::default());
     let error = now(subject.store().compare_and_set(&next, &change, soon())).unwrap_err();
-    let expected = format!(
-        "`{}` is no pointer: it is of generation 0, and history goes on; hint: restore it from a copy; where there is \
-         none, move the folder `history` away with it, and activate a release anew",
-        subject.store().pointer_path().display()
+    let expected = StoreFailure::new(
+        format!("cannot read the rollout state from `{}`", subject.store().rollout_state_path().display()),
+        "its generation is 0, but the history has later changes",
     );
-    assert_eq!(error, StoreError::Invalid(expected));
+    let hint =
+        "restore the file from a backup; without one, move the folder `history` away and activate a release again";
+    assert_eq!(error, StoreError::Invalid(expected.hint(hint)));
     fs::rename(subject.store().dir().join("history"), subject.directory.path().join("old")).unwrap();
     assert_eq!(FolderStore::open(subject.store().dir()).unwrap().dir(), subject.store().dir());
-    subject.advance(1);
+    subject.change(1);
     assert_eq!(subject.history().unwrap().len(), 1);
 }
 
 #[test]
-fn a_change_of_another_generation_is_refused() {
+fn changes_of_another_generation_are_refused() {
     let subject = Subject::new();
     let (next, change) = next(&RolloutState::default());
     let other = Change { generation: 7, ..change };
     assert!(matches!(now(subject.store().compare_and_set(&next, &other, soon())), Err(StoreError::Invalid(_))));
-    assert_eq!(subject.pointer(), Ok(RolloutState::default()));
+    assert_eq!(subject.state(), Ok(RolloutState::default()));
     assert!(names(&subject.store().dir().join("history")).is_empty());
 }
 
-/// Texts that are no document, whole or in part.
+/// Returns texts that are not valid files.
 fn garbage() -> Vec<Vec<u8>> {
     let large = format!("{{\"generation\": 1{}}}", " ".repeat(2 << 20));
     ["", "{", "null", "\"x\"", "{\"generation\": 1, \"other\": 2}", "{\"generation\": -1}", "{}x", &large]
@@ -58,22 +59,24 @@ fn garbage() -> Vec<Vec<u8>> {
 #[track_caller]
 fn assert_invalid<T: std::fmt::Debug>(result: Result<T, StoreError>, file: &str, hint: &str) {
     match result {
-        Err(StoreError::Invalid(text)) => {
-            assert!(text.contains(file) && (text.contains(hint) || text.contains("has more than")), "{text}");
+        Err(StoreError::Invalid(failure)) => {
+            assert!(failure.what.contains(file), "{failure:?}");
+            let has_hint = failure.hint.as_ref().is_some_and(|text| text.contains(hint));
+            assert!(has_hint || failure.why.contains("is larger than"), "{failure:?}");
         }
         other => panic!("expected `invalid`, got {other:?}"),
     }
 }
 
 #[test]
-fn garbage_is_named_with_what_to_do() {
+fn errors_of_invalid_files_have_a_hint() {
     let subject = Subject::new();
-    subject.advance(2);
+    subject.change(2);
     let store = subject.store();
     let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: None };
     let halt = Halt { run: 7, release: release(1), at: Timestamp(1), host: "host".to_owned(), reason: "it".to_owned() };
     for garbage in garbage() {
-        let (file, hint) = ("status/halts/7.json", "hint: remove it");
+        let (file, hint) = ("status/halts/7.json", "remove the file");
         subject.write(file, &garbage);
         assert_invalid(now(store.halt(7, soon())), file, hint);
         assert_invalid(now(store.record_halt(&halt, soon())), file, hint);
@@ -86,27 +89,27 @@ fn garbage_is_named_with_what_to_do() {
         assert_invalid(now(store.load_reports(soon())), file, hint);
         assert_invalid(now(store.record_load(&release(1), &report, soon())), file, hint);
         subject.write("deployed.json", &garbage);
-        assert_invalid(store.deployed(), "deployed.json", "hint: `tidegate dev --releases` writes it anew");
+        assert_invalid(store.deployed(), "deployed.json", "restart `tidegate dev --releases`");
         let file = "history/00000000000000000001.json";
         subject.write(file, &garbage);
-        assert_invalid(subject.history(), file, "hint: restore it from a copy");
+        assert_invalid(subject.history(), file, "restore the file from a backup");
         assert_eq!(now(store.history(1, soon())).unwrap().len(), 1);
     }
-    let (next, change) = next(&subject.pointer().unwrap());
+    let (next, change) = next(&subject.state().unwrap());
     for garbage in garbage() {
         subject.write("pointer.json", &garbage);
-        assert_invalid(subject.pointer(), "pointer.json", "hint: restore it from a copy");
-        assert_invalid(subject.history(), "pointer.json", "hint: restore it from a copy");
+        assert_invalid(subject.state(), "pointer.json", "restore the file from a backup");
+        assert_invalid(subject.history(), "pointer.json", "restore the file from a backup");
         assert_invalid(
             now(store.compare_and_set(&next, &change, soon())),
             "pointer.json",
-            "hint: restore it from a copy",
+            "restore the file from a backup",
         );
     }
 }
 
 #[test]
-fn absurd_counts_stay_as_large_as_they_can_be() {
+fn counts_saturate() {
     let subject = Subject::new();
     let most = u64::MAX;
     let most = CanaryCounts { events: most, traps: most, timeouts: most, errors: most };
@@ -116,22 +119,28 @@ fn absurd_counts_stay_as_large_as_they_can_be() {
 }
 
 #[test]
-fn a_change_that_is_missing_is_named() {
+fn missing_changes_are_reported() {
     let subject = Subject::new();
-    subject.advance(3);
+    subject.change(3);
     fs::remove_file(subject.store().dir().join("history/00000000000000000002.json")).unwrap();
-    assert_invalid(subject.history(), "history/00000000000000000002.json", "there is no such file");
+    match subject.history() {
+        Err(StoreError::Invalid(failure)) => {
+            assert!(failure.what.contains("history/00000000000000000002.json"), "{failure}");
+            assert_eq!(failure.why, "the file does not exist");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
-fn an_altered_artifact_is_put_right() {
+fn altered_artifacts_are_replaced() {
     let subject = Subject::new();
     let store = subject.store();
     let digest = Digest::of(b"artifact");
     assert_eq!(now(store.put_artifact(b"artifact", soon())), Ok(true));
     for altered in [b"artifice".as_slice(), b"", b"artif"] {
         subject.write(&format!("artifacts/{digest}.cwasm"), altered);
-        // Whoever reads it makes its digest.
+        // Readers check the digest.
         assert_eq!(now(store.artifact(&digest, soon())).as_deref(), Ok(altered));
         assert_eq!(now(store.put_artifact(b"artifact", soon())), Ok(true));
         assert_eq!(now(store.artifact(&digest, soon())).as_deref(), Ok(b"artifact".as_slice()));
@@ -140,7 +149,7 @@ fn an_altered_artifact_is_put_right() {
 }
 
 #[test]
-fn what_a_killed_process_left_is_swept_once_it_is_old() {
+fn old_temporary_files_are_removed() {
     let subject = Subject::new();
     for file in ["releases/.tidegate-store-old", "releases/.tidegate-store-new", "releases/other"] {
         subject.write(file, "half");
@@ -155,14 +164,14 @@ fn what_a_killed_process_left_is_swept_once_it_is_old() {
 }
 
 #[test]
-fn a_folder_that_is_gone_is_said_to_be() {
+fn removed_folders_are_reported() {
     let subject = Subject::new();
-    subject.advance(1);
+    subject.change(1);
     fs::remove_dir_all(subject.store().dir()).unwrap();
     let store = subject.store();
-    let gone = format!("cannot read `{}`: the folder is gone; hint: open it again", store.dir().display());
-    let gone = || StoreError::Unavailable(gone.clone());
-    assert_eq!(subject.pointer(), Err(gone()));
+    let gone = StoreFailure::new(format!("cannot read `{}`", store.dir().display()), "the folder was removed");
+    let gone = || StoreError::Unavailable(gone.clone().hint("restart the command"));
+    assert_eq!(subject.state(), Err(gone()));
     assert_eq!(now(store.envelope(&release(1), soon())), Err(gone()));
     assert_eq!(now(store.artifact(&Digest::of(b""), soon())), Err(gone()));
     assert_eq!(now(store.list(soon())), Err(gone()));
@@ -175,12 +184,12 @@ fn a_folder_that_is_gone_is_said_to_be() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_named() {
+fn errors_name_the_folder_that_cannot_be_created() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("file"), "").unwrap();
     for dir in ["file", "file/store"] {
         match FolderStore::open(root.path().join(dir)) {
-            Err(StoreError::Unavailable(text)) => assert!(text.starts_with("cannot create `"), "{text}"),
+            Err(StoreError::Unavailable(failure)) => assert!(failure.what.starts_with("cannot create `"), "{failure}"),
             other => panic!("{other:?}"),
         }
     }

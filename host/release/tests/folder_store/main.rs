@@ -1,4 +1,4 @@
-//! The store in a folder.
+//! Tests of the store in a folder.
 
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
@@ -21,7 +21,7 @@ use tidegate_ports::Deadline;
 use tidegate_release::rollout::{Action, Change, Halt};
 use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{
-    CanaryCounts, Consistency, LoadReport, ReleaseReader as _, ReleaseWriter as _, StoreError, Stored,
+    CanaryCounts, Consistency, LoadReport, ReleaseReader as _, ReleaseWriter as _, StoreError, StoreFailure, Stored,
 };
 use tidegate_release::{Digest, ReleaseId, RolloutState};
 
@@ -44,7 +44,7 @@ impl Subject {
         fs::write(self.store.dir().join(file), text).unwrap();
     }
 
-    fn pointer(&self) -> Result<RolloutState, StoreError> {
+    fn state(&self) -> Result<RolloutState, StoreError> {
         now(self.store.rollout_state(Consistency::Strong, soon()))
     }
 
@@ -52,10 +52,10 @@ impl Subject {
         now(self.store.history(100, soon()))
     }
 
-    /// Advances the pointer `times` times.
-    fn advance(&self, times: u64) {
+    /// Changes the rollout state `times` times.
+    fn change(&self, times: u64) {
         for _ in 0..times {
-            let (next, change) = next(&self.pointer().unwrap());
+            let (next, change) = next(&self.state().unwrap());
             now(self.store.compare_and_set(&next, &change, soon())).unwrap();
         }
     }
@@ -65,10 +65,10 @@ fn release(number: u64) -> ReleaseId {
     format!("{number:016x}").parse().unwrap()
 }
 
-fn next(pointer: &RolloutState) -> (RolloutState, Change) {
-    let generation = pointer.generation + 1;
+fn next(state: &RolloutState) -> (RolloutState, Change) {
+    let generation = state.generation + 1;
     let next = RolloutState { generation, active: Some(release(generation)), ..RolloutState::default() };
-    let change = pointer.change(&next, Action::Activate, Timestamp::now(), "me".to_owned(), None);
+    let change = state.change(&next, Action::Activate, Timestamp::now(), "me".to_owned(), None);
     (next, change)
 }
 
@@ -88,10 +88,10 @@ mod conformance {
 }
 
 #[test]
-fn its_files_are_those_that_are_documented() {
+fn files_have_the_documented_names() {
     let subject = Subject::new();
     let store = subject.store();
-    subject.advance(1);
+    subject.change(1);
     now(store.put_envelope(&release(1), b"envelope", soon())).unwrap();
     now(store.put_artifact(b"abc", soon())).unwrap();
     let halt = Halt { run: 7, release: release(1), at: Timestamp(1), host: "host".to_owned(), reason: "it".to_owned() };
@@ -111,12 +111,12 @@ fn its_files_are_those_that_are_documented() {
     for (folder, file) in [("canaries", "7.json"), ("halts", "7.json"), ("releases", "0000000000000001.json")] {
         assert_eq!(listed(&format!("status/{folder}")), [file]);
     }
-    assert_eq!(store.pointer_path(), store.dir().join("pointer.json"));
+    assert_eq!(store.rollout_state_path(), store.dir().join("pointer.json"));
     assert_eq!(store.halts_dir(), store.dir().join("status/halts"));
 }
 
 #[test]
-fn an_artifact_that_is_put_again_is_young() {
+fn storing_an_artifact_again_renews_its_age() {
     let subject = Subject::new();
     let store = subject.store();
     now(store.put_artifact(b"artifact", soon())).unwrap();
@@ -130,7 +130,7 @@ fn an_artifact_that_is_put_again_is_young() {
 }
 
 #[test]
-fn what_is_not_the_store_s_is_not_listed() {
+fn unknown_files_are_not_listed() {
     let subject = Subject::new();
     let store = subject.store();
     now(store.put_envelope(&release(1), b"envelope", soon())).unwrap();
@@ -148,7 +148,7 @@ fn what_is_not_the_store_s_is_not_listed() {
 }
 
 #[test]
-fn what_was_deployed_is_noted() {
+fn the_deployed_app_is_recorded() {
     let subject = Subject::new();
     assert_eq!(subject.store().deployed(), Ok(None));
     for name in ["chat", "chat-2"] {
@@ -159,7 +159,7 @@ fn what_was_deployed_is_noted() {
 }
 
 #[test]
-fn old_reports_are_forgotten() {
+fn old_load_reports_are_not_returned() {
     let subject = Subject::new();
     let store = subject.store();
     let days = |days: u64| Timestamp(Timestamp::now().millis() - days * 24 * 3_600_000);

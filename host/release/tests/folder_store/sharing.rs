@@ -1,45 +1,46 @@
-//! Several processes at the same folder.
+//! Several processes that use the same folder.
 
 use super::*;
 
 #[test]
-fn a_watcher_sees_each_change_as_another_file() {
+fn each_change_creates_another_file_for_watchers() {
     let subject = Subject::new();
-    subject.advance(1);
-    // Held open, so that its number is not given again.
-    let before = File::open(subject.store().pointer_path()).unwrap();
-    subject.advance(1);
-    let after = fs::metadata(subject.store().pointer_path()).unwrap();
+    subject.change(1);
+    // While the file is open, its inode number is not reused.
+    let before = File::open(subject.store().rollout_state_path()).unwrap();
+    subject.change(1);
+    let after = fs::metadata(subject.store().rollout_state_path()).unwrap();
     assert_ne!(before.metadata().unwrap().ino(), after.ino());
 }
 
 #[test]
-fn files_may_be_read_by_whom_any_new_file_may() {
+fn files_have_the_permissions_of_any_new_file() {
     let subject = Subject::new();
-    subject.advance(1);
+    subject.change(1);
     now(subject.store().put_artifact(b"artifact", soon())).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
     let any = subject.directory.path().join("any");
     File::create(&any).unwrap();
-    assert_eq!(mode(&subject.store().pointer_path()), mode(&any));
+    assert_eq!(mode(&subject.store().rollout_state_path()), mode(&any));
     let artifact = subject.store().dir().join("artifacts").join(format!("{}.cwasm", Digest::of(b"artifact")));
     assert_eq!(mode(&artifact), mode(&any));
 }
 
 #[test]
-fn a_lock_that_another_holds_is_waited_for_until_the_deadline() {
+fn calls_wait_for_the_lock_until_the_deadline() {
     let subject = Subject::new();
     let store = subject.store();
-    subject.advance(1);
+    subject.change(1);
     let lock = File::open(store.dir().join("lock")).unwrap();
     lock.lock().unwrap();
     let begun = Instant::now();
     let result = now(store.add_canary_counts(7, CanaryCounts::default(), Deadline::after(Duration::from_millis(50))));
     assert!(begun.elapsed() >= Duration::from_millis(50));
-    let expected = format!("cannot lock `{}` in time: another process holds it", store.dir().join("lock").display());
+    let what = format!("cannot lock `{}` in time", store.dir().join("lock").display());
+    let expected = StoreFailure::new(what, "another process holds the lock");
     assert_eq!(result, Err(StoreError::Unavailable(expected)));
-    // Who reads, or stores what is immutable, does not need it.
-    assert_eq!(subject.pointer().unwrap().generation, 1);
+    // Reads and writes of immutable files do not need the lock.
+    assert_eq!(subject.state().unwrap().generation, 1);
     assert_eq!(now(store.canary_counts(7, soon())), Ok(CanaryCounts::default()));
     assert_eq!(now(store.put_envelope(&release(1), b"envelope", soon())), Ok(Stored::New));
     std::thread::scope(|scope| {
@@ -50,7 +51,7 @@ fn a_lock_that_another_holds_is_waited_for_until_the_deadline() {
     });
 }
 
-/// Runs in a thread that may not write what it does not own, even where the tests run as root.
+/// Runs in a thread without the permissions of root, also if the tests run as root.
 #[cfg(target_os = "linux")]
 fn as_nobody<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     const NOBODY: u32 = 65_534;
@@ -66,13 +67,13 @@ fn as_nobody<T: Send>(run: impl FnOnce() -> T + Send) -> T {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_folder_that_may_only_be_read_is_read() {
+fn read_only_folders_can_be_read() {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
     let subject = Subject::new();
     let dir = subject.store().dir();
-    subject.advance(2);
+    subject.change(2);
     now(subject.store().put_envelope(&release(1), b"envelope", soon())).unwrap();
     now(subject.store().put_artifact(b"artifact", soon())).unwrap();
     fs::remove_dir_all(dir.join("status")).unwrap();

@@ -1,6 +1,6 @@
-//! Releases to test with.
+//! Releases and keys for tests.
 
-// Each test binary uses a part of it.
+// Each test binary uses a part of this module.
 #![allow(dead_code, reason = "shared by several test binaries")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
@@ -27,7 +27,7 @@ pub(crate) fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))
 }
 
-/// What a call of a store in a folder answers, which never waits for anything but the file system.
+/// Returns the result of a call of a store in a folder. Such a call only waits for the file system.
 pub(crate) fn now<T>(call: impl Future<Output = T>) -> T {
     match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
@@ -35,7 +35,7 @@ pub(crate) fn now<T>(call: impl Future<Output = T>) -> T {
     }
 }
 
-/// An app of two components.
+/// Returns an app with two components.
 pub(crate) fn app() -> App {
     let json = r#"{
         "name": "chat", "route-selection-expression": "$request.body.action", "components": ["chat", "guard"],
@@ -44,12 +44,12 @@ pub(crate) fn app() -> App {
     App::from_json(Path::new("app.json"), json.as_bytes()).unwrap()
 }
 
-/// The artifact of a component in the version `version`.
+/// Returns the artifact of a component in the version `version`.
 pub(crate) fn artifact(component: &str, target: &str, version: &str) -> Vec<u8> {
     format!("{component} for {target}, {version}").into_bytes()
 }
 
-/// A release of [`app`] for two targets.
+/// Returns the manifest of a release of [`app`] for two targets.
 pub(crate) fn document(version: &str) -> ReleaseManifest {
     let targets = [(TARGET, CPU), ("aarch64-unknown-linux-gnu", "neoverse-n1")];
     let component = |name: &str| {
@@ -75,14 +75,14 @@ pub(crate) fn document(version: &str) -> ReleaseManifest {
     }
 }
 
-/// The artifacts of [`document`], for both targets.
+/// Returns the artifacts of [`document`] for both targets.
 pub(crate) fn artifacts(version: &str) -> Vec<Vec<u8>> {
     let document = document(version);
     let pairs = document.components.keys().flat_map(|name| document.targets.keys().map(move |target| (name, target)));
     pairs.map(|(name, target)| artifact(name, target, version)).collect()
 }
 
-/// Keys that the stage `prod` trusts, by name.
+/// Returns keys that the stage `prod` trusts, by name.
 pub(crate) fn trusting<const N: usize>(keys: [(&str, &SigningKey); N]) -> Keys {
     let key =
         |key: &SigningKey| Key { public_key: key.public_key(), stages: ["prod".to_owned()].into(), revoked: false };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate_ports::{AwakeInstant, Deadline};
 use tidegate_release::rollout::Canary;
-use tidegate_release::store::{ReleaseReader, CanaryCounts};
+use tidegate_release::store::{CanaryCounts, ReleaseReader};
 
 use super::tracks::Track;
 use crate::outcome::{Fault, Outcome};

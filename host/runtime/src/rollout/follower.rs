@@ -12,9 +12,9 @@ use std::time::Duration;
 use tidegate_app::App;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
-use tidegate_release::verify::HostProfile;
 use tidegate_release::rollout::{Canary, Halt};
 use tidegate_release::store::{ReleaseReader, StoreError};
+use tidegate_release::verify::HostProfile;
 use tidegate_release::{Release, ReleaseId, TrustedKeys};
 
 use super::error_budget::ErrorBudget;

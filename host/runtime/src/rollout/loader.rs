@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_ports::Deadline;
-use tidegate_release::verify::{HostProfile, load};
 use tidegate_release::store::ReleaseReader;
+use tidegate_release::verify::{HostProfile, load};
 use tidegate_release::{Release, ReleaseId};
 
 use super::hooks::RolloutHooks;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tidegate_release::ReleaseId;
-use tidegate_release::store::{ReleaseReader, MAX_REASON_BYTES, LoadReport};
+use tidegate_release::store::{LoadReport, MAX_REASON_BYTES, ReleaseReader};
 
 use super::halt::STATUS_TIMEOUT;
 

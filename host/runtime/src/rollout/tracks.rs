@@ -111,7 +111,7 @@ impl Tracks {
     /// Returns the routes for an event of this connection.
     pub(crate) fn choose(&self, connection: &ConnectionId) -> (&Arc<SharedRoutes>, Track) {
         match &self.canary {
-            Some((rule, canary)) if rule.takes(connection) => (&canary.0, Track::Canary),
+            Some((rule, canary)) if rule.serves(connection) => (&canary.0, Track::Canary),
             _ => (&self.stable.0, Track::Stable),
         }
     }

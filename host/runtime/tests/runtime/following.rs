@@ -80,7 +80,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(FolderStore::open(folder.path()).unwrap());
         let key = SigningKey::generate().unwrap();
-        let ids = contents.iter().map(|content| content.document().id()).collect();
+        let ids = contents.iter().map(|content| content.manifest().id()).collect();
         let deployed = release(deployed());
         let (fixture, follower) = start(&engine, &store, &key, &deployed);
         follower.poll(soon()).await;
@@ -155,12 +155,16 @@ impl World {
         if !self.model.published.contains(&number) {
             return;
         }
-        match self.pointer().await.activate(&self.ids[number]) {
+        let pointer = self.pointer().await;
+        let halt = self.halted(&pointer).await;
+        let canary = self.model.canary.map(|(canary, _)| canary);
+        match pointer.activate(&self.ids[number], halt.as_ref()) {
             Ok(next) => {
                 self.advance(&next, Action::Activate).await;
                 self.model.activate(number);
                 self.model.halted = false;
             }
+            Err(RolloutError::Halted { .. }) => assert!(self.model.halted && canary == Some(number)),
             Err(error) => {
                 assert_eq!(error, RolloutError::Active(self.ids[number].clone()));
                 assert_eq!((self.model.active, self.model.canary), (Some(number), None));
@@ -253,7 +257,7 @@ impl World {
 
     async fn prune(&mut self) {
         let rules = Rules { keep: KEEP, min_age: Duration::ZERO };
-        let by = prune::By { who: "test".to_owned(), why: None };
+        let by = prune::Author { who: "test".to_owned(), why: None };
         prune::prune(&*self.store, rules, Timestamp::now(), &by).await.unwrap();
         let stored = self.store.list(soon()).await.unwrap();
         let left: BTreeSet<_> = (0..RELEASES).filter(|number| stored.contains_key(&self.ids[*number])).collect();

@@ -86,7 +86,7 @@ impl Model {
     pub(crate) fn serving(&self, ids: &[ReleaseId], connection: &ConnectionId) -> Option<usize> {
         let (canary, share) = self.canary.filter(|_| !self.halted)?;
         let canary_id = &ids[canary];
-        tidegate_release::rollout::takes(canary_id, share, connection).then_some(canary)
+        tidegate_release::rollout::canary_serves(canary_id, share, connection).then_some(canary)
     }
 
     /// What no prune may remove.

@@ -1,4 +1,4 @@
-//! Files that are whole: written beside their place, synced, and put there in one step.
+//! Complete files: each is written under a temporary name, synced, and renamed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions, TryLockError};
@@ -15,37 +15,38 @@ use tempfile::NamedTempFile;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 
-use crate::store::{Result, StoreError};
+use crate::store::{Result, StoreError, StoreFailure};
 
-/// What the name of a temporary file begins with.
+/// The prefix of the names of temporary files.
 const TEMPORARY: &str = ".tidegate-store-";
-/// How long to wait before another attempt at the lock. It is held for as long as two small files take to be written.
+/// The pause between two attempts to take the lock. A holder writes two small files.
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
-/// The largest document, in bytes. The pointer is the one that may be large, while tens of thousands of releases are pruned.
+/// The maximum size of a JSON file, in bytes. The rollout state is large while tens of thousands of releases are pruned.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
-/// A kind of document: what it is called, the most bytes of one, and what to do about one that makes no sense.
+/// A kind of JSON file: its name for errors, its maximum size, and the remedy for an invalid one.
 #[derive(Debug)]
-pub(super) struct Kind {
-    what: &'static str,
+pub(super) struct FileKind {
+    name: &'static str,
     pub(super) limit: u64,
     hint: &'static str,
 }
 
-impl Kind {
-    pub(super) const POINTER: Self = Self::new(
-        "pointer",
-        "restore it from a copy; where there is none, move the folder `history` away with it, and activate a release anew",
+impl FileKind {
+    pub(super) const ROLLOUT_STATE: Self = Self::new(
+        "rollout state",
+        "restore the file from a backup; without one, move the folder `history` away and activate a release again",
     );
-    pub(super) const CHANGE: Self = Self::new("change of the pointer", "restore it from a copy");
+    pub(super) const CHANGE: Self = Self::new("change of the rollout state", "restore the file from a backup");
     pub(super) const HALT: Self =
-        Self::new("halt of a canary", "remove it; the canary runs again unless hosts halt it anew");
-    pub(super) const TALLY: Self = Self::new("count of a canary", "remove it; counting begins at zero again");
-    pub(super) const REPORTED: Self = Self::new("report of hosts", "remove it; hosts report anew");
-    pub(super) const DEPLOYED: Self = Self::new("deployed app", "`tidegate dev --releases` writes it anew");
+        Self::new("halt of a canary", "remove the file; the canary runs again unless a host halts it again");
+    pub(super) const COUNTS: Self = Self::new("event counts of a canary", "remove the file; counting starts at zero");
+    pub(super) const REPORTS: Self = Self::new("load reports of hosts", "remove the file; hosts report again");
+    pub(super) const DEPLOYED: Self =
+        Self::new("deployed app", "restart `tidegate dev --releases`, which writes the file");
 
-    const fn new(what: &'static str, hint: &'static str) -> Self {
-        Self { what, limit: MAX_DOCUMENT_BYTES, hint }
+    const fn new(name: &'static str, hint: &'static str) -> Self {
+        Self { name, limit: MAX_DOCUMENT_BYTES, hint }
     }
 
     pub(super) fn parse<T: DeserializeOwned>(&self, path: &Path, json: &[u8]) -> Result<T> {
@@ -53,27 +54,27 @@ impl Kind {
     }
 
     pub(super) fn invalid(&self, path: &Path, problem: &dyn std::fmt::Display) -> StoreError {
-        let Self { what, hint, .. } = self;
-        StoreError::Invalid(format!("`{}` is no {what}: {problem}; hint: {hint}", path.display()))
+        let what = format!("cannot read the {} from `{}`", self.name, path.display());
+        StoreError::Invalid(StoreFailure::new(what, problem.to_string()).hint(self.hint))
     }
 }
 
-/// For `map_err` on a call of the file system.
+/// Returns a closure for `map_err` on a call of the file system.
 pub(super) fn failed(attempted: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |error| {
-        let problem = format!("cannot {attempted} `{}`: {error}", path.display());
+        let failure = StoreFailure::new(format!("cannot {attempted} `{}`", path.display()), error.to_string());
         match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::Denied(problem),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::Denied(failure),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                StoreError::Unavailable(format!("{problem}; hint: make room there"))
+                StoreError::Unavailable(failure.hint("free some disk space"))
             }
-            _ => StoreError::Unavailable(problem),
+            _ => StoreError::Unavailable(failure),
         }
     }
 }
 
-/// The bytes of a file; none where there is no file.
+/// Reads a file of at most `limit` bytes. Returns `None` if it does not exist.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -85,25 +86,26 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
         return Ok(Some(bytes));
     }
-    Err(StoreError::Invalid(format!("`{}` has more than {limit} bytes", path.display())))
+    let what = format!("cannot read `{}`", path.display());
+    Err(StoreError::Invalid(StoreFailure::new(what, format!("it is larger than {limit} bytes"))))
 }
 
-/// As the text of a file.
+/// Returns the JSON text of a file.
 pub(super) fn json(document: &impl Serialize) -> Vec<u8> {
-    // Every key is text and every value has a JSON form, so this cannot fail.
+    // Serialization cannot fail: every key is text and every value has a JSON form.
     let mut json = serde_json::to_vec_pretty(document).unwrap_or_default();
     json.push(b'\n');
     json
 }
 
-/// Puts a file in the place of what is there.
+/// Creates or replaces a file.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let (folder, file) = write_beside(path, bytes)?;
     file.persist(path).map_err(|error| failed("write", path)(error.error))?;
     sync(folder)
 }
 
-/// Puts a file where nothing is; whether nothing was.
+/// Creates a file unless it exists. Returns true if this call created it.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
     let (folder, file) = write_beside(path, bytes)?;
     let created = match file.persist_noclobber(path) {
@@ -111,12 +113,12 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => false,
         Err(error) => return Err(failed("write", path)(error.error)),
     };
-    // Another process may have been first a moment ago, and its file is answered as stored too.
+    // The file of another process counts as stored too, so its name must be on the disk.
     sync(folder)?;
     Ok(created)
 }
 
-/// Removes a file; it is no error when there is none.
+/// Removes a file. Succeeds if it does not exist.
 pub(super) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Ok(()) => path.parent().map_or(Ok(()), sync),
@@ -125,16 +127,16 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Waits until the names in a folder are on the disk.
+/// Syncs the entries of a folder to the disk.
 pub(super) fn sync(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
 }
 
-/// A synced temporary file in the folder of `path`, and that folder.
+/// Writes a synced temporary file in the folder of `path`. Returns that folder and the file.
 fn write_beside<'a>(path: &'a Path, bytes: &[u8]) -> Result<(&'a Path, NamedTempFile)> {
     let folder = path.parent().unwrap_or(path);
     let write = || {
-        // Others may read it, as they may any new file: a temporary one is its maker's alone unless told otherwise.
+        // A temporary file is private to its owner by default; files of a store are readable as any new file is.
         let permissions = Permissions::from_mode(0o666);
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(folder)?;
         file.as_file_mut().write_all(bytes)?;
@@ -144,8 +146,8 @@ fn write_beside<'a>(path: &'a Path, bytes: &[u8]) -> Result<(&'a Path, NamedTemp
     write().map(|file| (folder, file)).map_err(failed("write", path))
 }
 
-/// The files `<key>.<extension>` of a folder with when they were written; those with other names are not the store's. None
-/// where there is no folder.
+/// Lists the files `<key>.<extension>` of a folder with the time of their last write. Files with other names are skipped.
+/// The list is empty if the folder does not exist.
 pub(super) fn list<K: FromStr + Ord>(folder: &Path, extension: &str) -> Result<BTreeMap<K, Timestamp>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -158,7 +160,7 @@ pub(super) fn list<K: FromStr + Ord>(folder: &Path, extension: &str) -> Result<B
         let Some(key) = key_of(&path, extension) else { continue };
         match fs::metadata(&path).and_then(|metadata| metadata.modified()) {
             Ok(modified) => _ = listed.insert(key, modified.into()),
-            // It was removed meanwhile.
+            // Another process removed the file after it was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed("list", &path)(error)),
         }
@@ -171,7 +173,7 @@ fn key_of<K: FromStr>(path: &Path, extension: &str) -> Option<K> {
     stem.parse().ok()
 }
 
-/// Removes the temporary files that processes left which were killed. It is tried, not more: they only take room.
+/// Removes temporary files that killed processes left. Failures are ignored: the files only take disk space.
 pub(super) fn sweep(folder: &Path, abandoned: Duration) {
     let old = |path: &Path| {
         let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
@@ -187,14 +189,17 @@ pub(super) fn sweep(folder: &Path, abandoned: Duration) {
     }
 }
 
-/// Holds the lock for as long as it lives; a process that ends lets go of it, however it ends.
+/// A guard of the lock. The system releases the lock when the process ends.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock of a store. By the deadline another process may still hold it.
+    /// Takes the lock of a store.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if another process holds the lock until the deadline.
     pub(super) fn take(dir: &Path, deadline: Deadline) -> Result<Self> {
         let path = dir.join("lock");
         let file = File::options().write(true).create(true).truncate(false).open(&path);
@@ -204,8 +209,8 @@ impl Lock {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
                 Err(TryLockError::WouldBlock) if deadline.has_passed() => {
-                    let problem = format!("cannot lock `{}` in time: another process holds it", path.display());
-                    return Err(StoreError::Unavailable(problem));
+                    let what = format!("cannot lock `{}` in time", path.display());
+                    return Err(StoreError::Unavailable(StoreFailure::new(what, "another process holds the lock")));
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
             }

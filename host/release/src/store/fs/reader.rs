@@ -10,14 +10,14 @@ use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 
 use super::FolderStore;
-use super::files::{self, Kind, Lock};
+use super::files::{self, FileKind, Lock};
 use crate::digest::Digest;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::id::ReleaseId;
 use crate::rollout::{Halt, RolloutState};
 use crate::store::{
     CanaryCounts, Consistency, LoadFailure, LoadReport, LoadSummary, MAX_REASON_BYTES, ReleaseReader, Result,
-    STATUS_DAYS, StoreError,
+    STATUS_DAYS, StoreError, StoreFailure,
 };
 
 const STATUS_TIME: Duration = Duration::from_secs(STATUS_DAYS as u64 * 24 * 3_600);
@@ -30,20 +30,20 @@ impl ReleaseReader for FolderStore {
 
     async fn envelope(&self, release: &ReleaseId, _: Deadline) -> Result<Vec<u8>> {
         let found = self.read(&self.envelope_path(release), MAX_ENVELOPE_BYTES as u64)?;
-        found.ok_or_else(|| StoreError::NotFound(format!("release `{release}` in `{}`", self.dir.display())))
+        found.ok_or_else(|| self.not_found(&format!("release `{release}`")))
     }
 
     async fn artifact(&self, digest: &Digest, _: Deadline) -> Result<Vec<u8>> {
         let found = self.read(&self.artifact_path(digest), u64::MAX)?;
-        found.ok_or_else(|| StoreError::NotFound(format!("artifact `{digest}` in `{}`", self.dir.display())))
+        found.ok_or_else(|| self.not_found(&format!("artifact `{digest}`")))
     }
 
     async fn halt(&self, run: u64, _: Deadline) -> Result<Option<Halt>> {
-        self.document(&Kind::HALT, &self.halt_path(run))
+        self.document(&FileKind::HALT, &self.halt_path(run))
     }
 
     async fn record_halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
-        // Many hosts notice it at once, and most of them find that another did.
+        // Many hosts exceed the budget at once. Most of them find the halt of another.
         if let Some(first) = self.halt(halt.run, deadline).await? {
             return Ok(first);
         }
@@ -53,39 +53,40 @@ impl ReleaseReader for FolderStore {
         self.halt(halt.run, deadline).await.map(|first| first.unwrap_or_else(|| halt.clone()))
     }
 
-    async fn add_canary_counts(&self, run: u64, tally: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
+    async fn add_canary_counts(&self, run: u64, counts: CanaryCounts, deadline: Deadline) -> Result<CanaryCounts> {
         let _lock = Lock::take(&self.dir, deadline)?;
-        let sum = self.canary_counts(run, deadline).await?.plus(tally);
-        files::replace(&self.tally_path(run), &files::json(&sum))?;
+        let sum = self.canary_counts(run, deadline).await?.plus(counts);
+        files::replace(&self.counts_path(run), &files::json(&sum))?;
         Ok(sum)
     }
 
     async fn canary_counts(&self, run: u64, _: Deadline) -> Result<CanaryCounts> {
-        self.document(&Kind::TALLY, &self.tally_path(run)).map(Option::unwrap_or_default)
+        self.document(&FileKind::COUNTS, &self.counts_path(run)).map(Option::unwrap_or_default)
     }
 
     async fn record_load(&self, release: &ReleaseId, report: &LoadReport, deadline: Deadline) -> Result<()> {
         let path = self.report_path(release);
         let _lock = Lock::take(&self.dir, deadline)?;
-        let mut reported: LoadSummary = self.document(&Kind::REPORTED, &path)?.unwrap_or_default();
-        reported.at = report.at;
+        let mut summary: LoadSummary = self.document(&FileKind::REPORTS, &path)?.unwrap_or_default();
+        summary.at = report.at;
         match &report.failure {
-            None => reported.loaded = reported.loaded.saturating_add(1),
+            None => summary.loaded = summary.loaded.saturating_add(1),
             Some(reason) => {
-                reported.failed = reported.failed.saturating_add(1);
+                summary.failed = summary.failed.saturating_add(1);
                 let reason = reason.split_at(reason.floor_char_boundary(MAX_REASON_BYTES)).0.to_owned();
-                reported.failure = Some(LoadFailure { at: report.at, host: report.host.clone(), reason });
+                summary.failure = Some(LoadFailure { at: report.at, host: report.host.clone(), reason });
             }
         }
-        files::replace(&path, &files::json(&reported))
+        files::replace(&path, &files::json(&summary))
     }
 
     async fn load_reports(&self, _: Deadline) -> Result<BTreeMap<ReleaseId, LoadSummary>> {
-        let (mut reports, now) = (BTreeMap::new(), Timestamp::now());
+        let now = Timestamp::now();
+        let mut reports = BTreeMap::new();
         for release in self.files(&self.reports_dir(), "json")?.into_keys() {
-            let reported: Option<LoadSummary> = self.document(&Kind::REPORTED, &self.report_path(&release))?;
-            if let Some(reported) = reported.filter(|it| it.at.saturating_add(STATUS_TIME) > now) {
-                reports.insert(release, reported);
+            let summary: Option<LoadSummary> = self.document(&FileKind::REPORTS, &self.report_path(&release))?;
+            if let Some(summary) = summary.filter(|summary| summary.at.saturating_add(STATUS_TIME) > now) {
+                reports.insert(release, summary);
             }
         }
         Ok(reports)
@@ -93,11 +94,16 @@ impl ReleaseReader for FolderStore {
 }
 
 impl FolderStore {
-    pub(super) fn current(&self) -> Result<RolloutState> {
-        self.document(&Kind::POINTER, &self.pointer_path()).map(Option::unwrap_or_default)
+    fn not_found(&self, subject: &str) -> StoreError {
+        let what = format!("cannot read the {subject} from `{}`", self.dir.display());
+        StoreError::NotFound(StoreFailure::new(what, "it does not exist"))
     }
 
-    pub(super) fn document<T: DeserializeOwned>(&self, kind: &Kind, path: &Path) -> Result<Option<T>> {
+    pub(super) fn current(&self) -> Result<RolloutState> {
+        self.document(&FileKind::ROLLOUT_STATE, &self.rollout_state_path()).map(Option::unwrap_or_default)
+    }
+
+    pub(super) fn document<T: DeserializeOwned>(&self, kind: &FileKind, path: &Path) -> Result<Option<T>> {
         self.read(path, kind.limit)?.map(|json| kind.parse(path, &json)).transpose()
     }
 

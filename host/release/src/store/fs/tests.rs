@@ -1,21 +1,21 @@
 use super::*;
 
 #[test]
-fn what_the_file_system_says_is_told_apart() {
+fn file_system_errors_are_mapped() {
     let path = Path::new("/store/pointer.json");
-    let said = |code: i32| failed("write", path)(io::Error::from_raw_os_error(code));
+    let error = |code: i32| failed("write", path)(io::Error::from_raw_os_error(code));
     // ENOSPC, EDQUOT, EIO; EACCES, EROFS.
-    for (code, hint) in [(28, "; hint: make room there"), (122, "; hint: make room there"), (5, "")] {
-        let StoreError::Unavailable(text) = said(code) else { panic!("{:?}", said(code)) };
-        assert!(text.starts_with("cannot write `/store/pointer.json`: ") && text.ends_with(hint), "{text}");
+    for (code, hint) in [(28, Some("free some disk space")), (122, Some("free some disk space")), (5, None)] {
+        let StoreError::Unavailable(failure) = error(code) else { panic!("{:?}", error(code)) };
+        assert_eq!((failure.what.as_str(), failure.hint.as_deref()), ("cannot write `/store/pointer.json`", hint));
     }
     for code in [13, 30] {
-        assert!(matches!(said(code), StoreError::Denied(_)), "{:?}", said(code));
+        assert!(matches!(error(code), StoreError::Denied(_)), "{:?}", error(code));
     }
 }
 
 #[test]
-fn a_file_is_put_only_where_nothing_is() {
+fn files_are_created_only_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
     assert_eq!(create(&path, b"first"), Ok(true));
@@ -23,7 +23,7 @@ fn a_file_is_put_only_where_nothing_is() {
     assert_eq!(read(&path, 5), Ok(Some(b"first".to_vec())));
     replace(&path, b"third").unwrap();
     assert_eq!(read(&path, 5), Ok(Some(b"third".to_vec())));
-    assert_eq!(read(&path, 4), Err(StoreError::Invalid(format!("`{}` has more than 4 bytes", path.display()))));
+    assert!(matches!(read(&path, 4), Err(StoreError::Invalid(_))));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     remove(&path).unwrap();
     remove(&path).unwrap();

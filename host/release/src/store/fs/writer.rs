@@ -10,12 +10,12 @@ use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 
 use super::FolderStore;
-use super::files::{self, Kind, Lock};
+use super::files::{self, FileKind, Lock};
 use crate::digest::Digest;
 use crate::folder::ARTIFACT_EXTENSION;
 use crate::id::ReleaseId;
 use crate::rollout::{Change, RolloutState};
-use crate::store::{ReleaseReader as _, ReleaseWriter, Result, StoreError, Stored};
+use crate::store::{ReleaseReader as _, ReleaseWriter, Result, StoreError, StoreFailure, Stored};
 
 #[async_trait]
 impl ReleaseWriter for FolderStore {
@@ -23,14 +23,14 @@ impl ReleaseWriter for FolderStore {
         let digest = Digest::of(bytes);
         let path = self.artifact_path(&digest);
         let Some(stored) = self.read(&path, u64::MAX)? else {
-            // Where another process was first meanwhile, it has stored the same.
+            // If another process creates the file first, its bytes are the same.
             return files::create(&path, bytes);
         };
         if Digest::of(&stored) == digest {
             touch(&path);
             return Ok(false);
         }
-        // It was altered since.
+        // The stored bytes were altered.
         files::replace(&path, bytes)?;
         Ok(true)
     }
@@ -44,28 +44,28 @@ impl ReleaseWriter for FolderStore {
 
     async fn compare_and_set(&self, next: &RolloutState, change: &Change, deadline: Deadline) -> Result<()> {
         let _lock = Lock::take(&self.dir, deadline)?;
-        let (current, generation) = (self.current()?.generation, next.generation);
+        let current = self.current()?.generation;
+        let generation = next.generation;
+        let what = || format!("cannot store generation {generation} of the rollout state");
         if current.checked_add(1) != Some(generation) {
-            return Err(StoreError::Conflict(format!(
-                "the pointer is of generation {current} by now, which is not the one before {generation}"
-            )));
+            let why = format!("generation {current} is stored, because another process changed it");
+            return Err(StoreError::Conflict(StoreFailure::new(what(), why).hint("repeat the command")));
         }
         self.check_history(current)?;
         if change.generation != generation {
-            let problem =
-                format!("the change is to generation {}, and the pointer is of {generation}", change.generation);
-            return Err(StoreError::Invalid(problem));
+            let why = format!("its change has generation {}", change.generation);
+            return Err(StoreError::Invalid(StoreFailure::new(what(), why)));
         }
         files::replace(&self.change_path(generation), &files::json(change))?;
-        files::replace(&self.pointer_path(), &files::json(next))
+        files::replace(&self.rollout_state_path(), &files::json(next))
     }
 
     async fn history(&self, limit: usize, _: Deadline) -> Result<Vec<Change>> {
         let generations = (1..=self.current()?.generation).rev().take(limit);
         let change = |generation| {
             let path = self.change_path(generation);
-            let change = self.document(&Kind::CHANGE, &path)?;
-            change.ok_or_else(|| Kind::CHANGE.invalid(&path, &"there is no such file"))
+            let change = self.document(&FileKind::CHANGE, &path)?;
+            change.ok_or_else(|| FileKind::CHANGE.invalid(&path, &"the file does not exist"))
         };
         generations.map(change).collect()
     }
@@ -88,22 +88,22 @@ impl ReleaseWriter for FolderStore {
 }
 
 impl FolderStore {
-    /// A crash leaves one change above the pointer; with two, it is the pointer that was lost, and going on from the one
-    /// that is there would overwrite history.
+    /// Checks that the rollout state was not lost. A crash leaves at most one change above it; with two changes above it,
+    /// the next write would overwrite history.
     fn check_history(&self, current: u64) -> Result<()> {
         let path = self.change_path(current.saturating_add(2));
         match path.try_exists().map_err(files::failed("read", &path))? {
             false => Ok(()),
             true => {
-                let problem = format!("it is of generation {current}, and history goes on");
-                Err(Kind::POINTER.invalid(&self.pointer_path(), &problem))
+                let problem = format!("its generation is {current}, but the history has later changes");
+                Err(FileKind::ROLLOUT_STATE.invalid(&self.rollout_state_path(), &problem))
             }
         }
     }
 }
 
-/// Notes that an artifact was stored now: one that is about to be part of a release is none to be pruned. It is tried, not
-/// more: whoever may not do it to another user's file has its artifact stored all the same.
+/// Sets the time of the last write to now, so that `prune` keeps an artifact which is about to be part of a release. Failures
+/// are ignored: the file may belong to another user, and the artifact is stored anyway.
 fn touch(path: &Path) {
     let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
