@@ -1,12 +1,12 @@
-//! `tidegate invoke`: one route on one event.
+//! `tidegate invoke`: runs one route on one event.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use tidegate_app::{App, Manifest};
+use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
 use tidegate_event::{Event, RouteKey, decode_request, encode_function_error, encode_request};
 use tidegate_gateway::{Clock, Connections, Limits};
 use tidegate_ports::Deadline;
@@ -14,19 +14,20 @@ use tidegate_runtime::{Engine, EngineOptions, Host};
 
 use crate::dev::config;
 use crate::dev::local::{Data, Local};
+use crate::ui::error::{Result, blocking};
 use crate::ui::output::out;
 use crate::{args, build};
 
-/// How an event of the authorizer is named, which has no route key of its own.
+/// The name of the authorizer on the command line: it has no route key.
 const AUTHORIZER: &str = "authorizer";
 /// API Gateway's longest integration timeout.
 const TIMEOUT: Duration = Duration::from_secs(29);
 
-/// Builds the app, runs one route on one event over empty tables and no open socket, and prints the response: JSON on
-/// standard output, and exit code 1 when it is a function error.
+/// Builds the app, runs one route on one event over empty tables and without open sockets, and prints the response as
+/// JSON. A function error is printed too, with exit code 1.
 ///
 /// # Errors
-/// When the app or the event is at fault.
+/// The app or the event is at fault.
 pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
     let manifest = Manifest::load(&args.app)?;
     let event = event(&args.event, &args.route, &manifest.app()).await?;
@@ -34,8 +35,9 @@ pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
     let local = Local::open(&Data::Memory).await?;
     let connections = Connections::new(Limits::default(), Clock::system());
     let ports = local.ports(Arc::clone(&connections) as _, config::values(&manifest)?);
-    let host = Host::new(Engine::new(EngineOptions::on_demand(1))?, ports, release)
-        .with_context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?;
+    let engine = Engine::new(EngineOptions::on_demand(1))?;
+    let host = Host::new(engine, ports, release)
+        .context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?;
     let outcome = host.dispatch(&event, Deadline::after(TIMEOUT)).await;
     outcome.after.run(Deadline::after(TIMEOUT)).await;
     match outcome.response {
@@ -50,33 +52,47 @@ pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
     }
 }
 
-/// The event of `path`, made one for `route`.
+/// Reads the event at `path`, and gives it the route key `route`.
 async fn event(path: &Path, route: &str, app: &App) -> Result<Vec<u8>> {
-    let context = || format!("cannot read the event `{}`", path.display());
-    let bytes = match path.to_str() {
-        // On a thread of its own, so that a signal ends the wait for standard input.
-        Some("-") => {
-            tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin()).map(String::into_bytes)).await?
-        }
-        _ => std::fs::read(path),
-    };
-    let mut request = decode_request(&bytes.with_context(context)?).with_context(context)?;
+    let what = format!("cannot read the event `{}`", path.display());
+    let bytes = read(path, &what).await?;
+    let mut request = decode_request(&bytes).diagnose(Code::EventInvalid, || what)?;
     let (kind, fits) = match request.event {
         Event::Authorize(_) => ("the authorizer", route == AUTHORIZER),
         Event::Connect(_) => ("`$connect`", route == RouteKey::CONNECT),
         Event::Disconnect(_) => ("`$disconnect`", route == RouteKey::DISCONNECT),
         _ => ("a message", ![AUTHORIZER, RouteKey::CONNECT, RouteKey::DISCONNECT].contains(&route)),
     };
+    let what = format!("cannot invoke `{route}` on the event `{}`", path.display());
     if !fits {
-        bail!("the event `{}` is one of {kind}, not of `{route}`", path.display());
+        return Err(Diagnostic::new(Code::EventRouteMismatch, what, format!("it is an event of {kind}")));
     }
     if route != AUTHORIZER {
-        let key = RouteKey::new(route)?;
-        if !app.routes.contains_key(&key) {
-            let known: Vec<_> = app.routes.keys().map(|key| format!("`{key}`")).collect();
-            bail!("the app `{}` has no route `{route}`; hint: one of {}", app.name, known.join(", "));
-        }
-        request.route_key = key;
+        request.route_key = route_key(route, app, what)?;
     }
     Ok(encode_request(&request))
+}
+
+async fn read(path: &Path, what: &str) -> Result<Vec<u8>> {
+    let what = what.to_owned();
+    let path = path.to_owned();
+    // A thread of its own lets a signal end the wait for standard input.
+    blocking(move || {
+        let bytes = match path.to_str() {
+            Some("-") => std::io::read_to_string(std::io::stdin()).map(String::into_bytes),
+            _ => std::fs::read(path),
+        };
+        bytes.diagnose(Code::FileRead, || what)
+    })
+    .await
+}
+
+fn route_key(route: &str, app: &App, what: String) -> Result<RouteKey> {
+    let key = RouteKey::new(route).diagnose(Code::RouteKeyInvalid, || what.clone())?;
+    if app.routes.contains_key(&key) {
+        return Ok(key);
+    }
+    let known: Vec<_> = app.routes.keys().map(|key| format!("`{key}`")).collect();
+    let why = format!("the app `{}` has no route `{route}`", app.name);
+    Err(Diagnostic::new(Code::RouteUnknown, what, why).hint(format!("its routes are {}", known.join(", "))))
 }

@@ -1,11 +1,11 @@
-//! Tidegate's command line for a developer's machine: bin `tidegate`, which wires every crate.
+//! Tidegate's command line for a developer's machine: the binary `tidegate`, which wires every crate.
 //!
 //! - `args`: the command line, as clap parses it
 //! - `build`: the commands `build`, `check` and `package`
 //! - `dev`: the command `dev`: the local run
 //! - `release`: the commands that publish releases and change the rollout
 //! - `invoke`, `keys`, `token`: the commands of these names
-//! - `ui`: standard output, progress and the log
+//! - `ui`: standard output, errors, progress and the log
 
 mod args;
 mod build;
@@ -18,26 +18,28 @@ mod ui;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
 use clap::Parser as _;
+use tidegate_diagnostic::{Code, Diagnose as _};
 use tidegate_runtime::Engine;
 
 use crate::args::{Cli, Command};
 use crate::build::{check, package};
 use crate::dev::child;
 use crate::dev::shutdown::Shutdown;
+use crate::ui::error::Result;
 
-/// A tenth of an echo, and a quarter of reading a group's members, was spent in the system's allocator.
+/// The system's allocator took a tenth of the time of an echo, and a quarter of the time of reading a group's members.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let json = cli.command.json();
     let filter = std::env::var("TIDEGATE_LOG").ok();
     match ui::log::start(filter.as_deref()).and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            ui::error::print(&error, json);
             ExitCode::FAILURE
         }
     }
@@ -49,7 +51,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     }
     let runtime = runtime()?;
     let result = runtime.block_on(execute(cli));
-    // Work that cannot be interrupted, such as compiling, must not hold up the end.
+    // Work that cannot be interrupted, for example compiling, must not delay the end.
     runtime.shutdown_background();
     result
 }
@@ -57,13 +59,13 @@ fn run(cli: Cli) -> Result<ExitCode> {
 async fn execute(cli: Cli) -> Result<ExitCode> {
     let mut shutdown = Shutdown::listen()?;
     let command = match &cli.command {
-        // It drains when it is told to end.
+        // This command drains its connections after a signal.
         Command::Dev(args) => return dev::run(args, shutdown).await,
         command => run_to_end(command),
     };
     tokio::select! {
         result = command => result,
-        // Dropping the command ends what it started.
+        // Dropping the command ends the processes that it started.
         code = shutdown.exit_code() => Ok(code),
     }
 }
@@ -82,12 +84,12 @@ async fn run_to_end(command: &Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Guests share page tables, which threads contend for unless a pool keeps their memory resident: without that, one
-/// thread runs more events than two.
+/// Starts the executor. Without a pool that keeps the memory of guests resident it has one thread: guests share page
+/// tables, and two threads that contend for them run fewer events than one.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if !Engine::pagemap_scan() {
         builder.worker_threads(1);
     }
-    builder.enable_all().build().context("cannot start the runtime's threads")
+    builder.enable_all().build().diagnose(Code::Internal, || "cannot start the threads of the executor")
 }

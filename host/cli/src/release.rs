@@ -1,21 +1,21 @@
-//! `tidegate release`: what is published, and which of it runs.
+//! `tidegate release`: publishes releases, and changes the rollout.
 //!
-//! - `target`: whose releases: those of a folder, or of a deployed stage
-//! - `create`: from sources to a published release; `revision`: what the sources are
-//! - `list`, `show`, `difference`, `status`, `history`: what there is, and what runs
-//! - `moves`: what changes it; `candidate`: what must hold of a release before it runs
-//! - `prune`: the removal of releases that nobody needs
-//! - `text`: times, tables and JSON on standard output
+//! - `backend`: the store of a folder or of a deployed stage
+//! - `create`: from sources to a published release; `revision`: the revision of the sources
+//! - `list`, `show`, `diff`, `status`, `history`: read the store
+//! - `rollout`: `activate`, `canary`, `promote` and `rollback`; `preflight`: checks a release before it runs
+//! - `prune`: removes releases that are no longer needed
+//! - `render`: times, tables and JSON on standard output
 //!
-//! Each command prints text for people, or with `--json` one JSON value. Its members are named as those of a release's
-//! document, and times are milliseconds since the Unix epoch.
+//! Each command prints text for people, or with `--json` one JSON value. The members of the JSON value have the names
+//! of the release manifest, and times are milliseconds since the Unix epoch.
 
 mod backend;
-mod candidate;
 mod create;
 mod diff;
 mod history;
 mod list;
+mod preflight;
 mod prune;
 mod render;
 mod revision;
@@ -23,16 +23,15 @@ mod rollout;
 mod show;
 mod status;
 
-use anyhow::Result;
-
 use crate::args::Release;
+use crate::ui::error::Result;
 
 pub(crate) use backend::default_dir;
 
 /// Runs one of the commands.
 ///
 /// # Errors
-/// With what it could not do.
+/// The command fails.
 pub(crate) async fn run(command: &Release) -> Result<()> {
     match command {
         Release::Create(args) => create::run(args).await,

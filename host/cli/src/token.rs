@@ -1,48 +1,53 @@
-//! Tokens for the app's authorizer: HS256 JSON Web Tokens (RFC 7519), for development.
+//! `tidegate token`: HS256 JSON Web Tokens (RFC 7519) for the app's authorizer, for development.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
 use tidegate_app::Manifest;
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_event::Timestamp;
 
 use crate::args;
 use crate::dev::config;
+use crate::ui::error::Result;
 use crate::ui::output::out;
 
-/// The configuration value that signs tokens.
+/// The name of the configuration value that signs tokens.
 const SECRET: &str = "jwt-secret";
 
 /// Prints a token, alone, on standard output.
 ///
 /// # Errors
-/// When the app has no `jwt-secret`.
+/// The app has no `jwt-secret`.
 pub(crate) fn run(args: &args::Token) -> Result<()> {
     let manifest = Manifest::load(&args.app)?;
-    let token = sign(&config::values(&manifest)?, &args.user, Duration::from_secs(args.expires_in))?
-        .ok_or_else(|| anyhow!("cannot sign a token: the app has no configuration value `{SECRET}`\nhint: set `{SECRET}` under `[config]` in `tidegate.toml`, or `JWT_SECRET` in `.env` beside it"))?;
+    let lifetime = Duration::from_secs(args.expires_in);
+    let token = sign(&config::values(&manifest)?, &args.user, lifetime)?.ok_or_else(|| {
+        let why = format!("the app has no configuration value `{SECRET}`");
+        Diagnostic::new(Code::JwtSecretMissing, "cannot sign a token", why)
+            .hint(format!("set `{SECRET}` under `[config]` in `tidegate.toml`, or `JWT_SECRET` in `.env` beside it"))
+    })?;
     out!("{token}");
     Ok(())
 }
 
-/// A token for `user`, if the app's configuration has a secret to sign it with.
+/// Returns a token for `user`. Returns `None` if the configuration has no secret to sign it with.
 ///
 /// # Errors
-/// When the secret cannot be a key.
-pub(crate) fn sign(config: &BTreeMap<String, String>, user: &str, valid: Duration) -> Result<Option<String>> {
+/// The secret is not a valid key.
+pub(crate) fn sign(config: &BTreeMap<String, String>, user: &str, lifetime: Duration) -> Result<Option<String>> {
     let Some(secret) = config.get(SECRET) else { return Ok(None) };
     let now = Timestamp::now();
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
-    let claims = json!({ "sub": user, "iat": now.seconds(), "exp": now.saturating_add(valid).seconds() });
+    let claims = json!({ "sub": user, "iat": now.seconds(), "exp": now.saturating_add(lifetime).seconds() });
     let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .with_context(|| format!("cannot sign with the configuration value `{SECRET}`"))?;
+        .diagnose(Code::JwtSecretMissing, || format!("cannot sign with the configuration value `{SECRET}`"))?;
     mac.update(signed.as_bytes());
     Ok(Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))))
 }

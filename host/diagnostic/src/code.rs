@@ -229,6 +229,24 @@ codes! {
     AwsUnreachable = "aws-unreachable",
 
     // The local run: gateway, database, Lambda emulator.
+    /// A process of `dev --lambda` cannot be started.
+    ChildStartFailed = "child-start-failed",
+    /// A line of the `.env` file is not valid.
+    ConfigFileInvalid = "config-file-invalid",
+    /// Another process uses the data folder.
+    DataLocked = "data-locked",
+    /// The local database fails.
+    DatabaseFailed = "database-failed",
+    /// The gateway cannot listen on an address.
+    ListenFailed = "listen-failed",
+    /// Another process listens on the port.
+    PortInUse = "port-in-use",
+    /// The routing of a running app has changed, which needs a restart of `tidegate dev`.
+    RoutingChanged = "routing-changed",
+    /// The system cannot watch a folder.
+    WatchFailed = "watch-failed",
+    /// A pattern of `watch` in the manifest is not valid.
+    WatchPatternInvalid = "watch-pattern-invalid",
 
     // The function: its startup and its environment.
     /// The package has no authorizer, and the function is the authorizer.
@@ -253,6 +271,52 @@ codes! {
     FunctionRuntimeApi = "function-runtime-api",
 
     // The command line.
+    /// The bootstrap cannot be built.
+    BootstrapBuildFailed = "bootstrap-build-failed",
+    /// A bootstrap is not an executable for the target.
+    BootstrapInvalid = "bootstrap-invalid",
+    /// The bootstrap cannot be found.
+    BootstrapMissing = "bootstrap-missing",
+    /// A build command cannot be started or fails.
+    BuildCommandFailed = "build-command-failed",
+    /// A component has changed between its check and its use.
+    ComponentChanged = "component-changed",
+    /// The file of a component does not exist.
+    ComponentFileMissing = "component-file-missing",
+    /// A file is not an API Gateway event.
+    EventInvalid = "event-invalid",
+    /// An event belongs to another kind of route.
+    EventRouteMismatch = "event-route-mismatch",
+    /// A release has grants that the current one does not have.
+    GrantsWidened = "grants-widened",
+    /// The user has no home folder.
+    HomeFolderMissing = "home-folder-missing",
+    /// Tidegate itself is at fault, or the operating system denies it a basic resource.
+    Internal = "internal-error",
+    /// The app has no configuration value `jwt-secret`.
+    JwtSecretMissing = "jwt-secret-missing",
+    /// The log filter cannot be parsed.
+    LogFilterInvalid = "log-filter-invalid",
+    /// No app is deployed to the folder of releases.
+    NothingDeployed = "nothing-deployed",
+    /// The file of a new private key exists already.
+    PrivateKeyExists = "private-key-exists",
+    /// Several release ids start with the given digits.
+    ReleaseAmbiguous = "release-ambiguous",
+    /// The deployed app is used as a release, which it is not.
+    ReleaseNotPublished = "release-not-published",
+    /// The folder of releases does not exist.
+    ReleasesMissing = "releases-missing",
+    /// The folder of releases belongs to another app.
+    ReleasesOfOtherApp = "releases-of-other-app",
+    /// Another operator changed the rollout first.
+    RolloutConflict = "rollout-conflict",
+    /// It is unknown whether the rollout was changed.
+    RolloutOutcomeUnknown = "rollout-outcome-unknown",
+    /// The app has no route with this key.
+    RouteUnknown = "route-unknown",
+    /// There is no signing key, or its file cannot be read.
+    SigningKeyMissing = "signing-key-missing",
 }
 
 impl fmt::Display for Code {

@@ -1,72 +1,83 @@
-//! The components as they were built, held against the manifest before anything is compiled.
+//! The built components, compared with the manifest before anything is compiled.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
 use tidegate_app::{Component, Manifest, toml_key};
 use tidegate_compile::inspect;
+use tidegate_diagnostic::{Code, Context as _, Diagnostic};
 use tidegate_release::{Digest, ReleaseId};
-use tidegate_runtime::interface::component_uses;
-use tidegate_runtime::{Incompatibility, Interfaces, engine};
+use tidegate_runtime::interface::{Refusal, component_uses};
+use tidegate_runtime::{Error, Interfaces, engine};
 
-/// A component as it was built: its bytes and what they import and export.
+use crate::ui::error::Result;
+
+/// A built component.
 #[derive(Clone)]
 pub(crate) struct Built {
-    /// Its part of the manifest.
+    /// The entry in the manifest.
     pub(crate) component: Component,
-    /// The bytes of the `.wasm` file.
+    /// The content of the `.wasm` file.
     pub(crate) bytes: Arc<[u8]>,
-    /// What it imports and exports.
+    /// The imports and exports.
     pub(crate) interfaces: Interfaces,
 }
 
-/// Reads the components and what they import and export.
+/// Reads the components with their imports and exports.
 ///
 /// # Errors
-/// When a file cannot be read or is no component.
+/// A file cannot be read or is not a component.
 pub(crate) fn read(manifest: &Manifest) -> Result<Vec<Built>> {
-    let read = |component: &Component| {
-        let place = || format!("{}: components.{}.source", manifest.file.display(), component.name);
-        let source = component.source.display();
-        let bytes = std::fs::read(&component.source).with_context(|| {
-            let hint = match component.build {
-                Some(_) => "its build command did not write this file; does `source` name what it writes?",
-                None => "write the file, or state a `build` command that does",
-            };
-            format!("{}: cannot read the component `{source}`; hint: {hint}", place())
-        })?;
-        let interfaces = inspect(&bytes).map_err(|error| anyhow!("{}: `{source}` is {error}", place()))?;
-        Ok(Built { component: component.clone(), bytes: bytes.into(), interfaces })
-    };
-    manifest.components.iter().map(read).collect()
+    manifest.components.iter().map(read_component).collect()
 }
 
-/// The id of the release that the components make.
+fn read_component(component: &Component) -> Result<Built> {
+    let what = || format!("cannot read the component `{}` from `{}`", component.name, component.source.display());
+    let bytes = std::fs::read(&component.source).map_err(|error| read_error(component, what(), &error))?;
+    let interfaces = inspect(&bytes).context(what)?;
+    Ok(Built { component: component.clone(), bytes: bytes.into(), interfaces })
+}
+
+fn read_error(component: &Component, what: String, error: &std::io::Error) -> Diagnostic {
+    if error.kind() != ErrorKind::NotFound {
+        return Diagnostic::caused_by(Code::FileRead, what, error);
+    }
+    let key = toml_key(&component.name);
+    let hint = match component.build {
+        Some(_) => {
+            format!("the build command did not write this file: make `components.{key}.source` the path that it writes")
+        }
+        None => format!("write the file, or add `components.{key}.build`, a command that writes it"),
+    };
+    Diagnostic::new(Code::ComponentFileMissing, what, "no such file").hint(hint)
+}
+
+/// Returns the id of the release that the components make.
 pub(crate) fn release_id(manifest: &Manifest, components: &[Built]) -> ReleaseId {
     let digests = components.iter().map(|built| (built.component.name.as_str(), Digest::of(&built.bytes)));
     ReleaseId::of(&manifest.app(), digests, &engine::id())
 }
 
-/// Holds what the components import and export against the manifest, before anything is compiled.
+/// Compares the imports and exports of the components with the manifest.
 ///
 /// # Errors
-/// With a line for each problem: the file, the key, and what to do.
+/// A line for each problem, with the place in the manifest. The code is that of the first problem.
 pub(crate) fn check(manifest: &Manifest, components: &[Built]) -> Result<()> {
     let app = manifest.app();
-    let mut lines = Vec::new();
+    let mut refusals = Vec::new();
     for built in components {
         let name = &built.component.name;
-        if let Err(problem) = built.interfaces.check_world() {
-            lines.push(line(manifest, &format!("components.{}.source", toml_key(name)), name, &problem));
-            continue;
+        match built.interfaces.check_world() {
+            Err(reason) => {
+                let place = format!("components.{}.source", toml_key(name));
+                refusals.push(Refusal { place, component: name.clone(), reason });
+            }
+            Ok(()) => refusals.extend(built.interfaces.check_uses(name, &component_uses(&app, name))),
         }
-        let refusals = built.interfaces.check_uses(name, &component_uses(&app, name));
-        lines.extend(refusals.iter().map(|refusal| line(manifest, &refusal.place, name, &refusal.reason)));
     }
-    if lines.is_empty() { Ok(()) } else { Err(anyhow!(lines.join("\n"))) }
-}
-
-fn line(manifest: &Manifest, place: &str, component: &str, problem: &Incompatibility) -> String {
-    let hint = problem.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
-    format!("{}: {place}: component `{component}` {problem}{hint}", manifest.file.display())
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    let what = format!("the components do not fit the manifest `{}`", manifest.file.display());
+    Err(Diagnostic { what, ..Error::Refused(refusals).into() })
 }

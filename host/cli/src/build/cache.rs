@@ -1,20 +1,21 @@
-//! Compiled components by content, so that a build compiles only what changed.
+//! Compiled components by content, so a build compiles only the components that changed.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use sha2::{Digest as _, Sha256};
 use tidegate_compile::Compiler;
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_release::folder::ARTIFACT_EXTENSION;
 
+use crate::ui::error::Result;
 use crate::ui::progress::Progress;
 
-/// A folder of artifacts, named by the digest of the component and of the compiler's configuration.
+/// A folder of artifacts. A file is named by the digest of the component and of the compiler's configuration.
 pub(crate) struct Cache {
     dir: PathBuf,
     compiler: Compiler,
@@ -22,19 +23,20 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// The cache in `dir`, which is created.
+    /// Opens the cache in `dir`, and creates the folder.
     ///
     /// # Errors
-    /// When it cannot be created.
+    /// The folder cannot be created.
     pub(crate) fn open(dir: PathBuf, compiler: Compiler) -> Result<Self> {
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create `{}`", dir.display()))?;
+        fs::create_dir_all(&dir)
+            .diagnose(Code::FileCreate, || format!("cannot create the cache `{}`", dir.display()))?;
         Ok(Self { dir, compiler, used: RefCell::default() })
     }
 
-    /// The artifact of a component, compiled unless an earlier build did.
+    /// Returns the artifact of a component, compiled unless it is in the cache.
     ///
     /// # Errors
-    /// When it does not compile, or the cache cannot be written.
+    /// The component does not compile, or the cache cannot be read or written.
     pub(crate) fn artifact(&self, name: &str, component: &[u8]) -> Result<Vec<u8>> {
         let file = self.file_name(component);
         let path = self.dir.join(&file);
@@ -42,34 +44,41 @@ impl Cache {
         match fs::read(&path) {
             Ok(artifact) => return Ok(artifact),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+            Err(error) => {
+                let what = format!("cannot read the cached artifact `{}`", path.display());
+                return Err(Diagnostic::caused_by(Code::FileRead, what, &error));
+            }
         }
         let progress = Progress::start("compiling", name);
         let artifact = self.compiler.compile(component)?;
         progress.done();
-        let write = || {
-            let mut temporary = tempfile::NamedTempFile::new_in(&self.dir)?;
-            std::io::Write::write_all(&mut temporary, &artifact)?;
-            temporary.persist(&path).map_err(|error| error.error).map(drop)
-        };
-        write().with_context(|| format!("cannot write `{}`", path.display()))?;
+        self.write(&path, &artifact)
+            .diagnose(Code::FileWrite, || format!("cannot write the cached artifact `{}`", path.display()))?;
         Ok(artifact)
     }
 
     /// Removes the artifacts that this build did not use.
     ///
     /// # Errors
-    /// When the folder cannot be listed.
+    /// The folder cannot be listed.
     pub(crate) fn prune(&self) -> Result<()> {
-        let list = || format!("cannot list `{}`", self.dir.display());
-        for entry in fs::read_dir(&self.dir).with_context(list)? {
-            let entry = entry.with_context(list)?;
-            let artifact = entry.path().extension().is_some_and(|extension| extension == ARTIFACT_EXTENSION);
-            if artifact && !self.used.borrow().contains(&entry.file_name()) {
-                // Another build may have been quicker, and a file that stays does no harm.
+        let what = || format!("cannot list the cache `{}`", self.dir.display());
+        for entry in fs::read_dir(&self.dir).diagnose(Code::FileRead, what)? {
+            let entry = entry.diagnose(Code::FileRead, what)?;
+            let is_artifact = entry.path().extension().is_some_and(|extension| extension == ARTIFACT_EXTENSION);
+            if is_artifact && !self.used.borrow().contains(&entry.file_name()) {
+                // Another build may have removed the file, and a file that stays does no harm.
                 let _ = fs::remove_file(entry.path());
             }
         }
+        Ok(())
+    }
+
+    /// Writes a file in one step, for another build may read it.
+    fn write(&self, path: &Path, artifact: &[u8]) -> io::Result<()> {
+        let mut temporary = tempfile::NamedTempFile::new_in(&self.dir)?;
+        temporary.write_all(artifact)?;
+        temporary.persist(path)?;
         Ok(())
     }
 

@@ -1,39 +1,41 @@
-//! `tidegate check`: the manifest, the components' imports against their grants, and the limits.
+//! `tidegate check`: validates the manifest, the imports of the components and the limits.
 
-use anyhow::{Result, anyhow};
 use tidegate_app::Manifest;
+use tidegate_diagnostic::Context as _;
 use tidegate_release::Release;
 use tidegate_runtime::{Engine, EngineOptions};
 
+use crate::ui::error::Result;
 use crate::ui::output::out;
 use crate::{args, build};
 
-/// Builds and checks the app, and prints a line that says so.
+/// Builds and checks the app, and prints one line if it is valid.
 ///
 /// # Errors
-/// With everything that is wrong.
+/// The app is at fault. The error lists every problem of a kind.
 pub(crate) async fn run(args: &args::App) -> Result<()> {
     let manifest = Manifest::load(&args.dir)?;
     let release = checked(&manifest).await?;
-    let (routes, components) = (release.app.routes.len(), release.app.components.len());
+    let routes = release.app.routes.len();
+    let components = release.app.components.len();
     out!("{}: ok: {routes} routes, {components} components, release {}", manifest.name(), release.id);
     Ok(())
 }
 
-/// Builds the app, and checks that a host would run it.
+/// Builds the app, and checks that a host can run the release.
 ///
 /// # Errors
-/// With everything that is wrong.
+/// The same as for [`run`].
 pub(crate) async fn checked(manifest: &Manifest) -> Result<Release> {
     let release = build::build(manifest).await?;
-    loads(&release).map_err(|error| anyhow!("{}: {error}", manifest.file.display()))?;
+    dry_run_link(&release).context(|| format!("no host can run the app of `{}`", manifest.file.display()))?;
     Ok(release)
 }
 
-/// Loads and links a release as every host does, without running anything.
+/// Loads and links a release like a host, without running anything.
 ///
 /// # Errors
-/// With everything for which a host would refuse it.
-pub(crate) fn loads(release: &Release) -> Result<(), tidegate_runtime::Error> {
-    tidegate_runtime::dry_run_link(&Engine::new(EngineOptions::local())?, release)
+/// A host would refuse the release.
+pub(crate) fn dry_run_link(release: &Release) -> Result<()> {
+    Ok(tidegate_runtime::dry_run_link(&Engine::new(EngineOptions::local())?, release)?)
 }

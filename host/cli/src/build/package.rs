@@ -1,43 +1,43 @@
-//! `tidegate package`: an app and the host as the zip of a Lambda function.
+//! `tidegate package`: writes an app and the host as the zip file of a Lambda function.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use tidegate_app::{App, Keys, Manifest};
 use tidegate_compile::Triple;
-use tidegate_release::folder;
-use tidegate_release::folder::{APP_FILE, ARTIFACT_EXTENSION, COMPONENTS_DIR, ID_FILE, KEYS_FILE};
+use tidegate_diagnostic::{Code, Diagnose as _};
+use tidegate_release::folder::{self, APP_FILE, ARTIFACT_EXTENSION, COMPONENTS_DIR, ID_FILE, KEYS_FILE};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::build::{self, bootstrap, built, check};
+use crate::ui::error::Result;
 use crate::ui::output::out;
 use crate::{args, keys};
 
-/// The host, as Lambda looks for it.
+/// The name under which Lambda looks for the host.
 const BOOTSTRAP: &str = "bootstrap";
-/// The fingerprint of the routing, in a line, which the stack records.
+/// The file with the routing fingerprint, one line, which the stack records.
 const FINGERPRINT_FILE: &str = "routing-fingerprint";
-/// The best that deflate does: a package is made seldom and loaded often.
+/// The highest level of deflate: a package is written once and loaded often.
 const COMPRESSION_LEVEL: i64 = 9;
 const FILE_MODE: u32 = 0o644;
 const PROGRAM_MODE: u32 = 0o755;
 
-/// The content of a package: each file's bytes and mode, by its path in the zip.
+/// The bytes and the mode of each file, by its path in the zip file.
 type Files = BTreeMap<String, (Vec<u8>, u32)>;
 
-/// Builds the app for `target`, and prints the path of the package.
+/// Builds the app for one CPU, and prints the path of the package.
 ///
 /// # Errors
-/// When the app is at fault, the bootstrap cannot be built, or the file cannot be written; what was there is then still
-/// there.
+/// The app is at fault, the bootstrap cannot be built, or the package cannot be written. An earlier package then stays.
 pub(crate) async fn run(args: &args::Package) -> Result<()> {
     let manifest = Manifest::load(&args.app.dir)?;
     let target: Triple = args.target.into();
-    // A host of this machine says now what one on Lambda would say at its start.
+    // A host of this machine reports problems now that a host on Lambda would report at its start.
     check::checked(&manifest).await?;
     let dir = build::state_dir(&manifest).join("package").join(target.as_str());
     let components = built::read(&manifest)?;
@@ -49,16 +49,17 @@ pub(crate) async fn run(args: &args::Package) -> Result<()> {
         Some(path) => path.clone(),
         None => build::state_dir(&manifest).join(format!("{}-{}.zip", manifest.name(), args.target)),
     };
-    let files = files(&dir, (&release.app, manifest.keys()), artifacts, bootstrap)?;
-    write(&output, &files).with_context(|| format!("cannot write the package `{}`", output.display()))?;
+    let files = files(&dir, &release.app, manifest.keys(), artifacts, bootstrap)?;
+    write(&output, &files).diagnose(Code::FileWrite, || format!("cannot write the package `{}`", output.display()))?;
     out!("{}", output.display());
     Ok(())
 }
 
-/// What the package of a release consists of.
+/// Returns the files of a package.
 fn files(
     dir: &Path,
-    (app, keys): (&App, &Keys),
+    app: &App,
+    keys: &Keys,
     artifacts: BTreeMap<String, Vec<u8>>,
     bootstrap: Vec<u8>,
 ) -> Result<Files> {
@@ -66,7 +67,7 @@ fn files(
     files.insert(BOOTSTRAP.to_owned(), (bootstrap, PROGRAM_MODE));
     for name in [APP_FILE, ID_FILE] {
         let path = dir.join(name);
-        let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let bytes = fs::read(&path).diagnose(Code::FileRead, || format!("cannot read `{}`", path.display()))?;
         files.insert(name.to_owned(), (bytes, FILE_MODE));
     }
     files.insert(FINGERPRINT_FILE.to_owned(), (format!("{}\n", app.routing_fingerprint()).into_bytes(), FILE_MODE));
@@ -77,9 +78,9 @@ fn files(
     Ok(files)
 }
 
-/// Writes the zip beside `path`, and puts it there in one step. Equal files make equal bytes: they are in the order of
-/// their paths, and all from the first day that a zip knows.
-fn write(path: &Path, files: &Files) -> Result<()> {
+/// Writes the zip file in one step. Equal files make equal bytes: entries are sorted by path, and carry the earliest
+/// date that the format allows.
+fn write(path: &Path, files: &Files) -> io::Result<()> {
     let parent = parent(path);
     fs::create_dir_all(&parent)?;
     let mut temporary = tempfile::NamedTempFile::new_in(&parent)?;
@@ -94,15 +95,14 @@ fn write(path: &Path, files: &Files) -> Result<()> {
         zip.write_all(bytes)?;
     }
     zip.finish()?.sync_all()?;
-    readable(temporary.as_file())?;
+    make_readable(temporary.as_file())?;
     temporary.persist(path)?;
     Ok(())
 }
 
-/// A temporary file is its maker's alone; a package has the usual permissions.
-fn readable(file: &File) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?)
+/// Gives a temporary file, which only its owner can read, the usual permissions.
+fn make_readable(file: &File) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(FILE_MODE))
 }
 
 fn parent(path: &Path) -> PathBuf {

@@ -1,41 +1,87 @@
-//! Commands that build: those of the manifest, run by the shell, and Tidegate's own.
+//! Build commands: those of the manifest, which a shell runs, and Tidegate's own.
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc::Sender;
 
-use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
+use tidegate_diagnostic::{Code, Diagnostic};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-/// Runs `line` by `sh -c` in `dir`, as [`complete`] does.
+use crate::ui::error::Result;
+use crate::ui::progress::Progress;
+
+/// Runs `line` with `sh -c` in the folder `dir`, like [`complete`].
 ///
 /// # Errors
-/// When the shell cannot be started or the command fails.
-pub(crate) async fn run(line: &str, dir: &Path) -> Result<()> {
+/// The shell cannot be started, or the command fails.
+pub(crate) async fn run(line: &str, dir: &Path, progress: &Progress) -> Result<()> {
     let mut command = Command::new("sh");
     command.args(["-c", line]).current_dir(dir);
-    complete(command).await
+    complete(command, progress).await.map_err(|error| error.into_diagnostic(&format!("the build command `{line}`")))
 }
 
-/// Runs a command to its end. What it prints goes to standard error: standard output is data.
+/// The failure of a command.
+pub(crate) enum Failure {
+    /// The program cannot be started.
+    Start(std::io::Error),
+    /// The program ended with this status.
+    Status(String),
+}
+
+impl Failure {
+    /// Returns the error of a command that is described by `subject`.
+    pub(crate) fn into_diagnostic(self, subject: &str) -> Diagnostic {
+        match self {
+            Self::Start(error) => {
+                Diagnostic::caused_by(Code::BuildCommandFailed, format!("cannot start {subject}"), &error)
+            }
+            Self::Status(status) => {
+                let why = format!("the command ended with {status}");
+                Diagnostic::new(Code::BuildCommandFailed, format!("cannot run {subject}"), why)
+                    .hint("the output of the command, above this error, shows the cause")
+            }
+        }
+    }
+}
+
+/// Runs a command to its end. Its output goes to standard error, because standard output carries data only.
 ///
-/// The command is a process group of its own, and the group is ended when this future is dropped, so that an
-/// interrupted build leaves no compiler behind.
+/// The command is a process group of its own. Dropping this future ends the group, so an interrupted build leaves no
+/// compiler behind.
 ///
 /// # Errors
-/// When it cannot be started or fails.
-pub(crate) async fn complete(mut command: Command) -> Result<()> {
-    let started = command.stdin(Stdio::null()).stdout(std::io::stderr()).process_group(0).spawn();
-    let child = started.with_context(|| {
-        let (program, dir) = (command.as_std().get_program(), command.as_std().get_current_dir());
-        format!("cannot start `{}` in `{}`", program.display(), dir.unwrap_or(Path::new(".")).display())
-    })?;
-    let mut group = Group(child);
-    let status = group.0.wait().await?;
-    if !status.success() {
-        bail!("the command ended with {status}");
+/// The command cannot be started or fails.
+pub(crate) async fn complete(mut command: Command, progress: &Progress) -> Result<(), Failure> {
+    command.stdin(Stdio::null()).process_group(0);
+    let lines = progress.lines();
+    match lines {
+        // Compilers print without colours to a pipe unless these variables are set.
+        Some(_) => command.stdout(Stdio::piped()).stderr(Stdio::piped()).env("CARGO_TERM_COLOR", "always"),
+        None => command.stdout(std::io::stderr()),
+    };
+    let mut group = Group(command.spawn().map_err(Failure::Start)?);
+    let stdout = group.0.stdout.take();
+    let stderr = group.0.stderr.take();
+    let (status, (), ()) = tokio::join!(group.0.wait(), forward(stdout, lines.clone()), forward(stderr, lines));
+    let status = status.map_err(Failure::Start)?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Failure::Status(status.to_string())),
     }
-    Ok(())
+}
+
+/// Sends each line of a pipe to the spinner.
+async fn forward(pipe: Option<impl AsyncRead + Unpin>, lines: Option<Sender<String>>) {
+    let Some((pipe, lines)) = pipe.zip(lines) else { return };
+    let mut reader = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
+        // The spinner lives as long as the step that runs the command.
+        let _ = lines.send(String::from_utf8_lossy(&line).trim_end().to_owned());
+        line.clear();
+    }
 }
 
 /// A child that leads a process group.
@@ -43,10 +89,10 @@ struct Group(Child);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // `id` is none once the child has been waited for; its number may belong to another process by then.
+        // `id` is `None` once the child has been waited for: its number may then belong to another process.
         let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
-            // It fails only when the group is gone, which is what it is for.
+            // This fails only if the group has ended.
             let _ = kill_process_group(pid, Signal::TERM);
         }
     }

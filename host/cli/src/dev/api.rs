@@ -1,28 +1,34 @@
 //! The gateway's configuration of an app.
 
-use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+
 use tidegate_app::{App, IdentitySource as Source};
+use tidegate_diagnostic::{Code, Diagnose as _};
 use tidegate_event::{RouteKey, SelectionExpression};
 use tidegate_gateway::{ApiConfig, AuthorizerConfig, IdentitySource, RouteConfig};
 
-/// The API's id, Region and account on one machine; they appear in events and in the authorizer's `methodArn`.
+use crate::ui::error::Result;
+
+/// The id, the Region and the account of the local API, as events and the authorizer's `methodArn` carry them.
 const API_ID: &str = "local";
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const ACCOUNT: &str = "123456789012";
 
-/// The API of `app` with one stage.
+/// Returns the API of `app` with one stage.
 ///
 /// # Errors
-/// When the route selection expression is not one.
+/// The route selection expression is not valid.
 pub(crate) fn config(app: &App, stage: &str) -> Result<ApiConfig> {
     let expression = &app.route_selection_expression;
-    let selection = SelectionExpression::parse(expression)
-        .with_context(|| format!("cannot parse the route selection expression `{expression}`"))?;
-    let mut routes: std::collections::BTreeMap<RouteKey, RouteConfig> =
+    let selection = SelectionExpression::parse(expression).diagnose(Code::SelectionExpressionInvalid, || {
+        format!("cannot parse the route selection expression `{expression}`")
+    })?;
+    let mut routes: BTreeMap<RouteKey, RouteConfig> =
         app.routes.iter().map(|(key, route)| (key.clone(), RouteConfig { response: route.response })).collect();
-    // The host registers and unregisters connections on these two whether or not the app has a route for them.
+    // The host registers and unregisters connections on these two routes even if the app does not have them.
     for key in [RouteKey::CONNECT, RouteKey::DISCONNECT] {
-        routes.entry(RouteKey::new(key)?).or_default();
+        let key = RouteKey::new(key).diagnose(Code::RouteKeyInvalid, || format!("cannot add the route `{key}`"))?;
+        routes.entry(key).or_default();
     }
     let authorizer = app.authorizer.as_ref().map(|authorizer| AuthorizerConfig {
         identity_source: authorizer.identity_source.iter().cloned().map(identity_source).collect(),

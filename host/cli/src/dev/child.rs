@@ -1,53 +1,56 @@
-//! A program that ends with the command that started it, even when that is killed.
+//! A program that ends with the command that started it, even if that command is killed.
 //!
-//! The kernel ends a process with its parent if the process asks for it, so a function's process begins here, asks, and
-//! becomes its program. The kernel takes the thread that started it for the parent: an executor's worker, which lives as
-//! long as the command.
+//! The kernel ends a process together with its parent if the process requests it. A process of the function therefore
+//! starts as `tidegate tether`, requests it, and becomes the bootstrap. The kernel regards the thread that started a
+//! process as its parent: here a worker of the executor, which lives as long as the command.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use anyhow::{Context, Result, anyhow, bail};
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 
 use crate::args;
+use crate::ui::error::Result;
 
-/// The subcommand's name.
+/// The name of the subcommand.
 const NAME: &str = "tether";
 
-/// What a program is started through, with its path after it.
+/// Returns the command line to put in front of a program's path.
 ///
 /// # Errors
-/// When the path of this program cannot be found.
+/// The path of this program cannot be found.
 pub(crate) fn command() -> Result<Vec<OsString>> {
-    let this = std::env::current_exe().context("cannot find this program")?;
+    let this = std::env::current_exe().diagnose(Code::FileNotFound, || "cannot find the path of this program")?;
     Ok(vec![this.into(), NAME.into(), std::process::id().to_string().into()])
 }
 
 /// Becomes the program.
 ///
 /// # Errors
-/// When the command has ended already, or the program cannot be run.
+/// The command has ended, or the program cannot be run.
 pub(crate) fn run(args: &args::Tether) -> Result<Infallible> {
-    tie().context("cannot be tied to the command")?;
-    // It may have ended before it was asked about.
+    let what = || format!("cannot run `{}`", args.program.display());
+    end_with_parent().diagnose(Code::ChildStartFailed, what)?;
+    // The parent may have ended before the request.
     let parent = rustix::process::getppid().map(|parent| parent.as_raw_nonzero().get());
     if parent != Some(args.parent) {
-        bail!("the command has ended");
+        return Err(Diagnostic::new(Code::ChildStartFailed, what(), "the command that started it has ended"));
     }
     let error = Command::new(&args.program).exec();
-    Err(anyhow!("cannot run `{}`: {error}", args.program.display()))
+    Err(Diagnostic::caused_by(Code::ChildStartFailed, what(), &error))
 }
 
 #[cfg(target_os = "linux")]
-fn tie() -> std::io::Result<()> {
+fn end_with_parent() -> std::io::Result<()> {
     use rustix::process::{Signal, set_parent_process_death_signal};
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
-/// Elsewhere a process that is stopped is hung up on when its group is orphaned, and one that runs finds no Runtime API.
+/// On other systems a stopped process gets a hangup when its group is orphaned, and a running one loses its Runtime
+/// API.
 #[cfg(not(target_os = "linux"))]
-fn tie() -> std::io::Result<()> {
+fn end_with_parent() -> std::io::Result<()> {
     Ok(())
 }

@@ -1,47 +1,48 @@
-//! The configuration values of a development run: the manifest's `[config]`, and a `.env` file over it.
+//! The configuration values of a local run: `[config]` of the manifest, overridden by a `.env` file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
 use tidegate_app::Manifest;
+use tidegate_diagnostic::{Code, Diagnostic};
 
-/// The values that `manifest` states, with those of a `.env` file beside it over them: `JWT_SECRET` sets `jwt-secret`.
+use crate::ui::error::Result;
+
+/// Returns the values of the manifest, overridden by the `.env` file beside it. `JWT_SECRET` sets `jwt-secret`.
 ///
 /// # Errors
-/// When the `.env` file cannot be read or parsed.
+/// The `.env` file cannot be read or parsed.
 pub(crate) fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
     let mut values = manifest.config.clone();
     let path = env_file(manifest);
     if path.exists() {
-        let context = || format!("cannot read the configuration values of `{}`", path.display());
-        for pair in dotenvy::from_path_iter(&path).with_context(context)? {
-            let (name, value) = pair.map_err(without_values).with_context(context)?;
+        let what = || format!("cannot read the configuration values of `{}`", path.display());
+        for pair in dotenvy::from_path_iter(&path).map_err(|error| env_error(what(), &error))? {
+            let (name, value) = pair.map_err(|error| env_error(what(), &error))?;
             values.insert(config_name(&name), value);
         }
     }
     Ok(values)
 }
 
-/// The file of values that are not part of the manifest.
+/// Returns the path of the `.env` file.
 pub(crate) fn env_file(manifest: &Manifest) -> PathBuf {
     manifest.dir.join(".env")
 }
 
-/// A line that does not parse may hold a secret, so only where it breaks is said.
-fn without_values(error: dotenvy::Error) -> anyhow::Error {
+/// Converts an error without the text of the line, which may contain a secret.
+fn env_error(what: String, error: &dotenvy::Error) -> Diagnostic {
     match error {
         dotenvy::Error::LineParse(_, index) => {
-            anyhow!(
-                "a line does not parse at its character {}; hint: write `NAME=value`, quoted if it has spaces",
-                index + 1
-            )
+            let why = format!("a line is not valid at its character {}", index + 1);
+            Diagnostic::new(Code::ConfigFileInvalid, what, why)
+                .hint("write `NAME=value`, quoted if the value has spaces")
         }
-        error => error.into(),
+        error => Diagnostic::caused_by(Code::FileRead, what, error),
     }
 }
 
-/// The configuration name that a `.env` name stands for.
+/// Returns the configuration name for a name in a `.env` file.
 fn config_name(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
 }
@@ -51,7 +52,7 @@ mod tests {
     use super::config_name;
 
     #[test]
-    fn an_environment_name_stands_for_a_configuration_name() {
+    fn env_names_become_configuration_names() {
         assert_eq!(config_name("JWT_SECRET"), "jwt-secret");
         assert_eq!(config_name("motd"), "motd");
     }

@@ -1,12 +1,12 @@
-//! `tidegate dev --releases`: a run that follows the releases of a folder, as deployed hosts follow those of their stage.
+//! `tidegate dev --releases`: follows the releases of a folder, as deployed hosts follow the releases of their stage.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tidegate_app::{App, Manifest};
+use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
 use tidegate_ports::Deadline;
 use tidegate_release::store::fs::FolderStore;
 use tidegate_release::{Release, TrustedKeys};
@@ -17,12 +17,13 @@ use tokio::sync::Notify;
 
 use crate::args;
 use crate::release::default_dir;
+use crate::ui::error::Result;
 
-/// How long it may take to read the pointer, and to load and link what it names.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often the pointer is read although nothing was seen to change: not every file system tells.
+/// The time limit for reading the rollout state, and for loading and linking the releases that it names.
+const POLL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The interval of reading the rollout state without a change event, which not every file system sends.
 const PERIOD: Duration = Duration::from_secs(2);
-/// How long counts may take to be written when the run ends.
+/// The time limit for writing counts at the end of the run.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The releases that a run follows.
@@ -31,135 +32,138 @@ pub(crate) struct Releases {
     keys: TrustedKeys,
 }
 
-/// A host of this process that follows.
+/// A host of this process that follows releases. Dropping it ends the watch.
 pub(crate) struct Following {
     follower: Arc<Follower>,
     changed: Arc<Notify>,
-    /// None where the system does not watch files. It ends when this is dropped.
+    /// `None` if the system cannot watch files.
     _watcher: Option<RecommendedWatcher>,
 }
 
 impl Releases {
-    /// The releases that the arguments name; none when they name none.
+    /// Opens the releases that the arguments name. Returns `None` if the arguments name none.
     ///
     /// # Errors
-    /// When the folder cannot be used.
+    /// The folder cannot be used.
     pub(crate) fn open(args: &args::Dev, manifest: &Manifest) -> Result<Option<Self>> {
         let Some(dir) = &args.releases else { return Ok(None) };
         let dir = dir.clone().unwrap_or_else(|| default_dir(manifest));
         let keys = TrustedKeys::of_stage(manifest.keys(), &args.stage);
         if keys.is_empty() {
             eprintln!(
-                "tidegate: warning: the stage `{}` trusts no key, so that no release can run; hint: `tidegate keys new` \
-                 makes one",
+                "tidegate: warning: no release can run: the stage `{}` trusts no key\nhint: create one with \
+                 `tidegate keys new`",
                 args.stage
             );
         }
-        Ok(Some(Self { store: FolderStore::open(dir)?, keys }))
+        let what = || format!("cannot open the releases in `{}`", dir.display());
+        let store = FolderStore::open(&dir).context(what)?;
+        Ok(Some(Self { store, keys }))
     }
 
-    /// The folder, absolute.
+    /// Returns the absolute path of the folder.
     pub(crate) fn dir(&self) -> &Path {
         self.store.dir()
     }
 
-    /// Says that this app serves from here: releases must have its routing.
+    /// Records that this app serves from the folder. Releases must have the same routing.
     ///
     /// # Errors
-    /// When another app serves from here, or the file system refuses.
+    /// Another app serves from the folder, or the file system fails.
     pub(crate) fn record_deployed(&self, app: &App) -> Result<()> {
-        let before = self.store.deployed()?;
+        let what = || format!("cannot serve the app `{}` from the releases in `{}`", app.name, self.dir().display());
+        let before = self.store.deployed().context(what)?;
         if let Some(other) = before.filter(|before| before.name != app.name) {
-            bail!(
-                "the releases in `{}` are those of the app `{}`, and this is `{}`; hint: `--releases=DIR` names another folder",
-                self.dir().display(),
-                other.name,
-                app.name
-            );
+            let why = format!("they belong to the app `{}`", other.name);
+            return Err(Diagnostic::new(Code::ReleasesOfOtherApp, what(), why)
+                .hint("choose another folder with `--releases=DIR`"));
         }
-        Ok(self.store.record_deployed(app)?)
+        self.store.record_deployed(app).context(what)
     }
 
-    /// What makes `host`, which runs the release that is `deployed`, follow.
+    /// Returns the follower of `host`, which runs the release `bundled`.
     ///
     /// # Errors
-    /// When no release is compiled for this machine.
-    pub(crate) fn follower(&self, host: Arc<Host>, deployed: Release) -> Result<Arc<Follower>> {
-        let profile = rollout::host_profile(self.keys.clone(), deployed.app.clone());
-        let profile = profile.context("no release is compiled for this machine")?;
+    /// Releases are not compiled for this machine.
+    pub(crate) fn follower(&self, host: Arc<Host>, bundled: Release) -> Result<Arc<Follower>> {
+        let profile = rollout::host_profile(self.keys.clone(), bundled.app.clone()).ok_or_else(|| {
+            let why = "releases are not compiled for this machine";
+            Diagnostic::new(Code::MachineUnsupported, "cannot follow releases", why)
+        })?;
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let name = format!("tidegate dev on {machine}, process {}", std::process::id());
         let options = FollowOptions { profile, host: name, poll_interval: POLL_INTERVAL };
-        Ok(Follower::new(host, deployed, Arc::new(self.store.clone()), options, RolloutHooks::default()))
+        Ok(Follower::new(host, bundled, Arc::new(self.store.clone()), options, RolloutHooks::default()))
     }
 
-    /// Begins to watch the folder for `follower`, and makes run what is to run now.
+    /// Starts to watch the folder for `follower`, and runs the release that is active now.
     pub(crate) async fn follow(&self, follower: Arc<Follower>) -> Following {
         let changed = Arc::new(Notify::new());
         let watcher = self.watch(Arc::clone(&changed));
         let watcher = watcher.map_err(|error| {
-            eprintln!("tidegate: warning: releases are noticed within {} s: {error:#}", PERIOD.as_secs())
+            let seconds = PERIOD.as_secs();
+            eprintln!("tidegate: warning: the releases are read every {seconds} s instead of being watched: {error}");
         });
         let following = Following { follower, changed, _watcher: watcher.ok() };
-        following.check().await;
+        following.poll().await;
         following
     }
 
-    /// Only what changes which releases run is of interest: the pointer, and a halt.
+    /// Watches the two things that change which releases run: the rollout state and the halts.
     fn watch(&self, changed: Arc<Notify>) -> Result<RecommendedWatcher> {
-        let pointer = self.store.rollout_state_path().file_name().map(ToOwned::to_owned);
+        let state = self.store.rollout_state_path().file_name().map(ToOwned::to_owned);
         let halts = self.store.halts_dir();
-        let (halts_name, watched) = (halts.file_name().map(ToOwned::to_owned), [self.store.dir(), &halts]);
-        // By their names: some systems name the same folder by another path.
-        let matters = move |path: &Path| {
-            path.file_name() == pointer.as_deref()
+        let halts_name = halts.file_name().map(ToOwned::to_owned);
+        // Names are compared, because some systems report a folder under another path.
+        let is_relevant = move |path: &Path| {
+            path.file_name() == state.as_deref()
                 || path.parent().and_then(Path::file_name).is_some_and(|name| Some(name) == halts_name.as_deref())
         };
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // An event that was lost costs a period.
+            // A lost event costs one period.
             let Ok(event) = event else { return };
             let changes = matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_));
-            if changes && event.paths.iter().any(|path| matters(path)) {
+            if changes && event.paths.iter().any(|path| is_relevant(path)) {
                 changed.notify_one();
             }
         })
-        .context("cannot watch files")?;
-        for folder in watched {
+        .diagnose(Code::WatchFailed, || "cannot watch files")?;
+        for folder in [self.store.dir(), &halts] {
             let watching = watcher.watch(folder, RecursiveMode::NonRecursive);
-            watching.with_context(|| format!("cannot watch the folder `{}`", folder.display()))?;
+            watching.diagnose(Code::WatchFailed, || format!("cannot watch the folder `{}`", folder.display()))?;
         }
         Ok(watcher)
     }
 }
 
 impl Following {
-    /// Follows for as long as it is awaited. Several changes while one is applied are one.
+    /// Follows until the future is dropped. Changes that arrive during a poll are applied together.
     pub(crate) async fn run(self) {
         loop {
-            // Either way it is time.
+            // A change and the end of the period have the same effect.
             let _ = tokio::time::timeout(PERIOD, self.changed.notified()).await;
-            self.check().await;
+            self.poll().await;
         }
     }
 
-    async fn check(&self) {
+    async fn poll(&self) {
         let follower = Arc::clone(&self.follower);
         off_the_executor(async move {
-            follower.poll(Deadline::after(CHECK_TIMEOUT)).await;
+            follower.poll(Deadline::after(POLL_TIMEOUT)).await;
             follower.flush(Deadline::after(FLUSH_TIMEOUT)).await;
         })
         .await;
     }
 }
 
-/// Writes what `follower` has counted.
+/// Writes the counts of `follower`.
 pub(crate) async fn flush(follower: Arc<Follower>) {
     off_the_executor(async move { follower.flush(Deadline::after(FLUSH_TIMEOUT)).await }).await;
 }
 
-/// Runs what waits for the file system in its calls, for which no event is to wait.
+/// Runs work that waits for the file system on a thread that runs no events.
 async fn off_the_executor(work: impl Future<Output = ()> + Send + 'static) {
     let runtime = Handle::current();
-    // It fails only where the work panics, which the next one does not depend on.
+    // This fails only if the work panics, and the next poll does not depend on it.
     let _ = tokio::task::spawn_blocking(move || runtime.block_on(work)).await;
 }

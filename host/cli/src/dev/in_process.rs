@@ -1,10 +1,9 @@
-//! The gateway's integration when the host runs in the same process.
+//! The gateway's integration for a host in the same process.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
 use async_trait::async_trait;
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_ports::Deadline;
@@ -13,43 +12,44 @@ use tidegate_runtime::{Follower, Host, Tracks};
 use tokio_util::task::TaskTracker;
 
 use crate::dev::follow;
+use crate::ui::error::{Result, blocking};
 
-/// API Gateway's longest integration timeout, which bounds an event as Lambda's own deadline does when deployed.
+/// API Gateway's longest integration timeout. It bounds an event like Lambda's deadline does when deployed.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(29);
-/// How long the post-response phase of one event may take: a deferred greeting waits at most a second for its socket.
+/// The time limit of one post-response phase. A deferred greeting waits for its socket for 1 s at most.
 const POST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The host, as the gateway's integration.
+/// The host as the gateway's integration.
 pub(crate) struct InProcess {
     host: Arc<Host>,
-    /// What follows releases, where they are followed.
+    /// `None` unless releases are followed.
     follower: Option<Arc<Follower>>,
     post_response: TaskTracker,
 }
 
 impl InProcess {
-    /// The integration that runs events on `host`, and counts them for `follower`.
+    /// Creates the integration that runs events on `host` and counts them for `follower`.
     pub(crate) fn new(host: Arc<Host>, follower: Option<Arc<Follower>>) -> Self {
         Self { host, follower, post_response: TaskTracker::new() }
     }
 
-    /// What follows releases.
+    /// Returns the follower of releases.
     pub(crate) fn follower(&self) -> Option<&Arc<Follower>> {
         self.follower.as_ref()
     }
 
-    /// Runs later events on another release; those under way end on the one that they began on, which is freed then.
+    /// Runs later events on another release. Events under way end on their own release, which is then freed.
     ///
     /// # Errors
-    /// When the release is refused; events then go on as before.
+    /// The host refuses the release. Events then continue on the current one.
     pub(crate) async fn activate(&self, release: Release) -> Result<()> {
         let host = Arc::clone(&self.host);
-        let linked = tokio::task::spawn_blocking(move || host.link(&release)).await??;
+        let linked = blocking(move || Ok(host.link(&release)?)).await?;
         let retired = self.host.swap_tracks(Tracks::stable(linked));
         for retired in retired {
             tokio::spawn(async move {
                 let idle = retired.idle().await;
-                // Unmapping its code may wait for the kernel.
+                // Unmapping code may wait for the kernel.
                 tokio::task::spawn_blocking(move || drop(idle));
             });
         }
@@ -61,7 +61,7 @@ impl InProcess {
         self.host.set_config(values);
     }
 
-    /// Waits until every post-response phase has ended; each is bounded.
+    /// Waits until every post-response phase has ended. Each has a time limit.
     pub(crate) async fn drain(&self) {
         self.post_response.close();
         self.post_response.wait().await;

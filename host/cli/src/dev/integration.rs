@@ -1,9 +1,8 @@
-//! What the gateway invokes: the host in this process, or its functions.
+//! The gateway's integration: a host in this process, or the functions as processes of their own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::Result;
 use tidegate_gateway::Invoke;
 use tidegate_release::Release;
 use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports};
@@ -12,37 +11,38 @@ use crate::build::check;
 use crate::dev::follow::Releases;
 use crate::dev::in_process::InProcess;
 use crate::dev::on_lambda::{self, OnLambda};
+use crate::ui::error::{Result, blocking};
 
-/// What the gateway invokes. A clone is the same.
+/// The gateway's integration. Clones share it.
 #[derive(Clone)]
 pub(crate) enum Integration {
-    /// The host in this process.
+    /// A host in this process.
     InProcess(Arc<InProcess>),
-    /// The app's functions, in processes of their own.
+    /// The functions of the app, as processes of their own.
     OnLambda(Arc<OnLambda>),
 }
 
 impl Integration {
-    /// The host, in this process; it follows `releases`, if there are any to follow.
+    /// Creates a host in this process, which follows `releases` if there are any.
     ///
     /// # Errors
-    /// When the release is refused.
+    /// The host refuses the release.
     pub(crate) fn in_process(ports: Ports, release: Release, releases: Option<&Releases>) -> Result<Self> {
         let host = Arc::new(Host::new(Engine::new(EngineOptions::local())?, ports, release.clone())?);
         let follower = releases.map(|releases| releases.follower(Arc::clone(&host), release)).transpose()?;
         Ok(Self::InProcess(Arc::new(InProcess::new(host, follower))))
     }
 
-    /// The app's functions.
+    /// Creates the functions of the app.
     ///
     /// # Errors
-    /// When the release is refused or cannot be copied.
+    /// A host would refuse the release, or the release cannot be copied.
     pub(crate) fn on_lambda(parts: &on_lambda::Parts<'_>, release: &Release) -> Result<Self> {
-        check::loads(release)?;
+        check::dry_run_link(release)?;
         Ok(Self::OnLambda(Arc::new(OnLambda::new(parts)?)))
     }
 
-    /// As the gateway's port.
+    /// Returns the integration as the gateway's port.
     pub(crate) fn invoke(&self) -> Arc<dyn Invoke> {
         match self {
             Self::InProcess(host) => Arc::clone(host) as _,
@@ -50,7 +50,7 @@ impl Integration {
         }
     }
 
-    /// What follows releases in this process.
+    /// Returns the follower of releases in this process.
     pub(crate) fn follower(&self) -> Option<&Arc<Follower>> {
         match self {
             Self::InProcess(host) => host.follower(),
@@ -58,26 +58,26 @@ impl Integration {
         }
     }
 
-    /// Runs later events on another release, which [`build`](crate::build::rebuild) has written; those under way end on the
-    /// one that they began on.
+    /// Runs later events on the release that [`build::rebuild`](crate::build::rebuild) has written. Events under way
+    /// end on their own release.
     ///
     /// # Errors
-    /// When the release is refused or cannot be copied; events then go on as before.
+    /// A host refuses the release, or the release cannot be copied. Events then continue on the current release.
     pub(crate) async fn activate(&self, release: Release) -> Result<()> {
         match self {
             Self::InProcess(host) => host.activate(release).await,
             Self::OnLambda(functions) => {
-                // A function would say so only at its start, when it is too late.
-                tokio::task::spawn_blocking(move || check::loads(&release)).await??;
+                // A function would refuse the release at its start, too late to keep the current one.
+                blocking(move || check::dry_run_link(&release)).await?;
                 functions.activate()
             }
         }
     }
 
-    /// Gives later events these configuration values; on Lambda in new processes.
+    /// Gives later events these configuration values. Functions get them in new processes.
     ///
     /// # Errors
-    /// When there can be no new processes.
+    /// New processes cannot be prepared.
     pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) -> Result<()> {
         match self {
             Self::InProcess(host) => host.set_config(values.clone()),
@@ -86,7 +86,7 @@ impl Integration {
         Ok(())
     }
 
-    /// Waits until what events left to be done has been done.
+    /// Waits for the work that events left behind.
     pub(crate) async fn drain(&self) {
         match self {
             Self::InProcess(host) => host.drain().await,

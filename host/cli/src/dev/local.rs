@@ -1,22 +1,25 @@
-//! The ports of one machine: DynamoDB's code over a database in process.
+//! The ports of one machine: the DynamoDB implementation over a database in this process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, dynamodb::client};
-use tidegate_dynamodb_embedded::Embedded;
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
+use tidegate_dynamodb_embedded::{Embedded, Error};
 use tidegate_ports::registry::MAX_PAGE_LIMIT;
 use tidegate_ports::{Deadline, Messaging, Registry};
 use tidegate_runtime::{Ports, RoutePorts};
 
-/// The database's file in a data folder.
-const DATABASE_FILE: &str = "tidegate.db";
-/// How long one call may take while the connections of an earlier run are forgotten.
-const FORGET_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::ui::error::Result;
 
-/// Where tables are kept.
+/// The file name of the database in a data folder.
+const DATABASE_FILE: &str = "tidegate.db";
+/// The time limit of one call during the removal of stale connections.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The place of the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Data {
     /// In memory, until the process ends.
@@ -25,38 +28,34 @@ pub(crate) enum Data {
     Folder(PathBuf),
 }
 
-/// The database of one machine and the ports over it.
+/// The database of one machine, and the ports over it.
 pub(crate) struct Local {
-    /// The database.
+    /// The database, which sweeps and closes.
     pub(crate) database: Embedded,
     storage: Arc<DynamoStorage>,
     registry: Arc<DynamoRegistry>,
 }
 
 impl Local {
-    /// Opens the database and makes its tables.
+    /// Opens the database and creates its tables.
     ///
     /// # Errors
-    /// When the folder cannot be used, or another process uses it.
+    /// The folder cannot be used, or another process uses it.
     pub(crate) async fn open(data: &Data) -> Result<Self> {
         let database = match data {
-            Data::Memory => Embedded::memory()?,
+            Data::Memory => Embedded::memory().map_err(database_error)?,
             Data::Folder(dir) => open_folder(dir)?,
         };
         let client = client::local(database.http_client());
         let tables = Tables::default();
-        tables.create_missing(&client).await?;
+        tables.create_missing(&client).await.diagnose(Code::DatabaseFailed, || "cannot create the tables")?;
         let storage = Arc::new(DynamoStorage::new(client.clone(), &tables));
         let registry = Arc::new(DynamoRegistry::new(client, &tables));
         Ok(Self { database, storage, registry })
     }
 
-    /// The ports, with messages going by `messaging`, and `config`'s values.
-    pub(crate) fn ports(
-        &self,
-        messaging: Arc<dyn Messaging>,
-        config: std::collections::BTreeMap<String, String>,
-    ) -> Ports {
+    /// Returns the ports, with messages through `messaging` and the values of `config`.
+    pub(crate) fn ports(&self, messaging: Arc<dyn Messaging>, config: BTreeMap<String, String>) -> Ports {
         let routes = RoutePorts {
             storage: Arc::clone(&self.storage) as _,
             registry: Arc::clone(&self.registry) as _,
@@ -65,20 +64,21 @@ impl Local {
         Ports { routes: Some(routes), config: Arc::new(config) }
     }
 
-    /// Removes the connections that an earlier process registered: their sockets ended with it.
+    /// Removes the connections of an earlier process, whose sockets ended with it.
     ///
     /// # Errors
-    /// When the registry fails.
-    pub(crate) async fn forget_connections(&self) -> Result<()> {
+    /// The registry fails.
+    pub(crate) async fn remove_stale_connections(&self) -> Result<()> {
+        let what = || "cannot remove the connections of an earlier run";
         let mut cursor = None;
         loop {
-            let page = self.registry.list(MAX_PAGE_LIMIT, cursor.as_ref(), Deadline::after(FORGET_TIMEOUT)).await;
-            let page = page.context("cannot list the connections of an earlier run")?;
+            let page = self.registry.list(MAX_PAGE_LIMIT, cursor.as_ref(), Deadline::after(CALL_TIMEOUT)).await;
+            let page = page.diagnose(Code::DatabaseFailed, what)?;
             for connection in &page.connections {
-                let removed = self.registry.unregister(&connection.id, Deadline::after(FORGET_TIMEOUT)).await;
-                removed.with_context(|| format!("cannot remove connection `{}` of an earlier run", connection.id))?;
+                let removed = self.registry.unregister(&connection.id, Deadline::after(CALL_TIMEOUT)).await;
+                removed.diagnose(Code::DatabaseFailed, what)?;
             }
-            // A page may be empty and not the last: rows that expired while no process ran are filtered.
+            // An empty page is not always the last one: rows that have expired meanwhile are filtered.
             cursor = page.cursor;
             if cursor.is_none() {
                 return Ok(());
@@ -88,6 +88,18 @@ impl Local {
 }
 
 fn open_folder(dir: &Path) -> Result<Embedded> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot create the data folder `{}`", dir.display()))?;
-    Ok(Embedded::open(dir.join(DATABASE_FILE))?)
+    std::fs::create_dir_all(dir)
+        .diagnose(Code::FileCreate, || format!("cannot create the data folder `{}`", dir.display()))?;
+    Embedded::open(dir.join(DATABASE_FILE)).map_err(database_error)
+}
+
+fn database_error(error: Error) -> Diagnostic {
+    match &error {
+        Error::Locked(path) => {
+            let what = format!("cannot open the data file `{}`", path.display());
+            Diagnostic::new(Code::DataLocked, what, "another process uses it")
+                .hint("stop that process, or choose another folder with `--data DIR`")
+        }
+        _ => Diagnostic::caused_by(Code::DatabaseFailed, "cannot open the database", &error),
+    }
 }

@@ -1,6 +1,6 @@
-//! The gateway's integration when the host runs as on Lambda: the real `bootstrap`, in processes of its own.
+//! The gateway's integration with `--lambda`: the real `bootstrap`, in processes of its own.
 //!
-//! The functions are configured as the stack in `infra/` configures them.
+//! The functions are configured like the stack in `infra/` configures them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use tidegate_app::Keys;
 use tidegate_aws::Tables;
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_dynamodb_embedded::{Embedded, connector};
 use tidegate_gateway::{Function, Invoke, InvokeError};
 use tidegate_lambda_emulator::{Aws, Configuration, Error, access_key_id};
@@ -21,38 +21,40 @@ use tokio_util::task::TaskTracker;
 use crate::args;
 use crate::dev::api::{ACCOUNT, REGION};
 use crate::dev::child;
-use crate::dev::package_copy::Deployed;
+use crate::dev::package_copy::PackageCopy;
+use crate::ui::error::Result;
 
-/// The bootstrap's file name, beside this program.
+/// The file name of the bootstrap, beside this program.
 const BOOTSTRAP: &str = "bootstrap";
-/// What the stack gives each function.
+/// The memory and the timeout that the stack gives each function.
 const HANDLER: Size = Size { memory: 512, timeout: Duration::from_secs(29) };
 const AUTHORIZER: Size = Size { memory: 256, timeout: Duration::from_secs(5) };
 
-/// How often functions that were replaced are looked at, whether their last event has ended.
+/// The interval between checks for the last event of replaced functions.
 const REPLACED_PERIOD: Duration = Duration::from_millis(100);
 
 struct Size {
+    /// Memory in MiB.
     memory: u32,
     timeout: Duration,
 }
 
-/// An app's functions, as the gateway's integration.
+/// The functions of an app as the gateway's integration.
 pub(crate) struct OnLambda {
-    /// The functions, but for the package.
+    /// The configurations, without the package.
     handler: Configuration,
     authorizer: Configuration,
     aws: Arc<Aws>,
-    /// The folder of the release.
+    /// The release folder.
     release: PathBuf,
-    /// The keys that its hosts trust.
+    /// The trusted keys.
     keys: Keys,
-    /// The folder of what Tidegate makes of the app.
+    /// The folder for everything that Tidegate writes for the app.
     state_dir: PathBuf,
-    /// What the names of the app's parameters begin with.
+    /// The prefix of the app's parameters.
     prefix: String,
     active: RwLock<Arc<Functions>>,
-    /// Functions that were replaced, and still end.
+    /// Replaced functions that still run events.
     ending: TaskTracker,
 }
 
@@ -60,80 +62,80 @@ pub(crate) struct OnLambda {
 struct Functions {
     handler: Arc<tidegate_lambda_emulator::Function>,
     authorizer: Arc<tidegate_lambda_emulator::Function>,
-    _package: Deployed,
+    _package: PackageCopy,
 }
 
-/// What the functions are made of.
+/// The parts of the functions.
 pub(crate) struct Parts<'a> {
-    /// The program that runs.
+    /// The program to run.
     pub(crate) bootstrap: &'a Path,
-    /// Whether processes are stopped between events.
+    /// True if processes are stopped between events.
     pub(crate) freeze: bool,
-    /// The app's name.
+    /// The name of the app.
     pub(crate) app: &'a str,
-    /// The API's stage.
+    /// The stage of the API.
     pub(crate) stage: &'a str,
-    /// The folder of the release.
+    /// The release folder.
     pub(crate) release: &'a Path,
-    /// The keys that its hosts trust.
+    /// The trusted keys.
     pub(crate) keys: &'a Keys,
-    /// The folder of what Tidegate makes of the app.
+    /// The folder for everything that Tidegate writes for the app.
     pub(crate) state_dir: &'a Path,
-    /// The folder of the releases that hosts follow, absolute.
+    /// The absolute path of the folder of releases to follow.
     pub(crate) releases: Option<&'a Path>,
     /// The configuration values.
     pub(crate) config: &'a BTreeMap<String, String>,
-    /// The tables.
+    /// The database with the tables.
     pub(crate) database: &'a Embedded,
-    /// Where the gateway listens.
+    /// The address of the gateway.
     pub(crate) gateway: SocketAddr,
 }
 
-/// What the functions of one run have in common.
+/// The values that the functions of one run share.
 struct Run {
-    /// What the bootstrap is started through.
+    /// The command line in front of the path of the bootstrap.
     through: Vec<OsString>,
     access_key_id: String,
 }
 
-/// The program that the arguments name, or the one beside this program.
+/// Returns the bootstrap that the arguments name, or the one beside this program.
 ///
 /// # Errors
-/// When it is not there.
+/// The file does not exist.
 pub(crate) fn bootstrap(args: &args::Dev) -> Result<PathBuf> {
     let path = match &args.bootstrap {
         Some(path) => path.clone(),
-        None => std::env::current_exe().context("cannot find the folder of this program")?.with_file_name(BOOTSTRAP),
+        None => std::env::current_exe()
+            .diagnose(Code::FileNotFound, || "cannot find the folder of this program")?
+            .with_file_name(BOOTSTRAP),
     };
     if !path.is_file() {
-        bail!(
-            "cannot find the bootstrap `{}`; hint: build it with `cargo build -p tidegate-lambda`, or name it with \
-             `--bootstrap FILE`",
-            path.display()
-        );
+        let what = format!("cannot run the bootstrap `{}`", path.display());
+        return Err(Diagnostic::new(Code::BootstrapMissing, what, "no such file")
+            .hint("build it with `cargo build -p tidegate-lambda`, or pass `--bootstrap FILE`"));
     }
     Ok(path)
 }
 
 impl OnLambda {
-    /// The functions of an app. Their processes start with their first events.
+    /// Creates the functions of an app. Their processes start with their first events.
     ///
     /// # Errors
-    /// When the release cannot be copied.
+    /// The release cannot be copied.
     pub(crate) fn new(parts: &Parts<'_>) -> Result<Self> {
-        let run =
-            Run { through: child::command()?, access_key_id: access_key_id().context("cannot make an access key")? };
+        let access_key_id = access_key_id().diagnose(Code::Internal, || "cannot create an access key")?;
+        let run = Run { through: child::command()?, access_key_id };
         let tables = Tables::default();
-        let of_handler = vec![
+        let handler_variables = vec![
             ("CONNECTIONS_TABLE", tables.connections),
             ("GROUPS_TABLE", tables.groups),
             ("STORAGE_TABLE", tables.storage),
             ("API_GATEWAY_URL", callback_url(parts.gateway, parts.stage)),
         ];
-        let handler = parts.configuration(&run, "handler", HANDLER, of_handler);
+        let handler = parts.configuration(&run, "handler", HANDLER, handler_variables);
         let authorizer = parts.configuration(&run, "authorizer", AUTHORIZER, Vec::new());
         let aws = parts.aws(&run.access_key_id);
-        let package = package(parts.release, parts.keys, parts.state_dir)?;
+        let package = copy_package(parts.release, parts.keys, parts.state_dir)?;
         let functions = Functions::new(&handler, &authorizer, &aws, package);
         Ok(Self {
             handler,
@@ -148,19 +150,19 @@ impl OnLambda {
         })
     }
 
-    /// Runs later events on the release that is in its folder now, in new processes, as a deployment does. Those under way
-    /// end in the old ones, which end then.
+    /// Runs later events on the current content of the release folder, in new processes, as a deployment does. Events
+    /// under way end in the old processes, which then end too.
     ///
     /// # Errors
-    /// When the release cannot be copied; events then go on as before.
+    /// The release cannot be copied. Events then continue on the current release.
     pub(crate) fn activate(&self) -> Result<()> {
-        let package = package(&self.release, &self.keys, &self.state_dir)?;
+        let package = copy_package(&self.release, &self.keys, &self.state_dir)?;
         let new = Functions::new(&self.handler, &self.authorizer, &self.aws, package);
         let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *active, Arc::new(new));
         drop(active);
         self.ending.spawn(async move {
-            // Who is about to invoke one still holds it.
+            // A caller that is about to invoke a function holds a reference.
             while Arc::strong_count(&old) > 1 {
                 tokio::time::sleep(REPLACED_PERIOD).await;
             }
@@ -169,10 +171,10 @@ impl OnLambda {
         Ok(())
     }
 
-    /// Writes the parameters, and lets new processes read them: those that run would do so a minute later.
+    /// Writes the parameters, and starts new processes that read them: running processes would do so a minute later.
     ///
     /// # Errors
-    /// As [`activate`](Self::activate).
+    /// The same as for [`activate`](Self::activate).
     pub(crate) fn set_config(&self, values: &BTreeMap<String, String>) -> Result<()> {
         self.aws.set_parameters(parameters(&self.prefix, values));
         self.activate()
@@ -191,7 +193,7 @@ impl OnLambda {
 }
 
 impl Functions {
-    fn new(handler: &Configuration, authorizer: &Configuration, aws: &Arc<Aws>, package: Deployed) -> Self {
+    fn new(handler: &Configuration, authorizer: &Configuration, aws: &Arc<Aws>, package: PackageCopy) -> Self {
         let function = |configuration: &Configuration| {
             let configuration = Configuration { task_root: package.path(), ..configuration.clone() };
             tidegate_lambda_emulator::Function::new(configuration, Arc::clone(aws))
@@ -205,7 +207,7 @@ impl Functions {
 }
 
 impl Parts<'_> {
-    /// What the names of the app's parameters begin with.
+    /// Returns the prefix of the app's parameters.
     fn prefix(&self) -> String {
         format!("/tidegate/{}/{}/", self.app, self.stage)
     }
@@ -229,7 +231,7 @@ impl Parts<'_> {
             account: ACCOUNT.to_owned(),
             bootstrap: self.bootstrap.to_owned(),
             through: run.through.clone(),
-            // Each package has a folder of its own.
+            // Set for each package.
             task_root: PathBuf::new(),
             memory: size.memory,
             timeout: size.timeout,
@@ -264,17 +266,17 @@ impl Invoke for OnLambda {
     }
 }
 
-fn package(release: &Path, keys: &Keys, state_dir: &Path) -> Result<Deployed> {
-    Deployed::new(release, keys, state_dir)
-        .with_context(|| format!("cannot copy the release in `{}`", release.display()))
+fn copy_package(release: &Path, keys: &Keys, state_dir: &Path) -> Result<PackageCopy> {
+    PackageCopy::new(release, keys, state_dir)
+        .diagnose(Code::FileWrite, || format!("cannot copy the release in `{}`", release.display()))
 }
 
-/// Configuration values as parameters.
+/// Returns configuration values as parameters.
 fn parameters(prefix: &str, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     values.iter().map(|(name, value)| (format!("{prefix}{name}"), value.clone())).collect()
 }
 
-/// Where the gateway's @connections is, for a client on this machine.
+/// Returns the URL of the gateway's `@connections` for a client on this machine.
 fn callback_url(gateway: SocketAddr, stage: &str) -> String {
     let mut address = gateway;
     match address {
@@ -290,11 +292,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_callback_url_reaches_the_gateway_from_this_machine() {
-        for (listens, reached) in
+    fn callback_urls_reach_the_gateway_from_this_machine() {
+        for (listener, reached) in
             [("0.0.0.0:3000", "127.0.0.1:3000"), ("[::]:3000", "[::1]:3000"), ("192.0.2.1:80", "192.0.2.1:80")]
         {
-            assert_eq!(callback_url(listens.parse().unwrap(), "dev"), format!("http://{reached}/dev"));
+            assert_eq!(callback_url(listener.parse().unwrap(), "dev"), format!("http://{reached}/dev"));
         }
     }
 }

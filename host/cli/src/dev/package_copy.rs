@@ -1,4 +1,4 @@
-//! The release of one run, as a deployed package is: a build meanwhile must not change half of the processes.
+//! A copy of the release for one run with `--lambda`, so a build during the run does not change half of its processes.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,27 +10,27 @@ use tidegate_release::folder::{APP_FILE, COMPONENTS_DIR, ID_FILE, KEYS_FILE};
 
 use crate::keys;
 
-/// Where runs keep their folders, in the folder of what Tidegate makes of an app.
+/// The folder of all runs, inside the state folder of the app.
 const RUNS_DIR: &str = "runs";
-/// Locked in a run's folder for as long as the run lives, and in that of all runs while one begins.
+/// A file that is locked: in the folder of a run while the run lives, in the folder of all runs while a run begins.
 const LOCK_FILE: &str = "lock";
-/// The package in a run's folder.
+/// The package in the folder of a run.
 const PACKAGE_DIR: &str = "package";
 
-/// A copy of a release, removed when this is dropped.
-pub(crate) struct Deployed {
+/// A copy of a release. Dropping it removes the copy.
+pub(crate) struct PackageCopy {
     folder: TempDir,
     _lock: File,
 }
 
-impl Deployed {
-    /// Copies the release in the folder `release`, with the keys that its hosts trust, into a folder of its own in
-    /// `state_dir`, and removes those of runs that were killed.
+impl PackageCopy {
+    /// Copies the release in the folder `release`, with the trusted keys, to a new folder in `state_dir`. Removes the
+    /// copies of runs that were killed.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// The file system fails.
     pub(crate) fn new(release: &Path, keys: &Keys, state_dir: &Path) -> io::Result<Self> {
-        // Processes begin in another folder than this one.
+        // The processes of the functions start in another folder.
         let runs = std::path::absolute(state_dir)?.join(RUNS_DIR);
         fs::create_dir_all(&runs)?;
         let all = File::create(runs.join(LOCK_FILE))?;
@@ -45,13 +45,13 @@ impl Deployed {
         Ok(Self { folder, _lock: lock })
     }
 
-    /// The package's folder.
+    /// Returns the folder of the package.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join(PACKAGE_DIR)
     }
 }
 
-/// Removes the folders that nobody holds a lock in.
+/// Removes the folders whose lock is free.
 fn remove_ended(runs: &Path) -> io::Result<()> {
     for entry in fs::read_dir(runs)? {
         let folder = entry?.path();
@@ -75,17 +75,17 @@ fn remove_if_ended(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// A build writes new files and never into old ones, so that links are enough where the file system has them.
+/// Links the files where the file system has links. A build writes new files and never into existing ones.
 fn copy(release: &Path, package: &Path) -> io::Result<()> {
     let components = package.join(COMPONENTS_DIR);
     fs::create_dir_all(&components)?;
-    let take = |from: &Path, to: &Path| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop));
+    let link_or_copy = |from: &Path, to: &Path| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop));
     for file in [APP_FILE, ID_FILE] {
-        take(&release.join(file), &package.join(file))?;
+        link_or_copy(&release.join(file), &package.join(file))?;
     }
     for entry in fs::read_dir(release.join(COMPONENTS_DIR))? {
         let entry = entry?;
-        take(&entry.path(), &components.join(entry.file_name()))?;
+        link_or_copy(&entry.path(), &components.join(entry.file_name()))?;
     }
     Ok(())
 }
@@ -95,14 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_has_the_release_as_it_was_and_ended_runs_leave_nothing() {
+    fn package_copies_do_not_change_and_leave_nothing_behind() {
         let (release, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let components = release.path().join(COMPONENTS_DIR);
         fs::create_dir(&components).unwrap();
         for file in [release.path().join(APP_FILE), release.path().join(ID_FILE), components.join("a.cwasm")] {
             fs::write(file, "old").unwrap();
         }
-        let first = Deployed::new(release.path(), &Keys::default(), state.path()).unwrap();
+        let first = PackageCopy::new(release.path(), &Keys::default(), state.path()).unwrap();
         fs::remove_dir_all(&components).unwrap();
         assert_eq!(fs::read(first.path().join("components/a.cwasm")).unwrap(), b"old");
         assert_eq!(fs::read(first.path().join(KEYS_FILE)).unwrap(), b"{}\n");
@@ -111,7 +111,7 @@ mod tests {
         let killed = state.path().join("runs/killed");
         fs::create_dir(&killed).unwrap();
         fs::write(killed.join(LOCK_FILE), "").unwrap();
-        let second = Deployed::new(release.path(), &Keys::default(), state.path()).unwrap();
+        let second = PackageCopy::new(release.path(), &Keys::default(), state.path()).unwrap();
         assert!(!killed.exists());
         assert!(first.path().exists() && second.path().exists());
         let path = second.path();

@@ -1,55 +1,48 @@
-//! A running app follows its files: what changed is built, and takes the place of what runs.
+//! Rebuilds a running app after its files have changed, and swaps the release.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
 use tidegate_app::{App, Manifest};
+use tidegate_diagnostic::{Code, Context as _, Diagnostic};
 use tidegate_release::ReleaseId;
 
 use crate::build;
 use crate::dev::config;
 use crate::dev::integration::Integration;
 use crate::dev::watch::{Changes, Watch};
+use crate::ui::error::{self, Result};
 
 /// A running app that follows its files.
 pub(crate) struct Reload {
     /// The manifest that was read last.
-    manifest: Manifest,
+    pub(crate) manifest: Manifest,
     /// The app that the gateway serves.
-    app: App,
+    pub(crate) app: App,
     /// The release that runs.
-    release: ReleaseId,
-    /// Where it runs.
-    integration: Integration,
-    /// The values that it runs with.
-    config: BTreeMap<String, String>,
-    watch: Watch,
-    /// What a watch saw before another took its place.
-    late: Changes,
+    pub(crate) release: ReleaseId,
+    /// The integration that runs it.
+    pub(crate) integration: Integration,
+    /// The configuration values that it runs with.
+    pub(crate) config: BTreeMap<String, String>,
+    /// The watch over the files of the manifest.
+    pub(crate) watch: Watch,
+    /// Changes that an earlier watch saw before it was replaced.
+    pub(crate) late: Changes,
 }
 
 impl Reload {
-    /// Follows the files that `watch` watches, of an app that runs.
-    pub(crate) fn new(
-        watch: Watch,
-        manifest: Manifest,
-        (release, app): (ReleaseId, App),
-        integration: Integration,
-        config: BTreeMap<String, String>,
-    ) -> Self {
-        Self { manifest, app, release, integration, config, watch, late: Changes::default() }
-    }
-
-    /// Follows the files for as long as it is awaited. What is wrong with a change is printed, and the release that runs
-    /// goes on.
+    /// Follows the files until the future is dropped. An error is printed, and the current release continues.
     pub(crate) async fn run(mut self) {
-        // What failed is built again with what changes next.
+        // A failed change is built again with the next one.
         let mut pending = Changes::default();
         loop {
             pending.add(self.next().await);
             match self.apply(&pending).await {
                 Ok(()) => pending = Changes::default(),
-                Err(error) => eprintln!("error: {error:#}\ntidegate: release {} goes on", self.release),
+                Err(error) => {
+                    eprintln!("{}\ntidegate: release {} goes on", error::to_text(&error), self.release);
+                }
             }
         }
     }
@@ -78,7 +71,7 @@ impl Reload {
         Ok(())
     }
 
-    /// Reads the manifest, and watches the files of the new one before anything is built of them.
+    /// Reads the manifest, and watches the files of the new one before they are built.
     fn read_manifest(&mut self) -> Result<()> {
         let manifest = Manifest::load(&self.manifest.file)?;
         let mut old = std::mem::replace(&mut self.watch, Watch::new(&manifest)?);
@@ -87,22 +80,26 @@ impl Reload {
         Ok(())
     }
 
-    async fn rebuild(&mut self, changed: impl Fn(&str) -> bool) -> Result<()> {
-        let release = build::rebuild(&self.manifest, changed).await?;
+    async fn rebuild(&mut self, is_changed: impl Fn(&str) -> bool) -> Result<()> {
+        let started = Instant::now();
+        let release = build::rebuild(&self.manifest, is_changed).await?;
         let id = release.id.clone();
         if id == self.release {
             return Ok(());
         }
-        let refused = || format!("cannot activate the release of `{}`", self.manifest.file.display());
-        self.integration.activate(release).await.with_context(refused)?;
-        eprintln!("tidegate: release {id} has taken the place of {}", self.release);
+        let what = || format!("cannot activate the release of `{}`", self.manifest.file.display());
+        self.integration.activate(release).await.context(what)?;
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!("tidegate: release {id} has taken the place of {} after {seconds:.1} s", self.release);
         self.release = id;
         Ok(())
     }
 
-    /// The gateway has the routes that it began with, as a deployed stack has.
+    /// Checks that the routing is the one that the gateway started with, as for a deployed stack.
     fn check_routing(&self) -> Result<()> {
-        let Some(what) = self.manifest.app().routing_difference(&self.app) else { return Ok(()) };
-        Err(anyhow!("{}: {what} have changed; hint: start `tidegate dev` again", self.manifest.file.display()))
+        let Some(difference) = self.manifest.app().routing_difference(&self.app) else { return Ok(()) };
+        let what = format!("cannot reload `{}`", self.manifest.file.display());
+        Err(Diagnostic::new(Code::RoutingChanged, what, format!("{difference} have changed"))
+            .hint("start `tidegate dev` again"))
     }
 }

@@ -2,26 +2,28 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use tidegate_diagnostic::{Code, Diagnose as _};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals, listened for from the moment this is made.
+use crate::ui::error::Result;
+
+/// The handlers of both signals. Signals arrive from the creation of this value on.
 pub(crate) struct Shutdown {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Shutdown {
-    /// Listens for both signals instead of dying of them.
+    /// Installs the handlers, so the signals no longer end the process at once.
     ///
     /// # Errors
-    /// When a handler cannot be installed.
+    /// A handler cannot be installed.
     pub(crate) fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for SIGINT and SIGTERM");
+        let listen = |kind| signal(kind).diagnose(Code::Internal, || "cannot listen for SIGINT and SIGTERM");
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    /// Waits for the next signal, and answers the exit code that shells give a process that died of it.
+    /// Waits for the next signal. Returns the exit code that shells give a process that a signal ended.
     pub(crate) async fn exit_code(&mut self) -> ExitCode {
         tokio::select! {
             _ = self.interrupt.recv() => ExitCode::from(130),

@@ -1,50 +1,50 @@
-//! The files that an app is made from, and which of them have changed.
+//! Changes of the files that an app is made from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use globset::{GlobBuilder, GlobMatcher};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tidegate_app::{Component, Manifest, toml_key};
+use tidegate_diagnostic::{Code, Diagnose as _};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 
 use crate::build;
 use crate::dev::config;
+use crate::ui::error::Result;
 
-/// How long nothing must change before a build begins: an editor writes a file in several steps, and several files.
-const QUIET: Duration = Duration::from_millis(100);
-/// What makes a pattern of a path.
+/// The quiet time before a build begins: an editor writes a file in several steps, and saves several files at once.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+/// The characters that make a path a pattern.
 const PATTERN: [char; 4] = ['*', '?', '[', '{'];
 
-/// A watch over the files of a manifest.
+/// A watch over the files of a manifest. Dropping it ends the watch.
 pub(crate) struct Watch {
     rules: Rules,
     paths: UnboundedReceiver<PathBuf>,
-    /// It ends when this is dropped.
     _watcher: RecommendedWatcher,
 }
 
-/// What has changed.
+/// A set of changes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    /// The manifest.
+    /// True if the manifest has changed.
     pub(crate) manifest: bool,
-    /// The `.env` file.
+    /// True if the `.env` file has changed.
     pub(crate) config: bool,
-    /// The components of which a file has changed.
+    /// The components with a changed file.
     pub(crate) components: BTreeSet<String>,
 }
 
 impl Changes {
-    /// Whether nothing has changed.
+    /// Returns true if nothing has changed.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Both these changes and `others`.
+    /// Adds other changes to these.
     pub(crate) fn add(&mut self, others: Self) {
         self.manifest |= others.manifest;
         self.config |= others.config;
@@ -52,43 +52,43 @@ impl Changes {
     }
 }
 
-/// Which path means which change.
+/// The meaning of each path.
 struct Rules {
     manifest: PathBuf,
     config: PathBuf,
-    /// What Tidegate itself writes.
+    /// The folder that Tidegate itself writes to.
     state_dir: PathBuf,
-    /// The components that are built elsewhere.
+    /// The files of components without a build command.
     sources: Vec<(String, PathBuf)>,
     globs: Vec<(String, GlobMatcher)>,
 }
 
 impl Watch {
-    /// Watches the manifest, the `.env` file beside it, the files of each component's `watch`, and the components that
-    /// are built elsewhere.
+    /// Watches the manifest, the `.env` file beside it, the `watch` patterns of each component, and the files of the
+    /// components without a build command.
     ///
     /// # Errors
-    /// When a pattern is none, or the system does not watch a folder.
+    /// A pattern is not valid, or the system cannot watch a folder.
     pub(crate) fn new(manifest: &Manifest) -> Result<Self> {
         let (changed, paths) = unbounded_channel();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // An event that was lost costs one more change of the file.
+            // A lost event is repaired by the next change of the file.
             let Ok(event) = event else { return };
             if matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)) {
-                // It fails when nobody watches any more.
+                // The send fails only after the watch has ended.
                 event.paths.into_iter().for_each(|path| drop(changed.send(path)));
             }
         })
-        .context("cannot watch files")?;
+        .diagnose(Code::WatchFailed, || "cannot watch files")?;
         let (rules, folders) = Rules::new(manifest)?;
         for (folder, mode) in folders {
             let watched = watcher.watch(&folder, mode);
-            watched.with_context(|| format!("cannot watch the folder `{}`", folder.display()))?;
+            watched.diagnose(Code::WatchFailed, || format!("cannot watch the folder `{}`", folder.display()))?;
         }
         Ok(Self { rules, paths, _watcher: watcher })
     }
 
-    /// Waits for a change, and then until nothing changes any more.
+    /// Waits for a change, and then for [`DEBOUNCE`] without another one.
     pub(crate) async fn next(&mut self) -> Changes {
         let mut changes = Changes::default();
         let mut quiet = None;
@@ -101,16 +101,16 @@ impl Watch {
                 },
             };
             match path {
-                // What belongs to nothing does not count: a log beside the sources may never be quiet.
-                Some(path) if self.rules.apply(&path, &mut changes) => quiet = Some(Instant::now() + QUIET),
+                // Other files do not count: a log beside the sources may change all the time.
+                Some(path) if self.rules.apply(&path, &mut changes) => quiet = Some(Instant::now() + DEBOUNCE),
                 Some(_) => {}
-                // The watcher lives as long as this does.
+                // The watcher lives as long as this value.
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// What it has seen and nobody has asked for.
+    /// Returns the changes that have arrived and were not taken.
     pub(crate) fn rest(&mut self) -> Changes {
         let mut changes = Changes::default();
         while let Ok(path) = self.paths.try_recv() {
@@ -121,7 +121,7 @@ impl Watch {
 }
 
 impl Rules {
-    /// The rules, and the folders in which what they are about can be.
+    /// Returns the rules, and the folders to watch.
     fn new(manifest: &Manifest) -> Result<(Self, BTreeMap<PathBuf, RecursiveMode>)> {
         let mut rules = Self {
             manifest: manifest.file.clone(),
@@ -133,46 +133,48 @@ impl Rules {
         let mut folders = BTreeMap::from([(manifest.dir.clone(), RecursiveMode::NonRecursive)]);
         for Component { name, source, build, watch, .. } in &manifest.components {
             if build.is_none() {
-                // Without `.`, as events name files.
+                // Events name files without `.`.
                 let source: PathBuf = source.components().collect();
                 let folder = source.parent().unwrap_or(&source).to_owned();
                 folders.entry(folder).or_insert(RecursiveMode::NonRecursive);
                 rules.sources.push((name.clone(), source));
             }
             for glob in watch {
-                let (folder, matcher) = pattern(&manifest.dir, glob).with_context(|| {
+                let (folder, matcher) = pattern(&manifest.dir, glob).diagnose(Code::WatchPatternInvalid, || {
                     let key = format!("components.{}.watch", toml_key(name));
-                    format!("{}: {key}: `{glob}` is no pattern of files", manifest.file.display())
+                    format!("invalid pattern `{glob}` at `{key}` in `{}`", manifest.file.display())
                 })?;
                 folders.insert(folder, RecursiveMode::Recursive);
                 rules.globs.push((name.clone(), matcher));
             }
         }
-        // What is not there cannot be watched; a build command may make it, which does not count as a change.
+        // A missing folder cannot be watched. A build command may create it, which does not count as a change.
         folders.retain(|folder, _| folder.is_dir());
         Ok((rules, folders))
     }
 
-    /// Adds what a change of `path` means, and says whether it means anything.
+    /// Adds the meaning of a change of `path`. Returns true if it has one.
     fn apply(&self, path: &Path, changes: &mut Changes) -> bool {
-        // A build writes there itself.
         if path.starts_with(&self.state_dir) {
             return false;
         }
-        let (manifest, config) = (path == self.manifest, path == self.config);
         let sources = self.sources.iter().filter(|(_, source)| source == path).map(|(name, _)| name);
         let globs = self.globs.iter().filter(|(_, glob)| glob.is_match(path)).map(|(name, _)| name);
-        let components: BTreeSet<String> = sources.chain(globs).cloned().collect();
-        let more = Changes { manifest, config, components };
+        let more = Changes {
+            manifest: path == self.manifest,
+            config: path == self.config,
+            components: sources.chain(globs).cloned().collect(),
+        };
         let any = !more.is_empty();
         changes.add(more);
         any
     }
 }
 
-/// The folder that is before the first pattern of a glob, and what matches its files. `dir` is what it is relative to.
+/// Returns the folder before the first pattern of a glob, and the matcher of the whole glob. `dir` is the base of
+/// relative globs.
 fn pattern(dir: &Path, glob: &str) -> Result<(PathBuf, GlobMatcher), globset::Error> {
-    // Without `.`, as events name files.
+    // Events name files without `.`.
     let glob: PathBuf = Path::new(glob).components().filter(|part| *part != path::Component::CurDir).collect();
     let literal = |part: &path::Component<'_>| !part.as_os_str().to_string_lossy().contains(PATTERN);
     let mut base: PathBuf = glob.components().take_while(literal).collect();
@@ -192,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_glob_is_looked_for_in_the_folder_before_its_pattern() {
+    fn globs_are_watched_from_the_folder_before_their_first_pattern() {
         for (glob, folder, file) in [
             ("chat/src/**", "/a[p]p/chat/src", "/a[p]p/chat/src/lib.rs"),
             ("./src/**/*.rs", "/a[p]p/src", "/a[p]p/src/deep/er/lib.rs"),

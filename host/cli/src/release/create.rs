@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 use tidegate_app::Manifest;
 use tidegate_compile::Triple;
+use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
 use tidegate_event::Timestamp;
 use tidegate_release::keys::KeyId;
 use tidegate_release::manifest::Provenance;
@@ -17,32 +17,32 @@ use tidegate_runtime::{engine, interface};
 use crate::args;
 use crate::build::built::Built;
 use crate::build::{self, built, check};
-use crate::release::backend::{Missing, Target};
-use crate::release::{render as text, revision};
+use crate::release::backend::{Missing, StoreBackend, unverified};
+use crate::release::{render, revision};
+use crate::ui::error::Result;
 use crate::ui::output::out;
 
 /// Builds, signs and publishes a release, and prints its id.
 ///
 /// # Errors
-/// When the app is at fault, there is no key, or the store fails.
+/// The app is at fault, there is no key, or the store fails.
 pub(crate) async fn run(args: &args::Create) -> Result<()> {
     let manifest = Manifest::load(&args.app.dir)?;
-    // What can be said before the build is.
+    // Errors that need no build are reported before the build.
     let keys = signing_keys(&args.keys)?;
-    let target = Target::open(&manifest, &args.place, Missing::Make).await?;
-    let content = content(&manifest).await?;
-    let published = publish_anew(&target, &content, &keys).await?;
-    let warnings = warnings(&target, &published);
+    let backend = StoreBackend::open(&manifest, &args.location, Missing::Create).await?;
+    let release = built_release(&manifest).await?;
+    let published = publish_or_sign_again(&backend, &release, &keys).await?;
+    let warnings = warnings(&backend, &published);
     for warning in &warnings {
         eprintln!("tidegate: warning: {warning}");
     }
-    let signed_by: Vec<_> = published.envelope.signers().map(|key| target.key_name(&key.to_string())).collect();
+    let signed_by: Vec<_> = published.envelope.signers().map(|key| backend.key_name(&key.to_string())).collect();
     if args.json {
-        let provenance = published.envelope.unverified()?.provenance;
-        text::print_json(&json!({
+        render::print_json(&json!({
             "id": published.id,
             "new": published.new,
-            "provenance": provenance,
+            "provenance": unverified(&published.id, &published.envelope)?.provenance,
             "signed-by": signed_by,
             "warnings": warnings,
         }));
@@ -51,7 +51,7 @@ pub(crate) async fn run(args: &args::Create) -> Result<()> {
     let signed_by = signed_by.join(", ");
     match published.new {
         true => eprintln!("tidegate: published the release `{}`, signed by {signed_by}", published.id),
-        false => eprintln!("tidegate: the release `{}` is published already, signed by {signed_by}", published.id),
+        false => eprintln!("tidegate: the release `{}` is already published, signed by {signed_by}", published.id),
     }
     out!("{}", published.id);
     Ok(())
@@ -59,51 +59,55 @@ pub(crate) async fn run(args: &args::Create) -> Result<()> {
 
 fn signing_keys(keys: &[args::SigningKey]) -> Result<Vec<SigningKey>> {
     if keys.is_empty() {
-        bail!(
-            "there is no key to sign with; hint: `--key FILE` or the environment's `TIDEGATE_SIGNING_KEY` names one, and \
-             `tidegate keys new NAME` makes one"
-        );
+        return Err(Diagnostic::new(Code::SigningKeyMissing, "cannot sign the release", "there is no signing key")
+            .hint("pass `--key FILE` or set `TIDEGATE_SIGNING_KEY`; create a key with `tidegate keys new NAME`"));
     }
     keys.iter().map(signing_key).collect()
 }
 
 fn signing_key(key: &args::SigningKey) -> Result<SigningKey> {
     match key {
-        args::SigningKey::Pem(text) => SigningKey::from_pem(text).context("cannot sign with `TIDEGATE_SIGNING_KEY`"),
+        args::SigningKey::Pem(text) => {
+            let what = || "cannot sign with the key in `TIDEGATE_SIGNING_KEY`";
+            SigningKey::from_pem(text).context(what)
+        }
         args::SigningKey::File(path) => {
-            let context = || format!("cannot sign with the private key `{}`", path.display());
-            let text = std::fs::read_to_string(path).with_context(context)?;
-            SigningKey::from_pem(&text).with_context(context)
+            let what = || format!("cannot sign with the private key `{}`", path.display());
+            let text = std::fs::read_to_string(path).diagnose(Code::SigningKeyMissing, what)?;
+            SigningKey::from_pem(&text).context(what)
         }
     }
 }
 
-/// The release that the sources make, for every CPU.
-async fn content(manifest: &Manifest) -> Result<BuiltRelease> {
-    // A host of this machine says now what another would say when it is activated.
+/// Builds the release for every CPU.
+async fn built_release(manifest: &Manifest) -> Result<BuiltRelease> {
+    // A host of this machine reports problems now that another host would report when the release is activated.
     let checked = check::checked(manifest).await?.id;
     let revision = revision::of(&manifest.dir).await;
-    let components = built::read(manifest)?;
-    if built::release_id(manifest, &components) != checked {
-        bail!("{}: a component has changed since it was checked; hint: try again", manifest.file.display());
+    let built = built::read(manifest)?;
+    if built::release_id(manifest, &built) != checked {
+        let what = format!("cannot create a release of `{}`", manifest.file.display());
+        let why = "a component has changed since it was checked";
+        return Err(Diagnostic::new(Code::ComponentChanged, what, why).hint("try again"));
     }
-    let mut compiled: BTreeMap<_, _> = components.iter().map(empty).collect();
+    let mut components: BTreeMap<_, _> = built.iter().map(without_artifacts).collect();
+    let mut targets = BTreeMap::new();
     for target in Triple::ALL {
-        for (name, artifact) in build::compile(manifest, components.clone(), target).await? {
-            let component = compiled.get_mut(&name).ok_or_else(|| anyhow!("there is no component `{name}`"))?;
-            component.artifacts.insert(target.as_str().to_owned(), artifact);
+        for (name, artifact) in build::compile(manifest, built.clone(), target).await? {
+            if let Some(component) = components.get_mut(&name) {
+                component.artifacts.insert(target.as_str().to_owned(), artifact);
+            }
+        }
+        if let Some(cpu) = engine::cpu_baseline(target.as_str()) {
+            targets.insert(target.as_str().to_owned(), cpu.to_owned());
         }
     }
-    let cpu = |target: Triple| {
-        let cpu = engine::cpu_baseline(target.as_str());
-        cpu.map(|cpu| (target.as_str().to_owned(), cpu.to_owned()))
-    };
     Ok(BuiltRelease {
         app: manifest.app(),
-        components: compiled,
+        components,
         engine: engine::id().to_owned(),
         wit: interface::WIT_VERSION.to_owned(),
-        targets: Triple::ALL.into_iter().filter_map(cpu).collect(),
+        targets,
         provenance: Provenance {
             created_at: Timestamp::now(),
             revision,
@@ -112,33 +116,38 @@ async fn content(manifest: &Manifest) -> Result<BuiltRelease> {
     })
 }
 
-fn empty(built: &Built) -> (String, BuiltComponent) {
+fn without_artifacts(built: &Built) -> (String, BuiltComponent) {
     (built.component.name.clone(), BuiltComponent { digest: Digest::of(&built.bytes), artifacts: BTreeMap::new() })
 }
 
-/// Publishes the release. One that is published already and that none of these keys signed is signed anew, as after a key
-/// was revoked.
-async fn publish_anew(target: &Target, content: &BuiltRelease, keys: &[SigningKey]) -> Result<Published> {
-    let published = publish(&*target.store, content, keys).await?;
+/// Publishes the release. A release that is already published, and not signed by any of these keys, is signed again,
+/// for example after a key was revoked.
+async fn publish_or_sign_again(
+    backend: &StoreBackend,
+    release: &BuiltRelease,
+    keys: &[SigningKey],
+) -> Result<Published> {
+    let what = || "cannot publish the release";
+    let published = publish(&*backend.store, release, keys).await.context(what)?;
     if published.new || is_signed_by(&published.envelope, keys) {
         return Ok(published);
     }
-    let author = Author { who: target.who.clone(), why: Some(format!("`{}` is signed anew", published.id)) };
-    let withdrawn = prune::withdraw(&*target.store, &published.id, &author).await;
-    withdrawn.with_context(|| {
-        let signers: Vec<_> = published.envelope.signers().map(|key| target.key_name(&key.to_string())).collect();
+    let author = Author { who: backend.who.clone(), why: Some(format!("`{}` is signed again", published.id)) };
+    let withdrawn = prune::withdraw(&*backend.store, &published.id, &author).await;
+    withdrawn.context(|| {
+        let signers: Vec<_> = published.envelope.signers().map(|key| backend.key_name(&key.to_string())).collect();
         let signers = signers.join("`, `");
-        format!("the release `{}` is published already, signed by `{signers}`, and cannot be signed anew", published.id)
+        format!("cannot sign the release `{}` again, which is published with a signature by `{signers}`", published.id)
     })?;
-    Ok(publish(&*target.store, content, keys).await?)
+    publish(&*backend.store, release, keys).await.context(what)
 }
 
 fn is_signed_by(envelope: &Envelope, keys: &[SigningKey]) -> bool {
     envelope.signers().any(|signer| keys.iter().any(|key| KeyId::of(&key.public_key()) == signer))
 }
 
-fn warnings(target: &Target, published: &Published) -> Vec<String> {
-    let verified = published.envelope.verify(&target.trusted, &published.id);
-    let warning = verified.err().map(|error| format!("it cannot be activated: {error}"));
+fn warnings(backend: &StoreBackend, published: &Published) -> Vec<String> {
+    let verified = published.envelope.verify(&backend.trusted, &published.id);
+    let warning = verified.err().map(|error| format!("the release cannot be activated: {error}"));
     warning.into_iter().collect()
 }

@@ -1,41 +1,44 @@
-//! `tidegate release diff`: what differs between two releases.
+//! `tidegate release diff`: the differences between two releases.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tidegate_app::App;
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_release::diff::{AuthorizerDifference, Changed, Difference, Step, Version};
 use tidegate_release::{ReleaseManifest, RolloutState};
 
-use crate::args::{self, Name};
-use crate::release::backend::Target;
-use crate::release::render as text;
+use crate::args::{self, ReleaseRef};
+use crate::release::backend::StoreBackend;
+use crate::release::render;
+use crate::ui::error::Result;
 use crate::ui::output::out;
 
-/// One of the two that are compared.
+/// One of the two sides of a comparison.
 enum Side {
     Release(Box<ReleaseManifest>),
     Deployed(Box<App>),
 }
 
-/// Prints what the second has otherwise than the first.
+/// Prints the differences of the second release from the first.
 ///
 /// # Errors
-/// When there is no such release, or it cannot be read.
+/// A release does not exist or cannot be read.
 pub(crate) async fn run(args: &args::Diff) -> Result<()> {
-    let target = Target::find(&args.anywhere.app, &args.anywhere.place).await?;
-    let pointer = target.pointer().await?;
-    let old = side(&target, &pointer, &args.old).await?;
-    let new = side(&target, &pointer, &args.new).await?;
+    let backend = StoreBackend::find(&args.store).await?;
+    let state = backend.rollout_state().await?;
+    let old = side(&backend, &state, &args.old).await?;
+    let new = side(&backend, &state, &args.new).await?;
     let difference = Difference::between(old.version(), new.version());
-    if args.anywhere.json {
+    if args.store.json {
         let mut json = json!({ "from": old.id(), "to": new.id() });
-        if let (Value::Object(json), Value::Object(more)) = (&mut json, serde_json::to_value(&difference)?) {
+        // A difference is a JSON object.
+        if let (Value::Object(json), Ok(Value::Object(more))) = (&mut json, serde_json::to_value(&difference)) {
             json.extend(more);
         }
-        text::print_json(&json);
+        render::print_json(&json);
         return Ok(());
     }
     out!("from {} to {}", old.id(), new.id());
@@ -43,30 +46,29 @@ pub(crate) async fn run(args: &args::Diff) -> Result<()> {
     Ok(())
 }
 
-async fn side(target: &Target, pointer: &RolloutState, name: &Name) -> Result<Side> {
-    if *name == Name::Deployed {
-        let deployed = target.deployed.clone();
-        let deployed =
-            deployed.context("nothing is deployed; hint: `tidegate dev --releases` serves what it was built from")?;
+async fn side(backend: &StoreBackend, state: &RolloutState, reference: &ReleaseRef) -> Result<Side> {
+    if *reference == ReleaseRef::Deployed {
+        let deployed = backend.deployed.clone().ok_or_else(|| {
+            Diagnostic::new(Code::NothingDeployed, "cannot compare with the deployed app", "no app is deployed")
+                .hint("start `tidegate dev --releases`, which counts as a deployment of the app")
+        })?;
         return Ok(Side::Deployed(Box::new(deployed)));
     }
-    let id = target.resolve(name, pointer).await?;
-    let document = target.envelope(&id).await?.unverified();
-    let document = document.with_context(|| format!("cannot read the release `{id}`"))?;
-    Ok(Side::Release(Box::new(document)))
+    let id = backend.resolve(reference, state).await?;
+    Ok(Side::Release(Box::new(backend.release_manifest(&id).await?)))
 }
 
 impl Side {
     fn version(&self) -> Version<'_> {
         match self {
-            Self::Release(document) => (&**document).into(),
+            Self::Release(manifest) => (&**manifest).into(),
             Self::Deployed(app) => (&**app).into(),
         }
     }
 
     fn id(&self) -> String {
         match self {
-            Self::Release(document) => document.id().to_string(),
+            Self::Release(manifest) => manifest.id().to_string(),
             Self::Deployed(_) => "deployed".to_owned(),
         }
     }
@@ -87,36 +89,43 @@ fn print(difference: &Difference) {
         Some(AuthorizerDifference::Changed(changed)) => out!("~ the authorizer: {}", parts(changed)),
         Some(_) => out!("~ the authorizer"),
     }
-    grants.grown.iter().chain(&grants.shrunk).for_each(|sentence| out!("  {sentence}"));
-    let names = |names: &std::collections::BTreeSet<String>| Vec::from_iter(names.iter().cloned()).join(", ");
+    grants.grown.iter().chain(&grants.shrunk).for_each(|grant| out!("  {grant}"));
     if !config.added.is_empty() {
         out!("configuration values that only the newer one reads: {}", names(&config.added));
     }
     if !config.removed.is_empty() {
         out!("configuration values that only the older one reads: {}", names(&config.removed));
     }
-    if let Some(what) = routing {
-        out!("another deployment is needed for {what}; hint: make deploy");
+    if let Some(routing) = routing {
+        out!("the deployed routing must change first, with `make deploy`: {routing}");
     }
     if !compares_code {
-        out!("the code of what was deployed is not known, and was not compared");
+        out!("the code is not compared: the code of the deployed app is unknown");
     }
 }
 
-/// What of a route differs, in a line.
+fn names(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the differences of one route, in one line.
 fn parts(changed: &Changed) -> String {
+    let Changed { component, code, response, identity_source, limits, grants, .. } = changed;
     let mut parts = Vec::new();
-    let step = |what: &str, from: &dyn Display, to: &dyn Display| format!("{what} {from} -> {to}");
-    parts.extend(changed.component.as_ref().map(|it| step("component", &it.from, &it.to)));
-    parts.extend(changed.code.as_ref().map(|_| "code".to_owned()));
-    parts.extend(changed.response.as_ref().map(|it| step("response", &it.from, &it.to)));
-    parts.extend(changed.identity_source.as_ref().map(|it| json_step("identity-source", it)));
-    parts.extend(changed.limits.as_ref().map(|it| json_step("limits", it)));
-    parts.extend(changed.grants.then(|| "grants".to_owned()));
+    parts.extend(component.as_ref().map(|step| text_step("component", &step.from, &step.to)));
+    parts.extend(code.as_ref().map(|_| "code".to_owned()));
+    parts.extend(response.as_ref().map(|step| text_step("response", &step.from, &step.to)));
+    parts.extend(identity_source.as_ref().map(|step| json_step("identity-source", step)));
+    parts.extend(limits.as_ref().map(|step| json_step("limits", step)));
+    parts.extend(grants.then(|| "grants".to_owned()));
     parts.join(", ")
 }
 
-fn json_step<T: Serialize>(what: &str, step: &Step<T>) -> String {
+fn text_step(name: &str, from: &dyn Display, to: &dyn Display) -> String {
+    format!("{name} {from} -> {to}")
+}
+
+fn json_step<T: Serialize>(name: &str, step: &Step<T>) -> String {
     let text = |value: &T| serde_json::to_string(value).unwrap_or_default();
-    format!("{what} {} -> {}", text(&step.from), text(&step.to))
+    text_step(name, &text(&step.from), &text(&step.to))
 }

@@ -1,33 +1,35 @@
-//! `tidegate release prune`: the removal of releases that nobody needs.
+//! `tidegate release prune`: removes releases that are no longer needed.
 
-use anyhow::{Context, Result, anyhow};
 use serde_json::json;
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_event::Timestamp;
 use tidegate_release::StoreError;
 use tidegate_release::prune::{Author, PruneError, Pruned, Rules, plan, prune};
 
 use crate::args;
-use crate::release::backend::Target;
-use crate::release::render::{self as text, count};
+use crate::release::backend::StoreBackend;
+use crate::release::render::{self, count};
+use crate::ui::error::Result;
 use crate::ui::output::out;
 
-/// Removes what nobody needs, and prints what that was.
+/// Removes the releases that are no longer needed, and prints their ids.
 ///
 /// # Errors
-/// When a release that stays cannot be read, or the store fails.
+/// A release that stays cannot be read, or the store fails.
 pub(crate) async fn run(args: &args::Prune) -> Result<()> {
-    let target = Target::find(&args.anywhere.app, &args.anywhere.place).await?;
+    let backend = StoreBackend::find(&args.store).await?;
     let rules = Rules { keep: args.keep, min_age: args.min_age };
     let pruned = match args.dry_run {
-        true => plan(&*target.store, rules, Timestamp::now()).await.context("cannot say what nobody needs")?,
+        true => plan(&*backend.store, rules, Timestamp::now()).await,
         false => {
-            let author = Author { who: target.who.clone(), why: args.why.reason.clone() };
-            prune(&*target.store, rules, Timestamp::now(), &author).await.map_err(refused)?
+            let author = Author { who: backend.who.clone(), why: args.reason.reason.clone() };
+            prune(&*backend.store, rules, Timestamp::now(), &author).await
         }
     };
-    if args.anywhere.json {
+    let pruned = pruned.map_err(prune_error)?;
+    if args.store.json {
         let Pruned { releases, artifacts, kept, resumed, .. } = pruned;
-        text::print_json(&json!({
+        render::print_json(&json!({
             "dry-run": args.dry_run,
             "releases": releases,
             "artifacts": artifacts,
@@ -36,23 +38,31 @@ pub(crate) async fn run(args: &args::Prune) -> Result<()> {
         }));
         return Ok(());
     }
-    if !pruned.resumed.is_empty() {
-        eprintln!("tidegate: an earlier prune was broken off, and is ended by this one");
-    }
-    pruned.releases.iter().for_each(|release| out!("{release}"));
-    let (releases, artifacts) = (pruned.releases.len(), pruned.artifacts.len());
-    let (releases, artifacts) = (count(releases, "release", "releases"), count(artifacts, "artifact", "artifacts"));
-    let (remove, keep) = if args.dry_run { ("would remove", "keep") } else { ("removed", "kept") };
-    let kept = count(pruned.kept.len(), "release", "releases");
-    eprintln!("tidegate: {remove} {releases} and {artifacts}, and {keep} {kept}");
+    print(&pruned, args.dry_run);
     Ok(())
 }
 
-fn refused(error: PruneError) -> anyhow::Error {
+fn print(pruned: &Pruned, dry_run: bool) {
+    if !pruned.resumed.is_empty() {
+        eprintln!("tidegate: completed an earlier prune that was interrupted");
+    }
+    pruned.releases.iter().for_each(|release| out!("{release}"));
+    let releases = count(pruned.releases.len(), "release", "releases");
+    let artifacts = count(pruned.artifacts.len(), "artifact", "artifacts");
+    let kept = count(pruned.kept.len(), "release", "releases");
+    match dry_run {
+        true => eprintln!("tidegate: would remove {releases} and {artifacts}, and keep {kept}"),
+        false => eprintln!("tidegate: removed {releases} and {artifacts}, and kept {kept}"),
+    }
+}
+
+fn prune_error(error: PruneError) -> Diagnostic {
+    let what = "cannot prune the releases";
     match error {
-        PruneError::Store(StoreError::Conflict(problem)) => {
-            anyhow!("somebody moved the pointer meanwhile: {problem}; hint: try again")
+        PruneError::Store(StoreError::Conflict(failure)) => {
+            let why = format!("another operator changed the rollout meanwhile: {}", failure.why);
+            Diagnostic::new(Code::RolloutConflict, what, why).hint("try again")
         }
-        error => anyhow::Error::from(error).context("cannot prune"),
+        error => Diagnostic::from(error).context(what),
     }
 }

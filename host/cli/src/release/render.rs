@@ -7,34 +7,34 @@ use time::macros::format_description;
 
 use crate::ui::output::out;
 
-/// What stands in place of a value that is not there.
+/// The text for a missing value.
 pub(crate) const NONE: &str = "-";
-/// How many characters of a revision tell it apart from others.
+/// The number of characters that identify a revision.
 const REVISION_CHARACTERS: usize = 12;
 
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) {
-    // Every key is text and every value has a JSON form, so this cannot fail.
+    // This cannot fail: every key is text, and every value has a JSON form.
     out!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// A time in UTC, to the second.
+/// Returns a time in UTC, to the second.
 pub(crate) fn time(at: Timestamp) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
     let seconds = i64::try_from(at.seconds()).ok();
     let time = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-    // A time that no calendar has is shown as it is.
+    // A time beyond the calendar is shown as a number.
     time.and_then(|time| time.format(&format).ok()).unwrap_or_else(|| format!("{} ms", at.millis()))
 }
 
-/// A revision of sources, short.
+/// Returns a short form of a revision.
 pub(crate) fn revision(revision: Option<&str>) -> String {
     let Some(revision) = revision else { return NONE.to_owned() };
     let (digits, mark) = revision.split_once('-').map_or((revision, ""), |(digits, _)| (digits, "-dirty"));
     format!("{}{mark}", digits.chars().take(REVISION_CHARACTERS).collect::<String>())
 }
 
-/// A number with the word for it.
+/// Returns a number with the singular or the plural of a word.
 pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     match number {
         1 => format!("1 {one}"),
@@ -42,7 +42,7 @@ pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     }
 }
 
-/// Prints rows with their columns one below the other.
+/// Prints rows with aligned columns.
 pub(crate) fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
     let head = head.map(str::to_owned);
     let all = || std::iter::once(&head).chain(rows);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn revisions_are_short_and_say_that_there_were_changes() {
+    fn short_revisions_keep_their_dirty_mark() {
         assert_eq!(revision(None), "-");
         assert_eq!(revision(Some("0123456789abcdef0123")), "0123456789ab");
         assert_eq!(revision(Some("0123456789abcdef0123-dirty")), "0123456789ab-dirty");

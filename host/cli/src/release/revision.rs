@@ -1,17 +1,17 @@
-//! Which revision of its sources an app is made from.
+//! The revision of the sources that an app is built from.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use tokio::process::Command;
 
-/// What sources have that are not as they were committed.
+/// The suffix of a revision with uncommitted changes.
 const DIRTY: &str = "-dirty";
-/// Tidegate's own folder is no source, whether it is ignored or not.
+/// The pathspecs that exclude Tidegate's own folder, which is not a source even if git does not ignore it.
 const WITHOUT_STATE: [&str; 2] = [":(top)", ":(top,exclude,glob)**/.tidegate/**"];
 
-/// The commit that is checked out in the folder `dir`, ending in `-dirty` when there are changes besides; none outside of a
-/// repository of git, and where there is no git.
+/// Returns the commit that is checked out in the folder `dir`, with the suffix `-dirty` if there are uncommitted
+/// changes. Returns `None` outside a git repository, or if git is not installed.
 pub(crate) async fn of(dir: &Path) -> Option<String> {
     let head = git(dir, &["rev-parse", "HEAD"]).await?;
     let head = head.trim();
@@ -22,7 +22,7 @@ pub(crate) async fn of(dir: &Path) -> Option<String> {
 async fn git(dir: &Path, arguments: &[&str]) -> Option<String> {
     let mut git = Command::new("git");
     git.args(arguments).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true);
-    // A hook of git has its own repository in them.
+    // Inside a git hook these variables name the repository of the hook.
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
         git.env_remove(name);
     }
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_revision_is_a_commit_and_says_of_changes() {
+    async fn revisions_are_commits_with_a_mark_for_changes() {
         let dir = tempfile::tempdir().unwrap();
         let app = dir.path().join("app");
         std::fs::create_dir(&app).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tidegate_app::Keys;
 use tidegate_app::keys::Key;
@@ -12,66 +12,67 @@ use tidegate_release::publish::verify_complete;
 use tidegate_release::{Envelope, ReleaseId, ReleaseManifest, TrustedKeys};
 
 use crate::args;
-use crate::release::backend::Target;
-use crate::release::render as text;
+use crate::release::backend::{StoreBackend, unverified};
+use crate::release::render;
+use crate::ui::error::Result;
 use crate::ui::output::out;
 
-/// A signature, held against the manifest's keys.
-struct Signed {
+/// A signature, compared with the keys of the manifest.
+struct Signature {
     key: KeyId,
-    /// How the manifest names the key.
+    /// The name of the key in the manifest.
     name: Option<String>,
-    /// Whether hosts take it.
+    /// True if hosts accept the signature.
     trusted: bool,
-    /// Why they do or do not.
+    /// The reason for `trusted`.
     verdict: String,
 }
 
-/// Prints what a release is made of, what it may do, and who signed it.
+/// Prints the parts, the grants and the signatures of a release.
 ///
 /// # Errors
-/// When there is none, or it cannot be read.
+/// The release does not exist or cannot be read.
 pub(crate) async fn run(args: &args::Show) -> Result<()> {
-    let target = Target::find(&args.anywhere.app, &args.anywhere.place).await?;
-    let pointer = target.pointer().await?;
-    let id = target.resolve(&args.release, &pointer).await?;
-    let envelope = target.envelope(&id).await?;
-    let document = envelope.unverified()?;
-    let signatures: Vec<_> = envelope.signers().map(|key| signed(&target, &envelope, &id, key)).collect();
-    let believed = envelope.verify(&target.trusted, &id).err();
-    let incomplete = verify_complete(&*target.store, &document).await.err();
-    let problems: Vec<_> =
-        believed.iter().map(ToString::to_string).chain(incomplete.iter().map(ToString::to_string)).collect();
-    if args.anywhere.json {
-        let signatures: Vec<_> = signatures.iter().map(Signed::json).collect();
-        text::print_json(&json!({
+    let backend = StoreBackend::find(&args.store).await?;
+    let state = backend.rollout_state().await?;
+    let id = backend.resolve(&args.release, &state).await?;
+    let envelope = backend.envelope(&id).await?;
+    let manifest = unverified(&id, &envelope)?;
+    let signatures: Vec<_> = envelope.signers().map(|key| signature(&backend, &envelope, &id, key)).collect();
+    let untrusted = envelope.verify(&backend.trusted, &id).err().map(|error| error.to_string());
+    let incomplete = verify_complete(&*backend.store, &manifest).await.err().map(|error| error.to_string());
+    let problems: Vec<_> = untrusted.iter().chain(&incomplete).collect();
+    if args.store.json {
+        let signatures: Vec<_> = signatures.iter().map(Signature::json).collect();
+        render::print_json(&json!({
             "id": id,
-            "document": document,
+            "document": manifest,
             "signatures": signatures,
-            "trusted": believed.is_none(),
+            "trusted": untrusted.is_none(),
             "complete": incomplete.is_none(),
             "problems": problems,
         }));
         return Ok(());
     }
-    print(&id, &document);
-    for Signed { key, name, verdict, .. } in &signatures {
+    print_summary(&id, &manifest);
+    for Signature { key, name, verdict, .. } in &signatures {
         out!("signed by  {} ({key}): {verdict}", name.as_deref().unwrap_or("a key that is not in the manifest"));
     }
     for problem in problems {
         out!("problem    {problem}");
     }
-    print_parts(&document);
+    print_components(&manifest);
+    print_routes(&manifest);
     Ok(())
 }
 
-fn signed(target: &Target, envelope: &Envelope, id: &ReleaseId, key: KeyId) -> Signed {
-    let stage = target.trusted.stage();
-    let known = target.keys.0.iter().find(|(_, known)| KeyId::of(&known.public_key) == key);
+fn signature(backend: &StoreBackend, envelope: &Envelope, id: &ReleaseId, key: KeyId) -> Signature {
+    let stage = backend.trusted.stage();
+    let known = backend.keys.0.iter().find(|(_, known)| KeyId::of(&known.public_key) == key);
     let Some((name, known)) = known else {
-        return Signed { key, name: None, trusted: false, verdict: "nothing is known of it".to_owned() };
+        return Signature { key, name: None, trusted: false, verdict: "the key is unknown".to_owned() };
     };
-    // This key alone, as if the stage trusted it.
+    // Verify with this key alone, as if the stage trusted it.
     let alone = Key { stages: [stage.to_owned()].into(), ..known.clone() };
     let alone = TrustedKeys::of_stage(&Keys(BTreeMap::from([(name.clone(), alone)])), stage);
     let (trusted, verdict) = match envelope.verify(&alone, id) {
@@ -79,44 +80,59 @@ fn signed(target: &Target, envelope: &Envelope, id: &ReleaseId, key: KeyId) -> S
         Ok(_) if known.stages.contains(stage) => (true, format!("the stage `{stage}` trusts it")),
         Ok(_) => (false, format!("the stage `{stage}` does not trust it")),
     };
-    Signed { key, name: Some(name.clone()), trusted, verdict }
+    Signature { key, name: Some(name.clone()), trusted, verdict }
 }
 
-impl Signed {
+impl Signature {
     fn json(&self) -> Value {
         json!({ "key": self.key, "name": self.name, "trusted": self.trusted, "verdict": self.verdict })
     }
 }
 
-fn print(id: &ReleaseId, document: &ReleaseManifest) {
-    let made = &document.provenance;
-    out!("release    {id} of {}", document.app.name);
-    out!("created    {} by tidegate {}", text::time(made.created_at), made.tidegate);
-    out!("revision   {}", made.revision.as_deref().unwrap_or(text::NONE));
-    out!("engine     {}, WIT {}", document.engine, document.wit);
-    for (target, cpu) in &document.targets {
+fn print_summary(id: &ReleaseId, manifest: &ReleaseManifest) {
+    let provenance = &manifest.provenance;
+    out!("release    {id} of {}", manifest.app.name);
+    out!("created    {} by tidegate {}", render::time(provenance.created_at), provenance.tidegate);
+    out!("revision   {}", provenance.revision.as_deref().unwrap_or(render::NONE));
+    out!("engine     {}, WIT {}", manifest.engine, manifest.wit);
+    for (target, cpu) in &manifest.targets {
         out!("target     {target} ({cpu})");
     }
 }
 
-fn print_parts(document: &ReleaseManifest) {
+fn print_components(manifest: &ReleaseManifest) {
     out!();
-    let size = |component: &Component| {
-        let sizes = component.artifacts.values().map(|artifact| (artifact.size / 1_000).to_string());
-        format!("{} kB", sizes.collect::<Vec<_>>().join(" + "))
-    };
-    let rows = document.components.iter().map(|(name, component)| {
-        [name.clone(), component.digest.to_string().chars().take(16).collect(), size(component)]
+    let rows: Vec<_> = manifest
+        .components
+        .iter()
+        .map(|(name, component)| {
+            let digest = component.digest.to_string().chars().take(16).collect();
+            [name.clone(), digest, artifact_sizes(component)]
+        })
+        .collect();
+    render::print_table(["COMPONENT", "SHA-256", "ARTIFACTS"], &rows);
+}
+
+fn artifact_sizes(component: &Component) -> String {
+    let sizes = component.artifacts.values().map(|artifact| (artifact.size / 1_000).to_string());
+    format!("{} kB", sizes.collect::<Vec<_>>().join(" + "))
+}
+
+fn print_routes(manifest: &ReleaseManifest) {
+    out!();
+    let app = &manifest.app;
+    let routes = app
+        .routes
+        .iter()
+        .map(|(key, route)| [key.to_string(), route.component.clone(), to_json(&route.limits), to_json(&route.grants)]);
+    let authorizer = app.authorizer.iter().map(|authorizer| {
+        let place = "(authorizer)".to_owned();
+        [place, authorizer.component.clone(), to_json(&authorizer.limits), to_json(&authorizer.grants)]
     });
-    text::print_table(["COMPONENT", "SHA-256", "ARTIFACTS"], &rows.collect::<Vec<_>>());
-    out!();
-    let json = |value: serde_json::Result<Value>| value.map_or_else(|_| String::new(), |value| value.to_string());
-    let row = |place: String, component: &str, grants: &_, limits: &_| {
-        [place, component.to_owned(), json(serde_json::to_value(limits)), json(serde_json::to_value(grants))]
-    };
-    let app = &document.app;
-    let routes = app.routes.iter().map(|(key, it)| row(key.to_string(), &it.component, &it.grants, &it.limits));
-    let authorizer =
-        app.authorizer.iter().map(|it| row("(authorizer)".to_owned(), &it.component, &it.grants, &it.limits));
-    text::print_table(["ROUTE", "COMPONENT", "LIMITS", "GRANTS"], &routes.chain(authorizer).collect::<Vec<_>>());
+    render::print_table(["ROUTE", "COMPONENT", "LIMITS", "GRANTS"], &routes.chain(authorizer).collect::<Vec<_>>());
+}
+
+/// Returns the JSON text with sorted keys.
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_value(value).map_or_else(|_| String::new(), |value| value.to_string())
 }

@@ -1,98 +1,110 @@
-//! `tidegate release status`: which release runs, how the canary does, and what hosts report.
+//! `tidegate release status`: the rollout state, the counts of the canary, and the reports of hosts.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
 use serde_json::json;
 use tidegate_app::App;
+use tidegate_diagnostic::Context as _;
 use tidegate_release::rollout::{Canary, Halt};
 use tidegate_release::store::{CanaryCounts, LoadSummary};
 use tidegate_release::{ReleaseId, RolloutState};
 
 use crate::args;
-use crate::release::backend::{Target, deadline, sentence};
-use crate::release::render as text;
+use crate::release::backend::{StoreBackend, deadline, describe_change};
+use crate::release::render;
+use crate::ui::error::Result;
 use crate::ui::output::out;
 
-/// Prints what runs.
+/// Prints the status.
 ///
 /// # Errors
-/// When the store fails.
-pub(crate) async fn run(args: &args::Anywhere) -> Result<()> {
-    let target = Target::find(&args.app, &args.place).await?;
-    let pointer = target.pointer().await?;
-    let halt = target.halt(&pointer).await?;
-    let tally = match &pointer.canary {
+/// The store fails.
+pub(crate) async fn run(args: &args::StoreArgs) -> Result<()> {
+    let backend = StoreBackend::find(args).await?;
+    let state = backend.rollout_state().await?;
+    let halt = backend.halt(&state).await?;
+    let counts = match &state.canary {
         Some(canary) => {
-            Some(target.store.canary_counts(canary.run, deadline()).await.context("cannot read how the canary does")?)
+            let counts = backend.store.canary_counts(canary.run, deadline()).await;
+            Some(counts.context(|| "cannot read the counts of the canary")?)
         }
         None => None,
     };
-    let reports = target.store.load_reports(deadline()).await.context("cannot read what hosts reported")?;
-    let last = target.store.history(1, deadline()).await.context("cannot read the history")?.into_iter().next();
+    let reports = backend.store.load_reports(deadline()).await;
+    let reports = reports.context(|| "cannot read the reports of the hosts")?;
+    let last = backend.history(1).await?.into_iter().next();
     if args.json {
-        text::print_json(&json!({
-            "pointer": pointer,
+        render::print_json(&json!({
+            "pointer": state,
             "halt": halt,
-            "tally": tally,
+            "tally": counts,
             "last-change": last,
             "reports": reports,
-            "deployed": target.deployed,
+            "deployed": backend.deployed,
         }));
         return Ok(());
     }
-    let none = || "none: hosts run what they were deployed with".to_owned();
-    out!("active    {}", pointer.active.as_ref().map_or_else(none, ToString::to_string));
-    if let Some(canary) = &pointer.canary {
-        print_canary(canary, &tally.unwrap_or_default(), halt.as_ref());
+    let none = || "none: hosts run their bundled release".to_owned();
+    out!("active    {}", state.active.as_ref().map_or_else(none, ToString::to_string));
+    if let Some(canary) = &state.canary {
+        print_canary(canary, &counts.unwrap_or_default(), halt.as_ref());
     }
-    if !pointer.pruning.is_empty() {
-        let releases: Vec<_> = pointer.pruning.iter().map(ToString::to_string).collect();
-        out!("pruning   {}; `tidegate release prune` ends what was broken off", releases.join(", "));
+    if !state.pruning.is_empty() {
+        let releases: Vec<_> = state.pruning.iter().map(ToString::to_string).collect();
+        out!("pruning   {}; `tidegate release prune` completes the interrupted removal", releases.join(", "));
     }
     if let Some(change) = &last {
-        out!("changed   {}, by {}", sentence(change), change.who);
+        out!("changed   {}, by {}", describe_change(change), change.who);
     }
-    out!("deployed  {}", target.deployed.as_ref().map_or("nothing that is known".to_owned(), deployed));
-    print_reports(&pointer, &reports);
+    out!("deployed  {}", backend.deployed.as_ref().map_or("unknown".to_owned(), describe_app));
+    print_reports(&state, &reports);
     Ok(())
 }
 
-fn print_canary(canary: &Canary, tally: &CanaryCounts, halt: Option<&Halt>) {
+fn print_canary(canary: &Canary, counts: &CanaryCounts, halt: Option<&Halt>) {
     out!("canary    {} for {} of the connections", canary.release, canary.weight);
     out!(
         "          {} of {} failures used in {} events: {} traps, {} missed deadlines, {} other errors",
-        tally.failures(),
+        counts.failures(),
         canary.error_budget,
-        tally.events,
-        tally.traps,
-        tally.timeouts,
-        tally.errors
+        counts.events,
+        counts.traps,
+        counts.timeouts,
+        counts.errors
     );
     if let Some(halt) = halt {
-        out!("          halted {} by {}: {}", text::time(halt.at), halt.host, halt.reason);
+        out!("          halted {} by {}: {}", render::time(halt.at), halt.host, halt.reason);
     }
 }
 
-fn deployed(app: &App) -> String {
+fn describe_app(app: &App) -> String {
     let fingerprint: String = app.routing_fingerprint().chars().take(16).collect();
-    format!("{} with {}, routing {fingerprint}", app.name, text::count(app.routes.len(), "route", "routes"))
+    format!("{} with {}, routing {fingerprint}", app.name, render::count(app.routes.len(), "route", "routes"))
 }
 
-fn print_reports(pointer: &RolloutState, reports: &BTreeMap<ReleaseId, LoadSummary>) {
+fn print_reports(state: &RolloutState, reports: &BTreeMap<ReleaseId, LoadSummary>) {
     if reports.is_empty() {
         return;
     }
     out!();
     let mut reports: Vec<_> = reports.iter().collect();
-    // What runs comes first, then what was reported last.
-    reports.sort_by_key(|(id, reported)| (!pointer.used().any(|used| used == *id), std::cmp::Reverse(reported.at)));
-    let row = |(id, reported): &(&ReleaseId, &LoadSummary)| {
-        let failure = reported.failure.as_ref();
-        let failure = failure.map(|it| format!("{} on {}: {}", text::time(it.at), it.host, it.reason));
-        let (loaded, failed) = (reported.loaded.to_string(), reported.failed.to_string());
-        [id.to_string(), loaded, failed, text::time(reported.at), failure.unwrap_or_default()]
-    };
-    let rows: Vec<_> = reports.iter().map(row).collect();
-    text::print_table(["RELEASE", "LOADED", "FAILED", "LAST REPORT", "LAST FAILURE"], &rows);
+    // Running releases come first, then the latest reports.
+    reports.sort_by_key(|(id, report)| (!state.used().any(|used| used == *id), Reverse(report.at)));
+    let rows: Vec<_> = reports
+        .iter()
+        .map(|(id, report)| {
+            let failure = report.failure.as_ref();
+            let failure =
+                failure.map(|failure| format!("{} on {}: {}", render::time(failure.at), failure.host, failure.reason));
+            [
+                id.to_string(),
+                report.loaded.to_string(),
+                report.failed.to_string(),
+                render::time(report.at),
+                failure.unwrap_or_default(),
+            ]
+        })
+        .collect();
+    render::print_table(["RELEASE", "LOADED", "FAILED", "LAST REPORT", "LAST FAILURE"], &rows);
 }

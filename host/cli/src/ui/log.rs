@@ -1,23 +1,27 @@
-//! The log: human-readable lines on standard error.
+//! The log: lines for people, on standard error.
 
 use std::io::IsTerminal as _;
 
-use anyhow::{Context, Result};
+use tidegate_diagnostic::{Code, Diagnose as _};
 use tracing_subscriber::EnvFilter;
 
-/// The environment variable that sets what is logged, in `tracing`'s filter syntax.
-const FILTER: &str = "TIDEGATE_LOG";
+use crate::ui::error::Result;
 
-/// What is logged unless it says otherwise. Where there is no Region, the command says so itself.
+/// The environment variable that holds the log filter.
+const FILTER: &str = "TIDEGATE_LOG";
+/// The default filter. The command reports a missing Region itself.
 const DEFAULT: &str = "info,aws_config=error";
 
-/// Starts logging; `filter` is the value of `TIDEGATE_LOG`, or else [`DEFAULT`].
+/// Starts logging. `filter` is the value of `TIDEGATE_LOG`, in the filter syntax of `tracing`.
 ///
 /// # Errors
-/// When the filter cannot be parsed.
+/// The filter cannot be parsed.
 pub(crate) fn start(filter: Option<&str>) -> Result<()> {
     let filter = filter.unwrap_or(DEFAULT);
-    let filter = EnvFilter::builder().parse(filter).with_context(|| format!("cannot parse `{FILTER}={filter}`"))?;
+    let filter = EnvFilter::builder()
+        .parse(filter)
+        .diagnose(Code::LogFilterInvalid, || format!("cannot parse the log filter `{FILTER}={filter}`"))
+        .map_err(|error| error.hint("use the syntax of `tracing`, for example `info` or `debug,hyper=warn`"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

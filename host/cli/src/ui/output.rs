@@ -1,9 +1,9 @@
-//! Standard output, which is data.
+//! Standard output, which carries data only.
 
 use std::fmt::Arguments;
 use std::io::Write as _;
 
-/// Prints a line, as `println!` does; nobody is left to be told that the reader has gone, as `head` does when it has enough.
+/// Prints a line like `println!`, and ignores a reader that has gone, for example `head`.
 macro_rules! out {
     () => { $crate::ui::output::line(format_args!("")) };
     ($($text:tt)*) => { $crate::ui::output::line(format_args!($($text)*)) };

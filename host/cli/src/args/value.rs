@@ -1,0 +1,64 @@
+//! Parsers of argument values.
+
+use std::time::Duration;
+
+use tidegate_app::MAX_NAME_BYTES;
+use tidegate_release::store::MAX_REASON_BYTES;
+
+/// The longest name of a stage in API Gateway.
+const MAX_STAGE_BYTES: usize = 128;
+
+/// Parses the name of a stage.
+pub(crate) fn stage(text: &str) -> Result<String, String> {
+    word(text, MAX_STAGE_BYTES)
+}
+
+/// Parses the name of a key.
+pub(crate) fn key_name(text: &str) -> Result<String, String> {
+    word(text, MAX_NAME_BYTES)
+}
+
+fn word(text: &str, limit: usize) -> Result<String, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if text.is_empty() || text.len() > limit || !text.chars().all(is_allowed) {
+        return Err(format!("expected 1 to {limit} letters, digits, hyphens and underscores"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Parses a reason for the history.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected a text that is not empty".to_owned()),
+        text if text.len() > MAX_REASON_BYTES => Err(format!("expected at most {MAX_REASON_BYTES} bytes")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// Parses an integer with a unit: seconds, minutes, hours or days.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let seconds = units.iter().find_map(|(unit, seconds)| {
+        let number = text.strip_suffix(unit)?;
+        let is_integer = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_integer.then(|| number.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(*seconds))
+    });
+    let seconds = seconds.ok_or("expected an integer followed by s, m, h or d, for example `1h`")?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_integers_with_a_unit() {
+        for (text, seconds) in [("0s", 0), ("90s", 90), ("30m", 1_800), ("1h", 3_600), ("7d", 604_800)] {
+            assert_eq!(age(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in ["", "1", "h", "-1h", "1.5h", "1 h", "1w"] {
+            assert!(age(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(age("99999999999999999999d"), Ok(Duration::from_secs(u64::MAX)));
+    }
+}

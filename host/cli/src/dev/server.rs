@@ -1,0 +1,196 @@
+//! A running app: the gateway over the host over the database.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_app::{App, Manifest};
+use tidegate_diagnostic::Context as _;
+use tidegate_dynamodb_embedded::{Embedded, Error};
+use tidegate_gateway::{Clock, Connections, Gateway, Limits};
+use tidegate_release::{Release, ReleaseId};
+use tidegate_runtime::Follower;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::dev::follow::{Following, Releases};
+use crate::dev::integration::Integration;
+use crate::dev::local::Local;
+use crate::dev::reload::Reload;
+use crate::dev::watch::{Changes, Watch};
+use crate::dev::{api, config, on_lambda};
+use crate::ui::error::Result;
+use crate::ui::output::out;
+use crate::{args, build, token};
+
+/// The lifetime of the demonstration token.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+/// The user of the demonstration token.
+const DEMO_USER: &str = "demo";
+/// The interval of the removal of expired items. Reads filter them anyway; DynamoDB itself takes up to days.
+const SWEEP_PERIOD: Duration = Duration::from_secs(60);
+
+/// A running app.
+pub(crate) struct Server {
+    name: String,
+    stage: String,
+    release: ReleaseId,
+    /// A line about the place of the routes, if they do not run in this process.
+    placement: Option<String>,
+    config: BTreeMap<String, String>,
+    gateway: Arc<Gateway>,
+    integration: Integration,
+    /// The folder of releases to follow.
+    releases: Option<PathBuf>,
+    /// `None` if the system cannot watch files, or releases are followed.
+    reload: Option<Reload>,
+    /// `Some` if releases are followed in this process.
+    following: Option<Following>,
+    database: Embedded,
+}
+
+impl Server {
+    /// Creates the server. With `bootstrap`, a program and the address of the gateway, the host runs in processes of
+    /// its own.
+    ///
+    /// # Errors
+    /// The release is refused, or the configuration values cannot be read.
+    pub(crate) fn new(
+        args: &args::Dev,
+        manifest: &Manifest,
+        release: Release,
+        local: Local,
+        bootstrap: Option<(PathBuf, SocketAddr)>,
+        releases: Option<&Releases>,
+    ) -> Result<Self> {
+        let config = config::values(manifest)?;
+        let api = api::config(&release.app, &args.stage)?;
+        let connections = Connections::new(limits(args), Clock::system());
+        let id = release.id.clone();
+        let freezing = if args.freeze { ", frozen between events" } else { "" };
+        let placement = bootstrap.as_ref().map(|(path, _)| format!("routes run in `{}`{freezing}", path.display()));
+        let what = || format!("cannot activate the release of `{}`", manifest.file.display());
+        let integration = match &bootstrap {
+            Some((bootstrap, gateway)) => {
+                let parts = on_lambda::Parts {
+                    bootstrap,
+                    freeze: args.freeze,
+                    app: manifest.name(),
+                    stage: &args.stage,
+                    release: &build::release_dir(manifest),
+                    keys: manifest.keys(),
+                    state_dir: &build::state_dir(manifest),
+                    config: &config,
+                    releases: releases.map(Releases::dir),
+                    database: &local.database,
+                    gateway: *gateway,
+                };
+                Integration::on_lambda(&parts, &release).context(what)?
+            }
+            None => {
+                let ports = local.ports(Arc::clone(&connections) as _, config.clone());
+                Integration::in_process(ports, release, releases).context(what)?
+            }
+        };
+        Ok(Self {
+            name: manifest.name().to_owned(),
+            stage: args.stage.clone(),
+            release: id,
+            placement,
+            config,
+            gateway: Gateway::new(api, connections, integration.invoke()),
+            integration,
+            releases: releases.map(|releases| releases.dir().to_owned()),
+            reload: None,
+            following: None,
+            database: local.database,
+        })
+    }
+
+    /// Rebuilds the app after changes of its files.
+    pub(crate) fn reload_on_changes(&mut self, watch: Watch, manifest: Manifest, app: App) {
+        self.reload = Some(Reload {
+            manifest,
+            app,
+            release: self.release.clone(),
+            integration: self.integration.clone(),
+            config: self.config.clone(),
+            watch,
+            late: Changes::default(),
+        });
+    }
+
+    /// Returns the follower of releases in this process.
+    pub(crate) fn follower(&self) -> Option<&Arc<Follower>> {
+        self.integration.follower()
+    }
+
+    /// Follows releases while the server runs.
+    pub(crate) fn follow_releases(&mut self, following: Following) {
+        self.following = Some(following);
+    }
+
+    /// Prints the URLs of the app, and a command to try it.
+    ///
+    /// # Errors
+    /// The demonstration token cannot be signed.
+    pub(crate) fn announce(&self, address: SocketAddr) -> Result<()> {
+        let Self { name, stage, release, .. } = self;
+        let url = format!("ws://{address}/{stage}");
+        let token = token::sign(&self.config, DEMO_USER, TOKEN_LIFETIME)?;
+        let header = token.map(|token| format!(" -H \"Authorization: Bearer {token}\"")).unwrap_or_default();
+        match self.releases {
+            Some(_) => out!("{name} is at {url}"),
+            None => out!("{name} (release {release}) is at {url}"),
+        }
+        out!("@connections is at http://{address}/{stage}/@connections");
+        if let Some(placement) = &self.placement {
+            out!("{placement}");
+        }
+        if let Some(releases) = &self.releases {
+            out!("releases are followed in `{}`; while none is active, release {release} runs", releases.display());
+        }
+        out!("\nTry it:\n\n  npx wscat -c {url}{header}\n");
+        Ok(())
+    }
+
+    /// Serves until `stopped`, then closes the sockets, waits for the events under way, and closes the database.
+    pub(crate) async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
+        let sweeper = tokio::spawn(sweep(self.database.clone()));
+        let reload = self.reload.map(|reload| tokio::spawn(reload.run()));
+        let following = self.following.map(|following| tokio::spawn(following.run()));
+        let stopped = async {
+            // A dropped sender has the same meaning.
+            let _ = stopped.await;
+        };
+        tidegate_gateway::run(listener, self.gateway, stopped).await;
+        // This ends a build that is under way.
+        [reload, following].into_iter().flatten().for_each(|task| task.abort());
+        self.integration.drain().await;
+        sweeper.abort();
+        self.database.close().await;
+    }
+}
+
+fn limits(args: &args::Dev) -> Limits {
+    let mut limits = Limits::default();
+    if args.throttle {
+        limits.connects = Some(Limits::AWS_CONNECTS);
+        limits.requests = Some(Limits::AWS_REQUESTS);
+    }
+    limits
+}
+
+/// Removes expired items periodically, until the database is closed.
+async fn sweep(database: Embedded) {
+    loop {
+        tokio::time::sleep(SWEEP_PERIOD).await;
+        match database.sweep().await {
+            Ok(_) => {}
+            Err(Error::Closed) => return,
+            Err(error) => tracing::warn!("cannot remove expired items; the next attempt is in 60 s: {error}"),
+        }
+    }
+}
