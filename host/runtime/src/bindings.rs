@@ -19,6 +19,6 @@ wasmtime::component::bindgen!({
     },
     exports: { default: async },
     with: {
-        "tidegate:route/storage.collection": crate::imports::storage::Collection,
+        "tidegate:route/storage.collection": crate::imports::collection::Collection,
     },
 });

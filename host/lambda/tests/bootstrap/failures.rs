@@ -64,7 +64,7 @@ async fn a_failing_table_refuses_the_connection_and_the_process_continues() {
         let answer = soon(bootstrap.api.invoke(events::connect("echo"), Duration::from_secs(2))).await.unwrap();
         assert!(String::from_utf8(answer).unwrap().contains("500"), "{kind}");
     }
-    bootstrap.said("cannot register the connection").await;
+    bootstrap.logged("cannot register the connection").await;
     bootstrap.aws.fail_dynamodb(None);
     assert_eq!(bootstrap.reply(events::connect("echo")).await.status, 200);
     assert!(bootstrap.is_alive());
@@ -77,5 +77,5 @@ async fn throttled_writes_are_retried_until_the_deadline() {
     bootstrap.aws.fail_dynamodb(Some((400, throttle)));
     let answer = soon(bootstrap.api.invoke(events::connect("echo"), Duration::from_secs(1))).await.unwrap();
     assert!(String::from_utf8(answer).unwrap().contains("500"));
-    bootstrap.said("throttled").await;
+    bootstrap.logged("throttled").await;
 }

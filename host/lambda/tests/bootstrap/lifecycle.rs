@@ -23,8 +23,8 @@ async fn a_connection_lives_from_connect_to_disconnect() {
 async fn a_message_reaches_an_open_connection() {
     let bootstrap = setup(&app()).await.start().await;
     bootstrap.aws.open("other=");
-    let said = bootstrap.text(events::message("any", "send_many other= nobody=")).await;
-    assert!(said.starts_with("Ok(())") && said.contains("Gone"), "{said}");
+    let answer = bootstrap.text(events::message("any", "send_many other= nobody=")).await;
+    assert!(answer.starts_with("Ok(())") && answer.contains("Gone"), "{answer}");
     assert_eq!(bootstrap.aws.posts("other="), [b"hello all"]);
 }
 
@@ -55,7 +55,7 @@ async fn a_greeting_is_dropped_when_its_connection_is_refused() {
 async fn configuration_values_come_from_their_parameters() {
     let bootstrap = setup(&app()).await.start().await;
     assert_eq!(bootstrap.text(events::message("any", "settings")).await, "gold");
-    let missing = bootstrap.said("there is no parameter `/tidegate/probe/dev/unset`").await;
+    let missing = bootstrap.logged("there is no parameter `/tidegate/probe/dev/unset`").await;
     assert_eq!(missing["level"], "ERROR");
 }
 

@@ -10,7 +10,7 @@ use crate::process::{setup, soon};
 async fn guest_lines_name_their_event() {
     let bootstrap = setup(&app()).await.start().await;
     bootstrap.reply(events::message("any", "lines x")).await;
-    let line = bootstrap.said("first x").await;
+    let line = bootstrap.logged("first x").await;
     assert_eq!((&line["level"], &line["source"], &line["route"]), (&"INFO".into(), &"guest".into(), &"any".into()));
     assert_eq!((&line["connectionId"], &line["apiRequestId"]), (&OWN.into(), &"r1=".into()));
     let request_id = line["requestId"].as_str().unwrap();
@@ -21,9 +21,9 @@ async fn guest_lines_name_their_event() {
     assert_eq!(line["release"].as_str().map(str::len), Some(16));
     let timestamp = line["timestamp"].as_str().unwrap();
     assert!(timestamp.len() == 24 && timestamp.ends_with('Z'), "{timestamp}");
-    assert_eq!(bootstrap.said("error x").await["level"], "WARN");
+    assert_eq!(bootstrap.logged("error x").await["level"], "WARN");
     bootstrap.reply(events::message("any", "lines y")).await;
-    assert_eq!(bootstrap.said("first y").await["coldStart"], false);
+    assert_eq!(bootstrap.logged("first y").await["coldStart"], false);
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn a_trace_names_the_release() {
     let (header, document) = std::str::from_utf8(&datagram[..length]).unwrap().split_once('\n').unwrap();
     assert_eq!(header, r#"{"format":"json","version":1}"#);
     let document: serde_json::Value = serde_json::from_str(document).unwrap();
-    let line = bootstrap.said("the route trapped").await;
+    let line = bootstrap.logged("the route trapped").await;
     assert_eq!(document["annotations"]["release"], line["release"]);
     assert_eq!(
         (&document["annotations"]["track"], &document["annotations"]["route"]),
@@ -52,7 +52,7 @@ async fn a_trace_names_the_release() {
 async fn traps_are_logged_once_with_their_backtrace() {
     let bootstrap = setup(&app()).await.start().await;
     bootstrap.invoke(events::message("any", "trap")).await.unwrap_err();
-    let line = bootstrap.said("the route trapped").await;
+    let line = bootstrap.logged("the route trapped").await;
     assert_eq!(line["level"], "ERROR");
     assert!(line["backtrace"].as_str().unwrap().contains("trap"));
     bootstrap.reply(events::message("echo", "next")).await;
@@ -64,7 +64,7 @@ async fn the_log_level_is_lambdas() {
     let bootstrap = setup(&app()).await.set("AWS_LAMBDA_LOG_LEVEL", "ERROR").start().await;
     bootstrap.reply(events::message("any", "lines x")).await;
     bootstrap.invoke(events::message("any", "trap")).await.unwrap_err();
-    bootstrap.said("the route trapped").await;
+    bootstrap.logged("the route trapped").await;
     let levels: BTreeSet<_> =
         bootstrap.lines().iter().filter_map(|line| Some(line["level"].as_str()?.to_owned())).collect();
     assert_eq!(levels, BTreeSet::from(["ERROR".to_owned()]));

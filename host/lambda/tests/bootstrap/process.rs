@@ -109,7 +109,7 @@ impl Setup {
         Bootstrap { api, aws: self.aws, child, lines, _package: self.package }
     }
 
-    /// Why the process does not start, having said so to the Runtime API, and exited.
+    /// Returns the error that a process which does not start reports to the Runtime API before it exits.
     pub(crate) async fn fails(self) -> String {
         let mut bootstrap = self.start().await;
         let status = soon(bootstrap.child.wait()).await.unwrap();
@@ -121,12 +121,12 @@ impl Setup {
 }
 
 impl Bootstrap {
-    /// The answer to an event.
+    /// Returns the answer to an event.
     pub(crate) async fn invoke(&self, event: Vec<u8>) -> Answer {
         soon(self.api.invoke(event, TIME)).await
     }
 
-    /// The reply to an event, once its post-response phase is over.
+    /// Returns the reply to an event after its post-response phase.
     pub(crate) async fn reply(&self, event: Vec<u8>) -> Reply {
         let answer = self.invoke(event).await.unwrap_or_else(|error| panic!("{error:?} {:?}", self.lines()));
         soon(self.api.idle()).await;
@@ -155,11 +155,11 @@ impl Bootstrap {
     }
 
     /// The first line of the log whose message contains this.
-    pub(crate) async fn said(&self, text: &str) -> Value {
+    pub(crate) async fn logged(&self, text: &str) -> Value {
         self.line(|line| line["message"].as_str().is_some_and(|message| message.contains(text))).await
     }
 
-    /// The lines of the log until now.
+    /// Returns the lines of the log so far.
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.lines.lock().unwrap().clone()
     }
@@ -168,7 +168,7 @@ impl Bootstrap {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Stops the process, as Lambda does between events, or lets it go on.
+    /// Freezes the process, as Lambda does between events, or resumes it.
     pub(crate) fn freeze(&self, frozen: bool) {
         let id = i32::try_from(self.child.id().expect("the process runs")).unwrap();
         let signal = if frozen { Signal::STOP } else { Signal::CONT };

@@ -25,14 +25,14 @@ use crate::events;
 use crate::process::{Bootstrap, Setup, setup};
 use crate::{app, guests};
 
-/// What the echo gives back as it is, and the probe answers.
-pub(crate) const TOLD: &str = "settings";
-/// A little more than a reading may be old.
+/// The message that `echo` returns unchanged; the probe answers something else.
+pub(crate) const MESSAGE: &str = "settings";
+/// A little more than the poll interval.
 pub(crate) const STALE: Duration = Duration::from_secs(3);
-/// A little more than a reading may be old for an event to begin on it.
+/// A little more than the maximum age of a snapshot before an event.
 pub(crate) const THAWED: Duration = Duration::from_secs(31);
 
-/// A store in a folder, or on AWS, and who publishes there.
+/// A store in a folder or on AWS, with the key that signs its releases.
 pub(crate) struct Store {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) store: Arc<dyn store::ReleaseWriter>,
@@ -46,7 +46,7 @@ impl Store {
         Self { folder, store, key: SigningKey::generate().unwrap() }
     }
 
-    /// A store on the AWS of a process, which follows it.
+    /// Creates a store on the AWS of a process, which follows it.
     pub(crate) fn on_aws(setup: Setup) -> (Self, Setup) {
         let url = setup.aws.url();
         let account = Account::new(Transport::new().unwrap(), "eu-west-1", ACCESS_KEY_ID, "secret", Some("token"));
@@ -57,12 +57,12 @@ impl Store {
         (store, setup.set("RELEASE_STATUS_TABLE", &release_status).set("RELEASES_BUCKET", BUCKET))
     }
 
-    /// Has a process follow the folder, and trust who publishes there.
+    /// Makes a process follow the folder and trust its key.
     pub(crate) fn followed_by(&self, setup: Setup) -> Setup {
         self.trusted_by(setup).set("RELEASES_DIR", self.folder.path().to_str().unwrap())
     }
 
-    /// Has a process trust who publishes.
+    /// Makes a process trust the key.
     pub(crate) fn trusted_by(&self, setup: Setup) -> Setup {
         let key = Key { public_key: self.key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
         let keys = Keys([("ci".to_owned(), key)].into());
@@ -70,7 +70,7 @@ impl Store {
         setup
     }
 
-    /// A process that goes by a clock and follows the store.
+    /// Starts a process with this clock that follows the store.
     pub(crate) async fn start(&self, clock: &Clock) -> Bootstrap {
         self.followed_by(clock.set(setup(&app()).await)).start().await
     }
@@ -123,7 +123,7 @@ impl Store {
         self.move_to(Action::Canary, next).await;
     }
 
-    /// Every file of a folder of the store.
+    /// Returns the files of a folder of the store.
     pub(crate) fn files(&self, folder: &str) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.folder.path().join(folder)).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
@@ -139,7 +139,7 @@ pub(crate) fn soon_enough() -> Deadline {
     Deadline::after(Duration::from_secs(30))
 }
 
-/// The app with the probe where the echo was.
+/// Returns the app with the probe in place of `echo`.
 pub(crate) fn probed() -> App {
     let mut app = app();
     let grants = app.routes["any"].grants.clone();
@@ -154,12 +154,12 @@ pub(crate) fn probed() -> App {
 }
 
 impl Bootstrap {
-    /// Whether the probe answers where the echo did; the post-response phase is over when it returns.
+    /// Returns true if the probe answers in place of `echo`. The post-response phase is over when it returns.
     pub(crate) async fn is_probed(&self) -> bool {
-        self.text(events::message("echo", TOLD)).await != TOLD
+        self.text(events::message("echo", MESSAGE)).await != MESSAGE
     }
 
-    /// Whether it is told so, once it is stale: an event notices, the next one runs on it.
+    /// Returns true if the probe answers once the snapshot is stale: one event reads it, and the next runs on it.
     pub(crate) async fn is_probed_soon(&self, clock: &Clock) -> bool {
         clock.advance_more(STALE);
         self.is_probed().await;
@@ -167,7 +167,7 @@ impl Bootstrap {
     }
 }
 
-/// The app with another limit: another release of the same behaviour.
+/// Returns the app with another limit: another release with the same behaviour.
 pub(crate) fn with_time(app: &App, seconds: u64) -> App {
     let mut app = app.clone();
     for route in app.routes.values_mut() {

@@ -25,7 +25,7 @@ async fn a_new_release_takes_over_after_the_event_that_read_it() {
     clock.advance_more(STALE);
     assert!(!bootstrap.is_probed().await, "no event waits for a release");
     assert!(bootstrap.is_probed().await);
-    let line = bootstrap.said("has taken the place of").await;
+    let line = bootstrap.logged("has taken the place of").await;
     assert_eq!((&line["level"], &line["release"]), (&"INFO".into(), &release.as_str().into()));
     // The way back is a move of the pointer, to what is in the package.
     store
@@ -80,13 +80,13 @@ async fn the_authorizer_loads_its_own_components_only() {
     }
     let bootstrap = setup.set("TIDEGATE_FUNCTION", "authorizer").start().await;
     bootstrap.invoke(events::authorize("allow")).await.unwrap();
-    let line = bootstrap.said("has taken the place of").await;
+    let line = bootstrap.logged("has taken the place of").await;
     assert_eq!(line["release"], release.as_str());
     let metrics = bootstrap.line(|line| line["Route"] == "authorizer").await;
     assert_eq!(metrics["Release"], release.as_str());
 }
 
-/// What is published, and a part of what is said of it.
+/// Each case is a release and a part of the reason for its refusal.
 #[tokio::test]
 async fn untrusted_and_incompatible_releases_are_refused_and_reported() {
     let (store, clock) = (Store::new(), Clock::new());
@@ -113,12 +113,12 @@ async fn untrusted_and_incompatible_releases_are_refused_and_reported() {
         (store.publish_as(&ungranted, &own(), |_| {}).await, "grant"),
         ("0123456789abcdef".parse().unwrap(), "no release `0123456789abcdef`"),
     ];
-    for (release, said) in cases {
+    for (release, reason) in cases {
         store.activate(&release).await;
-        assert!(!bootstrap.is_probed_soon(&clock).await, "{said}");
+        assert!(!bootstrap.is_probed_soon(&clock).await, "{reason}");
         let line = bootstrap.line(|line| line["release"] == release.as_str() && line["level"] == "ERROR").await;
-        assert!(line["message"].as_str().unwrap().contains(said), "{line}");
-        assert!(store.failure(&release).await.contains(said));
+        assert!(line["message"].as_str().unwrap().contains(reason), "{line}");
+        assert!(store.failure(&release).await.contains(reason));
         let metric = bootstrap.line(|line| line["ReleaseFailures"] == 1 && line["Release"] == release.as_str()).await;
         assert_eq!((&metric["App"], &metric["Stage"]), (&"probe".into(), &"dev".into()));
     }
@@ -142,7 +142,7 @@ async fn a_malformed_pointer_changes_nothing_until_it_is_repaired() {
         clock.advance_more(THAWED);
         assert!(bootstrap.is_probed().await, "an event does not fail for it");
     }
-    assert_eq!(bootstrap.said("cannot read the rollout state").await["level"], "WARN");
+    assert_eq!(bootstrap.logged("cannot read the rollout state").await["level"], "WARN");
     std::fs::write(&pointer, whole).unwrap();
     let release = store.publish(&app()).await;
     store.activate(&release).await;
@@ -170,14 +170,14 @@ async fn a_canary_is_counted_and_halted_above_its_budget() {
     let halt = store.store.halt(run, soon_enough()).await.unwrap().unwrap();
     assert_eq!((&halt.release, halt.reason.as_str()), (&release, "3 failures, and its error budget is 2"));
     assert_eq!(store.store.canary_counts(run, soon_enough()).await.unwrap().traps, 3);
-    let line = bootstrap.said("the canary is halted").await;
+    let line = bootstrap.logged("the canary is halted").await;
     assert_eq!((&line["level"], &line["release"]), (&"ERROR".into(), &release.as_str().into()));
     bootstrap.line(|line| line["CanaryHalts"] == 1 && line["Release"] == release.as_str()).await;
     // It stays so: for this process, and for one that starts.
     assert!(!bootstrap.is_probed_soon(&clock).await);
     assert!(!store.start(&clock).await.is_probed().await);
     // The trap's line names the release that trapped.
-    assert_eq!(bootstrap.said("the route trapped").await["release"], release.as_str());
+    assert_eq!(bootstrap.logged("the route trapped").await["release"], release.as_str());
 }
 
 #[tokio::test]
@@ -193,11 +193,11 @@ async fn a_halt_by_another_host_is_honoured() {
         soon(bootstrap.api.idle()).await;
     }
     assert!(!first.is_probed_soon(&clock).await && !second.is_probed_soon(&clock).await);
-    let said = |bootstrap: &Bootstrap| {
-        let said = |line: &Value| line["message"].as_str().is_some_and(|it| it.contains("the canary is halted"));
-        bootstrap.lines().iter().filter(|line| said(line)).count()
+    let halts = |bootstrap: &Bootstrap| {
+        let is_halt = |line: &Value| line["message"].as_str().is_some_and(|it| it.contains("the canary is halted"));
+        bootstrap.lines().iter().filter(|line| is_halt(line)).count()
     };
-    assert_eq!((said(&first), said(&second)), (1, 1));
+    assert_eq!((halts(&first), halts(&second)), (1, 1));
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn promoting_a_canary_loads_nothing_again() {
     }
     store.move_to(Action::Promote, |old| old.promote(None).unwrap()).await;
     assert!(bootstrap.is_probed_soon(&clock).await);
-    bootstrap.said("has taken the place of").await;
+    bootstrap.logged("has taken the place of").await;
     assert_eq!(store.store.load_reports(soon_enough()).await.unwrap()[&release].failed, 0);
 }
 
@@ -264,13 +264,13 @@ async fn the_last_good_release_survives_an_outage_of_aws() {
     assert!(!bootstrap.is_probed_soon(&clock).await);
     clock.advance_more(THAWED);
     assert!(!bootstrap.is_probed().await, "an event does not wait for the pointer for long");
-    bootstrap.said("cannot read the rollout state").await;
+    bootstrap.logged("cannot read the rollout state").await;
     bootstrap.aws.fail_dynamodb(None);
     // What there is no time for before an event is done after it: S3 is asked again for longer than the event waits.
     bootstrap.aws.fail_objects(Some(503));
     assert!(!bootstrap.is_probed_soon(&clock).await);
-    bootstrap.said("was not refreshed within 50 ms").await;
-    let line = bootstrap.said("cannot run the release").await;
+    bootstrap.logged("was not refreshed within 50 ms").await;
+    let line = bootstrap.logged("cannot run the release").await;
     assert_eq!((&line["level"], &line["release"]), (&"ERROR".into(), &release.as_str().into()));
     assert!(store.failure(&release).await.contains("InternalError"));
     bootstrap.aws.fail_objects(None);
@@ -316,7 +316,7 @@ async fn a_halt_that_cannot_be_published_is_published_later() {
     soon(bootstrap.api.idle()).await;
     // A host protects its own events, whoever else can be reached.
     assert!(!bootstrap.is_probed().await);
-    bootstrap.said("cannot publish the halt").await;
+    bootstrap.logged("cannot publish the halt").await;
     bootstrap.aws.fail_dynamodb(None);
     let run = store.store.rollout_state(Consistency::Strong, soon_enough()).await.unwrap().canary.unwrap().run;
     assert_eq!(store.store.halt(run, soon_enough()).await.unwrap(), None);

@@ -115,7 +115,7 @@ async fn parameters_without_permission_are_named() {
 #[tokio::test]
 async fn a_missing_parameter_is_logged_and_the_function_starts() {
     let bootstrap = setup(&app()).await.start().await;
-    let error = bootstrap.said("there is no parameter `/tidegate/probe/dev/unset`").await;
+    let error = bootstrap.logged("there is no parameter `/tidegate/probe/dev/unset`").await;
     assert_eq!(error["level"], "ERROR");
     assert_eq!(bootstrap.text(crate::events::message("echo", "up")).await, "up");
 }
@@ -123,7 +123,7 @@ async fn a_missing_parameter_is_logged_and_the_function_starts() {
 #[tokio::test]
 async fn the_log_has_the_code_and_the_hint_of_an_error() {
     let bootstrap = setup(&app()).await.unset("STAGE").start().await;
-    let line = bootstrap.said("`STAGE` is not set").await;
+    let line = bootstrap.logged("`STAGE` is not set").await;
     assert_eq!(line["code"], "function-environment-missing");
     assert!(line["hint"].as_str().is_some_and(|hint| hint.starts_with("set it to ")), "{line}");
 }

@@ -47,6 +47,6 @@ async fn cached_values_survive_a_failed_refresh() {
     for _ in 0..3 {
         assert!(bootstrap.finds_gold().await);
     }
-    let said = bootstrap.said("cannot refresh the configuration").await;
-    assert_eq!(said["level"], "WARN");
+    let line = bootstrap.logged("cannot refresh the configuration").await;
+    assert_eq!(line["level"], "WARN");
 }

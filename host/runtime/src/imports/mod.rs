@@ -13,6 +13,7 @@ macro_rules! attempt {
 }
 
 pub(crate) mod broadcast;
+pub(crate) mod collection;
 pub(crate) mod config;
 pub(crate) mod connections;
 pub(crate) mod messaging;

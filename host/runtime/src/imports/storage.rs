@@ -6,18 +6,12 @@ use tidegate_ports::storage::{self, MAX_TRANSACT, check_keys, check_operations, 
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
+use super::collection::Collection;
 use super::storage_types::{size_of_action, size_of_change, size_of_item};
 use crate::bindings::tidegate::route::storage::{
     Action, Change, Condition, Error, Host, HostCollection, Item, Key, Operation, Page, QueryOptions, WriteOptions,
 };
 use crate::state::State;
-
-/// An open collection. It holds the name only: every call looks up the grant again.
-#[derive(Debug)]
-#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct Collection {
-    name: String,
-}
 
 /// The access that an operation needs.
 #[derive(Debug, Clone, Copy)]

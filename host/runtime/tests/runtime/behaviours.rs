@@ -36,9 +36,9 @@ async fn status() {
     let fixture = Fixture::new();
     let reply = fixture.reply(&events::message("any", "status 404")).await.unwrap();
     assert_eq!((reply.status, reply.body), (404, Some(Payload::Text("refused, with reasons".to_owned()))));
-    for told in ["status 0", "status 199", "status 600"] {
-        let error = fixture.failure("any", told).await;
-        assert_eq!(error.error_type, "Tidegate.InvalidReply", "{told}");
+    for behaviour in ["status 0", "status 199", "status 600"] {
+        let error = fixture.failure("any", behaviour).await;
+        assert_eq!(error.error_type, "Tidegate.InvalidReply", "{behaviour}");
     }
 }
 
@@ -50,8 +50,8 @@ async fn fail() {
     assert_eq!((reply.status, reply.body), (409, Some(body)));
     let reply = fixture.reply(&events::message("one-way", "fail 409")).await.unwrap();
     assert_eq!((reply.status, reply.body), (409, None), "a one-way route tells the client nothing");
-    for told in ["fail 200", "fail 302", "fail 600"] {
-        assert_eq!(fixture.failure("any", told).await.error_type, "Tidegate.InvalidReply", "{told}");
+    for behaviour in ["fail 200", "fail 302", "fail 600"] {
+        assert_eq!(fixture.failure("any", behaviour).await.error_type, "Tidegate.InvalidReply", "{behaviour}");
     }
 }
 
@@ -76,12 +76,12 @@ async fn counter() {
 #[tokio::test]
 async fn context() {
     let fixture = Fixture::new();
-    let said = fixture.probe("any", "context").await;
+    let answer = fixture.probe("any", "context").await;
     let expected = format!(
         "r1= any 1700000001000 {OWN} 1700000000000 192.0.2.7 Some(\"probe/1\") api.example.com dev Some(\"ann\") \
          [(\"plan\", \"gold\")] message m1= context"
     );
-    assert_eq!(said, expected);
+    assert_eq!(answer, expected);
 }
 
 #[tokio::test]
@@ -195,8 +195,8 @@ async fn files() {
 #[tokio::test]
 async fn sockets() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let told = format!("sockets {}", listener.local_addr().unwrap());
-    assert_eq!(Fixture::new().probe("any", &told).await, "nothing");
+    let behaviour = format!("sockets {}", listener.local_addr().unwrap());
+    assert_eq!(Fixture::new().probe("any", &behaviour).await, "nothing");
 }
 
 #[tokio::test]
@@ -290,17 +290,17 @@ async fn send_many() {
     let fixture = Fixture::new();
     fixture.world.data().gone.insert("b".to_owned());
     let long = "x".repeat(65);
-    let said = fixture.probe("any", &format!("send_many a b {long} {OWN}")).await;
-    assert!(said.starts_with("Ok(()) Err(Error::Gone) Err(Error::Invalid("), "{said}");
-    assert!(said.ends_with(" Ok(())"), "{said}");
+    let answer = fixture.probe("any", &format!("send_many a b {long} {OWN}")).await;
+    assert!(answer.starts_with("Ok(()) Err(Error::Gone) Err(Error::Invalid("), "{answer}");
+    assert!(answer.ends_with(" Ok(())"), "{answer}");
     {
         let data = fixture.world.data();
         let to: Vec<_> = data.sent.iter().map(|(to, _)| to.as_str()).collect();
         assert_eq!((to, &data.reaped[..]), (vec!["a", OWN], &["b".to_owned()][..]));
     }
     fixture.world.data().missing = 1;
-    let said = fixture.probe("any", "send_many a c").await;
-    assert_eq!(said, "Ok(()) Err(Error::Unavailable)", "no answer is no success");
+    let answer = fixture.probe("any", "send_many a c").await;
+    assert_eq!(answer, "Ok(()) Err(Error::Unavailable)", "no answer is no success");
 }
 
 #[tokio::test]

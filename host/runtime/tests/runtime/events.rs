@@ -28,12 +28,12 @@ pub(crate) fn message(route: &str, text: &str) -> Vec<u8> {
 }
 
 /// A handshake that asks the probe for a behaviour.
-pub(crate) fn connect(told: &str) -> Vec<u8> {
-    encode("$connect", Event::Connect(handshake("do", told)))
+pub(crate) fn connect(behaviour: &str) -> Vec<u8> {
+    encode("$connect", Event::Connect(handshake("do", behaviour)))
 }
 
-pub(crate) fn disconnect(told: &str) -> Vec<u8> {
-    encode("$disconnect", Event::Disconnect(Closing { code: 1001, reason: told.to_owned() }))
+pub(crate) fn disconnect(behaviour: &str) -> Vec<u8> {
+    encode("$disconnect", Event::Disconnect(Closing { code: 1001, reason: behaviour.to_owned() }))
 }
 
 pub(crate) const METHOD_ARN: &str = "arn:aws:execute-api:eu-west-1:123456789012:abc123/dev/$connect";

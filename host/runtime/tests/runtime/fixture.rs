@@ -53,19 +53,19 @@ impl Fixture {
     }
 
     /// The text with which the probe answers a message on a route.
-    pub(crate) async fn probe(&self, route: &str, told: &str) -> String {
-        let reply = self.reply(&crate::events::message(route, told)).await;
-        let reply = reply.unwrap_or_else(|error| panic!("{told}: {}", error.error_message));
-        assert_eq!(reply.status, 200, "{told}");
+    pub(crate) async fn probe(&self, route: &str, behaviour: &str) -> String {
+        let reply = self.reply(&crate::events::message(route, behaviour)).await;
+        let reply = reply.unwrap_or_else(|error| panic!("{behaviour}: {}", error.error_message));
+        assert_eq!(reply.status, 200, "{behaviour}");
         match reply.body {
             Some(Payload::Text(text)) => text,
-            body => panic!("{told}: {body:?}"),
+            body => panic!("{behaviour}: {body:?}"),
         }
     }
 
     /// The function error in which the probe's behaviour ends.
-    pub(crate) async fn failure(&self, route: &str, told: &str) -> FunctionError {
-        self.reply(&crate::events::message(route, told)).await.expect_err(told)
+    pub(crate) async fn failure(&self, route: &str, behaviour: &str) -> FunctionError {
+        self.reply(&crate::events::message(route, behaviour)).await.expect_err(behaviour)
     }
 }
 

@@ -1,7 +1,7 @@
-//! Random sequences of what can happen to releases, against a simple model of what must be serving.
+//! Random sequences of rollout steps, compared with a simple model.
 //!
 //! The store is a folder and the host is real: each release is signed, published, verified and linked, and each step ends
-//! with an event that says what it ran on.
+//! with an event whose release is compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -143,7 +143,7 @@ impl World {
         self.store.compare_and_set(next, &change, soon()).await.unwrap();
     }
 
-    /// Whether a release could be activated: as the command line makes sure.
+    /// Returns true if the release is complete, as the command line checks before it activates.
     async fn is_whole(&self, number: usize) -> bool {
         let Ok(envelope) = self.store.envelope(&self.ids[number], soon()).await else { return false };
         verify_complete(&*self.store, &Envelope::parse(&envelope).unwrap().unverified().unwrap()).await.unwrap();
@@ -235,7 +235,7 @@ impl World {
         }
     }
 
-    /// Makes the canary trap, where one runs and takes the connection.
+    /// Makes the canary trap if it serves the connection.
     async fn halt(&mut self) {
         if self.frozen {
             return;
@@ -269,7 +269,7 @@ impl World {
         }
     }
 
-    /// Two events after anything that happened, a host that sees events has noticed.
+    /// Runs two events, after which the host has applied every change.
     async fn settle(&self) {
         for _ in 0..2 {
             self.follower.before_event().await;
@@ -329,7 +329,7 @@ fn the_serving_release_matches_the_model() {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let engine = Engine::new(EngineOptions::on_demand(4)).unwrap();
     let contents: Vec<_> = (0..RELEASES).map(|number| content(version(number))).collect();
-    // What is too rare to be left to chance.
+    // Sequences that random steps rarely produce.
     for steps in [
         vec![Step::Publish(0), Step::Halt(0), Step::Crash, Step::Rollback, Step::Canary(0, 10_000)],
         vec![

@@ -36,7 +36,7 @@ async fn connect_answers_with_the_sub_protocol_only() {
 #[tokio::test]
 async fn a_refused_connection_is_unregistered_and_its_messages_dropped() {
     let fixture = Fixture::new();
-    for (told, status) in [
+    for (behaviour, status) in [
         ("status 403", 403),
         ("fail 429", 429),
         ("trap", 500),
@@ -45,12 +45,12 @@ async fn a_refused_connection_is_unregistered_and_its_messages_dropped() {
         ("fail 200", 500),
         ("fail 302", 500),
     ] {
-        let reply = fixture.reply(&events::connect(told)).await.unwrap();
-        assert_eq!((reply.status, reply.headers, reply.body), (status, Vec::new(), None), "{told}");
+        let reply = fixture.reply(&events::connect(behaviour)).await.unwrap();
+        assert_eq!((reply.status, reply.headers, reply.body), (status, Vec::new(), None), "{behaviour}");
         let mut data = fixture.world.data();
-        assert_eq!(data.lifecycle, [format!("register {OWN}"), format!("unregister {OWN}")], "{told}");
+        assert_eq!(data.lifecycle, [format!("register {OWN}"), format!("unregister {OWN}")], "{behaviour}");
         data.lifecycle.clear();
-        assert!(data.registered.is_empty(), "{told}");
+        assert!(data.registered.is_empty(), "{behaviour}");
     }
 }
 
@@ -139,12 +139,12 @@ async fn guest_errors_are_logged_on_one_way_routes() {
 async fn disconnect_cleans_up_whatever_the_guest_does() {
     let logs = Logs::capture();
     let fixture = Fixture::new();
-    for told in ["echo", "fail 500", "trap"] {
+    for behaviour in ["echo", "fail 500", "trap"] {
         fixture.reply(&events::connect("echo")).await.unwrap();
         fixture.world.data().lifecycle.clear();
-        let reply = fixture.reply(&events::disconnect(told)).await.unwrap();
-        assert_eq!((reply.status, reply.body), (200, None), "{told}");
-        assert_eq!(fixture.world.data().lifecycle, [format!("unregister {OWN}")], "{told}");
+        let reply = fixture.reply(&events::disconnect(behaviour)).await.unwrap();
+        assert_eq!((reply.status, reply.body), (200, None), "{behaviour}");
+        assert_eq!(fixture.world.data().lifecycle, [format!("unregister {OWN}")], "{behaviour}");
     }
     assert_eq!(logs.line("the route trapped: ")["fields"]["route"], "$disconnect");
 }

@@ -7,32 +7,32 @@ use tidegate_event::ConnectionId;
 use tidegate_release::ReleaseId;
 use tidegate_release::rollout::TrafficWeight;
 
-/// How many releases there are to choose from.
+/// The number of releases.
 pub(crate) const RELEASES: usize = 5;
-/// How many changes' releases a prune keeps.
+/// The number of changes whose releases a prune keeps.
 pub(crate) const KEEP: usize = 2;
-/// How many failures a canary may have.
+/// The error budget of a canary.
 pub(crate) const BUDGET: u64 = 1;
 
-/// What can happen. Numbers are releases.
+/// An event in the life of releases. Numbers are releases.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Publish(usize),
-    /// A publication that was broken off before the release itself was stored.
+    /// A publication that was interrupted before the release itself was stored.
     BrokenPublish(usize),
     Activate(usize),
     Canary(usize, u16),
     Promote,
     Rollback,
-    /// As many events of the canary trap as halt it; without a canary this release becomes one.
+    /// Enough events of the canary trap to halt it. Without a canary this release becomes one.
     Halt(usize),
     Prune,
-    /// The host sees no event until it is thawed.
+    /// The host receives no event until it is thawed.
     Freeze,
     Thaw,
     /// The host ends, and another starts.
     Crash,
-    /// A change of the pointer that was broken off after history and before the pointer.
+    /// A change that was interrupted between the history and the rollout state.
     BrokenMove(usize),
 }
 
@@ -54,14 +54,14 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What must be so.
+/// The expected state.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) published: BTreeSet<usize>,
     pub(crate) active: Option<usize>,
     pub(crate) canary: Option<(usize, TrafficWeight)>,
     pub(crate) halted: bool,
-    /// What was active before each release was activated or promoted for the last time.
+    /// The release that was active before each release was last activated or promoted.
     pub(crate) before: HashMap<usize, Option<usize>>,
     /// The releases of each change, the newest last.
     pub(crate) changes: Vec<BTreeSet<usize>>,
@@ -76,20 +76,20 @@ impl Model {
         (self.active, self.canary) = (Some(release), None);
     }
 
-    /// Keeps what a change was from and to.
+    /// Records the releases of a change.
     pub(crate) fn changed(&mut self, to: impl Into<Option<usize>>) {
         let canary = self.canary.map(|(canary, _)| canary);
         self.changes.push([self.active, to.into(), canary].into_iter().flatten().collect());
     }
 
-    /// The release that a connection runs on; none is the one that the host was deployed with.
+    /// Returns the release that a connection runs on; `None` is the release of the package.
     pub(crate) fn serving(&self, ids: &[ReleaseId], connection: &ConnectionId) -> Option<usize> {
         let (canary, share) = self.canary.filter(|_| !self.halted)?;
         let canary_id = &ids[canary];
         tidegate_release::rollout::canary_serves(canary_id, share, connection).then_some(canary)
     }
 
-    /// What no prune may remove.
+    /// Returns the releases that no prune may remove.
     pub(crate) fn needed(&self) -> BTreeSet<usize> {
         let back = self.active.and_then(|active| self.before.get(&active).copied().flatten());
         let canary = self.canary.map(|(canary, _)| canary);

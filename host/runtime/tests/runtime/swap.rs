@@ -15,8 +15,8 @@ use crate::fixture::{Fixture, any, app_of, release, route};
 /// How many events are under way at a time, and how often the release is swapped under them.
 const CLIENTS: usize = 16;
 const SWAPS: usize = 100;
-/// What a component answers that gives back what it is told; the probe answers something else.
-const TOLD: &str = "settings";
+/// The message that `echo` returns unchanged; the probe answers something else.
+const MESSAGE: &str = "settings";
 
 /// A release in which this component answers.
 fn answered_by(component: &str, grants: Grants) -> App {
@@ -48,7 +48,7 @@ async fn an_event_ends_on_the_release_that_it_began_on() {
     let retired = fixture.activate(&release(answered_by("echo", Grants::default()))).unwrap();
     assert_eq!(*retired.release(), before);
     assert_ne!(fixture.host.release(), before);
-    assert_eq!(fixture.probe("chat", TOLD).await, TOLD);
+    assert_eq!(fixture.probe("chat", MESSAGE).await, MESSAGE);
     assert!(!retired.is_idle());
     let outcome = under_way.await;
     // The new release has no such route, and would have said so.
@@ -66,7 +66,7 @@ async fn a_release_that_is_refused_changes_nothing() {
     let refused = fixture.activate(&release(answered_by("probe", Grants::default())));
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
     assert_eq!(fixture.host.release(), before);
-    assert_eq!(fixture.probe("chat", TOLD).await, TOLD);
+    assert_eq!(fixture.probe("chat", MESSAGE).await, MESSAGE);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +83,7 @@ async fn swaps_under_load_lose_no_event_and_free_replaced_releases() {
                 tokio::spawn(async move {
                     let mut answers = BTreeMap::new();
                     while !stop.load(Ordering::Relaxed) {
-                        *answers.entry(fixture.probe("chat", TOLD).await).or_insert(0_u64) += 1;
+                        *answers.entry(fixture.probe("chat", MESSAGE).await).or_insert(0_u64) += 1;
                     }
                     answers
                 })
@@ -104,7 +104,7 @@ async fn swaps_under_load_lose_no_event_and_free_replaced_releases() {
             }
         }
         assert_eq!(seen.len(), 2, "each of both answered: {seen:?}");
-        assert!(seen.contains_key(TOLD), "{seen:?}");
+        assert!(seen.contains_key(MESSAGE), "{seen:?}");
         for retired in &retired {
             until_idle(retired).await;
         }
