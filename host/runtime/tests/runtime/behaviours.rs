@@ -10,7 +10,6 @@ use tidegate_runtime::{Engine, EngineOptions};
 
 include!("../../../../tests/guests/behaviours.rs");
 
-/// Does not build when a behaviour has no test.
 macro_rules! each {
     ($($behaviour:ident),* $(,)?) => {
         $(const _: fn() = $behaviour;)*
@@ -397,6 +396,5 @@ async fn attributes() {
 
 #[tokio::test]
 async fn registry_refused() {
-    let fixture = Fixture::new();
-    assert_eq!(fixture.probe("own", "registry_refused").await, "refused");
+    assert_eq!(Fixture::new().probe("own", "registry_refused").await, "refused");
 }
