@@ -13,7 +13,7 @@ use tidegate_dynamodb_embedded::{Embedded, connector};
 use tidegate_lambda_emulator::{Server, server};
 use tokio::sync::watch;
 
-/// What the requests are signed with.
+/// The access key of the requests.
 pub(crate) const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 
 /// The bucket of releases.
@@ -24,7 +24,7 @@ pub(crate) fn release_tables() -> ReleaseTables {
     ReleaseTables { releases: "releases".to_owned(), release_status: "release-status".to_owned() }
 }
 
-/// What the tests see of AWS.
+/// The state of AWS, as tests read and change it.
 pub(crate) struct Aws {
     server: Server,
     shared: Arc<Shared>,
@@ -32,18 +32,18 @@ pub(crate) struct Aws {
 
 struct Shared {
     aws: tidegate_lambda_emulator::Aws,
-    /// The status of every answer of DynamoDB, when it is to fail.
+    /// The status of every answer of DynamoDB, if the test makes it fail.
     dynamodb_fails: Mutex<Option<(u16, &'static str)>>,
-    /// The status of every answer of Parameter Store, when it is to fail.
+    /// The status of every answer of Parameter Store, if the test makes it fail.
     parameters_fail: Mutex<Option<(u16, &'static str)>>,
-    /// The status of every answer of S3, when it is to fail.
+    /// The status of every answer of S3, if the test makes it fail.
     objects_fail: Mutex<Option<u16>>,
     /// The objects of the one bucket, by their path.
     objects: Mutex<BTreeMap<String, Bytes>>,
     open: Mutex<BTreeSet<String>>,
     /// Messages by their connection, in order.
     posts: watch::Sender<Vec<(String, Vec<u8>)>>,
-    /// How many times a connection was looked for.
+    /// The number of requests for each connection.
     looks: watch::Sender<usize>,
     traces: Mutex<BTreeSet<String>>,
 }
@@ -82,12 +82,12 @@ impl Aws {
         self.shared.open.lock().unwrap().insert(id.to_owned());
     }
 
-    /// What was posted to a connection.
+    /// Returns the messages that were posted to a connection.
     pub(crate) fn posts(&self, id: &str) -> Vec<Vec<u8>> {
         self.shared.posts.borrow().iter().filter(|(to, _)| to == id).map(|(_, body)| body.clone()).collect()
     }
 
-    /// Waits until somebody has looked for a connection.
+    /// Waits until a connection was requested.
     pub(crate) async fn looked_for(&self) {
         self.shared.looks.subscribe().wait_for(|looks| *looks > 0).await.unwrap();
     }
@@ -108,7 +108,7 @@ impl Aws {
         *self.shared.dynamodb_fails.lock().unwrap() = how;
     }
 
-    /// Closes every connection that clients keep, and says how many there were.
+    /// Closes every connection that clients keep, and returns their number.
     pub(crate) async fn hang_up(&self) -> usize {
         self.server.hang_up().await
     }
@@ -146,7 +146,7 @@ impl Shared {
         }
     }
 
-    /// AWS's answer, unless it is to fail.
+    /// Returns AWS's answer, or the failure that the test asked for.
     async fn unless(&self, fails: &Mutex<Option<(u16, &str)>>, parts: &Parts, body: Bytes) -> Response<Full<Bytes>> {
         let fails = *fails.lock().unwrap();
         match fails {

@@ -1,6 +1,6 @@
-//! A clock of the process that a test moves, so that values grow old without waiting.
+//! A clock that a test moves, so that values age without waiting.
 //!
-//! The real bootstrap reads it as any other: a library that is loaded before the C library answers for it.
+//! The real `bootstrap` reads it through a library that is loaded before the C library.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,38 +8,38 @@ use std::time::Duration;
 
 use crate::process::Setup;
 
-/// A clock, which lives in a folder of its own.
+/// A clock in its own folder.
 pub(crate) struct Clock {
     folder: tempfile::TempDir,
 }
 
 impl Clock {
-    /// Makes a clock that is right.
+    /// Creates a clock with the real time.
     pub(crate) fn new() -> Self {
         let clock = Self { folder: tempfile::tempdir().unwrap() };
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bootstrap/clock.c");
-        // The one program that every installation of Rust on Linux has besides its own.
+        // Every installation of Rust on Linux has a C compiler, as its linker.
         let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(clock.library()).arg(source).status();
         assert!(built.unwrap().success(), "the clock does not build");
         clock.advance(Duration::ZERO);
         clock
     }
 
-    /// Has a process go by it.
+    /// Makes a process use the clock.
     pub(crate) fn set(&self, setup: Setup) -> Setup {
         let path = |path: PathBuf| path.display().to_string();
         setup.set("LD_PRELOAD", &path(self.library())).set("CLOCK", &path(self.ahead()))
     }
 
-    /// Moves it further ahead.
+    /// Moves the clock further ahead.
     pub(crate) fn advance_more(&self, by: Duration) {
         let ahead: u64 = std::fs::read_to_string(self.ahead()).unwrap().parse().unwrap();
         self.advance(Duration::from_secs(ahead) + by);
     }
 
-    /// Moves it ahead of what is right.
+    /// Moves the clock ahead of the real time.
     pub(crate) fn advance(&self, by: Duration) {
-        // A process never reads half of it.
+        // The rename is atomic, so a process never reads half of the number.
         let new = self.folder.path().join("new");
         std::fs::write(&new, by.as_secs().to_string()).unwrap();
         std::fs::rename(new, self.ahead()).unwrap();

@@ -1,4 +1,4 @@
-//! Events that fail: each has its answer, and the process goes on.
+//! Events that fail: each has an answer, and the process continues.
 
 use std::time::Duration;
 

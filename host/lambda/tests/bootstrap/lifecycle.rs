@@ -1,4 +1,4 @@
-//! Events as they should be.
+//! Events that succeed.
 
 use tidegate_event::{Decision, decode_decision};
 
@@ -33,7 +33,7 @@ async fn a_greeting_waits_for_its_socket_and_keeps_its_order() {
     let bootstrap = setup(&app()).await.start().await;
     let answer = bootstrap.invoke(events::connect("send")).await.unwrap();
     assert!(String::from_utf8(answer).unwrap().contains("200"));
-    // The answer is posted while the socket is not open: API Gateway opens it because of the answer.
+    // The answer is posted before the socket is open: API Gateway opens the socket after the answer.
     soon(bootstrap.aws.looked_for()).await;
     assert!(bootstrap.aws.posts(OWN).is_empty());
     bootstrap.aws.open(OWN);
@@ -46,7 +46,7 @@ async fn a_greeting_waits_for_its_socket_and_keeps_its_order() {
 async fn a_greeting_is_dropped_when_its_connection_is_refused() {
     let bootstrap = setup(&app()).await.start().await;
     bootstrap.aws.open(OWN);
-    // The guest sends, then traps, because nobody else is in the group.
+    // The guest sends a greeting, and then traps, because its group is empty.
     assert_eq!(bootstrap.reply(events::connect("greet lobby")).await.status, 500);
     assert!(bootstrap.aws.posts(OWN).is_empty());
 }
@@ -80,12 +80,12 @@ async fn an_authorizer_allows_denies_and_refuses_without_tables() {
     assert_eq!(refused.error_message, "Unauthorized");
     let failed = bootstrap.invoke(events::authorize("fail")).await.unwrap_err();
     assert_eq!(failed.error_type, "Tidegate.GuestError");
-    // An event of the other function is answered, and has nothing to reach.
+    // An event of the other function is answered without its ports.
     assert_eq!(bootstrap.reply(events::connect("echo")).await.status, 500);
     assert!(bootstrap.is_alive());
     let faults = bootstrap.line(|line| line["AuthorizerFaults"] == 1).await;
     assert_eq!(faults["Route"], "authorizer");
-    // A refusal is no fault, and nothing of it is in the log.
+    // A refusal is not a fault, so the log has no line about it.
     assert!(!bootstrap.lines().iter().any(|line| line.to_string().contains("Unauthorized")));
 }
 
@@ -120,7 +120,7 @@ async fn a_thawed_process_uses_no_connection_that_died_while_it_was_frozen() {
         assert_eq!(bootstrap.text(send()).await, "Ok(())", "{round}");
         bootstrap.freeze(true);
         assert!(bootstrap.aws.hang_up().await > 0);
-        // The event is there when the process wakes up, at the same time as the end of its connections.
+        // The process wakes up to the event and to the end of its connections at the same time.
         let answer = bootstrap.invoke(send());
         let thaw = async { bootstrap.freeze(false) };
         let (answer, ()) = tokio::join!(answer, thaw);

@@ -141,7 +141,7 @@ impl Bootstrap {
         }
     }
 
-    /// The first line of the log for which this holds.
+    /// Waits for the first line of the log that matches.
     pub(crate) async fn line(&self, holds: impl Fn(&Value) -> bool) -> Value {
         soon(async {
             loop {
@@ -154,7 +154,7 @@ impl Bootstrap {
         .await
     }
 
-    /// The first line of the log whose message contains this.
+    /// Waits for the first line of the log whose message contains this text.
     pub(crate) async fn logged(&self, text: &str) -> Value {
         self.line(|line| line["message"].as_str().is_some_and(|message| message.contains(text))).await
     }

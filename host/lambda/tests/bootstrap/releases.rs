@@ -16,18 +16,19 @@ use crate::{app, guests};
 
 #[tokio::test]
 async fn a_new_release_takes_over_after_the_event_that_read_it() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let bootstrap = store.start(&clock).await;
     assert!(!bootstrap.is_probed().await);
     let release = store.publish(&probed()).await;
     store.activate(&release).await;
-    assert!(!bootstrap.is_probed().await, "it is read at most once in the maximum staleness");
+    assert!(!bootstrap.is_probed().await, "the snapshot is read at most once a poll interval");
     clock.advance_more(STALE);
     assert!(!bootstrap.is_probed().await, "no event waits for a release");
     assert!(bootstrap.is_probed().await);
     let line = bootstrap.logged("has taken the place of").await;
     assert_eq!((&line["level"], &line["release"]), (&"INFO".into(), &release.as_str().into()));
-    // The way back is a move of the pointer, to what is in the package.
+    // A rollback leads back to the release of the package.
     store
         .move_to(Action::Rollback, |old| RolloutState { active: None, generation: old.generation + 1, ..old.clone() })
         .await;
@@ -36,7 +37,8 @@ async fn a_new_release_takes_over_after_the_event_that_read_it() {
 
 #[tokio::test]
 async fn the_first_event_after_a_long_thaw_runs_on_the_new_release() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let bootstrap = store.start(&clock).await;
     assert!(!bootstrap.is_probed().await);
     let release = store.publish(&probed()).await;
@@ -49,12 +51,13 @@ async fn the_first_event_after_a_long_thaw_runs_on_the_new_release() {
 
 #[tokio::test]
 async fn a_start_runs_the_active_release_or_that_of_the_package() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let release = store.publish(&probed()).await;
     store.activate(&release).await;
     let bootstrap = store.start(&clock).await;
     assert!(bootstrap.is_probed().await);
-    // It was not asked for twice, by the package's release and by the one that is active.
+    // The values are read once, although the release of the package and the active one need them.
     let unset = |line: &&Value| line["message"].as_str().is_some_and(|it| it.contains("dev/unset"));
     assert_eq!(bootstrap.lines().iter().filter(unset).count(), 1);
     for artifact in store.files("artifacts") {
@@ -67,13 +70,14 @@ async fn a_start_runs_the_active_release_or_that_of_the_package() {
 
 #[tokio::test]
 async fn the_authorizer_loads_its_own_components_only() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let mut app = app();
     app.authorizer.as_mut().unwrap().limits.time = Duration::from_secs(9);
     let release = store.publish(&app).await;
     store.activate(&release).await;
     let setup = store.followed_by(clock.set(setup(&crate::app()).await));
-    // An authorizer that loaded the routes' artifacts would miss them.
+    // An authorizer that loaded the artifacts of the routes would fail here, because they are missing.
     let own = Digest::of(&std::fs::read(guests::artifact("authorizer")).unwrap()).to_string();
     for artifact in store.files("artifacts").iter().filter(|path| !path.to_str().unwrap().contains(&own)) {
         std::fs::remove_file(artifact).unwrap();
@@ -89,7 +93,8 @@ async fn the_authorizer_loads_its_own_components_only() {
 /// Each case is a release and a part of the reason for its refusal.
 #[tokio::test]
 async fn untrusted_and_incompatible_releases_are_refused_and_reported() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let bootstrap = store.start(&clock).await;
     let stranger = SigningKey::generate().unwrap();
     let mut named = probed();
@@ -129,7 +134,8 @@ async fn untrusted_and_incompatible_releases_are_refused_and_reported() {
 
 #[tokio::test]
 async fn a_malformed_pointer_changes_nothing_until_it_is_repaired() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let release = store.publish(&probed()).await;
     store.activate(&release).await;
     let bootstrap = store.start(&clock).await;
@@ -140,7 +146,7 @@ async fn a_malformed_pointer_changes_nothing_until_it_is_repaired() {
         std::fs::write(&pointer, broken).unwrap();
         assert!(bootstrap.is_probed_soon(&clock).await, "{:?}", bootstrap.lines());
         clock.advance_more(THAWED);
-        assert!(bootstrap.is_probed().await, "an event does not fail for it");
+        assert!(bootstrap.is_probed().await, "the event does not fail");
     }
     assert_eq!(bootstrap.logged("cannot read the rollout state").await["level"], "WARN");
     std::fs::write(&pointer, whole).unwrap();
@@ -151,7 +157,8 @@ async fn a_malformed_pointer_changes_nothing_until_it_is_repaired() {
 
 #[tokio::test]
 async fn a_canary_is_counted_and_halted_above_its_budget() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let bootstrap = store.start(&clock).await;
     let release = store.publish(&probed()).await;
     store.canary(&release, 2).await;
@@ -173,21 +180,23 @@ async fn a_canary_is_counted_and_halted_above_its_budget() {
     let line = bootstrap.logged("the canary is halted").await;
     assert_eq!((&line["level"], &line["release"]), (&"ERROR".into(), &release.as_str().into()));
     bootstrap.line(|line| line["CanaryHalts"] == 1 && line["Release"] == release.as_str()).await;
-    // It stays so: for this process, and for one that starts.
+    // The halt holds for this process, and for one that starts later.
     assert!(!bootstrap.is_probed_soon(&clock).await);
     assert!(!store.start(&clock).await.is_probed().await);
-    // The trap's line names the release that trapped.
+    // The line of the trap names the release that trapped.
     assert_eq!(bootstrap.logged("the route trapped").await["release"], release.as_str());
 }
 
 #[tokio::test]
 async fn a_halt_by_another_host_is_honoured() {
-    let (store, clock) = (Store::new(), Clock::new());
-    let (first, second) = (store.start(&clock).await, store.start(&clock).await);
+    let store = Store::new();
+    let clock = Clock::new();
+    let first = store.start(&clock).await;
+    let second = store.start(&clock).await;
     let release = store.publish(&probed()).await;
     store.canary(&release, 1).await;
     assert!(first.is_probed_soon(&clock).await && second.is_probed_soon(&clock).await);
-    // Neither is above the budget, both are.
+    // Each host is within the budget; both together exceed it.
     for bootstrap in [&first, &second] {
         bootstrap.invoke(events::message("echo", "trap")).await.unwrap_err();
         soon(bootstrap.api.idle()).await;
@@ -202,7 +211,8 @@ async fn a_halt_by_another_host_is_honoured() {
 
 #[tokio::test]
 async fn promoting_a_canary_loads_nothing_again() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let bootstrap = store.start(&clock).await;
     let release = store.publish(&probed()).await;
     store.canary(&release, 0).await;
@@ -218,7 +228,8 @@ async fn promoting_a_canary_loads_nothing_again() {
 
 #[tokio::test]
 async fn configuration_of_a_new_release_is_read_before_it_runs() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let mut more = probed();
     for route in more.routes.values_mut() {
         route.grants.config.insert("more".to_owned());
@@ -231,14 +242,15 @@ async fn configuration_of_a_new_release_is_read_before_it_runs() {
     assert!(!bootstrap.is_probed_soon(&clock).await);
     assert!(store.failure(&release).await.contains("make deploy"));
     bootstrap.aws.fail_parameters(None);
-    // It is let be for a while after it was refused.
+    // A refused release is in its back-off.
     clock.advance_more(THAWED);
     assert!(bootstrap.is_probed_soon(&clock).await);
 }
 
 #[tokio::test]
 async fn a_canary_is_chosen_by_the_connection_of_the_event() {
-    let (store, clock) = (Store::new(), Clock::new());
+    let store = Store::new();
+    let clock = Clock::new();
     let bootstrap = store.start(&clock).await;
     let release = store.publish(&probed()).await;
     let half = TrafficWeight::new(5_000).unwrap();
@@ -266,7 +278,7 @@ async fn the_last_good_release_survives_an_outage_of_aws() {
     assert!(!bootstrap.is_probed().await, "an event does not wait for the pointer for long");
     bootstrap.logged("cannot read the rollout state").await;
     bootstrap.aws.fail_dynamodb(None);
-    // What there is no time for before an event is done after it: S3 is asked again for longer than the event waits.
+    // The load continues after the event: S3 is retried for longer than the event waits.
     bootstrap.aws.fail_objects(Some(503));
     assert!(!bootstrap.is_probed_soon(&clock).await);
     bootstrap.logged("was not refreshed within 50 ms").await;
@@ -276,7 +288,7 @@ async fn the_last_good_release_survives_an_outage_of_aws() {
     bootstrap.aws.fail_objects(None);
     clock.advance_more(THAWED);
     assert!(bootstrap.is_probed_soon(&clock).await, "{:?}", bootstrap.lines().last());
-    // The table has what the host reported, and the way back needs no table to be written by it.
+    // The table has the report of the host, and a rollback needs no further write.
     assert_eq!(store.store.load_reports(soon_enough()).await.unwrap()[&release].loaded, 1);
     bootstrap.aws.fail_objects(Some(503));
     store
@@ -314,7 +326,7 @@ async fn a_halt_that_cannot_be_published_is_published_later() {
     bootstrap.aws.fail_dynamodb(Some((400, "ThrottlingException")));
     bootstrap.invoke(events::message("echo", "trap")).await.unwrap_err();
     soon(bootstrap.api.idle()).await;
-    // A host protects its own events, whoever else can be reached.
+    // A host protects its own events, even if it cannot reach the store.
     assert!(!bootstrap.is_probed().await);
     bootstrap.logged("cannot publish the halt").await;
     bootstrap.aws.fail_dynamodb(None);

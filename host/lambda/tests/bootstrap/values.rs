@@ -8,11 +8,11 @@ use crate::events;
 use crate::process::{Bootstrap, setup};
 
 const PLAN: &str = "/tidegate/probe/dev/plan";
-/// The guest finds what it expects, or traps.
+/// The value that the guest expects; with any other it traps.
 const GOLD: &str = "gold";
 
 impl Bootstrap {
-    /// Whether a guest finds the plan that it expects; the post-response phase is over when it returns.
+    /// Returns true if the guest finds the plan that it expects. The post-response phase is over when it returns.
     async fn finds_gold(&self) -> bool {
         let found = self.invoke(events::message("any", "settings")).await.is_ok();
         crate::process::soon(self.api.idle()).await;

@@ -1,4 +1,4 @@
-//! What both benchmarks need: the echo guest on an engine, and an event for it.
+//! Shared by both benchmarks: the echo guest on an engine, and an event for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tidegate_runtime::{Engine, EngineOptions, Host};
 
 use crate::fixture;
 
-/// The allocations worth comparing, by name.
+/// Returns hosts with the allocations to compare, by name.
 pub(crate) fn hosts() -> [(&'static str, Arc<Host>); 2] {
     let host = |options| fixture::Fixture::with(Engine::new(options).unwrap(), fixture::app()).unwrap().host;
     let pool = if Engine::pagemap_scan() { "pool, resident" } else { "pool, batched decommit" };

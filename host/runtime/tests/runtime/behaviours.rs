@@ -1,4 +1,4 @@
-//! One test for each behaviour of the guest `probe`, of the same name.
+//! One test for each behaviour of the guest `probe`, with the same name.
 
 use tidegate_event::{FunctionError, Payload};
 
@@ -27,7 +27,7 @@ async fn echo() {
     let fixture = Fixture::new();
     assert_eq!(fixture.probe("any", "echo hello").await, "echo hello");
     let reply = fixture.reply(&events::message("any", "echo")).await.unwrap();
-    assert_eq!(reply.headers, [], "headers mean nothing on a message");
+    assert_eq!(reply.headers, [], "a message has no headers");
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn fail() {
     let body = Payload::Text(r#"{"message":"no such \"room\""}"#.to_owned());
     assert_eq!((reply.status, reply.body), (409, Some(body)));
     let reply = fixture.reply(&events::message("one-way", "fail 409")).await.unwrap();
-    assert_eq!((reply.status, reply.body), (409, None), "a one-way route tells the client nothing");
+    assert_eq!((reply.status, reply.body), (409, None), "a one-way route has no body");
     for behaviour in ["fail 200", "fail 302", "fail 600"] {
         assert_eq!(fixture.failure("any", behaviour).await.error_type, "Tidegate.InvalidReply", "{behaviour}");
     }
@@ -61,7 +61,7 @@ async fn large_reply() {
     let error = fixture.failure("any", "large_reply 131073").await;
     assert_eq!(error.error_type, "Tidegate.InvalidReply");
     let reply = fixture.reply(&events::message("one-way", "large_reply 131073")).await.unwrap();
-    assert_eq!((reply.status, reply.body), (200, None), "a body that nobody sees may be of any size");
+    assert_eq!((reply.status, reply.body), (200, None), "the body of a one-way route is not limited");
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn panicking() {
 async fn overflow() {
     let fixture = Fixture::new();
     let error = fixture.failure("any", "overflow").await;
-    // Rust's own stack lies at the start of linear memory; which of the two stacks ends first is the compiler's choice.
+    // Rust's own stack is at the start of linear memory. Either of the two stacks may end first.
     assert_eq!(error.error_type, "Tidegate.Trap");
     let either = ["out of bounds memory access", "call stack exhausted"];
     assert!(either.iter().any(|reason| error.error_message.contains(reason)), "{}", error.error_message);
@@ -154,7 +154,7 @@ async fn host_calls() {
     for call in calls {
         assert_eq!(fixture.probe("any", &format!("host_calls {call}")).await, "all of them");
     }
-    // Ten answers of this text are too much.
+    // Ten answers with this text exceed the budget.
     let long = "x".repeat(8 << 10);
     fixture.host.set_config([("plan".to_owned(), long.clone())].into());
     fixture.world.data().user_agent = Some(long.clone());
@@ -223,7 +223,7 @@ async fn lines() {
 #[tokio::test]
 async fn chatter() {
     let logs = Logs::capture();
-    assert_eq!(Fixture::new().probe("any", "chatter").await, "said it all", "output beyond the limit is no error");
+    assert_eq!(Fixture::new().probe("any", "chatter").await, "said it all", "output beyond the limit is not an error");
     let written: usize = logs.of_guest("stdout").iter().map(|line| line.len() + 1 + GUEST_LINE_BYTES).sum();
     assert!((MAX_GUEST_LOG_BYTES - 1_000..=MAX_GUEST_LOG_BYTES + 1).contains(&written), "{written}");
     let dropped = |line: &serde_json::Value| {
@@ -233,7 +233,11 @@ async fn chatter() {
 
     let logs = Logs::capture();
     Fixture::new().probe("any", "chatter emptily").await;
-    assert_eq!(logs.of_guest("stdout").len(), MAX_GUEST_LOG_BYTES / (GUEST_LINE_BYTES + 1), "a line is not free");
+    assert_eq!(
+        logs.of_guest("stdout").len(),
+        MAX_GUEST_LOG_BYTES / (GUEST_LINE_BYTES + 1),
+        "a line counts towards the limit"
+    );
 }
 
 #[tokio::test]
@@ -299,7 +303,7 @@ async fn send_many() {
     }
     fixture.world.data().missing = 1;
     let answer = fixture.probe("any", "send_many a c").await;
-    assert_eq!(answer, "Ok(()) Err(Error::Unavailable)", "no answer is no success");
+    assert_eq!(answer, "Ok(()) Err(Error::Unavailable)", "a missing answer is not a success");
 }
 
 #[tokio::test]
@@ -350,7 +354,7 @@ async fn a_membership_that_outlived_its_connection_is_removed() {
     }
     assert_eq!(fixture.probe("any", "broadcast lobby").await, "1 3 0 0");
     let data = fixture.world.data();
-    assert_eq!(data.strays, [("room-1".to_owned(), "ghost".to_owned())].into(), "of other groups nothing is known");
+    assert_eq!(data.strays, [("room-1".to_owned(), "ghost".to_owned())].into(), "other groups are unknown");
     assert_eq!(data.registered.keys().collect::<Vec<_>>(), ["a", "young"]);
     assert_eq!(data.registered["young"].groups, ["lobby"], "its upgrade may not be complete");
 }
@@ -377,7 +381,7 @@ async fn describe_and_close() {
 async fn messaging_refused() {
     let fixture = Fixture::new();
     assert_eq!(fixture.probe("own", "messaging_refused").await, "refused");
-    assert_eq!(fixture.world.data().sent.len(), 1, "only the one that was granted");
+    assert_eq!(fixture.world.data().sent.len(), 1, "only the granted message");
 }
 
 #[tokio::test]

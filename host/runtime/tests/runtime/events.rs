@@ -1,4 +1,4 @@
-//! Proxy events, as the gateway makes them.
+//! Proxy events, as the gateway encodes them.
 
 use tidegate_event::{
     Authorization, Closing, Connection, ConnectionId, Event, Handshake, Message, MessageId, Payload, Request,

@@ -34,25 +34,25 @@ impl Fixture {
         Ok(Self { host, world })
     }
 
-    /// Runs later events on another release, and answers the one that it took the place of.
+    /// Runs later events on another release, and returns the replaced one.
     pub(crate) fn activate(&self, release: &Release) -> Result<Retired, Error> {
         let mut retired = self.host.swap_tracks(Tracks::stable(self.host.link(release)?));
         Ok(retired.pop().expect("another release ran"))
     }
 
-    /// The outcome of one event, whose post-response phase has not run.
+    /// Returns the outcome of one event, before its post-response phase.
     pub(crate) async fn dispatch(&self, event: &[u8]) -> Outcome {
         self.host.dispatch(event, Deadline::after(Duration::from_secs(29))).await
     }
 
-    /// The reply to one event, after its post-response phase.
+    /// Returns the reply to one event, after its post-response phase.
     pub(crate) async fn reply(&self, event: &[u8]) -> Result<Reply, FunctionError> {
         let outcome = self.dispatch(event).await;
         outcome.after.run(Deadline::after(Duration::from_secs(10))).await;
         outcome.response.map(|json| decode_reply(&json).unwrap())
     }
 
-    /// The text with which the probe answers a message on a route.
+    /// Returns the text of the probe's answer to a message.
     pub(crate) async fn probe(&self, route: &str, behaviour: &str) -> String {
         let reply = self.reply(&crate::events::message(route, behaviour)).await;
         let reply = reply.unwrap_or_else(|error| panic!("{behaviour}: {}", error.error_message));
@@ -63,7 +63,7 @@ impl Fixture {
         }
     }
 
-    /// The function error in which the probe's behaviour ends.
+    /// Returns the function error of a message that must fail.
     pub(crate) async fn failure(&self, route: &str, behaviour: &str) -> FunctionError {
         self.reply(&crate::events::message(route, behaviour)).await.expect_err(behaviour)
     }
@@ -179,7 +179,7 @@ pub(crate) fn release(app: App) -> Release {
     release_of(app, artifacts)
 }
 
-/// A release whose components are known by their artifacts.
+/// Returns a release with these artifacts.
 pub(crate) fn release_of(app: App, artifacts: BTreeMap<String, Artifact>) -> Release {
     let digest = |artifact: &Artifact| match artifact {
         Artifact::File(path) => Digest::of(&std::fs::read(path).unwrap()),

@@ -1,7 +1,7 @@
 //! Random sequences of rollout steps, compared with a simple model.
 //!
-//! The store is a folder and the host is real: each release is signed, published, verified and linked, and each step ends
-//! with an event whose release is compared.
+//! The store is a folder and the host is real: each release is signed, published, verified and linked. Each step ends with
+//! an event whose release is compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::fixture::{Fixture, any, app_of, release, route};
 use crate::guests;
 use crate::model::{BUDGET, KEEP, Model, RELEASES, Step, step};
 
-/// The world that steps happen to.
+/// The system under test.
 struct World {
     folder: tempfile::TempDir,
     store: Arc<FolderStore>,
@@ -45,7 +45,7 @@ struct World {
     model: Model,
 }
 
-/// The probe, by another limit for each release.
+/// Returns an app with the probe. Each number has another time limit, and so another release.
 fn version(number: usize) -> App {
     let time = Duration::from_secs(u64::try_from(number).unwrap() + 3);
     app_of([("chat", Route { limits: Limits { time, ..Limits::default() }, ..route("probe", any(), true) })])
@@ -292,8 +292,9 @@ impl World {
         let stable = self.model.active.map_or(&self.deployed.id, |active| &self.ids[active]);
         let expected = canary.map_or((stable, Track::Stable), |canary| (&self.ids[canary], Track::Canary));
         assert_eq!((&running.release, running.track), expected, "{:?}", self.model);
-        // History tells the same, to the last change.
-        let (pointer, history) = (self.pointer().await, self.store.history(1_000, soon()).await.unwrap());
+        // The history has every change, and none that was interrupted.
+        let pointer = self.pointer().await;
+        let history = self.store.history(1_000, soon()).await.unwrap();
         assert_eq!(
             history.iter().map(|it| it.generation).collect::<Vec<_>>(),
             (1..=pointer.generation).rev().collect::<Vec<_>>()
@@ -307,7 +308,7 @@ fn start(engine: &Engine, store: &Arc<FolderStore>, key: &SigningKey, deployed: 
     let key = Key { public_key: key.public_key(), stages: ["dev".to_owned()].into(), revoked: false };
     let keys = TrustedKeys::of_stage(&Keys([("test".to_owned(), key)].into()), "dev");
     let profile = rollout::host_profile(keys, self::deployed()).unwrap();
-    // Every event looks.
+    // Every event polls.
     let options = FollowOptions { profile, host: "test".to_owned(), poll_interval: Duration::ZERO };
     let host = Arc::clone(&fixture.host);
     let follower = Follower::new(host, deployed.clone(), Arc::clone(store) as _, options, RolloutHooks::default());

@@ -26,11 +26,12 @@ pub(crate) fn artifact(name: &str) -> PathBuf {
     compiled.entry(name.to_owned()).or_insert_with(compile).clone()
 }
 
-/// A new file of the test run. Artifacts are mapped, so an old one is replaced and never rewritten.
+/// Writes a file for the tests. Artifacts may be mapped, so an old one is replaced and never rewritten.
 pub(crate) fn write(name: &str, bytes: &[u8]) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("artifacts");
     std::fs::create_dir_all(&dir).unwrap();
-    let (path, new) = (dir.join(name), dir.join(format!("{name}.{}", std::process::id())));
+    let path = dir.join(name);
+    let new = dir.join(format!("{name}.{}", std::process::id()));
     std::fs::write(&new, bytes).unwrap();
     std::fs::rename(&new, &path).unwrap();
     path
@@ -40,7 +41,7 @@ fn build() -> PathBuf {
     let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests");
     let target = guests.join("target");
     std::fs::create_dir_all(&target).unwrap();
-    // Test processes run side by side; the first one builds and the others find its work.
+    // Test processes run side by side. The first one builds, and the others wait for it.
     let lock = File::create(target.join("tests.lock")).unwrap();
     lock.lock().unwrap();
     let status = Command::new(env!("CARGO"))

@@ -1,4 +1,4 @@
-//! A guest that goes wrong ends alone.
+//! Guests that fail or never end do not affect the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::events;
 use crate::fixture::{Fixture, app};
 use crate::world::MEETING;
 
-/// On one thread, the hardest case: whatever does not yield keeps everyone from running.
+/// One thread is the hardest case: a guest that does not yield blocks all others.
 #[tokio::test]
 async fn looping_guests_do_not_keep_others_from_running() {
     let fixture = Arc::new(Fixture::new());
@@ -76,9 +76,9 @@ async fn a_warm_instance_serves_one_event() {
     let deadline = Deadline::after(Duration::from_secs(29));
     assert!(!fixture.host.is_warm("any"));
     for _ in 0..3 {
-        // A static counter of the guest starts anew in each instance.
+        // A static counter of the guest starts at zero in each instance.
         let outcome = fixture.host.dispatch(&events::message("any", "counter"), deadline).await;
-        assert!(!fixture.host.is_warm("any"), "an instance that waited is used up");
+        assert!(!fixture.host.is_warm("any"), "the warm instance is used up");
         let reply = outcome.response.unwrap();
         assert!(String::from_utf8(reply).unwrap().contains(r#""body":"0""#));
         outcome.after.run(deadline).await;

@@ -1,4 +1,4 @@
-//! What the host does around the guest.
+//! The host's work around the guest: registering, unregistering, cleaning up.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ async fn a_registry_that_refuses_keeps_the_socket_closed() {
     assert_eq!(reply.status, 500);
     let data = fixture.world.data();
     assert!(data.deferred.is_empty(), "the guest did not run");
-    assert_eq!(data.lifecycle, [format!("unregister {OWN}")], "the row may be there all the same");
+    assert_eq!(data.lifecycle, [format!("unregister {OWN}")], "the row may exist");
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn an_outcome_names_the_route_and_its_fault() {
         (events::message("any", "echo"), Some("any"), None),
         (events::message("any", "fail 400"), Some("any"), None),
         (events::message("any", "fail 500"), Some("any"), Some(Fault::Error)),
-        // No status of an error, so that the answer means nothing.
+        // The status is not that of an error, so the answer is invalid.
         (events::message("any", "fail 200"), Some("any"), Some(Fault::Error)),
         (events::message("any", "trap"), Some("any"), Some(Fault::Trap)),
         (events::connect("trap"), Some("$connect"), Some(Fault::Trap)),

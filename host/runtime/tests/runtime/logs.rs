@@ -1,4 +1,4 @@
-//! What is logged during a test.
+//! The log lines of a test.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 
-/// The log of the current thread, as JSON lines, for as long as it lives.
+/// Records the log of the current thread as JSON lines until it is dropped.
 pub(crate) struct Logs {
     text: Arc<Mutex<Vec<u8>>>,
     _guard: DefaultGuard,
@@ -20,14 +20,14 @@ impl Logs {
         Self { text, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
-    /// The lines so far.
+    /// Returns the lines so far.
     pub(crate) fn lines(&self) -> Vec<Value> {
         let text = self.text.lock().unwrap();
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
     }
 
-    /// What the guest wrote to a stream, line by line; every line must name the event.
+    /// Returns the lines that the guest wrote to a stream. Every line must name the event.
     pub(crate) fn of_guest(&self, stream: &str) -> Vec<String> {
         let lines = self.lines().into_iter().filter(|line| line["target"] == "guest");
         let lines = lines.filter(|line| line["fields"]["stream"] == stream);
@@ -40,7 +40,7 @@ impl Logs {
         lines.map(text).collect()
     }
 
-    /// The line that starts so.
+    /// Returns the line that starts with this text.
     pub(crate) fn line(&self, start: &str) -> Value {
         let lines = self.lines();
         let found = lines.iter().find(|line| line["fields"]["message"].as_str().is_some_and(|m| m.starts_with(start)));

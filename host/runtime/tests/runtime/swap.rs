@@ -1,4 +1,4 @@
-//! Releases that take each other's place while events run.
+//! Releases that replace each other while events run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +12,14 @@ use tidegate_runtime::{Engine, EngineOptions, Error, Retired};
 use crate::events;
 use crate::fixture::{Fixture, any, app_of, release, route};
 
-/// How many events are under way at a time, and how often the release is swapped under them.
+/// The number of events under way at a time.
 const CLIENTS: usize = 16;
+/// The number of swaps under load.
 const SWAPS: usize = 100;
 /// The message that `echo` returns unchanged; the probe answers something else.
 const MESSAGE: &str = "settings";
 
-/// A release in which this component answers.
+/// Returns an app in which this component answers.
 fn answered_by(component: &str, grants: Grants) -> App {
     app_of([("chat", route(component, grants, true))])
 }
@@ -51,7 +52,7 @@ async fn an_event_ends_on_the_release_that_it_began_on() {
     assert_eq!(fixture.probe("chat", MESSAGE).await, MESSAGE);
     assert!(!retired.is_idle());
     let outcome = under_way.await;
-    // The new release has no such route, and would have said so.
+    // The new release has no such route, which would be another error.
     assert_eq!(outcome.response.unwrap_err().error_type, "Tidegate.Timeout");
     drop(outcome.after);
     until_idle(&retired).await;
@@ -72,14 +73,17 @@ async fn a_release_that_is_refused_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swaps_under_load_lose_no_event_and_free_replaced_releases() {
     for options in [EngineOptions::local(), EngineOptions::on_demand(u32::try_from(CLIENTS).unwrap())] {
-        let (echo, probe) = (answered_by("echo", Grants::default()), answered_by("probe", any()));
-        let (echo, probe) = (release(echo), release(probe));
+        let echo = answered_by("echo", Grants::default());
+        let probe = answered_by("probe", any());
+        let echo = release(echo);
+        let probe = release(probe);
         let fixture =
             Arc::new(Fixture::with(Engine::new(options).unwrap(), answered_by("echo", Grants::default())).unwrap());
         let stop = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> = (0..CLIENTS)
             .map(|_| {
-                let (fixture, stop) = (Arc::clone(&fixture), Arc::clone(&stop));
+                let fixture = Arc::clone(&fixture);
+                let stop = Arc::clone(&stop);
                 tokio::spawn(async move {
                     let mut answers = BTreeMap::new();
                     while !stop.load(Ordering::Relaxed) {
@@ -98,7 +102,7 @@ async fn swaps_under_load_lose_no_event_and_free_replaced_releases() {
         stop.store(true, Ordering::Relaxed);
         let mut seen = BTreeMap::new();
         for client in clients {
-            // An event that failed would have ended its client.
+            // A failed event ends its client.
             for (answer, count) in client.await.unwrap() {
                 *seen.entry(answer).or_insert(0) += count;
             }

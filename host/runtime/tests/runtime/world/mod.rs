@@ -1,4 +1,4 @@
-//! The ports in memory, recording what the host asks of them.
+//! Ports in memory, which record the calls of the host.
 
 mod storage;
 
@@ -13,10 +13,10 @@ use tidegate_ports::registry::{self, ConnectionPage, Entry, MemberPage, Registry
 use tidegate_ports::storage::Item;
 use tokio::sync::Barrier;
 
-/// How many calls meet at a time.
+/// The number of calls that must be under way at a time.
 pub(crate) const MEETING: usize = 2;
 
-/// The world behind a host.
+/// The data behind the ports.
 pub(crate) struct World {
     data: Mutex<Data>,
     meeting: Barrier,
@@ -32,9 +32,9 @@ impl Default for World {
 pub(crate) struct Data {
     /// Messages in the order sent.
     pub(crate) sent: Vec<(String, Payload)>,
-    /// What was delivered after a `$connect`.
+    /// Messages that were delivered after `$connect`.
     pub(crate) deferred: Vec<(String, Vec<Payload>)>,
-    /// How many calls of `send_many` there were, and of how many targets.
+    /// The number of targets of each call of `send_many`.
     pub(crate) pages: Vec<usize>,
     pub(crate) closed: Vec<String>,
     pub(crate) reaped: Vec<String>,
@@ -43,23 +43,23 @@ pub(crate) struct Data {
     /// Connections to which messages are not attempted.
     pub(crate) late: HashSet<String>,
     pub(crate) registered: BTreeMap<String, Entry>,
-    /// How often a connection was registered and unregistered, in order.
+    /// Registrations and unregistrations, in order.
     pub(crate) lifecycle: Vec<String>,
-    /// By when a connection was to be registered.
+    /// The deadline of the last registration.
     pub(crate) register_by: Option<Deadline>,
-    /// Whether the registry refuses.
+    /// True to make the registry fail.
     pub(crate) broken: bool,
     /// Groups that list a connection without a row.
     pub(crate) strays: BTreeSet<(String, String)>,
     /// Connections that are too young to be reaped.
     pub(crate) young: HashSet<String>,
-    /// What GetConnection says of a client, if not `probe/1`.
+    /// The user agent that `describe` returns, if it is not `probe/1`.
     pub(crate) user_agent: Option<String>,
-    /// Whether only the first page of a group can be read.
+    /// True to fail every page of a group but the first.
     pub(crate) first_page_only: bool,
-    /// How many results of `send_many` are missing.
+    /// The number of results that `send_many` leaves out.
     pub(crate) missing: usize,
-    /// How many calls meet now, and how many did at most.
+    /// The number of calls under way, and its maximum.
     pub(crate) meeting: (usize, usize),
     documents: BTreeMap<(String, String, String), Item>,
     versions: u32,
@@ -70,7 +70,7 @@ impl World {
         self.data.lock().unwrap()
     }
 
-    /// Puts connections into a group without the host.
+    /// Adds connections to a group without the host.
     pub(crate) fn populate(&self, group: &str, ids: impl IntoIterator<Item = String>) {
         let mut data = self.data();
         for id in ids {
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// Waits for as many calls as a meeting takes, and lets others run before it leaves.
+    /// Waits until enough calls are under way, and yields before it returns.
     async fn meet(&self) {
         {
             let (now, most) = &mut self.data().meeting;
@@ -221,7 +221,7 @@ impl Registry for World {
         Ok(())
     }
 
-    /// The cursor is the last id of the page; that member is listed again, as one that moves between pages would be.
+    /// The cursor is the last id of the page. The next page lists that member again, as if it had moved between pages.
     async fn members(
         &self,
         group: &str,

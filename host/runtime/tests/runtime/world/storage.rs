@@ -68,7 +68,7 @@ impl Storage for World {
         Ok(data.put(at, document, options).version)
     }
 
-    /// Answers with the changes as they arrived: what they do to a document is the backend's.
+    /// Returns the changes as they arrived, because applying them is the job of a backend.
     async fn update(
         &self,
         collection: &str,
@@ -97,7 +97,7 @@ impl Storage for World {
         Ok(())
     }
 
-    /// The cursor is how many items came before.
+    /// The cursor is the number of earlier items.
     async fn query(
         &self,
         collection: &str,
