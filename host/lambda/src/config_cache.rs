@@ -43,7 +43,7 @@ impl ConfigCache {
     /// A value that does not exist is logged: a route that reads it finds it absent, and the other routes work.
     ///
     /// # Errors
-    /// When the environment names no source, or the source cannot be read. Cached values stay.
+    /// The environment names no source, or the source cannot be read. Cached values stay.
     pub(crate) async fn add(&self, names: BTreeSet<String>, host: &Host, deadline: Deadline) -> Result<(), Diagnostic> {
         let _one_at_a_time = self.adding.lock().await;
         let new: BTreeSet<_> = names.difference(&self.state().names).cloned().collect();

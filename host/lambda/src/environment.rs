@@ -31,7 +31,8 @@ pub(crate) struct Environment {
     pub(crate) releases: Option<ReleaseSource>,
     /// `MAX_STALENESS`: the age at which an event reads the rollout state again, for example `2s`.
     pub(crate) poll_interval: Duration,
-    /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`: the name of this process, by which its logs are found.
+    /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`: the name of this process, by which its logs are
+    /// found.
     pub(crate) name: String,
     /// `AWS_XRAY_DAEMON_ADDRESS`: the address of the X-Ray daemon.
     pub(crate) xray_daemon: Option<String>,
@@ -96,7 +97,7 @@ pub(crate) enum Error {
     /// A variable of the function is missing.
     #[error("the environment variable `{name}` is not set")]
     Missing {
-        /// The variable.
+        /// The name of the variable.
         name: &'static str,
         /// A description of its value.
         meaning: &'static str,
@@ -104,9 +105,9 @@ pub(crate) enum Error {
     /// A variable has a value that is not allowed.
     #[error("the environment variable `{name}` is `{value}`")]
     Malformed {
-        /// The variable.
+        /// The name of the variable.
         name: &'static str,
-        /// Its value.
+        /// The value of the variable.
         value: String,
         /// A description of its value.
         meaning: &'static str,

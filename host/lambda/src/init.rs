@@ -69,8 +69,8 @@ impl App {
     }
 }
 
-/// Reports to Lambda why the function does not start, for its log and the caller's error. Does nothing without a Runtime
-/// API.
+/// Reports to Lambda why the function does not start, for its log and the caller's error. Does nothing without a
+/// Runtime API.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror>
 pub(crate) fn report(runtime_api: Option<&str>, error: &Diagnostic) {

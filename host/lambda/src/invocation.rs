@@ -58,8 +58,9 @@ pub(crate) struct Done {
 impl Invocation {
     /// Creates the invocation of an event that arrived now.
     pub(crate) fn new(context: &Context, event: Bytes, cold_start: bool) -> Self {
-        // Lambda states the deadline by the wall clock. A time in the past means that the clocks disagree, as after one was
-        // set, or under an emulator that invents the time. Lambda ends the function by its own clock in any case.
+        // Lambda states the deadline by the wall clock. A time in the past means that the clocks disagree, as after
+        // one was set, or under an emulator that invents the time. Lambda ends the function by its own clock in any
+        // case.
         let left = context.deadline().duration_since(SystemTime::now()).unwrap_or(INTEGRATION_TIMEOUT);
         Self {
             request_id: context.request_id.clone(),

@@ -1,7 +1,7 @@
 //! The log: lines of JSON on standard output, in Lambda's own format.
 //!
-//! A line takes its context from its fields, then from the [`CURRENT`] invocation; a line outside of events names the stable
-//! release.
+//! A line takes its context from its fields, then from the [`CURRENT`] invocation; a line outside of events names the
+//! stable release.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>
 
@@ -23,7 +23,8 @@ use crate::invocation::{CURRENT, Invocation};
 
 const TIMESTAMP: StaticFormatDescription =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-/// The targets whose lines below `INFO` are written. Lines of other crates show requests with their signatures and bodies.
+/// The targets whose lines below `INFO` are written. Lines of other crates show requests with their signatures and
+/// bodies.
 const OWN: [&str; 3] = ["tidegate", "bootstrap", "guest"];
 /// The target that repeats each function error, refusals of the authorizer included.
 const REPEATED: &str = "lambda_runtime::layers::panic";

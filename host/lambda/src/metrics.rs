@@ -2,8 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
-//! A line costs money by its length, so the events of a second share one line. A fault is written at once. Lambda may freeze a
-//! process and never resume it, which loses the counts of its last second.
+//! A line costs money by its length, so the events of a second share one line. A fault is written at once. Lambda may
+//! freeze a process and never resume it, which loses the counts of its last second.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

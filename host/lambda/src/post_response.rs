@@ -13,7 +13,8 @@ use tidegate_ports::Deadline;
 use crate::init::App;
 use crate::invocation::{CURRENT, Invocation};
 
-/// The longest time that this phase lasts; the function is busy until its end. A greeting waits up to a second for its socket.
+/// The longest time that this phase lasts; the function is busy until its end. A greeting waits up to a second for its
+/// socket.
 const LONGEST: Duration = Duration::from_secs(5);
 /// The time between the end of this phase and Lambda's deadline, at which Lambda kills the process.
 const MARGIN: Duration = Duration::from_millis(100);

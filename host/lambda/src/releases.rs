@@ -1,4 +1,5 @@
-//! The rollout of published releases to the running function: their store, and the part of each that the function serves.
+//! The rollout of published releases to the running function: their store, and the part of each that the function
+//! serves.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,8 +27,8 @@ const CACHE_DIR: &str = "/tmp/tidegate-artifacts";
 /// The most bytes of artifacts in Lambda's 512 MB of `/tmp`.
 const CACHE_BYTES: u64 = 128 << 20;
 
-/// Returns the follower of published releases, if the environment names their store. The host runs `release`, the release of
-/// the package.
+/// Returns the follower of published releases, if the environment names their store. The host runs `release`, the
+/// release of the package.
 pub(crate) fn follower(
     environment: &Environment,
     account: &Account,
@@ -90,8 +91,8 @@ pub(crate) fn config_names(app: &App) -> BTreeSet<String> {
     grants.flat_map(|grants| grants.config.iter().cloned()).collect()
 }
 
-/// Returns the hooks of this function: they reduce releases to the part that it serves, read their configuration, and count
-/// the events of the rollout.
+/// Returns the hooks of this function: they reduce releases to the part that it serves, read their configuration, and
+/// count the events of the rollout.
 pub(crate) fn hooks(
     function: &Function,
     host: &Arc<Host>,

@@ -24,7 +24,8 @@ pub(crate) struct Handler {
     app: Arc<App>,
 }
 
-/// A function error. Lambda reports its type and message unchanged, and API Gateway recognizes a refusal by its message.
+/// A function error. Lambda reports its type and message unchanged, and API Gateway recognizes a refusal by its
+/// message.
 #[derive(Debug)]
 pub(crate) struct Failure(FunctionError);
 

@@ -1,8 +1,8 @@
 //! The outermost layer around `lambda_runtime`: it takes the event out of the runtime's hands.
 //!
-//! `lambda_runtime` parses the body of every event before it calls the handler, but the host decodes the bytes itself. So this
-//! layer moves the body into an [`Invocation`], leaves `null` in its place, and makes the invocation [`CURRENT`] for
-//! everything inside: the handler, the post-response phase and the log.
+//! `lambda_runtime` parses the body of every event before it calls the handler, but the host decodes the bytes itself.
+//! So this layer moves the body into an [`Invocation`], leaves `null` in its place, and makes the invocation
+//! [`CURRENT`] for everything inside: the handler, the post-response phase and the log.
 
 use std::future::Future;
 use std::pin::Pin;

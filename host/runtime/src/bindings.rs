@@ -1,4 +1,5 @@
-//! Bindings that are generated from `wit/`. They cover both worlds, because a component may export either interface or both.
+//! Bindings that are generated from `wit/`. They cover both worlds, because a component may export either interface or
+//! both.
 
 wasmtime::component::bindgen!({
     path: "../../wit",

@@ -108,10 +108,11 @@ fn deserialize(
     if !matches!(detected, Some(wasmtime::Precompiled::Component)) {
         return Err(refuse("not a compiled component".to_owned()));
     }
-    // SAFETY: an artifact holds machine code, and nothing here limits its actions. `Artifact::File` promises that the file was
-    // compiled on this machine, or lies in the package beside the host and is trusted like the host's own binary. Nobody
-    // writes to the file while it is mapped, because artifacts are replaced and never rewritten. `Artifact::Verified` holds
-    // the bytes whose digest is in a release that a trusted key signed; the component is copied from those bytes.
+    // SAFETY: an artifact holds machine code, and nothing here limits its actions. `Artifact::File` promises that the
+    // file was compiled on this machine, or lies in the package beside the host and is trusted like the host's own
+    // binary. Nobody writes to the file while it is mapped, because artifacts are replaced and never rewritten.
+    // `Artifact::Verified` holds the bytes whose digest is in a release that a trusted key signed; the component is
+    // copied from those bytes.
     #[allow(unsafe_code, reason = "Wasmtime offers no other way to load a compiled component")]
     let component = unsafe {
         match artifact {

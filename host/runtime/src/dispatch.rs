@@ -29,8 +29,9 @@ impl Host {
     /// Loads, checks and links a release, and returns a host that runs it.
     ///
     /// # Errors
-    /// [`Error::Refused`] with every problem, when a component imports an interface that no use of it is granted, belongs to
-    /// another world or version, or does not fit its limits; [`Error::Artifact`] when an artifact does not load.
+    /// [`Error::Refused`] with every problem, when a component imports an interface that no use of it is granted,
+    /// belongs to another world or version, or does not fit its limits; [`Error::Artifact`] when an artifact does not
+    /// load.
     pub fn new(engine: Engine, ports: Ports, release: Release) -> Result<Self, Error> {
         let stable = LinkedRelease::new(Routes::new(&engine, &release)?);
         Ok(Self { engine, ports: RwLock::new(Arc::new(ports)), tracks: RwLock::new(Tracks::stable(stable)) })
@@ -62,8 +63,8 @@ impl Host {
         Ok(LinkedRelease::new(Routes::new(&self.engine, release)?))
     }
 
-    /// Runs later events on these releases, in one step; an event under way ends on the release that it began on. Returns the
-    /// releases that no event begins on any more.
+    /// Runs later events on these releases, in one step; an event under way ends on the release that it began on.
+    /// Returns the releases that no event begins on any more.
     pub fn swap_tracks(&self, tracks: Tracks) -> Vec<Retired> {
         let mut current = self.tracks.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *current, tracks.clone());
@@ -77,14 +78,14 @@ impl Host {
         *ports = Arc::new(Ports { config: Arc::new(values), ..Ports::clone(&ports) });
     }
 
-    /// Runs one event. Its response must be posted by `deadline`: Lambda's own, or 29 s after the gateway sent the event. The
-    /// guest ends [`MARGIN`](crate::instance::MARGIN) before it, or at the time limit of its route.
+    /// Runs one event. Its response must be posted by `deadline`: Lambda's own, or 29 s after the gateway sent the
+    /// event. The guest ends [`MARGIN`](crate::instance::MARGIN) before it, or at the time limit of its route.
     pub async fn dispatch(&self, event: &[u8], deadline: Deadline) -> Outcome {
         self.dispatch_observed(event, deadline, |_| ()).await
     }
 
-    /// Runs one event as [`dispatch`](Self::dispatch) does, and calls `on_release` with the release that the event runs on
-    /// before the guest runs.
+    /// Runs one event as [`dispatch`](Self::dispatch) does, and calls `on_release` with the release that the event
+    /// runs on before the guest runs.
     pub async fn dispatch_observed(
         &self,
         event: &[u8],
@@ -125,7 +126,8 @@ impl Host {
         let (routes, track) = self.choose(&request.connection.id);
         let active = ActiveRelease { release: routes.release().clone(), track };
         on_release(&active);
-        // A span costs as much as decoding, so it exists at the level `debug` only; log lines carry these fields themselves.
+        // A span costs as much as decoding, so it exists at the level `debug` only; log lines carry these fields
+        // themselves.
         let span = tracing::debug_span!(
             "event", requestId = %request.request_id, connectionId = %request.connection.id, route = %request.route_key,
             release = %active.release, track = %track

@@ -22,7 +22,8 @@ pub const MAX_MEMORIES: u32 = 2;
 pub const MAX_TABLES: u32 = 16;
 /// The most elements of one table; CPython's has about 11,000.
 pub const MAX_TABLE_ELEMENTS: usize = 30_000;
-/// The bytes of a linear memory that a pool keeps resident for the next instance: more than a Rust or QuickJS guest dirties.
+/// The bytes of a linear memory that a pool keeps resident for the next instance: more than a Rust or QuickJS guest
+/// dirties.
 const KEEP_RESIDENT: usize = 2 << 20;
 /// The bytes of a table that a pool keeps resident.
 const KEEP_TABLE_RESIDENT: usize = 64 << 10;
@@ -32,15 +33,15 @@ const DECOMMIT_BATCH: usize = 16;
 /// The version of Wasmtime, on which the format of artifacts depends. A test compares it with the lock file.
 const WASMTIME: &str = "48.0.8";
 
-/// Returns the id of this engine: Wasmtime's version, and the version of [`config`], which changes with it. A release for
-/// another engine is refused before any of it is loaded.
+/// Returns the id of this engine: Wasmtime's version, and the version of [`config`], which changes with it. A release
+/// for another engine is refused before any of it is loaded.
 #[must_use]
 pub fn id() -> String {
     format!("wasmtime-{WASMTIME}/1")
 }
 
-/// Returns the oldest CPU that runs artifacts for a target; `None` for a target that Tidegate does not know. Artifacts are
-/// compiled without the features of the build machine.
+/// Returns the oldest CPU that runs artifacts for a target; `None` for a target that Tidegate does not know. Artifacts
+/// are compiled without the features of the build machine.
 #[must_use]
 pub fn cpu_baseline(target: &str) -> Option<&'static str> {
     match target.split('-').next() {
@@ -82,7 +83,8 @@ pub enum Allocation {
     OnDemand,
     /// Memory is reserved once and reused.
     Pooling {
-        /// True to keep the memory of a slot resident and to reset it by copying, which is faster with `PAGEMAP_SCAN` only.
+        /// True to keep the memory of a slot resident and to reset it by copying, which is faster with `PAGEMAP_SCAN`
+        /// only.
         keep_resident: bool,
     },
 }
@@ -140,8 +142,8 @@ impl Engine {
     /// Creates an engine.
     ///
     /// # Errors
-    /// [`Error::Engine`] when the address space of the pool cannot be reserved, [`Error::Ticker`] when the thread of the
-    /// ticker does not start.
+    /// [`Error::Engine`] when the address space of the pool cannot be reserved, [`Error::Ticker`] when the thread of
+    /// the ticker does not start.
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
         let mut config = config();
         if let Allocation::Pooling { keep_resident } = options.allocation {
@@ -163,7 +165,8 @@ impl Engine {
         })))
     }
 
-    /// Returns true if the kernel can list the pages that a guest touched (`PAGEMAP_SCAN`, Linux 6.7). Pools are fastest with it.
+    /// Returns true if the kernel can list the pages that a guest touched (`PAGEMAP_SCAN`, Linux 6.7). Pools are
+    /// fastest with it.
     #[must_use]
     pub fn pagemap_scan() -> bool {
         PoolingAllocationConfig::is_pagemap_scan_available()

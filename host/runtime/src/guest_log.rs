@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::context::{EventContext, log_event};
 
-/// The most bytes of output that one event logs, [`GUEST_LINE_BYTES`] for each line included. The rest is dropped, and the
-/// number of dropped bytes is logged.
+/// The most bytes of output that one event logs, [`GUEST_LINE_BYTES`] for each line included. The rest is dropped, and
+/// the number of dropped bytes is logged.
 pub const MAX_GUEST_LOG_BYTES: usize = 64 << 10;
 /// The bytes that each line counts in addition to its text, because every line carries the fields of a log record. It
 /// limits an event to about a thousand empty lines.

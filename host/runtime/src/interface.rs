@@ -97,7 +97,7 @@ pub enum Incompatibility {
     /// The component needs more than a pool slot holds.
     #[error("needs {needed} {what}, but the host has room for {limit}")]
     TooLarge {
-        /// The resource.
+        /// The kind of resource, for example `tables`.
         what: &'static str,
         /// The number that the component needs.
         needed: u64,
@@ -128,7 +128,7 @@ pub struct Refusal {
     pub place: String,
     /// The component's name.
     pub component: String,
-    /// The reason.
+    /// The reason for the refusal.
     pub reason: Incompatibility,
 }
 
@@ -262,8 +262,8 @@ impl Interfaces {
                 let interface = import.clone();
                 refusals.push(refusal(&place, Incompatibility::MissingGrant { interface, example }));
             } else if !self.exports(Role::Route) {
-                // A component that is also built as a route keeps the imports of routes. As the authorizer it is granted
-                // none of them, and each call answers `forbidden`.
+                // A component that is also built as a route keeps the imports of routes. As the authorizer it is
+                // granted none of them, and each call answers `forbidden`.
                 refusals.push(refusal(&place, Incompatibility::NotForAuthorizer { interface: import.clone() }));
             }
         }

@@ -1,8 +1,8 @@
 //! Runs components as routes: the bytes of a proxy event in, the bytes of the integration's response out.
 //!
-//! An event is decoded, its route is found in the active release, and the route's component is called in a fresh instance
-//! that has no authority but the route's grants. The crate loads precompiled components only: it contains no compiler. In
-//! the order of the flow:
+//! An event is decoded, its route is found in the active release, and the route's component is called in a fresh
+//! instance that has no authority but the route's grants. The crate loads precompiled components only: it contains no
+//! compiler. In the order of the flow:
 //!
 //! - [`dispatch`]: one event, from bytes to bytes, and its [`outcome`]
 //! - `handlers`: the host's work around the guest: register, unregister, clean up

@@ -16,8 +16,8 @@ pub struct Outcome {
     pub route: Option<RouteKey>,
     /// The release that the event ran on; `None` if the event could not be decoded.
     pub active: Option<ActiveRelease>,
-    /// The failure that the release is responsible for. The response does not always show it: on `$connect` it is a status,
-    /// and the response to `$disconnect` is ignored.
+    /// The failure that the release is responsible for. The response does not always show it: on `$connect` it is a
+    /// status, and the response to `$disconnect` is ignored.
     pub fault: Option<Fault>,
 }
 

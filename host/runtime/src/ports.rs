@@ -9,7 +9,8 @@ use tidegate_ports::{Messaging, Registry, Storage};
 /// The ports that a host calls.
 #[derive(Clone)]
 pub struct Ports {
-    /// The ports of routes; `None` in a function that runs only the authorizer, which needs no table and no `@connections`.
+    /// The ports of routes; `None` in a function that runs only the authorizer, which needs no table and no
+    /// `@connections`.
     pub routes: Option<RoutePorts>,
     /// Configuration values by name; a route sees those that it is granted.
     pub config: Arc<BTreeMap<String, String>>,
@@ -18,7 +19,7 @@ pub struct Ports {
 /// The ports of routes.
 #[derive(Clone)]
 pub struct RoutePorts {
-    /// Documents.
+    /// Documents in collections.
     pub storage: Arc<dyn Storage>,
     /// Open connections and their groups.
     pub registry: Arc<dyn Registry>,

@@ -55,8 +55,8 @@ impl PostResponse {
         Self { effects: Some(effects), next: None }
     }
 
-    /// Leaves the used store and the route's next instance to the phase if the engine keeps instances warm; otherwise drops
-    /// the store now.
+    /// Leaves the used store and the route's next instance to the phase if the engine keeps instances warm; otherwise
+    /// drops the store now.
     pub(crate) fn then_warm(
         mut self,
         engine: &Engine,
@@ -83,8 +83,8 @@ impl PostResponse {
 
     /// Runs the phase until it is complete or the deadline has passed; the rest is dropped and logged.
     ///
-    /// Messages that were deferred during `$connect` are delivered in order, connections that were found gone are reaped,
-    /// and the route's next instance is created.
+    /// Messages that were deferred during `$connect` are delivered in order, connections that were found gone are
+    /// reaped, and the route's next instance is created.
     pub async fn run(self, deadline: Deadline) {
         let Self { effects, next } = self;
         // First, because the store occupies a slot that another event may wait for.
@@ -152,8 +152,8 @@ async fn reap(gone: &Gone, registry: &dyn Registry, deadline: Deadline) -> Resul
     if registry.reap(&gone.id, deadline).await? {
         return Ok(());
     }
-    // The row is too young to be reaped, or it is missing: an `unregister` whose answer was lost has removed the row and
-    // with it the names of its groups. The group that listed the connection is one of them.
+    // The row is too young to be reaped, or it is missing: an `unregister` whose answer was lost has removed the row
+    // and with it the names of its groups. The group that listed the connection is one of them.
     let Some(group) = &gone.group else { return Ok(()) };
     match registry.describe(&gone.id, deadline).await {
         Err(registry::Error::NotFound) => registry.leave(group, &gone.id, deadline).await,

@@ -26,8 +26,8 @@ pub(crate) fn status(status: u16) -> Reply {
     Reply { status, headers: Vec::new(), body: None }
 }
 
-/// Returns the response to `$connect`: a status, and the sub-protocol if the connection is accepted. No answer and an invalid
-/// answer become status 500.
+/// Returns the response to `$connect`: a status, and the sub-protocol if the connection is accepted. No answer and an
+/// invalid answer become status 500.
 pub(crate) fn to_connect(called: Called) -> Reply {
     match called {
         Ok(Ok(reply)) if (200..=299).contains(&reply.status) => {

@@ -73,8 +73,8 @@ impl Routes {
     }
 }
 
-/// Loads, checks and links a release as [`Host::new`](crate::Host::new) does, and runs nothing. A release that passes loads
-/// on every host of the same version.
+/// Loads, checks and links a release as [`Host::new`](crate::Host::new) does, and runs nothing. A release that passes
+/// loads on every host of the same version.
 ///
 /// # Errors
 /// The errors of [`Host::new`](crate::Host::new).

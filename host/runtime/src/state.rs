@@ -111,8 +111,8 @@ impl State {
         Ok(())
     }
 
-    /// Takes the bytes of an answer from the event's budget and returns true, or takes nothing and returns false. For calls
-    /// that change nothing and have an error for it.
+    /// Takes the bytes of an answer from the event's budget and returns true, or takes nothing and returns false. For
+    /// calls that change nothing and have an error for it.
     pub(crate) fn try_charge(&mut self, bytes: usize) -> bool {
         let left = self.budget.checked_sub(bytes);
         self.budget = left.unwrap_or(self.budget);

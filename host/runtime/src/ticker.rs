@@ -11,7 +11,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// The number of ticks after the end of the last guest, so that a busy host does not wake the thread for each event.
 const LINGER: u32 = 20;
 
-/// A thread that advances the epoch. A timer of the executor would not do, because a guest that computes occupies its thread.
+/// A thread that advances the epoch. A timer of the executor would not do, because a guest that computes occupies its
+/// thread.
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -37,8 +38,8 @@ impl Ticker {
     }
 
     pub(crate) fn run(&self) -> TickGuard<'_> {
-        // Each side writes its own flag before it reads the other one, in one total order. Either the thread sees this guest
-        // before it sleeps, or this guest sees the sleeping thread and wakes it.
+        // Each side writes its own flag before it reads the other one, in one total order. Either the thread sees this
+        // guest before it sleeps, or this guest sees the sleeping thread and wakes it.
         self.shared.running.fetch_add(1, Ordering::SeqCst);
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.wake();

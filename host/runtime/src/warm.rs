@@ -40,8 +40,8 @@ impl WarmPool {
 
     /// Creates a warm instance of the route unless there is one.
     ///
-    /// If the engine has no room, the oldest instance makes room: the route that ran last is the likeliest to run next. A
-    /// component that fails to instantiate is left to its next event, which reports the failure.
+    /// If the engine has no room, the oldest instance makes room: the route that ran last is the likeliest to run
+    /// next. A component that fails to instantiate is left to its next event, which reports the failure.
     pub(crate) async fn fill(&self, engine: &Engine, route: &Route, ports: Arc<Ports>, context: Arc<EventContext>) {
         if self.holds(route) {
             return;

@@ -137,8 +137,8 @@ impl State {
         Ok(())
     }
 
-    /// Sends to a page of targets and returns a result for each. Targets that are gone are reaped after the event, from the
-    /// group that listed them.
+    /// Sends to a page of targets and returns a result for each. Targets that are gone are reaped after the event,
+    /// from the group that listed them.
     pub(super) async fn send_page(
         &mut self,
         targets: &[ConnectionId],

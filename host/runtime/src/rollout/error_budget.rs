@@ -1,4 +1,5 @@
-//! Counts the events of a canary. The store has the sum over all hosts; the counts that this host has yet to add are here.
+//! Counts the events of a canary. The store has the sum over all hosts; the counts that this host has yet to add are
+//! here.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

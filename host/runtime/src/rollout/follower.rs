@@ -1,9 +1,9 @@
 //! Polls the store, and applies the rollout state that it reads.
 //!
-//! A host on Lambda is frozen between events, so it polls around events: an event whose snapshot is older than the poll
-//! interval reads a new one while it runs, and new releases are loaded after its response. A snapshot above the maximum age,
-//! as after a thaw, is refreshed before the event, within a budget. A host that is never frozen [polls](Follower::poll) at
-//! intervals.
+//! A host on Lambda is frozen between events, so it polls around events: an event whose snapshot is older than the
+//! poll interval reads a new one while it runs, and new releases are loaded after its response. A snapshot above the
+//! maximum age, as after a thaw, is refreshed before the event, within a budget. A host that is never frozen
+//! [polls](Follower::poll) at intervals.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,8 +39,8 @@ pub const REFRESH_BUDGET: Duration = Duration::from_millis(50);
 /// The longest time that loading a release may take when a refresh began it. It continues after the event.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Returns the profile of a host of this binary: it runs releases that one of `keys` signed, of the app that it was deployed
-/// with, for its own engine and CPU. `None` on a machine that no release is compiled for.
+/// Returns the profile of a host of this binary: it runs releases that one of `keys` signed, of the app that it was
+/// deployed with, for its own engine and CPU. `None` on a machine that no release is compiled for.
 #[must_use]
 pub fn host_profile(keys: TrustedKeys, app: App) -> Option<HostProfile> {
     let target = engine::target()?;
@@ -151,8 +151,8 @@ impl Follower {
         }
     }
 
-    /// Runs after an event's response: applies the snapshot that was read during the event, writes counts and reports, and
-    /// frees replaced releases.
+    /// Runs after an event's response: applies the snapshot that was read during the event, writes counts and reports,
+    /// and frees replaced releases.
     pub async fn after_event(&self, deadline: Deadline) {
         let pending = self.pending().take();
         match pending {
@@ -210,7 +210,8 @@ impl Follower {
             reason: format!("{failures} failures, and its error budget is {}", canary.error_budget),
             release: canary.release,
         };
-        // Logged before the lock: a snapshot that is applied meanwhile may end the canary, because its budget is exhausted.
+        // Logged before the lock: a snapshot that is applied meanwhile may end the canary, because its budget is
+        // exhausted.
         log_halt(&halt);
         (self.loader.hooks.on_event)(&RolloutEvent::Halted(halt.release.clone()));
         let attempts = self.attempts.lock().await;

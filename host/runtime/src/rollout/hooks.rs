@@ -10,7 +10,7 @@ use tidegate_release::{Release, ReleaseId};
 
 /// Reduces the app of a release to the part that this host serves.
 pub type Select = Box<dyn Fn(&mut App) + Send + Sync>;
-/// Fetches everything besides artifacts that a release needs before it runs. Returns the reason when it must not run.
+/// Fetches the configuration that a release needs before it runs. Returns the reason when it must not run.
 pub type Prepare = Box<dyn for<'a> Fn(&'a Release, Deadline) -> BoxFuture<'a, Result<(), Diagnostic>> + Send + Sync>;
 /// Receives an event that the log already has.
 pub type OnEvent = Box<dyn Fn(&RolloutEvent) + Send + Sync>;
@@ -19,7 +19,7 @@ pub type OnEvent = Box<dyn Fn(&RolloutEvent) + Send + Sync>;
 pub struct RolloutHooks {
     /// Reduces the app of a release to the part that this host serves.
     pub select: Select,
-    /// Fetches everything besides artifacts that a release needs before it runs.
+    /// Fetches the configuration that a release needs before it runs.
     pub prepare: Prepare,
     /// Receives every event of the rollout.
     pub on_event: OnEvent,

@@ -1,6 +1,6 @@
 //! Keeps a host in sync with the releases that its store says should run.
 //!
-//! Whatever is wrong with a release, its store or its status, the last good release stays active.
+//! The last good release stays active if a release, the store or its status is faulty.
 //!
 //! - `follower`: polls the store, around events or at intervals
 //! - `snapshot`: the rollout state as it was read, and its age

@@ -14,7 +14,7 @@ use crate::routes::Routes;
 /// The release that an event runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveRelease {
-    /// The release.
+    /// The id of the release.
     pub release: ReleaseId,
     /// The track that the connection is on.
     pub track: Track,
@@ -63,7 +63,7 @@ impl LinkedRelease {
 
 /// The routes of a release, as the host and its events share them.
 ///
-/// When the last of them drops its share, the [`Retired`] handle is notified. Neither taking nor dropping a share locks.
+/// The [`Retired`] handle is notified when the last of them drops its share. Neither taking nor dropping a share locks.
 #[derive(Debug)]
 pub(crate) struct SharedRoutes {
     // Dropped before the signal, so that only the handle is left to free the routes.
@@ -153,7 +153,8 @@ impl Retired {
         !self.ended.is_empty()
     }
 
-    /// Waits until the last event on the release has ended, and returns the release, to be dropped where that may block.
+    /// Waits until the last event on the release has ended, and returns the release, to be dropped where that may
+    /// block.
     pub async fn idle(self) -> IdleRelease {
         let Self { routes, ended } = self;
         // An error means that the signal is gone, and with it every event.

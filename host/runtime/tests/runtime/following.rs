@@ -1,7 +1,7 @@
 //! Random sequences of rollout steps, compared with a simple model.
 //!
-//! The store is a folder and the host is real: each release is signed, published, verified and linked. Each step ends with
-//! an event whose release is compared.
+//! The store is a folder and the host is real: each release is signed, published, verified and linked. Each step ends
+//! with an event whose release is compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

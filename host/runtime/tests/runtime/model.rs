@@ -38,11 +38,12 @@ pub(crate) enum Step {
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let number = 0..RELEASES;
+    let weight = prop_oneof![Just(10_000_u16), Just(5_000), 1..=10_000_u16];
     prop_oneof![
         4 => number.clone().prop_map(Step::Publish),
         1 => number.clone().prop_map(Step::BrokenPublish),
         4 => number.clone().prop_map(Step::Activate),
-        3 => (number.clone(), prop_oneof![Just(10_000_u16), Just(5_000), 1..=10_000_u16]).prop_map(|(n, s)| Step::Canary(n, s)),
+        3 => (number.clone(), weight).prop_map(|(number, weight)| Step::Canary(number, weight)),
         2 => Just(Step::Promote),
         2 => Just(Step::Rollback),
         2 => number.clone().prop_map(Step::Halt),
