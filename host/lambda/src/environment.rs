@@ -92,7 +92,7 @@ pub(crate) struct Endpoints {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// A variable that Lambda sets is missing.
-    #[error("the environment variable `{0}`, which Lambda sets, is not set")]
+    #[error("the environment variable `{0}` is not set, although Lambda sets it")]
     NotOnLambda(&'static str),
     /// A variable of the function is missing.
     #[error("the environment variable `{name}` is not set")]
