@@ -203,8 +203,6 @@ codes! {
     HostInterfacesLink = "host-interfaces-link",
     /// A release cannot be linked on the host, for lack of time.
     ReleaseLink = "release-link",
-    /// A release cannot be read or verified.
-    ReleaseLoad = "release-load",
     /// The thread that interrupts guests does not start.
     TickerStart = "ticker-start",
 
@@ -265,8 +263,6 @@ codes! {
     FunctionKeysRead = "function-keys-read",
     /// The program does not run on Lambda.
     FunctionNotOnLambda = "function-not-on-lambda",
-    /// The release of the package cannot be loaded.
-    FunctionPackageLoad = "function-package-load",
     /// Lambda's Runtime API fails.
     FunctionRuntimeApi = "function-runtime-api",
 

@@ -44,7 +44,7 @@ impl App {
     /// Loads the release of the package and the published one, and creates the clients that the function needs.
     pub(crate) async fn new(environment: Environment) -> Result<Self, Diagnostic> {
         let release = folder::load(&environment.package);
-        let release = release.diagnose(Code::FunctionPackageLoad, || "cannot load the release of the package")?;
+        let release = release.context(|| "cannot load the release of the package")?;
         let release = retain_served(release, &environment)?;
         log::set_release(release.id.clone());
         let metrics = Arc::new(Metrics::new(&environment, &release));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tidegate_app::{App, Keys};
 use tidegate_aws::Account;
-use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
+use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
 use tidegate_release::store::ReleaseReader;
 use tidegate_release::store::cached::Cached;
 use tidegate_release::store::fs::FolderStore;
@@ -54,8 +54,7 @@ fn store(
     Ok(match source {
         ReleaseSource::Folder(folder) => {
             let store = FolderStore::open(folder);
-            let what = || format!("cannot open the folder of releases `{}`", folder.display());
-            Arc::new(store.diagnose(Code::FileRead, what)?)
+            Arc::new(store.context(|| format!("cannot open the folder of releases `{}`", folder.display()))?)
         }
         ReleaseSource::Aws { tables, bucket } => {
             let endpoints = &environment.endpoints;

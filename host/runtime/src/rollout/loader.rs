@@ -40,7 +40,7 @@ impl Loader {
         } else {
             let select = |app: &mut _| (self.hooks.select)(app);
             let loading = load(&*self.store, id, &self.profile, select, deadline);
-            loading.await.diagnose(Code::ReleaseLoad, || "cannot load the release")?
+            loading.await.map_err(Diagnostic::from)?
         };
         (self.hooks.prepare)(&release, deadline).await?;
         let linking = link_on_blocking_thread(Arc::clone(&self.host), release);
