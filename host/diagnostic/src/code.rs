@@ -32,7 +32,7 @@ macro_rules! codes {
 
 // Keep each section sorted: two branches that add codes to one section then rarely conflict.
 codes! {
-    // Files, whatever they hold.
+    // Files of any kind.
     /// A file or folder cannot be created.
     FileCreate = "file-create",
     /// A file or folder does not exist.
@@ -183,7 +183,7 @@ codes! {
     ReleasePruned = "release-pruned",
     /// Another process changed the store first.
     StoreConflict = "store-conflict",
-    /// The store refused the operation.
+    /// The store rejected the operation.
     StoreDenied = "store-denied",
     /// A stored value is not valid.
     StoreInvalid = "store-invalid",
@@ -209,13 +209,13 @@ codes! {
     // AWS: credentials, stacks, services.
     /// AWS denied an operation to the caller's identity.
     AwsAccessDenied = "aws-access-denied",
-    /// An answer is not of the protocol of the AWS service.
+    /// A response does not follow the protocol of the AWS service.
     AwsAnswerInvalid = "aws-answer-invalid",
     /// The credentials have expired or belong to no identity.
     AwsCredentialsExpired = "aws-credentials-expired",
     /// Neither the environment nor a profile has credentials.
     AwsCredentialsMissing = "aws-credentials-missing",
-    /// An AWS service refused a request.
+    /// An AWS service rejected a request.
     AwsRefused = "aws-refused",
     /// No AWS Region is configured.
     AwsRegionMissing = "aws-region-missing",
@@ -223,7 +223,7 @@ codes! {
     AwsStackNotFound = "aws-stack-not-found",
     /// The stack was deployed by a version of Tidegate without releases.
     AwsStackOutdated = "aws-stack-outdated",
-    /// An AWS service did not answer.
+    /// An AWS service did not respond.
     AwsUnreachable = "aws-unreachable",
 
     // The local run: gateway, database, Lambda emulator.

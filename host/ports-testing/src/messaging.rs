@@ -239,7 +239,7 @@ pub async fn deferred_messages_wait_for_queue_space(backend: &dyn Backend) {
     let messaging = backend.messaging();
     let beginning = backend.begin().await;
     let id = beginning.id();
-    // The messages have 3 MiB together, and the gateway's outbox holds 1 MiB.
+    // The messages have 3 MiB together, more than the 1 MiB of the gateway's outbox.
     let large = |number: usize| text(&format!("{number:04}{}", "x".repeat(MAX_PAYLOAD_BYTES - 4)));
     let messages: Vec<Payload> = (0..24).map(large).collect();
     let reading = async {
