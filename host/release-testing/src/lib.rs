@@ -1,7 +1,7 @@
 //! The conformance suite of release stores, which every [`ReleaseWriter`] runs.
 //!
-//! `store_conformance!` expands to one test for each case. Its argument is an async function that creates a subject, whose
-//! method `store()` returns the empty store under test.
+//! `store_conformance!` expands to one test for each case. Its argument is an async function that creates a subject,
+//! whose method `store()` returns the empty store under test.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the suite is tests")]
 
@@ -20,8 +20,8 @@ use tokio::runtime::Handle;
 use tidegate_release::id::ReleaseId;
 use tidegate_release::store::ReleaseWriter;
 
-/// Lists the cases once, for the function that runs one case and for the macro that creates the tests. A case that is not
-/// listed is dead code, which the lints refuse.
+/// Lists the cases once, for the function that runs one case and for the macro that creates the tests. A case that is
+/// not listed is dead code, which the lints refuse.
 macro_rules! suite {
     ($d:tt; $($module:ident :: $case:ident,)*) => {
         /// Runs the case with this name. The runtime must have several threads.

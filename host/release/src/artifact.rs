@@ -11,8 +11,8 @@ use crate::verify::VerifiedArtifact;
 /// The compiled form of a component, for one target.
 #[derive(Debug, Clone)]
 pub enum Artifact {
-    /// A `.cwasm` file that is trusted like the host's binary: it was compiled on this machine, or it is in the package of
-    /// the host.
+    /// A `.cwasm` file that is trusted like the host's binary: it was compiled on this machine, or it is in the package
+    /// of the host.
     File(PathBuf),
     /// The bytes of an artifact of a published release, with a verified signature.
     Verified(VerifiedArtifact),

@@ -1,7 +1,7 @@
 //! The differences between two versions of an app, for an operator who activates the newer one.
 //!
-//! Grants are compared by their meaning: `lobby` in addition to `*` adds nothing, and neither do read and write in place of
-//! read-write.
+//! Grants are compared by their meaning: `lobby` in addition to `*` adds nothing, and neither do read and write in
+//! place of read-write.
 //!
 //! - `grants`: the grants of one version that another does not cover
 

@@ -1,7 +1,7 @@
 //! A release folder: `app.json`, `release-id`, and `components/NAME.cwasm` for each component.
 //!
-//! The folder is trusted like the host's binary. The release id is not verified, because the folder does not contain the
-//! components that the id is computed from.
+//! The folder is trusted like the host's binary. The release id is not verified, because the folder does not contain
+//! the components that the id is computed from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -30,16 +30,16 @@ pub const ARTIFACT_EXTENSION: &str = "cwasm";
 
 const REBUILD: &str = "run `tidegate build`, which writes the folder";
 
-/// Writes the release `id` into the folder `dir`, replacing its content, and loads it. `artifacts` are the compiled components
-/// by name.
+/// Writes the release `id` into the folder `dir`, replacing its content, and loads it. `artifacts` are the compiled
+/// components by name.
 ///
-/// A reader of `dir` finds the complete old release or the complete new one. The new folder is written and synced under a
-/// temporary name and then exchanged with `dir` atomically. On file systems that cannot exchange folders, `dir` is missing for
-/// an instant. A crash leaves at worst a folder `.tidegate-*` next to `dir`.
+/// A reader of `dir` finds the complete old release or the complete new one. The new folder is written and synced under
+/// a temporary name and then exchanged with `dir` atomically. On file systems that cannot exchange folders, `dir` is
+/// missing for an instant. A crash leaves at worst a folder `.tidegate-*` next to `dir`.
 ///
 /// # Errors
-/// If the app is invalid, the artifacts are not those of its components, or the file system fails. The content of `dir` is then
-/// unchanged.
+/// If the app is invalid, the artifacts are not those of its components, or the file system fails. The content of `dir`
+/// is then unchanged.
 pub fn write<A: AsRef<[u8]>>(
     dir: &Path,
     id: &ReleaseId,
@@ -70,13 +70,14 @@ pub fn write<A: AsRef<[u8]>>(
     load(&dir)
 }
 
-/// Loads the release in the folder `dir`. If another process [writes](write()) to the folder at the same time, the release is
-/// loaded again, so the result is the complete old release or the complete new one.
+/// Loads the release in the folder `dir`. If another process [writes](write()) to the folder at the same time, the
+/// release is loaded again, so the result is the complete old release or the complete new one.
 ///
 /// The release refers to its artifacts by path. The files are read later and may have changed then.
 ///
 /// # Errors
-/// If the folder does not exist, `app.json` is invalid, an artifact is missing, or a file does not belong to the release.
+/// If the folder does not exist, `app.json` is invalid, an artifact is missing, or a file does not belong to the
+/// release.
 pub fn load(dir: &Path) -> Result<Release, Error> {
     let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
     loop {

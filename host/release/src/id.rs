@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use tidegate_diagnostic::{Code, Diagnostic};
 
-use crate::digest::{Digest, from_hex, hex};
+use crate::digest::{Digest, from_hex};
 use tidegate_app::App;
 
 /// The content address of a release: the first 16 hexadecimal digits of the SHA-256 over its app, the digests of its
@@ -47,7 +47,7 @@ impl ReleaseId {
         // Serialization cannot fail: every key is text and every value has a JSON form.
         let digest = Digest::of(&serde_json::to_vec(&content).unwrap_or_default());
         // Eight bytes distinguish the releases of one app and fit into a log line.
-        Self(hex(digest.as_bytes().split_at(8).0).into())
+        Self(hex::encode(digest.as_bytes().split_at(8).0).into())
     }
 }
 

@@ -1,7 +1,7 @@
 //! ed25519 keys that sign releases, and the keys that a stage trusts.
 //!
-//! A private key is a PKCS#8 file in PEM format (RFC 8410), as written by `openssl genpkey -algorithm ed25519`. A public key
-//! is the base64 text of its SubjectPublicKeyInfo: the line between the markers of `openssl pkey -pubout`.
+//! A private key is a PKCS#8 file in PEM format (RFC 8410), as written by `openssl genpkey -algorithm ed25519`. A
+//! public key is the base64 text of its SubjectPublicKeyInfo: the line between the markers of `openssl pkey -pubout`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_app::{Keys, PublicKey};
 use tidegate_diagnostic::{Code, Diagnostic};
 
-use crate::digest::{Digest, from_hex, hex};
+use crate::digest::{Digest, from_hex};
 
 /// The label of a private key in PEM format.
 const PEM_TAG: &str = "PRIVATE KEY";
@@ -202,7 +202,7 @@ impl From<KeyId> for String {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&hex::encode(self.0))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The removal of unused releases and of artifacts that no other release needs.
 //!
-//! The rollout state lists the releases that are being removed, from before the first removal until after the last one, so none
-//! of them can be activated in between. An interrupted prune is completed by the next one. Each step changes the generation of
-//! the rollout state, so a concurrent operation that is based on an earlier state fails and must read the state again.
+//! The rollout state lists the releases that are being removed, from before the first removal until after the last one,
+//! so none of them can be activated in between. An interrupted prune is completed by the next one. Each step changes
+//! the generation of the rollout state, so a concurrent operation that is based on an earlier state fails and must read
+//! the state again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -31,7 +32,8 @@ const ATTEMPTS: usize = 10;
 /// The releases to keep, in addition to the active release, the canary, and the target of a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// The releases of this number of the latest changes are kept, and at least this number of the latest used releases.
+    /// The releases of this number of the latest changes are kept, and at least this number of the latest used
+    /// releases.
     pub keep: usize,
     /// Releases and artifacts that are younger are kept: an operation in progress may need them.
     pub min_age: Duration,
@@ -115,7 +117,8 @@ pub async fn plan(store: &(impl ReleaseWriter + ?Sized), rules: Rules, now: Time
     select(store, &read_state(store).await?, rules, now).await
 }
 
-/// Removes the releases and artifacts that are unused at the time `now`. If it is interrupted, the next prune completes it.
+/// Removes the releases and artifacts that are unused at the time `now`. If it is interrupted, the next prune completes
+/// it.
 ///
 /// # Errors
 /// If a release to keep cannot be read, another process changes the rollout state, or the store fails.
@@ -146,8 +149,8 @@ pub async fn prune(
 /// Removes a release so that it can be published again with other signatures.
 ///
 /// # Errors
-/// If the release is active or the canary, another prune is running or was interrupted, another process changes the rollout
-/// state, or the store fails.
+/// If the release is active or the canary, another prune is running or was interrupted, another process changes the
+/// rollout state, or the store fails.
 pub async fn withdraw(
     store: &(impl ReleaseWriter + ?Sized),
     release: &ReleaseId,

@@ -1,8 +1,8 @@
-//! From build outputs to a published release. Artifacts are uploaded first and the signed release last, so an interrupted
-//! publish leaves nothing visible.
+//! From build outputs to a published release. Artifacts are uploaded first and the signed release last, so an
+//! interrupted publish leaves nothing visible.
 //!
-//! Stored objects are named by their content and never replaced. Publishing the same release again, or twice at the same time,
-//! has the effect of publishing it once.
+//! Stored objects are named by their content and never replaced. Publishing the same release again, or twice at the
+//! same time, has the effect of publishing it once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -91,8 +91,8 @@ pub enum PublishError {
     },
     /// Artifacts of the release are not in the store.
     #[error(
-        "the release `{id}` is incomplete: {missing} of its {all} artifacts are not in the store, for example the one of the \
-         component `{component}` for `{target}`"
+        "the release `{id}` is incomplete: {missing} of its {all} artifacts are not in the store, for example the one of \
+         the component `{component}` for `{target}`"
     )]
     Incomplete {
         /// The id of the release.
@@ -158,8 +158,8 @@ impl BuiltRelease {
     }
 }
 
-/// Signs and publishes a release. If it is published already, its signatures stay as they are, and missing artifacts are
-/// uploaded.
+/// Signs and publishes a release. If it is published already, its signatures stay as they are, and missing artifacts
+/// are uploaded.
 ///
 /// # Errors
 /// If the release is not valid, another release has its id, or the store fails. The release cannot be activated then.

@@ -74,7 +74,8 @@ fn publish_until_killed() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let store = FolderStore::open(dir).unwrap();
     println!("begins");
-    let (end, mut published) = (Instant::now() + LIFE, Vec::new());
+    let end = Instant::now() + LIFE;
+    let mut published = Vec::new();
     for number in 0.. {
         if Instant::now() > end {
             return;
@@ -134,7 +135,8 @@ fn stores_are_complete_after_processes_are_killed() {
     let mut noise = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() | 1;
     let mut made = 0;
     for _ in 0..ROUNDS {
-        let (mut one, other) = (Publisher::start(root.path()), Publisher::start(root.path()));
+        let mut one = Publisher::start(root.path());
+        let other = Publisher::start(root.path());
         let line = one.wait_for("made ");
         for (publisher, line) in [(one, line), (other, String::new())] {
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

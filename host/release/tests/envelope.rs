@@ -130,7 +130,8 @@ fn altered_signatures_are_refused() {
 
 #[test]
 fn untrusted_keys_are_refused() {
-    let (signer, other) = (Signer::new(), Signer::new());
+    let signer = Signer::new();
+    let other = Signer::new();
     let id = document("1").id();
     let signed = signer.sign(&document("1"));
     let untrusted =
@@ -171,7 +172,8 @@ fn unsigned_releases_are_refused() {
 
 #[test]
 fn one_valid_signature_is_enough() {
-    let (signer, old) = (Signer::new(), Signer::new());
+    let signer = Signer::new();
+    let old = Signer::new();
     let envelope = Envelope::sign(&document("1"), [&old.key, &signer.key]);
     for (trusted, name) in [
         (trusting([("ci", &signer.key)]), "ci"),
@@ -199,7 +201,8 @@ fn one_valid_signature_is_enough() {
 fn releases_stored_under_another_id_are_refused() {
     let signer = Signer::new();
     // An attacker who can write to the store swaps two signed releases.
-    let (wanted, found) = (document("1").id(), document("2").id());
+    let wanted = document("1").id();
+    let found = document("2").id();
     let refused = signer.verify(&signer.sign(&document("2")));
     assert_eq!(refused, Err(VerifyError::OtherRelease { wanted, found }));
 }

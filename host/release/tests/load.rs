@@ -40,7 +40,8 @@ impl Subject {
         for artifact in artifacts("1") {
             now(store.put_artifact(&artifact, soon())).unwrap();
         }
-        let (key, id) = (SigningKey::generate().unwrap(), document.id());
+        let key = SigningKey::generate().unwrap();
+        let id = document.id();
         now(store.put_envelope(&id, &Envelope::sign(document, [&key]).to_json(), soon())).unwrap();
         let profile = HostProfile {
             keys: TrustedKeys::of_stage(&trusting([("ci", &key)]), "prod"),
@@ -146,8 +147,9 @@ fn altered_artifacts_are_refused() {
     flipped[0] ^= 1;
     for altered in [flipped, whole[..whole.len() - 1].to_vec(), Vec::new(), [whole.as_slice(), b"\0"].concat()] {
         fs::write(subject.file(&digest("guard")), &altered).unwrap();
-        let (component, signed, found) = ("guard".to_owned(), digest("guard"), Digest::of(&altered));
-        assert_eq!(subject.load().unwrap_err(), LoadError::AlteredArtifact { component, signed, found });
+        let found = Digest::of(&altered);
+        let expected = LoadError::AlteredArtifact { component: "guard".to_owned(), signed: digest("guard"), found };
+        assert_eq!(subject.load().unwrap_err(), expected);
     }
     fs::write(subject.file(&digest("guard")), whole).unwrap();
     assert!(subject.load().is_ok());
@@ -157,8 +159,9 @@ fn altered_artifacts_are_refused() {
 fn swapped_artifacts_are_refused() {
     let subject = Subject::new();
     fs::copy(subject.file(&digest("chat")), subject.file(&digest("guard"))).unwrap();
-    let (component, signed, found) = ("guard".to_owned(), digest("guard"), digest("chat"));
-    assert_eq!(subject.load().unwrap_err(), LoadError::AlteredArtifact { component, signed, found });
+    let found = digest("chat");
+    let expected = LoadError::AlteredArtifact { component: "guard".to_owned(), signed: digest("guard"), found };
+    assert_eq!(subject.load().unwrap_err(), expected);
 }
 
 #[test]
@@ -215,8 +218,8 @@ fn releases_with_another_patch_version_of_the_wit_package_are_loaded() {
 fn releases_of_other_apps_are_refused() {
     let mut subject = Subject::new();
     subject.profile.app.name = "shop".to_owned();
-    let (found, wanted) = ("chat".to_owned(), "shop".to_owned());
-    assert_eq!(subject.load().unwrap_err(), LoadError::OtherApp { found, wanted });
+    let expected = LoadError::OtherApp { found: "chat".to_owned(), wanted: "shop".to_owned() };
+    assert_eq!(subject.load().unwrap_err(), expected);
     assert!(subject.fetched().is_empty());
 }
 

@@ -30,8 +30,8 @@ fn ids_depend_on_the_content() {
 
 #[test]
 fn ids_are_computed_as_documented() {
-    // The first 16 digits of the SHA-256 over {"app":…,"components":{"chat":…,"guard":…},"engine":"engine"}, each component
-    // the SHA-256 of nothing, made with Python's hashlib and json.
+    // The first 16 digits of the SHA-256 over {"app":…,"components":{"chat":…,"guard":…},"engine":"engine"}, each
+    // component the SHA-256 of nothing, made with Python's hashlib and json.
     assert_eq!(id(&app(), "", "", "engine").as_str(), "8b0dff7ba001818e");
 }
 

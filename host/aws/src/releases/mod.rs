@@ -1,8 +1,8 @@
 //! Releases in an S3 bucket and two DynamoDB tables.
 //!
-//! The bucket has the immutable objects: signed releases as `releases/<id>.json` and artifacts as `artifacts/<digest>`. One
-//! table has the rollout state and its history, the other one the status that hosts report. An item has its JSON in one
-//! attribute. Values that conditions and additions need have attributes of their own.
+//! The bucket has the immutable objects: signed releases as `releases/<id>.json` and artifacts as `artifacts/<digest>`.
+//! One table has the rollout state and its history, the other one the status that hosts report. An item has its JSON in
+//! one attribute. Values that conditions and additions need have attributes of their own.
 //!
 //! - `reader`: the part that hosts use
 //! - `writer`: the part that only the command line uses, behind the feature `publish`
@@ -50,8 +50,8 @@ pub struct AwsStore {
 }
 
 impl AwsStore {
-    /// Creates a store in these tables and this bucket. The client must come from [`crate::dynamodb::client`], which turns off the
-    /// retries of the SDK.
+    /// Creates a store in these tables and this bucket. The client must come from [`crate::dynamodb::client`], which
+    /// turns off the retries of the SDK.
     #[must_use]
     pub fn new(client: Client, tables: &ReleaseTables, bucket: Bucket) -> Self {
         Self { client, tables: tables.clone(), bucket, clock: Clock::system() }

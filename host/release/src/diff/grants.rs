@@ -69,8 +69,8 @@ fn added_groups(new: &[GroupPattern], old: &[GroupPattern]) -> impl Iterator<Ite
     new.into_iter().filter(move |pattern| !old.iter().any(|old| covers(old, pattern)))
 }
 
-/// Returns true if `by` matches every group that `pattern` matches. Several patterns cannot cover a pattern together that none
-/// of them covers alone, because a name can continue in more ways than there are patterns.
+/// Returns true if `by` matches every group that `pattern` matches. Several patterns cannot cover a pattern together
+/// that none of them covers alone, because a name can continue in more ways than there are patterns.
 fn covers(by: &str, pattern: &str) -> bool {
     match by.strip_suffix('*') {
         Some(prefix) => pattern.strip_suffix('*').unwrap_or(pattern).starts_with(prefix),

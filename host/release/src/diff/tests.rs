@@ -12,7 +12,8 @@ fn app(routes: Value, authorizer: Value) -> App {
     let named = routes.as_object().unwrap().values().chain(Some(&authorizer).filter(|it| !it.is_null()));
     components.extend(named.map(|it| it["component"].as_str().unwrap().to_owned()));
     let mut app = json!({
-        "name": "chat", "route-selection-expression": "$request.body.action", "components": components, "routes": routes,
+        "name": "chat", "route-selection-expression": "$request.body.action",
+        "components": components, "routes": routes,
     });
     if !authorizer.is_null() {
         app["authorizer"] = authorizer;

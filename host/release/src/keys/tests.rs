@@ -10,7 +10,7 @@ const SIGNATURE: &str = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb376222
 #[test]
 fn signatures_match_rfc_8032() {
     let key = SigningKey::from_pem(&encode_pem(&from_hex(SEED).unwrap())).unwrap();
-    assert_eq!(hex(&key.sign(&[0x72])), SIGNATURE);
+    assert_eq!(hex::encode(key.sign(&[0x72])), SIGNATURE);
     assert!(verifies(&key.public_key(), &[0x72], &key.sign(&[0x72])));
     assert!(!verifies(&key.public_key(), &[0x73], &key.sign(&[0x72])));
     assert!(!verifies(&SigningKey::generate().unwrap().public_key(), &[0x72], &key.sign(&[0x72])));
@@ -49,8 +49,9 @@ fn invalid_keys_are_refused() {
 }
 
 #[test]
-fn a_stage_trusts_the_keys_that_name_it_until_they_are_revoked() {
-    let (ci, old) = (SigningKey::generate().unwrap().public_key(), SigningKey::generate().unwrap().public_key());
+fn stages_trust_their_keys_until_they_are_revoked() {
+    let ci = SigningKey::generate().unwrap().public_key();
+    let old = SigningKey::generate().unwrap().public_key();
     let key = |public_key, stages: &[&str], revoked| Key {
         public_key,
         stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),

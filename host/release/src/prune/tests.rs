@@ -140,8 +140,10 @@ async fn artifacts_of_interrupted_publishes_are_removed() {
 #[tokio::test]
 async fn interrupted_prunes_are_completed_by_the_next() {
     let (_dir, store) = store();
-    let (first, second) = (published(&store, &["1"]).await, published(&store, &["2"]).await);
-    let (third, active) = (published(&store, &["3"]).await, published(&store, &["4"]).await);
+    let first = published(&store, &["1"]).await;
+    let second = published(&store, &["2"]).await;
+    let third = published(&store, &["3"]).await;
+    let active = published(&store, &["4"]).await;
     activate(&store, &active).await;
     let began = set([&first, &second]);
     advance(&store, Action::Prune, async |state| state.begin_prune(began.clone()).unwrap()).await;
@@ -177,7 +179,8 @@ async fn unreadable_releases_prevent_pruning() {
 #[tokio::test]
 async fn activations_during_a_prune_are_kept() {
     let (_dir, store) = store();
-    let (first, second) = (published(&store, &["1"]).await, published(&store, &["2"]).await);
+    let first = published(&store, &["1"]).await;
+    let second = published(&store, &["2"]).await;
     let going = set([&first]);
     advance(&store, Action::Prune, async |state| state.begin_prune(going.clone()).unwrap()).await;
     activate(&store, &second).await;
@@ -192,7 +195,8 @@ async fn activations_during_a_prune_are_kept() {
 #[tokio::test]
 async fn unused_releases_can_be_withdrawn() {
     let (_dir, store) = store();
-    let (idle, active) = (published(&store, &["1"]).await, published(&store, &["2"]).await);
+    let idle = published(&store, &["1"]).await;
+    let active = published(&store, &["2"]).await;
     activate(&store, &active).await;
     assert_eq!(withdraw(&store, &active, &author()).await, Err(PruneError::InUse(active.clone())));
     withdraw(&store, &idle, &author()).await.unwrap();

@@ -54,10 +54,12 @@ fn rollout_states_have_the_documented_json() {
     assert_eq!(serde_json::to_string(&rollout.state).unwrap(), r#"{"generation":0}"#);
     rollout.activate(1);
     rollout.canary(2);
-    let json = r#"{"generation":2,"active":"0000000000000001","canary":{"release":"0000000000000002","share":500,"error-budget":10,"run":2}}"#;
+    let canary = r#"{"release":"0000000000000002","share":500,"error-budget":10,"run":2}"#;
+    let json = format!(r#"{{"generation":2,"active":"0000000000000001","canary":{canary}}}"#);
     assert_eq!(serde_json::to_string(&rollout.state).unwrap(), json);
-    assert_eq!(serde_json::from_str::<RolloutState>(json).unwrap(), rollout.state);
-    let change = r#"{"generation":2,"at":2,"who":"me","action":"canary","from":"0000000000000001","to":"0000000000000001","canary":{"release":"0000000000000002","share":500,"error-budget":10,"run":2}}"#;
+    assert_eq!(serde_json::from_str::<RolloutState>(&json).unwrap(), rollout.state);
+    let from_to = r#""from":"0000000000000001","to":"0000000000000001""#;
+    let change = format!(r#"{{"generation":2,"at":2,"who":"me","action":"canary",{from_to},"canary":{canary}}}"#);
     assert_eq!(serde_json::to_string(&rollout.history[0]).unwrap(), change);
     for wrong in [
         r#"{}"#,
@@ -287,7 +289,8 @@ fn canary_connections_follow_the_documented_rule() {
         ("00c0ffee00c0ffee", "c1546", 0),
         ("00c0ffee00c0ffee", "c6248", 9_999),
     ] {
-        let (canary, connection) = (release.parse().unwrap(), ConnectionId::new(connection).unwrap());
+        let canary = release.parse().unwrap();
+        let connection = ConnectionId::new(connection).unwrap();
         for hundredths in [1, remainder, remainder + 1, 10_000] {
             let Ok(weight) = TrafficWeight::new(hundredths) else { continue };
             let expected = remainder < hundredths;
@@ -316,7 +319,8 @@ fn larger_weights_keep_the_connections_of_smaller_ones() {
     }
     assert!(before.iter().all(|served| *served));
     // Another canary serves other connections, so no connection is always among the first.
-    let (one, other) = (served(release(1), weight("10")), served(release(2), weight("10")));
+    let one = served(release(1), weight("10"));
+    let other = served(release(2), weight("10"));
     let both = one.iter().zip(&other).filter(|(one, other)| **one && **other).count();
     assert!((50..200).contains(&both), "{both} of about 100");
 }

@@ -1,7 +1,7 @@
 //! A cache of artifacts in a local folder, so that a restarted host does not download them again.
 //!
-//! The folder is not trusted: the digest of every file is checked. The cache is optional: if the folder cannot be read or
-//! written, or if the disk is full, artifacts are downloaded.
+//! The folder is not trusted: the digest of every file is checked. The cache is optional: if the folder cannot be read
+//! or written, or if the disk is full, artifacts are downloaded.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -28,8 +28,8 @@ pub struct Cached<S: ?Sized> {
 }
 
 impl<S: ?Sized> Cached<S> {
-    /// Puts the folder `dir` in front of `store`. The folder is created on the first write and must not be used for anything
-    /// else. It holds at most `max_bytes` of artifacts: the least recently used ones are removed.
+    /// Puts the folder `dir` in front of `store`. The folder is created on the first write and must not be used for
+    /// anything else. It holds at most `max_bytes` of artifacts: the least recently used ones are removed.
     #[must_use]
     pub fn new(store: Arc<S>, dir: impl Into<PathBuf>, max_bytes: u64) -> Self {
         Self { store, dir: dir.into(), max_bytes }
@@ -71,8 +71,8 @@ impl<S: ?Sized> Cached<S> {
         let _: io::Result<File> = write();
     }
 
-    /// Removes the least recently used files until the rest has at most `max_bytes`. Half-written files of killed processes
-    /// are removed as well.
+    /// Removes the least recently used files until the rest has at most `max_bytes`. Half-written files of killed
+    /// processes are removed as well.
     fn remove_oldest(&self, max_bytes: u64) {
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A file is written under a temporary name, synced, and renamed. Readers need no lock: they find a complete file, also
-//! after a crash. The change is written before the rollout state, so a change with a generation above the state's was left
-//! by a crash; it is not part of the history, and the next change replaces it. Immutable files are never replaced.
+//! after a crash. The change is written before the rollout state, so a change with a generation above the state's was
+//! left by a crash; it is not part of the history, and the next change replaces it. Immutable files are never replaced.
 //!
 //! Calls block their thread on the file system. A call that changes a file waits for the lock until its deadline.
 //!
@@ -72,8 +72,8 @@ impl FolderStore {
         &self.dir
     }
 
-    /// Returns the path of the rollout state's file, for a watcher. The file is replaced on each change and does not exist
-    /// before the first one.
+    /// Returns the path of the rollout state's file, for a watcher. The file is replaced on each change and does not
+    /// exist before the first one.
     #[must_use]
     pub fn rollout_state_path(&self) -> PathBuf {
         self.dir.join("pointer.json")

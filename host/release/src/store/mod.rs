@@ -4,8 +4,8 @@
 //! state; the history of its changes; and the status that hosts report. On AWS, three policies divide the access: hosts
 //! read releases and write the status, a publisher cannot activate, and an operator who activates cannot publish.
 //!
-//! Artifacts are stored before the release that references them, and neither is overwritten, so a half-finished publish can
-//! never become active.
+//! Artifacts are stored before the release that references them, and neither is overwritten, so a half-finished publish
+//! can never become active.
 //!
 //! - [`fs`]: a store in a folder; [`cached`]: a folder of artifacts in front of another store
 //! - `status`: the types that hosts report; `error`: failures of a store

@@ -76,7 +76,8 @@ fn errors_of_invalid_files_have_a_hint() {
     let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: None };
     let halt = Halt { run: 7, release: release(1), at: Timestamp(1), host: "host".to_owned(), reason: "it".to_owned() };
     for garbage in garbage() {
-        let (file, hint) = ("status/halts/7.json", "remove the file");
+        let file = "status/halts/7.json";
+        let hint = "remove the file";
         subject.write(file, &garbage);
         assert_invalid(now(store.halt(7, soon())), file, hint);
         assert_invalid(now(store.record_halt(&halt, soon())), file, hint);

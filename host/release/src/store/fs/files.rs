@@ -21,7 +21,8 @@ use crate::store::{Result, StoreError, StoreFailure};
 const TEMPORARY: &str = ".tidegate-store-";
 /// The pause between two attempts to take the lock. A holder writes two small files.
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
-/// The maximum size of a JSON file, in bytes. The rollout state is large while tens of thousands of releases are pruned.
+/// The maximum size of a JSON file, in bytes. The rollout state is large while tens of thousands of releases are
+/// pruned.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
 /// A kind of JSON file: its name for errors, its maximum size, and the remedy for an invalid one.
@@ -146,8 +147,8 @@ fn write_beside<'a>(path: &'a Path, bytes: &[u8]) -> Result<(&'a Path, NamedTemp
     write().map(|file| (folder, file)).map_err(failed("write", path))
 }
 
-/// Lists the files `<key>.<extension>` of a folder with the time of their last write. Files with other names are skipped.
-/// The list is empty if the folder does not exist.
+/// Lists the files `<key>.<extension>` of a folder with the time of their last write. Files with other names are
+/// skipped. The list is empty if the folder does not exist.
 pub(super) fn list<K: FromStr + Ord>(folder: &Path, extension: &str) -> Result<BTreeMap<K, Timestamp>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -88,8 +88,8 @@ impl ReleaseWriter for FolderStore {
 }
 
 impl FolderStore {
-    /// Checks that the rollout state was not lost. A crash leaves at most one change above it; with two changes above it,
-    /// the next write would overwrite history.
+    /// Checks that the rollout state was not lost. A crash leaves at most one change above it; with two changes above
+    /// it, the next write would overwrite history.
     fn check_history(&self, current: u64) -> Result<()> {
         let path = self.change_path(current.saturating_add(2));
         match path.try_exists().map_err(files::failed("read", &path))? {
@@ -102,8 +102,8 @@ impl FolderStore {
     }
 }
 
-/// Sets the time of the last write to now, so that `prune` keeps an artifact which is about to be part of a release. Failures
-/// are ignored: the file may belong to another user, and the artifact is stored anyway.
+/// Sets the time of the last write to now, so that `prune` keeps an artifact which is about to be part of a release.
+/// Failures are ignored: the file may belong to another user, and the artifact is stored anyway.
 fn touch(path: &Path) {
     let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
