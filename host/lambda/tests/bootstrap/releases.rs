@@ -108,7 +108,7 @@ async fn untrusted_and_incompatible_releases_are_refused_and_reported() {
     }
     let own = || [store.key_copy()];
     let cases = [
-        (store.publish_as(&probed(), &[stranger], |_| {}).await, "trusts none of them"),
+        (store.publish_as(&probed(), &[stranger], |_| {}).await, "does not trust any of these keys"),
         (
             store.publish_as(&probed(), &own(), |content| content.engine = "wasmtime-1.0.0/1".to_owned()).await,
             "the engine",
@@ -116,7 +116,7 @@ async fn untrusted_and_incompatible_releases_are_refused_and_reported() {
         (store.publish_as(&named, &own(), |_| {}).await, "the app `other`"),
         (store.publish_as(&routed, &own(), |_| {}).await, "`more`"),
         (store.publish_as(&ungranted, &own(), |_| {}).await, "grant"),
-        ("0123456789abcdef".parse().unwrap(), "no release `0123456789abcdef`"),
+        ("0123456789abcdef".parse().unwrap(), "the release `0123456789abcdef`"),
     ];
     for (release, reason) in cases {
         store.activate(&release).await;
