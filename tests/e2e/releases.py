@@ -7,7 +7,7 @@ import json
 import subprocess
 import time
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,14 +92,11 @@ class VersionedApp:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def refuse(self, command: str, *arguments: str | Path) -> str:
-        """Runs a command that must fail, and returns its error: the message and the hint."""
-        done = self.run_release(command, *arguments)
-        assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
-        if not done.stdout:
-            return done.stderr
-        error = errors.error_of(done)
-        return f"{error.message}\nhint: {error.hint}"
+    def refuse(
+        self, code: str, command: str, *arguments: str | Path, names: Sequence[object] = (), hint: str | None = None
+    ) -> None:
+        """Runs a command that must fail with this code, with `names` in its message and `hint` in its hint."""
+        errors.assert_error(self.run_release(command, *arguments), code, *names, hint=hint)
 
     def run_release(self, command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return self.run(*self.arguments(command, *arguments))

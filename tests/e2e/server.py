@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from errors import check, parse_report
+
 # URL in the line of standard output that announces the start.
 ANNOUNCED = re.compile(r"(ws://127\.0\.0\.1:(\d+)/\w+)")
 START_SECONDS = 240
@@ -41,6 +43,11 @@ class NotStarted(Exception):
     def __init__(self, status: int, output: str, errors: str) -> None:
         super().__init__(f"exit status {status}\n{errors}")
         self.status, self.output, self.errors = status, output, errors
+
+    def assert_error(self, code: str, *named: object, hint: str | None = None) -> None:
+        """Asserts that the process ended with this code, and that its message names these values."""
+        assert self.status == 1 and "panicked" not in self.errors, self
+        check(parse_report(self.errors), code, *named, hint=hint)
 
 
 @dataclass

@@ -170,9 +170,8 @@ def test_halted_canary_stays_halted_until_restart(app, ids, running, clients):
     (client,) = clients(running)
     halt_canary(app, ids, client)
     for command in (["promote"], ["activate", ids[BROKEN]], ["canary", ids[BROKEN], "--percent", "50"]):
-        error = app.refuse(*command)
-        assert f"the canary `{ids[BROKEN]}` was halted: 1 failures, and its error budget is 0" in error
-        assert "hint: `tidegate release rollback` ends it, and `canary --restart` begins anew" in error
+        wanted = [f"`{ids[BROKEN]}`", "1 failures, and its error budget is 0"]
+        app.refuse("canary-halted", *command, names=wanted, hint="`canary --restart`")
     assert client.probe() == ONE
     start_canary(app, ids, 50, "--restart")
     wait_for_versions([client], all_on(BROKEN))

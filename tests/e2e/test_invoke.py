@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from errors import assert_error
 
 EVENT = {
     "requestContext": {
@@ -44,12 +45,9 @@ def test_route_error_is_a_response(invoke):
 @pytest.mark.parametrize("event", ["", "{", "[]", "{}", '{"requestContext":{}}'])
 def test_invalid_event_is_refused(invoke, event):
     done = invoke("echo", event)
-    assert done.returncode != 0
-    assert done.stdout == ""
-    assert "event.json" in done.stderr
+    assert_error(done, "event-invalid", "event.json")
 
 
 def test_unknown_route_is_refused(invoke):
     done = invoke("fly", {**EVENT, "body": "{}"})
-    assert done.returncode != 0
-    assert "`fly`" in done.stderr
+    assert_error(done, "route-unknown", "`fly`")

@@ -44,10 +44,7 @@ def test_port_in_use_is_refused(serve):
     first = serve("--memory")
     with pytest.raises(NotStarted) as failed:
         serve("--memory", port=first.port)
-    assert failed.value.status != 0
-    assert f"127.0.0.1:{first.port}" in failed.value.errors
-    assert "in use" in failed.value.errors
-    assert "--port" in failed.value.errors
+    failed.value.assert_error("port-in-use", f"127.0.0.1:{first.port}", hint="--port")
 
 
 def test_data_folder_of_another_process_is_refused(serve, token, tmp_path):
@@ -55,9 +52,7 @@ def test_data_folder_of_another_process_is_refused(serve, token, tmp_path):
     first = serve("--data", data)
     with pytest.raises(NotStarted) as failed:
         serve("--data", data)
-    assert failed.value.status != 0
-    assert str(data) in failed.value.errors
-    assert "hint:" in failed.value.errors
+    failed.value.assert_error("data-locked", data, hint="")
     with chat.Client(first.url, token("ann")) as ann:
         ann.say(chat.unique("unharmed"))
 

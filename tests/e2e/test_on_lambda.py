@@ -173,8 +173,7 @@ def test_busy_process_ends_with_a_killed_command(serve, guests):
 def test_missing_bootstrap_is_refused(serve, tmp_path):
     with pytest.raises(NotStarted) as failed:
         serve("--memory", "--bootstrap", tmp_path / "none")
-    assert f"cannot find the bootstrap `{tmp_path / 'none'}`" in failed.value.errors
-    assert "hint: build it with `cargo build -p tidegate-lambda`" in failed.value.errors
+    failed.value.assert_error("bootstrap-missing", f"`{tmp_path / 'none'}`", hint="`cargo build -p tidegate-lambda`")
 
 
 @behind(server.IN_PROCESS)

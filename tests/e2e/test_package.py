@@ -12,6 +12,7 @@ import pytest
 
 import server
 from conftest import BUILD_SECONDS, REPOSITORY
+from errors import assert_error
 from manifests import ECHO
 
 # The machine in an ELF header, by the name of the target.
@@ -104,8 +105,7 @@ def test_bootstrap_for_another_cpu_is_refused_and_the_old_package_stays(run, sma
     output = tmp_path / "small.zip"
     output.write_text("an earlier package")
     done = run("package", small_app(), "--target", "x86_64", "--bootstrap", bootstrap("aarch64"), "--output", output)
-    assert done.returncode == 1
-    assert "is for `aarch64-unknown-linux-gnu`, and the package for `x86_64-unknown-linux-gnu`" in done.stderr
+    assert_error(done, "bootstrap-invalid", "`aarch64-unknown-linux-gnu`", "`x86_64-unknown-linux-gnu`")
     assert output.read_text() == "an earlier package"
 
 
@@ -113,8 +113,7 @@ def test_bootstrap_that_is_not_an_executable_is_refused(run, small_app, tmp_path
     script = tmp_path / "bootstrap.py"
     script.write_text("#!/usr/bin/env python3\n")
     done = run("package", small_app(), "--bootstrap", script)
-    assert done.returncode == 1
-    assert "is no executable for Linux" in done.stderr and "hint: " in done.stderr
+    assert_error(done, "bootstrap-invalid", script, hint="")
 
 
 def test_missing_cross_compiler_is_reported(tidegate, small_app, tmp_path):
@@ -124,21 +123,21 @@ def test_missing_cross_compiler_is_reported(tidegate, small_app, tmp_path):
         [tidegate, "package", small_app()], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
         env=environment,
     )
-    assert done.returncode == 1
-    assert "cannot build the bootstrap with `cargo-zigbuild`" in done.stderr
-    assert "`pip install cargo-zigbuild ziglang`" in done.stderr
+    assert_error(done, "bootstrap-build-failed", "`cargo-zigbuild`", hint="`pip install cargo-zigbuild ziglang`")
 
 
 @pytest.mark.parametrize(
-    ("guest", "limits", "said"),
-    [("chat_chat", "", "grants"), ("chat_echo", 'limits = { memory = "1MiB" }', "memory")],
+    ("guest", "limits", "code"),
+    [
+        ("chat_chat", "", "component-grant-missing"),
+        ("chat_echo", 'limits = { memory = "1MiB" }', "component-memory-above-limit"),
+    ],
     ids=["an import without a grant", "more memory than the limit"],
 )
-def test_invalid_component_is_not_packaged(run, small_app, guests, bootstrap, tmp_path, guest, limits, said):
+def test_invalid_component_is_not_packaged(run, small_app, guests, bootstrap, tmp_path, guest, limits, code):
     folder = small_app()
     shutil.copy(guests(guest), folder / "echo.wasm")
     (folder / "tidegate.toml").write_text(f"{ECHO}{limits}\n")
     done = run("package", folder, "--bootstrap", bootstrap("aarch64"), "--output", tmp_path / "small.zip")
-    assert done.returncode == 1
-    assert "routes.echo" in done.stderr and said in done.stderr
+    assert_error(done, code, "routes.echo")
     assert not os.path.exists(tmp_path / "small.zip")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import logs
 import pytest
 import server
 import signing
@@ -25,8 +26,8 @@ class Case:
     name: str
     # Makes the release from a published good one, and returns its id.
     make: Callable[[VersionedApp, str], str]
-    # Part of the reason.
-    reason: str
+    # Part of the reason that the host reports, or the code of the command's error.
+    expected: str
 
 
 def rewritten(change: Callable[[bytes], bytes]) -> Callable[[VersionedApp, str], str]:
@@ -109,21 +110,18 @@ HOST_CASES = [
     Case("different routing", signed(add_route), "its routing differs from what was deployed"),
 ]
 COMMAND_CASES = [
-    Case("revoked key", by("revoked.pem"), "it is signed by the key `revoked`, which was revoked"),
-    Case("no signature", rewritten(remove_signatures), "it is not signed"),
-    Case("unknown key", by("unknown.pem"), "and the stage `dev` trusts none of them"),
-    Case("key of another stage", by("prod.pem"), "and the stage `dev` trusts none of them"),
-    Case("altered release", rewritten(alter_payload), "the signature of the key `ci` does not match"),
-    Case("half a release", rewritten(lambda envelope: envelope[: len(envelope) // 2]), "EOF"),
-    Case("empty release", rewritten(lambda envelope: b""), "EOF"),
-    Case("id of another release", store_under_another_id, "it is the release `"),
-    Case("missing release", lambda app, release: "0123456789abcdef", "there is no release `0123456789abcdef`"),
-    Case("missing artifact", artifact(lambda contents: None), "is not complete"),
-    Case(
-        "later format", signed(lambda document: document.update(format=2)),
-        "it is of format 2, and this version of Tidegate knows format 1",
-    ),
-    Case("another app", signed(rename_app), "is a release of the app `another`"),
+    Case("revoked key", by("revoked.pem"), "key-revoked"),
+    Case("no signature", rewritten(remove_signatures), "release-unsigned"),
+    Case("unknown key", by("unknown.pem"), "key-untrusted"),
+    Case("key of another stage", by("prod.pem"), "key-untrusted"),
+    Case("altered release", rewritten(alter_payload), "release-altered"),
+    Case("half a release", rewritten(lambda envelope: envelope[: len(envelope) // 2]), "release-malformed"),
+    Case("empty release", rewritten(lambda envelope: b""), "release-malformed"),
+    Case("id of another release", store_under_another_id, "release-id-mismatch"),
+    Case("missing release", lambda app, release: "0123456789abcdef", "store-not-found"),
+    Case("missing artifact", artifact(lambda contents: None), "release-incomplete"),
+    Case("later format", signed(lambda document: document.update(format=2)), "release-format"),
+    Case("another app", signed(rename_app), "release-other-app"),
 ]
 
 
@@ -190,11 +188,11 @@ def test_refused_release_is_reported_and_the_old_one_keeps_running(served, case)
     bad = case.make(served.app, served.ids[THREE])
     write_pointer(served.app, bad)
     reported = wait_until(lambda: reported_failure(served, bad))
-    assert case.reason in reported["reason"]
+    assert case.expected in reported["reason"]
     assert served.runs_good_release()
 
     def log_lines():
-        return [line for line in served.running.errors.splitlines() if "cannot run the release" in line]
+        return [line for line in served.running.errors.splitlines() if logs.RELEASE_REFUSED in line]
 
     assert all(bad in line for line in wait_until(log_lines))
 
@@ -203,7 +201,7 @@ def test_refused_release_is_reported_and_the_old_one_keeps_running(served, case)
 def test_activate_refuses_a_release_that_hosts_would_refuse(app, ids, trusted_keys, case):
     app.release("activate", ids[ONE])
     bad = case.make(app, ids[THREE])
-    assert case.reason in app.refuse("activate", bad, "--allow-new-grants")
+    app.refuse(case.expected, "activate", bad, "--allow-new-grants", names=[bad])
     assert app.active() == ids[ONE]
 
 
@@ -249,9 +247,9 @@ def test_invalid_pointer_changes_nothing(served):
     garbage = '{"generation": 9, "active": "../../etc"}'
     whole = app.pointer.read_text()
     replace_pointer(app, garbage)
-    wait_until(lambda: served.runs_good_release() and "cannot read the rollout state" in served.running.errors)
-    assert f"`{app.pointer}` is no pointer" in app.refuse("status")
-    assert "is no pointer" in app.refuse("activate", served.ids[TWO])
+    wait_until(lambda: served.runs_good_release() and logs.POINTER_UNREADABLE in served.running.errors)
+    for command in (["status"], ["activate", served.ids[TWO]]):
+        app.refuse("store-invalid", *command, names=[f"`{app.pointer}`"])
     assert app.pointer.read_text() == garbage
     replace_pointer(app, whole)
     assert served.runs_good_release()
@@ -280,8 +278,9 @@ def test_pointer_is_followed_again_after_a_read_error(served):
     app, client = served.app, served.client
     whole = app.pointer.rename(app.pointer.with_suffix(".whole"))
     app.pointer.mkdir()
-    wait_until(lambda: served.runs_good_release() and "cannot read the rollout state" in served.running.errors)
-    assert f"cannot read `{app.pointer}`: Is a directory" in app.refuse("activate", served.ids[TWO])
+    wait_until(lambda: served.runs_good_release() and logs.POINTER_UNREADABLE in served.running.errors)
+    wanted = [f"`{app.pointer}`", "Is a directory"]
+    app.refuse("store-unavailable", "activate", served.ids[TWO], names=wanted)
     app.pointer.rmdir()
     whole.rename(app.pointer)
     app.release("activate", served.ids[TWO])
@@ -294,7 +293,7 @@ def test_store_is_followed_again_after_it_was_missing(served):
     app, client = served.app, served.client
     away = app.store.with_name("away")
     app.store.rename(away)
-    wait_until(lambda: served.runs_good_release() and "cannot read the rollout state" in served.running.errors)
+    wait_until(lambda: served.runs_good_release() and logs.POINTER_UNREADABLE in served.running.errors)
     away.rename(app.store)
     app.release("activate", served.ids[TWO])
     wait_until(lambda: client.probe() == TWO)
@@ -314,7 +313,7 @@ def test_release_signed_by_a_new_key_runs_after_revocation(run, served, follow, 
     (client,) = clients(running)
     # The active release is signed by the revoked key alone.
     wait_until(lambda: client.probe() and "which was revoked" in running.errors)
-    assert "which was revoked" in app.refuse("activate", first)
+    app.refuse("key-revoked", "activate", first, names=[first])
     renewed = replace(app, keys=[new])
     assert renewed.create(TWO) == first
     renewed.release("activate", first)

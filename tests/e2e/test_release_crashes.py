@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import server
+from errors import assert_error, error_of
 from releases import version
 from waiting import wait_until
 
@@ -20,15 +21,15 @@ CREATE_SECONDS, ACTIVATE_SECONDS = 0.5, 0.04
 
 def start(tidegate, app, command, *arguments):
     return subprocess.Popen(
-        [tidegate, *app.arguments(command, *arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        [tidegate, *app.arguments(command, *arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, env=server.environment(),
     )
 
 
 def finish(process):
-    """Waits for a command, and returns its exit status and its standard error."""
-    _, errors = process.communicate(timeout=60)
-    return process.returncode, errors
+    """Waits for the exit of a command."""
+    output, errors = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def kill_after(process, seconds):
@@ -36,9 +37,9 @@ def kill_after(process, seconds):
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
     process.kill()
-    status, errors = finish(process)
-    assert status in (0, -9), errors
-    return status == 0
+    done = finish(process)
+    assert done.returncode in (0, -9), done.stderr
+    return done.returncode == 0
 
 
 def check_store(app):
@@ -90,7 +91,8 @@ def test_killed_prune_is_completed_by_the_next(tidegate, app, ids):
         if pruning := app.release("status")["pointer"].get("pruning"):
             assert set(pruning) <= gone
             left = {one["id"] for one in app.release("list")["releases"]} & set(pruning)
-            assert all("is about to be pruned" in app.refuse("activate", release) for release in left)
+            for release in left:
+                app.refuse("release-pruned", "activate", release)
     app.release("prune", *rules)
     assert [one["id"] for one in app.release("list")["releases"]] == [ids[ONE]]
     assert {path.stem for path in (app.store / "artifacts").glob("*.cwasm")} == app.artifacts(ids[ONE])
@@ -106,9 +108,9 @@ def test_one_of_two_concurrent_activations_is_refused(tidegate, app, ids):
         processes = [start(tidegate, app, "activate", ids[text]) for text in (ONE, TWO)]
         # Each has read the pointer, and waits for the lock.
         wait_until(lambda: all(has_open(process, app.store / "lock") for process in processes))
-    (won, lost) = sorted(map(finish, processes))
-    assert (won[0], lost[0]) == (0, 1)
-    assert "was first" in lost[1] and "hint: look at `tidegate release status`" in lost[1]
+    (won, lost) = sorted(map(finish, processes), key=lambda done: done.returncode)
+    assert won.returncode == 0
+    assert_error(lost, "rollout-conflict", hint="`tidegate release status`")
     pointer = check_store(app)
     assert pointer["generation"] == 2 and pointer["active"] in (ids[ONE], ids[TWO])
 
@@ -124,10 +126,10 @@ def test_concurrent_activations_succeed_or_report_a_conflict(tidegate, app, ids)
     generation = check_store(app)["generation"]
     for _ in range(10):
         processes = [start(tidegate, app, "activate", ids[text]) for text in (ONE, TWO, THREE) for _ in range(2)]
-        statuses = [finish(process) for process in processes]
-        refusals = [errors for status, errors in statuses if status != 0]
-        assert all("was first" in error or "is active already" in error for error in refusals), refusals
-        moves = len(statuses) - len(refusals)
+        commands = [finish(process) for process in processes]
+        codes = [error_of(done).code for done in commands if done.returncode != 0]
+        assert set(codes) <= {"rollout-conflict", "release-active"}, codes
+        moves = len(commands) - len(codes)
         generation += moves
         assert moves >= 1 and check_store(app)["generation"] == generation
 
@@ -135,8 +137,8 @@ def test_concurrent_activations_succeed_or_report_a_conflict(tidegate, app, ids)
 def test_concurrent_creates_of_the_same_release_publish_it_once(tidegate, app, ids):
     for number in range(5):
         app.set_version(version(200 + number))
-        statuses = [finish(process) for process in [start(tidegate, app, "create") for _ in range(3)]]
-        assert [status for status, _ in statuses] == [0, 0, 0], statuses
+        commands = [finish(process) for process in [start(tidegate, app, "create") for _ in range(3)]]
+        assert [done.returncode for done in commands] == [0, 0, 0], commands
         assert len(app.release("list")["releases"]) == len(ids) + number + 1
     check_store(app)
 
@@ -165,12 +167,10 @@ def test_full_disk_leaves_the_store_consistent(app, small_disk):
     created = app.create(ONE)
     app.release("activate", created)
     app.set_version(TWO)
-    error = app.refuse("create")
-    assert "No space left on device" in error and "hint: make room there" in error
+    app.refuse("store-unavailable", "create", names=["No space left on device"], hint="room")
     assert [one["id"] for one in app.release("list")["releases"]] == [created]
     (folder / "ballast").write_bytes(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_bsize))
-    error = app.refuse("rollback")
-    assert "No space left on device" in error
+    app.refuse("store-unavailable", "rollback", names=["No space left on device"])
     assert app.release("status")["pointer"] == {"generation": 1, "active": created}
     assert enlarge() is True
     other = app.release("create")["id"]

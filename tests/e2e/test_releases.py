@@ -5,6 +5,7 @@ import subprocess
 import threading
 
 import chat
+import logs
 import pytest
 import server
 from releases import UNCHANGED, broken, version, versions
@@ -32,7 +33,7 @@ def test_bundled_release_runs_until_an_activation_and_sockets_stay_open(app, fol
     reports = wait_until(lambda: app.release("status")["reports"])
     assert reports[created]["loaded"] >= 1 and reports[created]["failed"] == 0
     assert running.stop() == 0
-    assert any("has taken the place of" in line and created in line for line in running.errors.splitlines())
+    assert any(logs.SWAPPED in line and created in line for line in running.errors.splitlines())
 
 
 def test_active_release_runs_after_the_start(app, ids, follow, clients):
@@ -155,8 +156,8 @@ def test_release_with_different_routing_is_refused(app, ids, follow, clients):
     app.set_version(ONE)
     flies = app.release("create")["id"]
     for command in (["activate", flies], ["canary", flies, "--percent", "5"]):
-        error = app.refuse(*command, "--allow-new-grants")
-        assert "routes or their responses (`fly`)" in error and "hint: start `tidegate dev --releases` again" in error
+        wanted = {"names": [flies, "`fly`"], "hint": "`tidegate dev --releases`"}
+        app.refuse("routing-differs", *command, "--allow-new-grants", **wanted)
     assert app.release("diff", "deployed", flies)["routing"] == "routes or their responses (`fly`)"
     assert client.probe() == UNCHANGED
     assert app.active() is None
@@ -167,8 +168,7 @@ def test_new_grants_are_relative_to_the_bundled_release(app, follow, clients):
     app.write_manifest(keys(app), more='grants.connections = { list = true }')
     app.set_version(ONE)
     more = app.release("create")["id"]
-    error = app.refuse("activate", more)
-    assert "\n  $default newly asks for the list of connections\n" in error
+    app.refuse("grants-widened", "activate", more, names=["$default newly asks for the list of connections"])
     app.release("activate", more, "--allow-new-grants")
     wait_for_version(client, ONE)
 

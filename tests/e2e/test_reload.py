@@ -4,7 +4,9 @@ import json
 import shutil
 
 import chat
+import logs
 import pytest
+from errors import check, parse_report
 from waiting import wait_until
 
 MANIFEST = """
@@ -77,7 +79,7 @@ def test_edited_component_is_swapped_in_and_sockets_stay_open(serve, edited, gue
         wait_until(lambda: "`fly`" in reply(client))
         edit(str(guests("chat_echo")))
         wait_until(lambda: reply(client) == '{"action":"fly"}')
-    wait_until(lambda: running.errors.count("has taken the place of") == 2)
+    wait_until(lambda: running.errors.count(logs.SWAPPED) == 2)
     assert running.stop() == 0
     assert not running.has_orphans()
 
@@ -87,8 +89,9 @@ def test_failed_build_is_shown_and_the_old_release_keeps_running(serve, edited, 
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
         edit("broken")
-        wait_until(lambda: "goes on" in running.errors)
+        wait_until(lambda: logs.KEPT in running.errors)
         assert "src/name:1: error: this is broken" in running.errors
+        assert "error[build-command-failed]: " in running.errors
         assert "components.guest.build" in running.errors
         assert reply(client) == '{"action":"fly"}'
         edit(str(guests("chat_default")))
@@ -100,8 +103,8 @@ def test_edited_component_with_an_ungranted_import_is_refused(serve, edited, gue
     running = serve("--memory", app=folder)
     with chat.Client(running.url) as client:
         edit(str(guests("chat_chat")))
-        wait_until(lambda: "goes on" in running.errors)
-        assert "grants" in running.errors
+        wait_until(lambda: logs.KEPT in running.errors)
+        assert "error[component-grant-missing]: " in running.errors
         assert reply(client) == '{"action":"fly"}'
 
 
@@ -111,8 +114,8 @@ def test_edited_manifest_with_too_small_a_memory_limit_is_refused(serve, edited,
     with chat.Client(running.url) as client:
         # Linking detects this: the component's initial memory is larger than the limit.
         (folder / "tidegate.toml").write_text(MANIFEST + 'limits = { memory = "1MiB" }\n')
-        wait_until(lambda: "goes on" in running.errors)
-        assert "memory" in running.errors
+        wait_until(lambda: logs.KEPT in running.errors)
+        assert "error[component-memory-above-limit]: " in running.errors
         assert reply(client) == '{"action":"fly"}'
 
 
@@ -121,11 +124,11 @@ def test_repaired_manifest_is_followed_again(serve, edited, guests):
     running = serve("--memory", app=folder)
     manifest = folder / "tidegate.toml"
     invalid_pattern = MANIFEST.replace("src/**", "src/[**")
-    for broken, error in (("[app", "tidegate.toml:"), (invalid_pattern, "is no pattern of files")):
-        before = running.errors.count("goes on")
+    for broken, code in (("[app", "manifest-syntax"), (invalid_pattern, "watch-pattern-invalid")):
+        before = running.errors.count(logs.KEPT)
         manifest.write_text(broken)
-        wait_until(lambda: running.errors.count("goes on") > before)  # noqa: B023
-        assert error in running.errors
+        wait_until(lambda: running.errors.count(logs.KEPT) > before)  # noqa: B023
+        assert f"error[{code}]: " in running.errors
     manifest.write_text(MANIFEST.replace("src/**", "./src/**"))
     edit(str(guests("chat_default")))
     with chat.Client(running.url) as client:
@@ -152,14 +155,14 @@ def test_changed_routing_needs_a_restart(serve, edited, guests):
     running = serve("--memory", app=folder)
     manifest = folder / "tidegate.toml"
     manifest.write_text(MANIFEST + '\n[routes.fly]\ncomponent = "guest"\n')
-    wait_until(lambda: "goes on" in running.errors)
-    assert "routes or their responses (`fly`) have changed" in running.errors
-    assert "hint: start `tidegate dev` again" in running.errors
+    wait_until(lambda: logs.KEPT in running.errors)
+    error = parse_report(running.errors.partition(logs.KEPT)[0])
+    check(error, "routing-changed", "`fly`", hint="start `tidegate dev` again")
     with chat.Client(running.url) as client:
         assert reply(client) == '{"action":"fly"}'
         # The original routes with another limit are a release that can be swapped in.
         manifest.write_text(MANIFEST + 'limits = { time = "3s" }\n')
-        wait_until(lambda: "has taken the place of" in running.errors)
+        wait_until(lambda: logs.SWAPPED in running.errors)
         assert reply(client) == '{"action":"fly"}'
 
 
@@ -171,7 +174,7 @@ def test_no_reply_is_lost_while_releases_change(serve, edited, guests):
         sent = 0
         for number in range(6):
             edit(sources[number % 2])
-            while running.errors.count("has taken the place of") <= number:
+            while running.errors.count(logs.SWAPPED) <= number:
                 client.socket.send(json.dumps({"action": "fly", "number": sent}))
                 # Each message has one reply, from either release.
                 assert "fly" in client.socket.recv(timeout=chat.TIMEOUT)
