@@ -1,63 +1,66 @@
-//! What an SDK error means.
+//! AWS errors, classified by what a caller can do.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::CancellationReason;
+use tidegate_diagnostic::Code;
 use tidegate_ports::{registry, storage};
 
-/// What DynamoDB calls an item above 400 KB, in a put and in an update.
+/// Parts of DynamoDB's messages about an item above 400 KB, in a put and in an update.
 const TOO_LARGE_MESSAGES: [&str; 2] = ["Item size has exceeded", "Item size to update has exceeded"];
-/// Parts of DynamoDB's messages about an update that the stored document does not allow, and what they mean.
+/// Parts of DynamoDB's messages about an update that the stored document does not allow, and the text for a guest.
 const UPDATE_MESSAGES: [(&str, &str); 5] = [
-    ("document path", "a path leads through a member that does not exist or is no object"),
-    ("incorrect data type", "a change does not fit the type of the member that is there"),
-    ("Type mismatch for attribute", "a change does not fit the type of the member that is there"),
-    ("Number overflow", "a number leaves DynamoDB's range of about 10^126, or has over 38 digits"),
+    ("document path", "a path leads through a member that does not exist or is not an object"),
+    ("incorrect data type", "a change does not fit the type of the existing member"),
+    ("Type mismatch for attribute", "a change does not fit the type of the existing member"),
+    ("Number overflow", "a number is outside DynamoDB's range of about ±10^126, or has more than 38 digits"),
     ("Nesting Levels", "the document would be nested deeper than 32 levels"),
 ];
 
-/// Kinds of [`Failure::Unknown`], of whichever service.
+/// The reason of a request that could not be built, so it was not sent.
+pub(crate) const NOT_BUILT: &str = "the request could not be built";
+/// The reason of a request that got no answer before its time limit.
 pub(crate) const NO_ANSWER: &str = "no answer in time";
-/// The request or its answer was lost.
+/// The reason of a request whose connection failed before the answer was complete.
 pub(crate) const NO_CONNECTION: &str = "the connection failed";
-/// The answer is none of this operation.
+/// The reason of a request whose answer is not in the format of the operation.
 pub(crate) const NO_SENSE: &str = "the answer makes no sense";
 
-/// Why a call failed, as far as a caller acts on it.
+/// A failed request. "Not applied" means that AWS is known not to have made the change.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Not applied: there were too many requests.
+    /// Not applied: AWS throttled the request.
     Throttled,
-    /// Not applied: another write of the item was under way.
+    /// Not applied: another write of the item was in progress.
     Contended,
-    /// Not applied: the condition did not hold.
+    /// Not applied: the condition of the request was false.
     Condition,
-    /// Not applied: why, for each operation of the transaction.
+    /// Not applied: the transaction was cancelled. There is one reason for each of its operations.
     Cancelled(Vec<CancellationReason>),
-    /// Not applied: above a limit of size.
+    /// Not applied: the item or the answer is above a size limit.
     TooLarge,
-    /// Not applied: not allowed; why.
+    /// Not applied: the request is not valid, for this reason.
     Invalid(String),
-    /// Not applied, and repeating does not help: a missing table or permission; why.
+    /// Not applied, and a retry does not help: for example a missing table or permission.
     Refused(String),
-    /// Perhaps applied: no answer, a failure of the service, or an answer that makes no sense; which.
+    /// Perhaps applied: no answer, a failure of the service, or an answer that is not valid.
     Unknown(String),
 }
 
 impl Failure {
-    /// That a request misses a part; it was never sent.
+    /// Creates the failure of a request that lacks a required part, so it was not sent.
     pub(crate) fn unbuilt(error: BuildError) -> Self {
         Self::Refused(error.to_string())
     }
 
-    /// Whether the service said that nothing was applied, and that a later attempt may succeed.
+    /// Returns true if AWS did not apply the request and a later attempt may succeed.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Throttled | Self::Contended)
     }
 }
 
-/// Maps an error of any operation by its name.
+/// Classifies an error of any DynamoDB operation by its code, and logs it if an operator must act on it.
 pub(crate) fn classify<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure {
     let SdkError::ServiceError(service) = error else {
         return transport(operation, error);
@@ -81,15 +84,34 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(operation: &'static str, error: 
         _ if status == 413 => Failure::TooLarge,
         _ if status == 429 => Failure::Throttled,
         code => {
-            // For the operator's log: the guest learns only that the call failed.
-            tracing::error!(operation, status, code, message, "DynamoDB failed a call");
             let reason = said(status, code, message);
+            // The guest learns only that the call failed.
+            tracing::error!(
+                code = code_of(&reason).as_str(),
+                operation,
+                status,
+                reason = %reason,
+                "DynamoDB refused or failed a request"
+            );
             if (400..500).contains(&status) { Failure::Refused(reason) } else { Failure::Unknown(reason) }
         }
     }
 }
 
-/// An error's name and message; its status where it has no name.
+/// Returns the stable code for a reason: AWS's error code and message, or one of the constants of this module.
+pub(crate) fn code_of(reason: &str) -> Code {
+    match reason.split(':').next().unwrap_or_default() {
+        "AccessDenied" | "AccessDeniedException" => Code::AwsAccessDenied,
+        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException" => {
+            Code::AwsCredentialsExpired
+        }
+        NO_ANSWER | NO_CONNECTION => Code::AwsUnreachable,
+        NO_SENSE => Code::AwsAnswerInvalid,
+        _ => Code::AwsRefused,
+    }
+}
+
+/// Returns `code: message`, or the HTTP status if AWS sent no code.
 pub(crate) fn said(status: u16, code: &str, message: &str) -> String {
     match (code, message) {
         ("", _) => format!("status {status}"),
@@ -98,7 +120,7 @@ pub(crate) fn said(status: u16, code: &str, message: &str) -> String {
     }
 }
 
-/// What a cancelled transaction means as a whole: the most lasting of its reasons.
+/// Classifies a failed transaction by the most lasting of its reasons.
 pub(crate) fn cancelled(error: SdkError<TransactWriteItemsError, HttpResponse>) -> Failure {
     let refusal = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(refusal)) => refusal,
@@ -121,11 +143,17 @@ pub(crate) fn cancelled(error: SdkError<TransactWriteItemsError, HttpResponse>) 
     if find(&["ThrottlingError", "ProvisionedThroughputExceeded"]).is_some() {
         return Failure::Throttled;
     }
-    tracing::error!(code = ?reasons.iter().map(CancellationReason::code).collect::<Vec<_>>(), "a transaction failed");
+    let codes: Vec<_> = reasons.iter().filter_map(CancellationReason::code).collect();
+    tracing::error!(
+        code = Code::AwsRefused.as_str(),
+        operation = "TransactWriteItems",
+        reason = codes.join(", "),
+        "DynamoDB cancelled a transaction"
+    );
     Failure::Unknown("DynamoDB cancelled the transaction".to_owned())
 }
 
-/// What a ValidationException means. Requests are checked before they are sent, so what is left depends on the item.
+/// Classifies a ValidationException. Requests are checked before they are sent, so the cause is the stored item.
 fn validation(operation: &'static str, message: &str) -> Failure {
     if TOO_LARGE_MESSAGES.iter().any(|part| message.contains(part)) {
         return Failure::TooLarge;
@@ -133,19 +161,47 @@ fn validation(operation: &'static str, message: &str) -> Failure {
     if let Some((_, meaning)) = UPDATE_MESSAGES.iter().find(|(part, _)| message.contains(part)) {
         return Failure::Invalid((*meaning).to_owned());
     }
-    tracing::error!(operation, message, "DynamoDB found a request invalid");
+    tracing::error!(
+        code = Code::AwsRefused.as_str(),
+        operation,
+        reason = message,
+        "DynamoDB rejected a request as invalid"
+    );
     Failure::Invalid("DynamoDB does not allow this request".to_owned())
 }
 
 fn transport<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure {
-    let (kind, failure): (_, fn(String) -> Failure) = match error {
-        SdkError::ConstructionFailure(_) => ("the request could not be built", Failure::Refused),
-        SdkError::TimeoutError(_) => (NO_ANSWER, Failure::Unknown),
-        SdkError::DispatchFailure(_) => (NO_CONNECTION, Failure::Unknown),
-        _ => (NO_SENSE, Failure::Unknown),
-    };
-    tracing::warn!(operation, kind, "a call to DynamoDB failed");
-    failure(kind.to_owned())
+    let reason = transport_reason(error);
+    tracing::warn!(code = code_of(reason).as_str(), operation, reason, "no valid answer from DynamoDB");
+    match error {
+        SdkError::ConstructionFailure(_) => Failure::Refused(reason.to_owned()),
+        _ => Failure::Unknown(reason.to_owned()),
+    }
+}
+
+/// Returns the reason of an error that is not an error response of a service.
+pub(crate) fn transport_reason<E, R>(error: &SdkError<E, R>) -> &'static str {
+    match error {
+        SdkError::ConstructionFailure(_) => NOT_BUILT,
+        SdkError::TimeoutError(_) => NO_ANSWER,
+        SdkError::DispatchFailure(_) => NO_CONNECTION,
+        _ => NO_SENSE,
+    }
+}
+
+/// Joins an error and its sources with colons.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Many errors repeat their cause.
+        if !texts.iter().any(|earlier| earlier.contains(&text)) {
+            texts.push(text);
+        }
+        cause = error.source();
+    }
+    texts.join(": ")
 }
 
 impl From<Failure> for storage::Error {
@@ -163,7 +219,7 @@ impl From<Failure> for storage::Error {
 impl From<Failure> for registry::Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            // Another event changes the same row, and the deadline came before it was this call's turn.
+            // Other events were changing the same row until the deadline.
             Failure::Throttled | Failure::Contended => Self::Throttled,
             Failure::TooLarge => Self::Invalid("the row would be too large".to_owned()),
             Failure::Invalid(reason) => Self::Invalid(reason),

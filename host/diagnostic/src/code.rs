@@ -223,6 +223,10 @@ codes! {
     AwsStackNotFound = "aws-stack-not-found",
     /// The stack was deployed by a version of Tidegate without releases.
     AwsStackOutdated = "aws-stack-outdated",
+    /// A DynamoDB table has other keys than Tidegate needs.
+    AwsTableMismatch = "aws-table-mismatch",
+    /// The TLS library refused its configuration.
+    AwsTlsFailed = "aws-tls-failed",
     /// An AWS service did not respond.
     AwsUnreachable = "aws-unreachable",
 

@@ -1,37 +1,34 @@
-//! Why a database cannot be opened or swept.
+//! Errors of the embedded database.
 
 use std::path::PathBuf;
 
-/// Why a database cannot be opened or swept.
+/// A database that cannot be opened or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Another process, or another [`Embedded`](crate::Embedded) of this one, has the file open.
-    #[error(
-        "the data file `{}` is in use by another process; hint: stop that process or choose another data directory",
-        .0.display()
-    )]
+    #[error("the data file `{}` is in use by another process", .0.display())]
     Locked(PathBuf),
     /// The file system refused the data file or its lock.
     #[error("cannot open `{}`: {source}", path.display())]
     Io {
-        /// The file.
+        /// The path of the data file or of its lock.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The path is not UTF-8, which SQLite needs.
-    #[error("the path `{}` is not UTF-8; hint: choose another data directory", .0.display())]
+    #[error("the path `{}` is not UTF-8", .0.display())]
     Path(PathBuf),
-    /// The file is no database of this engine, or a newer engine wrote it.
+    /// The file is not a database of this engine, or a newer engine wrote it.
     #[error("cannot open the data file `{}`: {reason}", path.display())]
     Database {
-        /// The file.
+        /// The path of the data file.
         path: PathBuf,
-        /// What the engine said.
+        /// The message of the engine.
         reason: String,
     },
-    /// The engine cannot start or work.
+    /// The engine cannot start, or a call of it failed.
     #[error("the embedded database failed: {0}")]
     Engine(String),
     /// The database was closed.

@@ -27,6 +27,7 @@ use tidegate_event::{ConnectionId, Payload, Timestamp};
 use tidegate_ports::Deadline;
 use tidegate_ports::messaging::{Error, Messaging, Socket, check_payload};
 
+use crate::failure::{NO_ANSWER, code_of};
 use crate::http::retry::Backoff;
 use pace::Pace;
 
@@ -195,7 +196,7 @@ async fn attempt<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
     match tokio::time::timeout(time, request).await {
         Ok(answer) => answer.map_err(|error| failure::classify(operation, &error)),
         Err(_) => {
-            tracing::warn!(operation, "no answer from @connections in time");
+            tracing::warn!(code = code_of(NO_ANSWER).as_str(), operation, "no answer from @connections in time");
             Err(Error::Unavailable)
         }
     }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use tidegate_ports::Deadline;
 
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, NO_ANSWER, code_of};
 
 /// The longest first pause; each later pause may be twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -118,9 +118,10 @@ where
     };
     let no_answer = |time: Duration| {
         if !time.is_zero() {
-            tracing::warn!(operation, millis = time.as_millis(), "no answer from AWS in time");
+            let code = code_of(NO_ANSWER).as_str();
+            tracing::warn!(code, operation, millis = time.as_millis(), "no answer from AWS in time");
         }
-        Failure::Unknown(failure::NO_ANSWER.to_owned())
+        Failure::Unknown(NO_ANSWER.to_owned())
     };
     retry(policy.limit(), deadline, attempt, no_answer, |failure| policy.allows(failure)).await
 }

@@ -27,7 +27,7 @@ use tidegate_ports::Deadline;
 use tidegate_release::Digest;
 use tokio::time::timeout;
 
-use crate::failure::{Failure, NO_ANSWER, NO_CONNECTION, said};
+use crate::failure::{Failure, NO_ANSWER, NO_CONNECTION, code_of, said};
 use crate::http::retry::{self, ATTEMPT, RetryPolicy};
 use crate::http::signer::{Signer, Unsigned, domain};
 
@@ -161,7 +161,13 @@ fn refused(method: &str, status: u16, body: &str) -> Result<Option<Vec<u8>>, Fai
         ("", 404) if method == "HEAD" => return Ok(None),
         _ => {}
     }
-    tracing::warn!(method, status, code, message, "S3 refused or failed a call");
+    tracing::warn!(
+        code = code_of(&reason).as_str(),
+        operation = method,
+        status,
+        reason = %reason,
+        "S3 refused or failed a request"
+    );
     Err(match (code, status) {
         ("SlowDown", _) | (_, 429) => Failure::Throttled,
         ("PreconditionFailed", _) | (_, 412) => Failure::Condition,

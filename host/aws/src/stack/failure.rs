@@ -1,6 +1,6 @@
 //! The diagnostics of a lookup, which name the stack, the Region and the profile.
 
-use std::error::Error as StdError;
+use std::error::Error as _;
 
 use aws_credential_types::provider::error::CredentialsError;
 use tidegate_diagnostic::{Code, Diagnostic};
@@ -8,7 +8,7 @@ use tidegate_diagnostic::{Code, Diagnostic};
 use super::query::QueryError;
 use super::{Query, stack_name};
 use crate::error::Error;
-use crate::failure::{NO_SENSE, said};
+use crate::failure::{NO_SENSE, chain, said};
 
 /// Builds the diagnostics of one lookup.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ impl Failures {
     }
 
     pub(super) fn no_transport(&self, error: &Error) -> Diagnostic {
-        self.error(Code::AwsUnreachable, &self.the_stack(), &error.to_string()).hint("report this as a bug of Tidegate")
+        self.error(Code::AwsTlsFailed, &self.the_stack(), &error.to_string()).hint("report this as a bug of Tidegate")
     }
 
     pub(super) fn no_answer(&self) -> Diagnostic {
@@ -130,19 +130,4 @@ impl Failures {
         let place = if place.is_empty() { "with the configuration of the environment".to_owned() } else { place };
         Diagnostic::new(code, format!("cannot {attempted} {place}"), why)
     }
-}
-
-/// Joins an error and its sources with colons.
-pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Many errors repeat their cause.
-        if !texts.iter().any(|earlier| earlier.contains(&text)) {
-            texts.push(text);
-        }
-        cause = error.source();
-    }
-    texts.join(": ")
 }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tidegate_ports::Deadline;
 
-use super::failure::chain;
+use crate::failure::chain;
 use crate::http::retry::retry;
 use crate::http::signer::{Signer, Unsigned};
 
