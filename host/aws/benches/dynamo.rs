@@ -1,4 +1,4 @@
-//! Storage and registry over the embedded database in memory: what one call costs a host on one machine.
+//! The cost of one call of storage and registry, over the embedded database in memory.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 #![allow(clippy::unwrap_used, reason = "this is a bench")]
@@ -26,7 +26,8 @@ fn key(sort: u32) -> Key {
 
 async fn ports() -> (DynamoStorage, DynamoRegistry) {
     let database = Embedded::memory().unwrap();
-    let (client, tables) = (client::local(database.http_client()), Tables::default());
+    let client = client::local(database.http_client());
+    let tables = Tables::default();
     tables.create_missing(&client).await.unwrap();
     (DynamoStorage::new(client.clone(), &tables), DynamoRegistry::new(client, &tables))
 }

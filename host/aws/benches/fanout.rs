@@ -1,13 +1,9 @@
-//! One message to a thousand connections, whose endpoint takes 10 ms a post, against the bound that the pace allows.
+//! The time of one message to a thousand connections, compared with the lower bound that the pace allows.
 //!
-//! The endpoint has a thread for each connection and says as little as HTTP allows, so that its own work is small beside the wait.
+//! The endpoint takes 10 ms for each post. It has a thread for each connection and sends minimal responses, so that its
+//! own work is small compared with the wait.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::indexing_slicing,
-    reason = "a benchmark's answer is printed"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark prints its result")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -35,8 +31,8 @@ fn main() {
     executor.block_on(measure(&url));
 }
 
-/// Answers each request 10 ms after its last byte. A thread sleeps that long to within 0.1 ms, a timer of an executor
-/// about a millisecond longer.
+/// Answers each request 10 ms after its last byte. The sleep of a thread is exact to 0.1 ms, and the timer of an
+/// executor to about a millisecond.
 fn answer(mut stream: TcpStream) {
     stream.set_nodelay(true).unwrap();
     let mut buffer = vec![0; 8 << 10];
@@ -63,9 +59,9 @@ async fn measure(url: &str) {
     let message = Payload::Text("x".repeat(200));
     let mut times = Vec::new();
     for _ in 0..RUNS {
-        let began = Instant::now();
+        let start = Instant::now();
         let results = messaging.send_many(&ids, &message, Deadline::after(Duration::from_secs(29))).await;
-        times.push(began.elapsed());
+        times.push(start.elapsed());
         assert!(results.iter().all(Result::is_ok));
     }
     times.sort();
@@ -80,10 +76,11 @@ async fn measure(url: &str) {
     .unwrap();
 }
 
-/// How long the posts take that the pace allows, if nothing but the endpoint took time: the window grows by one with each
-/// window of answers.
+/// Returns the time of the posts if only the endpoint takes time. The window grows by one with each window of answers.
 fn bound() -> Duration {
-    let (mut window, mut left, mut waits) = (START_IN_FLIGHT as f64, CONNECTIONS as f64, 0.0);
+    let mut window = START_IN_FLIGHT as f64;
+    let mut left = CONNECTIONS as f64;
+    let mut waits = 0.0;
     while left > 0.0 {
         waits += (left / window).min(1.0);
         left -= window;

@@ -1,4 +1,4 @@
-//! What every client of one account's services has in common.
+//! The clients of one AWS account.
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{BehaviorVersion, IdentityCache, Region};
@@ -14,10 +14,10 @@ use crate::http::transport::Transport;
 use crate::releases::AwsStore;
 use crate::s3::Bucket;
 
-/// Credentials, a Region and a transport, from which the clients of services are made. They share the connections.
+/// Credentials, a Region and a transport, which the clients of services are made from. The clients share connections.
 ///
-/// The credentials are those given: nothing is looked for in files or asked of other services, which would be most of a
-/// cold start, and Lambda gives a function its role's credentials in the environment.
+/// An account does not search for credentials in files or services: the search would be most of a cold start, and
+/// Lambda provides the credentials of the function's role in the environment.
 #[derive(Debug, Clone)]
 pub struct Account {
     transport: Transport,
@@ -26,7 +26,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account that the credentials are for.
+    /// Creates an account from an access key. `session_token` is part of temporary credentials.
     #[must_use]
     pub fn new(
         transport: Transport,
@@ -36,15 +36,19 @@ impl Account {
         session_token: Option<&str>,
     ) -> Self {
         let token = session_token.map(str::to_owned);
-        Self::of(transport, region, Credentials::new(access_key_id, secret_access_key, token, None, "environment"))
+        Self::with_credentials(
+            transport,
+            region,
+            Credentials::new(access_key_id, secret_access_key, token, None, "environment"),
+        )
     }
 
-    /// The account that these credentials are for.
-    pub(crate) fn of(transport: Transport, region: &str, credentials: Credentials) -> Self {
+    /// Creates an account from the SDK's credentials.
+    pub(crate) fn with_credentials(transport: Transport, region: &str, credentials: Credentials) -> Self {
         Self { transport, region: region.to_owned(), credentials }
     }
 
-    /// DynamoDB, at its own endpoint when `endpoint` is none.
+    /// Returns a client of DynamoDB, at the default endpoint of the Region unless `endpoint` is given.
     #[must_use]
     pub fn dynamodb(&self, endpoint: Option<&str>) -> aws_sdk_dynamodb::Client {
         let mut config = aws_sdk_dynamodb::Config::builder()
@@ -59,15 +63,15 @@ impl Account {
         client::client(config)
     }
 
-    /// The releases in these tables and this bucket. DynamoDB and S3 are at their own endpoints when those are none.
+    /// Returns the store of releases in these tables and this bucket. `dynamodb` and `s3` are endpoints that replace
+    /// the default ones.
     #[must_use]
     pub fn releases(&self, tables: &ReleaseTables, bucket: &str, dynamodb: Option<&str>, s3: Option<&str>) -> AwsStore {
-        let (connector, credentials) = (self.transport.connector(), self.credentials.clone());
-        let bucket = Bucket::new(connector, credentials, &self.region, s3, bucket);
+        let bucket = Bucket::new(self.transport.connector(), self.credentials.clone(), &self.region, s3, bucket);
         AwsStore::new(self.dynamodb(dynamodb), tables, bucket)
     }
 
-    /// Messages through the `@connections` of one API and stage: its callback URL.
+    /// Returns the messages of one API and stage. `url` is the callback URL of its `@connections`.
     #[must_use]
     pub fn messaging(&self, url: &str) -> ConnectionsMessaging {
         let config = aws_sdk_apigatewaymanagement::Config::builder()
@@ -82,11 +86,10 @@ impl Account {
         ConnectionsMessaging::new(apigateway::client(config))
     }
 
-    /// Configuration values of `source` whose names begin with `prefix`, at the service's own endpoint when `endpoint` is
-    /// none.
+    /// Returns the configuration values of `source` whose names begin with `prefix`. `endpoint` replaces the default
+    /// endpoint of the service.
     #[must_use]
     pub fn config(&self, source: ConfigSource, prefix: &str, endpoint: Option<&str>) -> ConfigStore {
-        let (connector, credentials) = (self.transport.connector(), self.credentials.clone());
-        ConfigStore::new(source, connector, credentials, &self.region, endpoint, prefix)
+        ConfigStore::new(source, self.transport.connector(), self.credentials.clone(), &self.region, endpoint, prefix)
     }
 }

@@ -1,10 +1,10 @@
 //! Configuration values by name, from SSM Parameter Store or Secrets Manager.
 //!
-//! One operation of each is all that is needed, so they are sent here, signed by the SDK's own signer: the SDK's client for
-//! SSM knows 150 operations, and would be the largest part of the build.
+//! The host needs one operation of each service, so it sends these requests itself, signed by the SDK's signer. The
+//! SDK's client for SSM has 150 operations, and would be the largest part of the build.
 //!
-//! - `service`: requests in AWS's JSON protocol
-//! - `parameter_store` and `secrets_manager`: where values are
+//! - `service`: requests of the AWS JSON protocol
+//! - `parameter_store`, `secrets_manager`: the operations of each service
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ mod service;
 
 use service::Service;
 
-/// Where configuration values are.
+/// The service that holds configuration values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ConfigSource {
     /// Each value is a parameter of SSM Parameter Store.
@@ -30,7 +30,7 @@ pub enum ConfigSource {
     SecretsManager,
 }
 
-/// Values that are named by a prefix and the name of the value.
+/// The configuration values of one stage. The name of each in its service is a prefix followed by the value's name.
 #[derive(Debug, Clone)]
 pub struct ConfigStore {
     service: Service,
@@ -38,7 +38,7 @@ pub struct ConfigStore {
     prefix: String,
 }
 
-/// What was found.
+/// The result of a fetch.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct FetchedConfig {
     /// The values by name, without the prefix.
@@ -48,7 +48,7 @@ pub struct FetchedConfig {
 }
 
 impl ConfigSource {
-    /// Its name, as people write it.
+    /// Returns the name of the service, for people.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl ConfigSource {
         }
     }
 
-    /// Its name in requests.
+    /// Returns the name of the service in endpoints and signatures.
     fn service(self) -> &'static str {
         match self {
             Self::ParameterStore => "ssm",
@@ -67,8 +67,8 @@ impl ConfigSource {
 }
 
 impl ConfigStore {
-    /// The values of `source` whose names begin with `prefix`, such as `/tidegate/chat/dev/`. `endpoint` is the service's
-    /// own when it is none.
+    /// Creates a store of the values of `source` whose names begin with `prefix`, for example `/tidegate/chat/dev/`.
+    /// `endpoint` replaces the default endpoint of the service.
     #[must_use]
     pub fn new(
         source: ConfigSource,
@@ -82,17 +82,19 @@ impl ConfigStore {
         Self { service, source, prefix: prefix.to_owned() }
     }
 
-    /// Where the values are.
+    /// Returns the service that holds the values.
     #[must_use]
     pub fn source(&self) -> ConfigSource {
         self.source
     }
 
-    /// Reads and decrypts the values of `names`. Repeats what may pass until the deadline.
+    /// Reads and decrypts the values of `names`. Retries temporary failures until the deadline.
+    ///
+    /// A value that does not exist is not an error: its name is in [`FetchedConfig::missing`].
     ///
     /// # Errors
-    /// [`Error::Config`] when the role may not read one, a name is not allowed, a secret has no text, or the service does
-    /// not answer in time. A value that does not exist is no error: it is among [`FetchedConfig::missing`].
+    /// [`Error::Config`] if the role lacks the permission for a value, a name is not allowed, a secret is binary, or
+    /// the service does not answer in time.
     pub async fn fetch(&self, names: &BTreeSet<String>, deadline: Deadline) -> Result<FetchedConfig, Error> {
         let names: Vec<String> = names.iter().map(|name| format!("{}{name}", self.prefix)).collect();
         let read = match self.source {
@@ -114,7 +116,7 @@ impl ConfigStore {
     }
 }
 
-/// Each name with its value, if it has one; or the names that could not be read, and why.
+/// Each name with its value, or `None` if it does not exist. The error has the names and the reason.
 type Read = Result<Vec<(String, Option<String>)>, (String, String)>;
 
 impl std::fmt::Debug for FetchedConfig {

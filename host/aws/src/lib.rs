@@ -1,7 +1,7 @@
 //! The ports on AWS: DynamoDB, `@connections`, S3, and Parameter Store or Secrets Manager.
 //!
-//! [`DynamoStorage`] and [`DynamoRegistry`] implement their ports on `aws-sdk-dynamodb`. On one machine the SDK's HTTP
-//! client is replaced by one that answers in process, see [`dynamodb::client::local`]; the code here is the same.
+//! [`DynamoStorage`] and [`DynamoRegistry`] implement their ports on `aws-sdk-dynamodb`. `tidegate dev` runs the same
+//! code with an HTTP client that answers in process, see [`dynamodb::client::local`].
 //!
 //! - [`dynamodb`]: storage and the registry
 //! - [`apigateway`]: messages to connections
@@ -11,7 +11,7 @@
 //! - `stack`: the CloudFormation stack of a deployed stage, with the feature `stack`
 //! - [`http`]: the transport, the signer and the retry loop of every request
 //! - `failure`: AWS errors, classified by what a caller can do
-//! - [`error`]: errors of setting up the ports
+//! - [`error`]: errors of tables, configuration values and the transport
 
 #[cfg(feature = "https")]
 pub mod account;

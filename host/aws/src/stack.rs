@@ -152,7 +152,7 @@ struct Identity {
     arn: String,
 }
 
-/// Everything that the requests of one lookup share.
+/// The parameters that the requests of one lookup share.
 struct Lookup<'a> {
     query: &'a Query<'a>,
     config: &'a SdkConfig,
@@ -166,8 +166,8 @@ impl Stack {
     /// Finds the stack of a stage.
     ///
     /// # Errors
-    /// A diagnostic when there are no credentials or no Region, the stack does not exist or has no releases, the
-    /// credentials do not allow the lookup, or AWS does not answer before the deadline.
+    /// A diagnostic with one of the codes `aws-…`: there are no credentials or no Region, the stack does not exist or
+    /// has no releases, the credentials do not allow the lookup, or AWS does not answer before the deadline.
     pub async fn find(query: &Query<'_>, deadline: Deadline) -> Result<Self, Diagnostic> {
         let failures = Failures::of(query);
         let transport = Transport::new().map_err(|error| failures.no_transport(&error))?;
@@ -191,12 +191,12 @@ impl Lookup<'_> {
         let (outputs, app, who) = tokio::try_join!(
             outputs(&cloud_formation, &stack, &failures),
             app(&cloud_formation, &stack, &failures),
-            who(&sts, &failures),
+            caller(&sts, &failures),
         )?;
         let output = |name: &str| outputs.get(name).cloned().ok_or_else(|| failures.no_output(name));
         let tables = ReleaseTables { releases: output(RELEASES_TABLE)?, release_status: output(RELEASE_STATUS_TABLE)? };
         let bucket = output(RELEASES_BUCKET)?;
-        let account = Account::of(self.transport.clone(), region, credentials);
+        let account = Account::with_credentials(self.transport.clone(), region, credentials);
         let dynamodb = endpoint(self.config, "DynamoDB");
         let s3 = endpoint(self.config, "S3");
         let store = account.releases(&tables, &bucket, dynamodb.as_deref(), s3.as_deref());
@@ -274,15 +274,15 @@ async fn app(service: &QueryService, stack: &str, failures: &Failures) -> Result
 }
 
 /// Reads the ARN of the caller's identity.
-async fn who(service: &QueryService, failures: &Failures) -> Result<String, Diagnostic> {
+async fn caller(service: &QueryService, failures: &Failures) -> Result<String, Diagnostic> {
     let answer: Result<GetCallerIdentity, _> = service.call("GetCallerIdentity", &[]).await;
     let answer = answer.map_err(|error| failures.refused("read the caller's identity", error))?;
     Ok(answer.get_caller_identity_result.arn)
 }
 
-/// Returns the configured endpoint of a service, looked up as the SDK's clients do.
+/// Returns the configured endpoint of a service, with the rules of the SDK's clients.
 fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-    let own = key.ok().and_then(|key| config.service_config()?.load_config(key));
-    own.or_else(|| config.endpoint_url().map(str::to_owned))
+    let specific = key.ok().and_then(|key| config.service_config()?.load_config(key));
+    specific.or_else(|| config.endpoint_url().map(str::to_owned))
 }

@@ -1,4 +1,4 @@
-//! Configuration values, from a Parameter Store or a Secrets Manager that answers as a test says.
+//! Configuration values from a fake Parameter Store and a fake Secrets Manager.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "these are tests")]
 
@@ -16,7 +16,7 @@ use tidegate_ports::Deadline;
 
 #[derive(Debug, Clone)]
 enum Answer {
-    /// The value of a parameter is its name backwards; those that end in `missing` do not exist.
+    /// The value of each name is the name reversed. Names that end in `missing` do not exist.
     Values,
     Status(u16, &'static str),
     Broken,
@@ -113,7 +113,7 @@ fn soon() -> Deadline {
 }
 
 #[tokio::test]
-async fn values_come_without_the_prefix_and_missing_ones_are_named_with_it() {
+async fn parameters_are_returned_by_name_and_missing_ones_by_full_name() {
     let store = Store::default();
     let values = store.parameters().fetch(&names(["motd", "missing"]), soon()).await.unwrap();
     assert_eq!(values.found, [("motd".to_owned(), "dtom/ved/tahc/etagedit/".to_owned())].into());
@@ -124,7 +124,7 @@ async fn values_come_without_the_prefix_and_missing_ones_are_named_with_it() {
 }
 
 #[tokio::test]
-async fn ten_names_are_asked_for_at_a_time() {
+async fn a_request_has_at_most_ten_names() {
     let store = Store::default();
     let wanted: BTreeSet<String> = (0..25).map(|number| format!("name-{number}")).collect();
     let values = store.parameters().fetch(&wanted, soon()).await.unwrap();
@@ -135,7 +135,7 @@ async fn ten_names_are_asked_for_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_repeated() {
+async fn temporary_failures_are_retried() {
     for answer in [
         Answer::Status(400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#),
         Answer::Status(500, r#"{"__type":"InternalServerError"}"#),
@@ -150,7 +150,7 @@ async fn what_may_pass_is_repeated() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_is_named_at_once() {
+async fn permanent_failures_are_not_retried() {
     for (body, reason) in [
         (r#"{"__type":"AccessDeniedException","Message":"not authorized"}"#, "AccessDeniedException: not authorized"),
         (r#"{"__type":"com.amazonaws.ssm#ValidationException","message":"bad"}"#, "ValidationException: bad"),
@@ -166,7 +166,7 @@ async fn what_does_not_pass_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn without_an_answer_it_ends_at_the_deadline() {
+async fn a_fetch_without_an_answer_ends_at_the_deadline() {
     let store = Store::of([Answer::Hang]);
     let deadline = Deadline::after(Duration::from_millis(200));
     let error = store.parameters().fetch(&names(["motd"]), deadline).await.unwrap_err();
@@ -174,26 +174,26 @@ async fn without_an_answer_it_ends_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn no_names_are_no_request() {
+async fn a_fetch_of_zero_names_sends_nothing() {
     let store = Store::default();
     assert!(store.parameters().fetch(&BTreeSet::new(), soon()).await.unwrap().found.is_empty());
     assert_eq!(store.sent(), 0);
 }
 
 #[tokio::test]
-async fn secrets_come_without_the_prefix_and_missing_ones_are_named_with_it() {
+async fn secrets_are_returned_by_name_and_missing_ones_by_full_name() {
     let store = Store::default();
     let values = store.secrets().fetch(&names(["missing", "motd", "token-key"]), soon()).await.unwrap();
     let found = [("motd", "dtom/ved/tahc/etagedit/"), ("token-key", "yek-nekot/ved/tahc/etagedit/")];
     assert_eq!(values.found, found.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     assert_eq!(values.missing, ["/tidegate/chat/dev/missing"]);
     let requests = store.requests.lock().unwrap();
-    assert_eq!(requests.len(), 3, "each secret is asked for by itself");
+    assert_eq!(requests.len(), 3, "each secret is one request");
     assert!(requests.iter().all(|(url, _)| url == "https://secretsmanager.eu-west-1.amazonaws.com"));
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_read_is_named_and_one_that_may_pass_is_repeated() {
+async fn errors_name_the_secret_and_temporary_failures_are_retried() {
     let store = Store::default();
     let error = store.secrets().fetch(&names(["binary"]), soon()).await.unwrap_err();
     let start = "cannot read the configuration values `/tidegate/chat/dev/binary` from Secrets Manager: ";

@@ -1,4 +1,4 @@
-//! The conformance suites, over the embedded database in memory and in a file.
+//! The conformance suites of the ports over the embedded database, in memory and in a file.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 

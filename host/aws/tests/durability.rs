@@ -1,4 +1,4 @@
-//! A process that is killed in the middle of its writes has lost none that it was told of.
+//! Durability of acknowledged writes when the process is killed.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
@@ -14,9 +14,9 @@ use tidegate_dynamodb_embedded::{Embedded, Error};
 use tidegate_ports::Storage;
 use tidegate_ports::storage::{Key, WriteOptions};
 
-/// Where the child process finds the data file.
+/// The environment variable with the path of the data file, for the child process.
 const DATA: &str = "TIDEGATE_TEST_DATA";
-/// How many writes the parent sees before it kills the child.
+/// The number of acknowledged writes after which the parent kills the child.
 const WRITES: usize = 300;
 
 fn key(number: usize) -> Key {
@@ -27,21 +27,21 @@ async fn storage(database: &Embedded) -> DynamoStorage {
     DynamoStorage::new(client_of(database).await, &Tables::default())
 }
 
-/// The child of the test below: writes until it is killed, and prints what was acknowledged.
+/// Runs in the child process of the test below: writes until it is killed, and prints each acknowledged write.
 #[tokio::test]
-#[ignore = "the test below runs it in a process of its own"]
+#[ignore = "the test below runs this in a child process"]
 async fn the_child_writes_until_it_is_killed() {
     let Some(path) = std::env::var_os(DATA).map(PathBuf::from) else { return };
     let port = storage(&Embedded::open(path).unwrap()).await;
     for number in 0.. {
         port.put("c", &key(number), "{}", &WriteOptions::default(), soon()).await.unwrap();
-        // A parent that is gone has closed the pipe, which ends this.
+        // If the parent has ended, the pipe is closed and this fails.
         writeln!(std::io::stdout(), "acknowledged {number}").unwrap();
     }
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_a_kill() {
+async fn acknowledged_writes_survive_a_kill() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data.db");
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -61,7 +61,7 @@ async fn what_was_acknowledged_survives_a_kill() {
 
     child.kill().unwrap();
     child.wait().unwrap();
-    // What was in the pipe was acknowledged as well; the last line may be cut short.
+    // Writes in the pipe were acknowledged as well. The last line may be incomplete.
     let rest: Vec<String> = lines.collect();
     acknowledged.extend(rest.iter().rev().skip(1).filter_map(|line| number(line)));
 

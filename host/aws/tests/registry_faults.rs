@@ -1,4 +1,4 @@
-//! The registry when DynamoDB throttles or fails.
+//! The registry while DynamoDB throttles or fails.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
@@ -58,7 +58,7 @@ fn set(name: &str) -> [(String, Option<String>); 1] {
 }
 
 #[tokio::test]
-async fn registering_and_joining_are_repeated() {
+async fn registering_and_joining_are_retried() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     faults.next("PutItem", [Fault::Applied, Fault::Error(400, "ThrottlingException")]);
@@ -75,7 +75,7 @@ async fn registering_and_joining_are_repeated() {
 }
 
 #[tokio::test]
-async fn memberships_that_were_left_out_are_removed_after_all() {
+async fn unprocessed_deletions_of_memberships_are_retried() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     register(&subject).await.unwrap();
@@ -87,16 +87,16 @@ async fn memberships_that_were_left_out_are_removed_after_all() {
     faults.next("BatchWriteItem", [part(), Fault::Unprocessed { first: false }, part(), Fault::Applied]);
     port.unregister(&id(), soon()).await.unwrap();
     assert_eq!(count(port, groups()).await, 0);
-    let asked: Vec<_> = faults
+    let sizes: Vec<_> = faults
         .sent("BatchWriteItem")
         .iter()
         .map(|body| body["RequestItems"]["groups"].as_array().unwrap().len())
         .collect();
-    assert_eq!(asked, [25, 24, 24, 23, 23, 15]);
+    assert_eq!(sizes, [25, 24, 24, 23, 23, 15]);
 }
 
 #[tokio::test]
-async fn memberships_that_cannot_be_removed_are_told() {
+async fn memberships_that_cannot_be_removed_are_an_error() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     register(&subject).await.unwrap();
@@ -106,7 +106,7 @@ async fn memberships_that_cannot_be_removed_are_told() {
 }
 
 #[tokio::test]
-async fn a_lost_deletion_is_repeated_where_its_groups_are_still_known() {
+async fn a_failed_deletion_is_retried_and_a_lost_answer_is_an_error() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     register(&subject).await.unwrap();
@@ -118,12 +118,12 @@ async fn a_lost_deletion_is_repeated_where_its_groups_are_still_known() {
     register(&subject).await.unwrap();
     port.join("lobby", &id(), soon()).await.unwrap();
     faults.next("DeleteItem", [Fault::Applied]);
-    assert_eq!(port.unregister(&id(), soon()).await, Err(Error::Unavailable), "nobody knows its groups any more");
+    assert_eq!(port.unregister(&id(), soon()).await, Err(Error::Unavailable), "the names of the groups are lost");
     assert_eq!(port.describe(&id(), soon()).await, Err(Error::NotFound));
 }
 
 #[tokio::test]
-async fn a_deletion_without_an_answer_leaves_time_for_another() {
+async fn a_deletion_without_an_answer_leaves_time_for_a_retry() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     register(&subject).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_deletion_without_an_answer_leaves_time_for_another() {
 }
 
 #[tokio::test]
-async fn a_conditional_deletion_is_not_repeated_after_a_lost_answer() {
+async fn a_conditional_deletion_is_not_retried_after_a_lost_answer() {
     let (subject, faults) = subject().await;
     register(&subject).await.unwrap();
     subject.clock().advance(Duration::from_secs(60));
@@ -146,7 +146,7 @@ async fn a_conditional_deletion_is_not_repeated_after_a_lost_answer() {
 }
 
 #[tokio::test]
-async fn attributes_are_read_again_when_another_event_changed_them() {
+async fn attributes_are_read_again_after_a_concurrent_change() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     register(&subject).await.unwrap();
@@ -162,9 +162,9 @@ async fn attributes_are_read_again_when_another_event_changed_them() {
 }
 
 #[tokio::test]
-async fn events_at_once_lose_nothing_of_each_other() {
+async fn concurrent_events_do_not_lose_changes() {
     let directory = tempfile::tempdir().unwrap();
-    // A file's requests wait for its thread, so that these interleave.
+    // Requests to a file wait for its thread, so that the events interleave.
     let database = Embedded::open(directory.path().join("data.db")).unwrap();
     let subject = registry_on(client_of(&database).await);
     register(&subject).await.unwrap();
@@ -179,15 +179,15 @@ async fn events_at_once_lose_nothing_of_each_other() {
             })
         })
         .collect();
-    let mut refused = 0;
+    let mut rejected = 0;
     for task in tasks {
         match task.await.unwrap() {
             Ok(()) => {}
-            Err(Error::Invalid(_)) => refused += 1,
+            Err(Error::Invalid(_)) => rejected += 1,
             Err(error) => panic!("{error}"),
         }
     }
     let entry = subject.port().describe(&id(), soon()).await.unwrap();
-    assert_eq!((entry.attributes.len(), entry.groups.len(), refused), (8, 50, 10));
+    assert_eq!((entry.attributes.len(), entry.groups.len(), rejected), (8, 50, 10));
     assert_eq!(count(subject.port(), (0..60).map(|number| format!("g{number}"))).await, 50);
 }

@@ -1,5 +1,5 @@
-//! Storage when DynamoDB throttles, fails, is silent or talks nonsense: the right error, and nothing sent twice that
-//! must not be.
+//! Storage while DynamoDB throttles, fails, does not answer or sends invalid answers: the error of each call, and the
+//! requests that are retried.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
@@ -29,7 +29,7 @@ async fn subject() -> (Subject<DynamoStorage>, Faults) {
     (storage_on(client), faults)
 }
 
-/// Time for a few attempts.
+/// A deadline that leaves time for a few attempts.
 fn shortly() -> Deadline {
     Deadline::after(Duration::from_millis(150))
 }
@@ -68,7 +68,7 @@ fn transaction() -> [Operation; 1] {
 }
 
 #[tokio::test]
-async fn every_throttle_is_waited_out() {
+async fn throttled_requests_are_retried_until_they_succeed() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     let refused = || THROTTLES.map(|code| Fault::Error(400, code));
@@ -77,13 +77,13 @@ async fn every_throttle_is_waited_out() {
     assert_eq!(faults.sent("GetItem").len(), 5);
     faults.next("PutItem", refused());
     put(port, "{}", &when(Condition::Absent), soon()).await.unwrap();
-    assert_eq!(faults.sent("PutItem").len(), 5, "a throttled write was not applied, so it may be repeated");
+    assert_eq!(faults.sent("PutItem").len(), 5, "a throttled write was not applied, so it is retried");
     faults.next("UpdateItem", refused());
     assert_eq!(update(port, &add(), soon()).await.unwrap().document, r#"{"n":1}"#);
 }
 
 #[tokio::test]
-async fn a_throttle_that_stays_is_told() {
+async fn requests_that_stay_throttled_fail_at_the_deadline() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     for operation in ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "BatchGetItem", "TransactWriteItems"] {
@@ -100,7 +100,7 @@ async fn a_throttle_that_stays_is_told() {
 }
 
 #[tokio::test]
-async fn plain_writes_are_repeated_after_a_lost_answer() {
+async fn unconditional_writes_are_retried_after_a_lost_answer() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     faults.next("PutItem", [Fault::Applied, Fault::Broken, Fault::Error(503, "ServiceUnavailable")]);
@@ -115,7 +115,7 @@ async fn plain_writes_are_repeated_after_a_lost_answer() {
 }
 
 #[tokio::test]
-async fn conditional_writes_are_not_repeated_after_a_lost_answer() {
+async fn conditional_writes_are_not_retried_after_a_lost_answer() {
     for fault in [Fault::Applied, Fault::Broken, Fault::Hang, Fault::Answer(200, "<html>".to_owned())] {
         let (subject, faults) = subject().await;
         let port = subject.port();
@@ -144,7 +144,7 @@ async fn conditional_writes_are_not_repeated_after_a_lost_answer() {
 }
 
 #[tokio::test]
-async fn a_transaction_is_repeated_with_its_token_and_applied_once() {
+async fn a_transaction_is_retried_with_its_token_and_applied_once() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     faults.next("TransactWriteItems", [Fault::Applied, Fault::Broken]);
@@ -161,7 +161,7 @@ async fn a_transaction_is_repeated_with_its_token_and_applied_once() {
 }
 
 #[tokio::test]
-async fn reads_are_repeated_after_any_failure_that_may_pass() {
+async fn reads_are_retried_after_temporary_failures() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     put(port, "{}", &WriteOptions::default(), soon()).await.unwrap();
@@ -184,7 +184,7 @@ async fn reads_are_repeated_after_any_failure_that_may_pass() {
 }
 
 #[tokio::test]
-async fn a_silent_connection_does_not_use_up_the_deadline_of_a_read() {
+async fn a_connection_without_an_answer_leaves_time_to_retry_a_read() {
     let (subject, faults) = subject().await;
     faults.next("GetItem", [Fault::Hang]);
     assert_eq!(get(subject.port()).await, None);
@@ -208,7 +208,7 @@ async fn nothing_is_sent_after_the_deadline() {
 }
 
 #[tokio::test]
-async fn keys_that_were_left_out_are_asked_for_again() {
+async fn unprocessed_keys_are_read_again() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     let keys: Vec<_> = (0..6).map(|sort| Key { sort: sort.to_string(), ..at() }).collect();
@@ -219,12 +219,12 @@ async fn keys_that_were_left_out_are_asked_for_again() {
     faults.next("BatchGetItem", [part(), Fault::Unprocessed { first: false }, part()]);
     let found = port.get_many("c", &keys, soon()).await.unwrap();
     assert!(found.iter().all(Option::is_some));
-    let asked: Vec<_> = faults
+    let sizes: Vec<_> = faults
         .sent("BatchGetItem")
         .iter()
         .map(|body| body["RequestItems"]["storage"]["Keys"].as_array().unwrap().len())
         .collect();
-    assert_eq!(asked, [6, 5, 5, 4]);
+    assert_eq!(sizes, [6, 5, 5, 4]);
     faults.always("BatchGetItem", Fault::Unprocessed { first: false });
     assert_eq!(port.get_many("c", &keys, shortly()).await, Err(Error::Throttled));
 }
@@ -262,7 +262,7 @@ async fn each_reason_of_a_cancelled_transaction_has_its_error() {
 }
 
 #[tokio::test]
-async fn another_writer_of_the_item_is_waited_for() {
+async fn conflicting_transactions_are_waited_for() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     faults.next("PutItem", [Fault::Error(400, "TransactionConflictException")]);
@@ -272,7 +272,7 @@ async fn another_writer_of_the_item_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_repeating_cannot_mend_is_not_repeated() {
+async fn permanent_failures_are_not_retried() {
     let (subject, faults) = subject().await;
     let port = subject.port();
     for code in ["AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException", "Unheard"] {

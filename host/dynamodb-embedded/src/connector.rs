@@ -1,4 +1,4 @@
-//! The SDK's HTTP client over an engine.
+//! The SDK's HTTP client over a database.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -12,7 +12,7 @@ use aws_smithy_types::body::SdkBody;
 use crate::engine::Embedded;
 use crate::operation::Answer;
 
-/// The largest request that DynamoDB reads: 16 MB.
+/// DynamoDB's limit of the size of a request: 16 MB.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// The SDK's HTTP client over an [`Embedded`] database.
@@ -22,13 +22,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client of `database`.
+    /// Creates a client of `database`.
     #[must_use]
     pub fn new(database: Embedded) -> Self {
         Self { connector: SharedHttpConnector::new(Connector { database }) }
     }
 
-    /// What answers one request.
+    /// Returns the connector, which answers single requests.
     #[must_use]
     pub fn connector(&self) -> SharedHttpConnector {
         self.connector.clone()
@@ -37,7 +37,7 @@ impl Client {
 
 impl HttpClient for Client {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        // There is nothing to connect to, so the timeouts of the settings have nothing to bound.
+        // There is no connection, so the timeouts of the settings do not apply.
         self.connector.clone()
     }
 }
@@ -51,7 +51,7 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let Some(body) = request.body().bytes() else {
-            let error = ConnectorError::user("the embedded database takes no streamed requests".into());
+            let error = ConnectorError::user("the embedded database does not accept streamed requests".into());
             return HttpConnectorFuture::ready(Err(error));
         };
         if body.len() > MAX_BODY_BYTES {
@@ -60,7 +60,8 @@ impl HttpConnector for Connector {
         if let Some(answer) = self.database.answer_now(target, body) {
             return HttpConnectorFuture::ready(respond(answer));
         }
-        let (target, body) = (target.to_owned(), body.to_vec());
+        let target = target.to_owned();
+        let body = body.to_vec();
         let database = self.database.clone();
         HttpConnectorFuture::new(async move {
             match database.answer(target, body).await {

@@ -1,4 +1,4 @@
-//! The database, in memory or in a file.
+//! A database in memory or in a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,56 +11,55 @@ use crate::error::Error;
 use crate::operation::{self, Answer, Engine};
 use crate::worker::Worker;
 
-/// A DynamoDB in this process. Clones share the one database.
+/// An in-process DynamoDB. Clones share the database.
 #[derive(Clone)]
 pub struct Embedded {
     mode: Mode,
 }
 
-/// Where requests run.
+/// The thread that runs requests.
 #[derive(Clone)]
 enum Mode {
-    /// On the caller's thread: a request takes microseconds, less than handing it to another thread would.
+    /// The caller's thread: a request takes microseconds, less than passing it to another thread.
     Memory(Engine),
-    /// On the file's own thread: a write waits for the disk, which must not stop an executor's thread.
+    /// The thread of the file: a write waits for the disk, which must not block a thread of an executor.
     File(Arc<Worker>),
 }
 
 impl Embedded {
-    /// Opens a database that is gone with its last clone.
+    /// Creates a database in memory, which exists until its last clone is dropped.
     ///
     /// # Errors
-    /// [`Error::Engine`] when SQLite cannot start.
+    /// [`Error::Engine`] if SQLite cannot start.
     pub fn memory() -> Result<Self, Error> {
         let database = Database::memory().map_err(|error| Error::Engine(error.to_string()))?;
         Ok(Self { mode: Mode::Memory(Engine::new(database)) })
     }
 
-    /// Opens, or creates, the database in the file `path`, on a thread of its own.
+    /// Opens or creates the database in the file `path`, and starts its thread.
     ///
-    /// A write is acknowledged once it is on the disk (SQLite's write-ahead log, `synchronous = FULL`), so it survives
-    /// the end of the process however it ends. One process at a time can have the file open: beside it lies
-    /// `<path>.lock`, which is locked while it is.
+    /// A write is acknowledged after it is on the disk (SQLite's write-ahead log, `synchronous = FULL`), so it survives
+    /// a crash of the process. One process at a time can open the file: it holds a lock on the file `<path>.lock`.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process has the file open; [`Error::Io`], [`Error::Path`] or
-    /// [`Error::Database`] when it cannot be opened.
+    /// [`Error::Locked`] if another process has the file open; [`Error::Io`], [`Error::Path`] or [`Error::Database`] if
+    /// the file cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let worker = Worker::start(path.as_ref())?;
         Ok(Self { mode: Mode::File(Arc::new(worker)) })
     }
 
-    /// The HTTP client with which the AWS SDK talks to this database.
+    /// Returns an HTTP client that answers the requests of the AWS SDK.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(Client::new(self.clone()))
     }
 
-    /// Deletes the items whose time to live is over, in tables that have one, and says how many. Requests get their
-    /// turn between pages of 25 items.
+    /// Deletes the expired items of every table with a time to live, and returns their number. Requests run between
+    /// pages of 25 items.
     ///
     /// # Errors
-    /// [`Error::Engine`] when the engine fails, [`Error::Closed`] after [`Embedded::close`].
+    /// [`Error::Engine`] if the engine fails, [`Error::Closed`] after [`Embedded::close`].
     pub async fn sweep(&self) -> Result<usize, Error> {
         match &self.mode {
             Mode::Memory(engine) => {
@@ -73,15 +72,15 @@ impl Embedded {
         }
     }
 
-    /// Closes a file: waits for the requests under way, and then for the lock to be free. Later requests fail, those of
-    /// clones too. In memory it does nothing. Acknowledged writes do not depend on it.
+    /// Closes the file after the running requests, and releases its lock. Later requests fail, also those of clones.
+    /// Does nothing for a database in memory. Acknowledged writes are safe without this call.
     pub async fn close(&self) {
         if let Mode::File(worker) = &self.mode {
             worker.stop().await;
         }
     }
 
-    /// Answers one request; none when the database is closed.
+    /// Answers a request. Returns `None` if the database is closed.
     pub(crate) async fn answer(&self, target: String, body: Vec<u8>) -> Option<Answer> {
         match &self.mode {
             Mode::Memory(engine) => Some(operation::answer(engine, &target, &body)),
@@ -89,7 +88,7 @@ impl Embedded {
         }
     }
 
-    /// Answers one request without waiting, where that is possible.
+    /// Answers a request at once, if the database is in memory.
     pub(crate) fn answer_now(&self, target: &str, body: &[u8]) -> Option<Answer> {
         match &self.mode {
             Mode::Memory(engine) => Some(operation::answer(engine, target, body)),
@@ -107,7 +106,7 @@ impl std::fmt::Debug for Embedded {
     }
 }
 
-/// One sweep of every table.
+/// Deletes the expired items of every table.
 pub(crate) fn sweep(database: &Database) -> Result<usize, Error> {
     database.sweep_ttl().map_err(|error| Error::Engine(error.to_string()))
 }

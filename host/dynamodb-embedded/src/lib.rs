@@ -1,14 +1,14 @@
 //! DynamoDB in process, behind the AWS SDK's HTTP client interface.
 //!
-//! The engine is dynoxide, which keeps its tables in SQLite. The SDK builds, signs and parses every request as it does
-//! for AWS; only the transport is replaced, so that what runs on one machine is what runs there.
+//! The engine is dynoxide, which stores tables in SQLite. The SDK builds, signs and parses every request as it does for
+//! AWS, and only the transport is replaced. So a program runs the same code on one machine and on AWS.
 //!
 //! - [`engine`]: the database, in memory or in a file
 //! - [`connector`]: the SDK's HTTP client over an engine
-//! - `operation`: one DynamoDB request to one answer
-//! - `replay`: transactions that were applied, by their client tokens
-//! - `worker`: the thread that a file's database lives on
-//! - [`error`]: why a database cannot be opened
+//! - `operation`: the dispatch of requests to the engine
+//! - `replay`: idempotency of transactions with a client token
+//! - `worker`: the thread of a database in a file
+//! - [`error`]: errors of opening and sweeping a database
 
 pub mod connector;
 pub mod engine;

@@ -1,4 +1,4 @@
-//! One DynamoDB request to one answer.
+//! The dispatch of requests to the engine.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html>
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::replay::{self, Known, Replays};
+use crate::replay::{self, Replays, TokenState};
 
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 const STREAMS_TARGET_PREFIX: &str = "DynamoDBStreams_20120810.";
@@ -17,17 +17,16 @@ const UNKNOWN_OPERATION: &str = r#"{"__type":"com.amazon.coral.service#UnknownOp
 const TOO_LARGE: &str =
     r#"{"__type":"com.amazon.coral.service#RequestTooLarge","message":"Request exceeded the size limit of 16 MB"}"#;
 
-/// A status and a JSON body.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// The HTTP status.
     pub(crate) status: u16,
-    /// JSON in DynamoDB's form.
+    /// JSON in the format of DynamoDB.
     pub(crate) body: String,
 }
 
 impl Answer {
-    /// What DynamoDB says to a body above its limit.
+    /// Returns DynamoDB's response to a body above its limit.
     pub(crate) fn too_large() -> Self {
         Self { status: 413, body: TOO_LARGE.to_owned() }
     }
@@ -37,7 +36,7 @@ impl Answer {
     }
 }
 
-/// A database and the tokens of the transactions it has applied. Clones share both.
+/// A database with the tokens of its transactions. Clones share both.
 #[derive(Clone)]
 pub(crate) struct Engine {
     pub(crate) database: Database,
@@ -50,7 +49,7 @@ impl Engine {
     }
 }
 
-/// Runs the operation that `target`, the header `X-Amz-Target`, names.
+/// Runs the operation of `target`, the header `X-Amz-Target`.
 pub(crate) fn answer(engine: &Engine, target: &str, body: &[u8]) -> Answer {
     let name = target.strip_prefix(TARGET_PREFIX).or_else(|| target.strip_prefix(STREAMS_TARGET_PREFIX));
     let result = name.map(|name| match name {
@@ -64,7 +63,7 @@ pub(crate) fn answer(engine: &Engine, target: &str, body: &[u8]) -> Answer {
     }
 }
 
-/// The engine has a method for each operation and no dispatch by name; none for a name it does not know.
+/// Calls the engine's method for an operation. Returns `None` for an unknown operation.
 macro_rules! dispatch {
     ($database:ident, $name:ident, $body:ident, { $($operation:literal => $method:ident,)* }) => {
         match $name {
@@ -105,21 +104,21 @@ fn run(database: &Database, name: &str, body: &[u8]) -> Result<Option<String>, D
     })
 }
 
-/// Applies a transaction once for each token.
+/// Applies a transaction, once for each token.
 fn transact(engine: &Engine, body: &[u8]) -> Result<String, DynoxideError> {
     let mut request: Value = decode(body)?;
     let token = replay::take_token(&mut request);
     let digest = replay::digest(&request);
-    // Held until the transaction is applied, so that a second request with its token waits for the first. A panic of
-    // the engine leaves the tokens as they were before.
+    // The lock is held until the transaction is applied, so a second request with the same token waits for the first. A
+    // panic of the engine leaves the tokens unchanged, so a poisoned lock is usable.
     let mut replays = engine.replays.lock().unwrap_or_else(PoisonError::into_inner);
     match token.as_deref().map(|token| replays.find(token, digest)) {
-        Some(Known::Applied(answer)) => return Ok(answer),
-        Some(Known::Mismatch) => {
+        Some(TokenState::Applied(answer)) => return Ok(answer),
+        Some(TokenState::Mismatch) => {
             let message = "the token was used with other parameters".to_owned();
             return Err(DynoxideError::IdempotentParameterMismatchException(message));
         }
-        Some(Known::No) | None => {}
+        Some(TokenState::New) | None => {}
     }
     let request = serde_json::from_value(request).map_err(|error| classify(&error.to_string()))?;
     let answer = encode(&engine.database.transact_write_items(request)?)?;
@@ -141,9 +140,10 @@ fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
     serde_json::from_slice(body).map_err(|error| classify(&error.to_string()))
 }
 
-/// The engine's request types mark in the text of a serde error which DynamoDB error it stands for. What is not marked
-/// is a ValidationException where a member is missing, null or not of its enumeration, and otherwise a value of the
-/// wrong JSON type, or no JSON.
+/// Converts the message of a serde error into DynamoDB's error.
+///
+/// The engine marks some messages with a prefix. Of the others, a member that is missing, null or an unknown variant is
+/// a ValidationException. A value of the wrong JSON type and invalid JSON are SerializationExceptions.
 fn classify(message: &str) -> DynoxideError {
     let text = without_position(message);
     if let Some(text) = text.strip_prefix("VALIDATION_REQUEST:").or_else(|| text.strip_prefix("VALIDATION:")) {
@@ -165,7 +165,7 @@ fn classify(message: &str) -> DynoxideError {
     DynoxideError::SerializationException(text.to_owned())
 }
 
-/// serde_json ends its messages with ` at line N column N`.
+/// Removes ` at line N column N` from the end of a message of serde_json.
 fn without_position(message: &str) -> &str {
     match message.rsplit_once(" at line ") {
         Some((text, position)) if position.contains(" column ") => text,
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_name_is_unknown() {
+    fn operations_without_a_known_name_are_rejected() {
         for target in ["", "GetItem", "DynamoDB_20120810.", "DynamoDB_20120810.DropTable", "Other_1.GetItem"] {
             assert_eq!(error(target, "{}"), "UnknownOperationException", "{target}");
         }
     }
 
     #[test]
-    fn a_request_that_cannot_be_read_is_named_as_dynamodb_does() {
+    fn invalid_requests_get_the_error_that_dynamodb_returns() {
         let get = "DynamoDB_20120810.GetItem";
         assert_eq!(error(get, "{}"), "ValidationException");
         assert_eq!(error(get, r#"{"TableName":null,"Key":{}}"#), "ValidationException");

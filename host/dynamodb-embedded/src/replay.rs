@@ -1,8 +1,8 @@
-//! Transactions that were applied, by their client tokens.
+//! Idempotency of transactions with a client token.
 //!
-//! DynamoDB applies a transaction once for each token within ten minutes. The engine does so, too, but looks through
-//! every token of the last ten minutes at each transaction, which makes a host with thousands of joins slow. So tokens
-//! are kept here, in a bounded number, and the engine sees none.
+//! DynamoDB applies a transaction once for each token within ten minutes. The engine does so too, but each transaction
+//! searches every token of the last ten minutes, which is slow after thousands of joins. So this module keeps a bounded
+//! number of tokens, and removes the token from the requests that the engine receives.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,21 +10,21 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long a token is known: DynamoDB's ten minutes.
+/// The time for which DynamoDB remembers a token.
 const WINDOW: Duration = Duration::from_secs(600);
-/// The most tokens: a caller that lost an answer repeats its request within seconds, far fewer transactions later.
+/// The limit of tokens. A caller that lost an answer repeats its request within seconds, after far fewer transactions.
 const MAX_TOKENS: usize = 8_192;
-/// DynamoDB's limit of a token.
+/// DynamoDB's limit of the length of a token.
 const MAX_TOKEN_BYTES: usize = 36;
 
-/// What became of a token.
+/// The state of a token.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Known {
-    /// It is new.
-    No,
-    /// It was applied, with this answer.
+pub(crate) enum TokenState {
+    /// No applied transaction has the token.
+    New,
+    /// The same transaction was applied, with this answer.
     Applied(String),
-    /// It was applied with other parameters.
+    /// Another transaction with the token was applied.
     Mismatch,
 }
 
@@ -35,7 +35,7 @@ struct Entry {
     answer: String,
 }
 
-/// The tokens of applied transactions, the oldest first to go.
+/// The tokens of applied transactions. Above the limit the oldest is removed.
 #[derive(Debug, Default)]
 pub(crate) struct Replays {
     entries: HashMap<String, Entry>,
@@ -43,17 +43,17 @@ pub(crate) struct Replays {
 }
 
 impl Replays {
-    /// What became of the token with a request of this digest.
-    pub(crate) fn find(&self, token: &str, request: u64) -> Known {
+    /// Returns the state of a token for a request with this digest.
+    pub(crate) fn find(&self, token: &str, request: u64) -> TokenState {
         match self.entries.get(token) {
-            Some(entry) if entry.at.elapsed() >= WINDOW => Known::No,
-            Some(entry) if entry.request == request => Known::Applied(entry.answer.clone()),
-            Some(_) => Known::Mismatch,
-            None => Known::No,
+            Some(entry) if entry.at.elapsed() >= WINDOW => TokenState::New,
+            Some(entry) if entry.request == request => TokenState::Applied(entry.answer.clone()),
+            Some(_) => TokenState::Mismatch,
+            None => TokenState::New,
         }
     }
 
-    /// Remembers an applied transaction.
+    /// Records an applied transaction.
     pub(crate) fn applied(&mut self, token: String, request: u64, answer: String) {
         let entry = Entry { at: Instant::now(), request, answer };
         if self.entries.insert(token.clone(), entry).is_none() {
@@ -67,7 +67,7 @@ impl Replays {
     }
 }
 
-/// Takes the token out of a request, if it has one that DynamoDB allows; others are the engine's to refuse.
+/// Removes the token from a request, if it is a valid one. The engine rejects others.
 pub(crate) fn take_token(request: &mut Value) -> Option<String> {
     let members = request.as_object_mut()?;
     let allowed = |token: &str| !token.is_empty() && token.len() <= MAX_TOKEN_BYTES;
@@ -80,7 +80,7 @@ pub(crate) fn take_token(request: &mut Value) -> Option<String> {
     }
 }
 
-/// A digest of a request, whatever the order of its members.
+/// Returns a digest of a request, which does not depend on the order of its members.
 pub(crate) fn digest(request: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
     request.hash(&mut hasher);
@@ -91,19 +91,19 @@ pub(crate) fn digest(request: &Value) -> u64 {
 mod tests {
     use serde_json::json;
 
-    use super::{Known, MAX_TOKENS, Replays, digest, take_token};
+    use super::{MAX_TOKENS, Replays, TokenState, digest, take_token};
 
     #[test]
-    fn a_token_stands_for_one_request() {
+    fn a_token_belongs_to_one_request() {
         let mut replays = Replays::default();
         let mut request = json!({"ClientRequestToken": "t", "TransactItems": [1]});
         assert_eq!(take_token(&mut request).as_deref(), Some("t"));
         assert_eq!(request, json!({"TransactItems": [1]}));
         let request = digest(&request);
-        assert_eq!(replays.find("t", request), Known::No);
+        assert_eq!(replays.find("t", request), TokenState::New);
         replays.applied("t".to_owned(), request, "{}".to_owned());
-        assert_eq!(replays.find("t", request), Known::Applied("{}".to_owned()));
-        assert_eq!(replays.find("t", request + 1), Known::Mismatch);
+        assert_eq!(replays.find("t", request), TokenState::Applied("{}".to_owned()));
+        assert_eq!(replays.find("t", request + 1), TokenState::Mismatch);
     }
 
     #[test]
@@ -112,13 +112,13 @@ mod tests {
         for number in 0..=MAX_TOKENS {
             replays.applied(number.to_string(), 0, String::new());
         }
-        assert_eq!(replays.find("0", 0), Known::No);
-        assert_eq!(replays.find("1", 0), Known::Applied(String::new()));
+        assert_eq!(replays.find("0", 0), TokenState::New);
+        assert_eq!(replays.find("1", 0), TokenState::Applied(String::new()));
         assert_eq!((replays.entries.len(), replays.order.len()), (MAX_TOKENS, MAX_TOKENS));
     }
 
     #[test]
-    fn tokens_that_dynamodb_refuses_stay_in_the_request() {
+    fn invalid_tokens_stay_in_the_request() {
         for token in [json!(""), json!(7), json!("x".repeat(37))] {
             assert_eq!(take_token(&mut json!({"ClientRequestToken": token})), None);
         }

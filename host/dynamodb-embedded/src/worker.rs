@@ -1,4 +1,4 @@
-//! The thread that a file's database lives on.
+//! The thread of a database in a file.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::engine::sweep;
 use crate::error::Error;
 use crate::operation::{self, Answer, Engine};
 
-/// Requests that wait for the thread. Behind a full queue callers wait, each within its own deadline.
+/// The limit of queued requests. Callers wait while the queue is full, each until its deadline.
 const QUEUE: usize = 256;
 
 enum Job {
@@ -20,7 +20,7 @@ enum Job {
     Stop { reply: oneshot::Sender<()> },
 }
 
-/// A handle to the thread, which ends when the handle is dropped or told to stop.
+/// A handle to the thread, which ends when the handle is dropped or stopped.
 pub(crate) struct Worker {
     jobs: mpsc::Sender<Job>,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Locks and opens the file, and starts its thread.
     pub(crate) fn start(path: &Path) -> Result<Self, Error> {
-        // SQLite reads a name such as `file:x` or `:memory:` in its own way; no absolute path is one.
+        // SQLite gives names such as `file:x` and `:memory:` a special meaning. An absolute path has none.
         let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         let name = path.to_str().ok_or_else(|| Error::Path(path.clone()))?;
         let lock = lock(&path)?;
@@ -42,14 +42,14 @@ impl Worker {
         Ok(Self { jobs })
     }
 
-    /// Answers one request; none when the database is closed.
+    /// Answers a request. Returns `None` if the database is closed.
     pub(crate) async fn answer(&self, target: String, body: Vec<u8>) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
         self.jobs.send(Job::Request { target, body, reply }).await.ok()?;
         answer.await.ok()
     }
 
-    /// Sweeps, while requests go on.
+    /// Deletes expired items while requests continue.
     pub(crate) async fn sweep(&self) -> Result<usize, Error> {
         let (reply, answer) = oneshot::channel();
         self.jobs.send(Job::Sweep { reply }).await.map_err(|_| Error::Closed)?;
@@ -59,15 +59,15 @@ impl Worker {
     /// Stops the thread and waits until file and lock are closed.
     pub(crate) async fn stop(&self) {
         let (reply, stopped) = oneshot::channel();
-        // A send or an answer that fails means that the thread has ended, which is what is wanted.
+        // If the send or the answer fails, the thread has ended already.
         if self.jobs.send(Job::Stop { reply }).await.is_ok() {
             let _ = stopped.await;
         }
     }
 }
 
-/// Takes the lock of the database at `path`. SQLite itself would let a second process in, and the two would answer from
-/// different caches of table definitions.
+/// Takes the lock of the database at `path`. SQLite would allow a second process, whose cached table definitions could
+/// differ.
 fn lock(path: &Path) -> Result<File, Error> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -90,7 +90,7 @@ fn run(engine: Engine, lock: File, mut queue: mpsc::Receiver<Job>) {
     let mut stop = None;
     while let Some(job) = queue.blocking_recv() {
         match job {
-            // A caller that has stopped waiting does not undo its request, as on AWS.
+            // As on AWS, a request is applied even if its caller has stopped waiting.
             Job::Request { target, body, reply } => {
                 let _ = reply.send(operation::answer(&engine, &target, &body));
             }
@@ -113,12 +113,12 @@ fn run(engine: Engine, lock: File, mut queue: mpsc::Receiver<Job>) {
     }
 }
 
-/// A sweep has a thread of its own: the engine lets waiting requests in between its pages, which it could not if the
-/// requests were behind it in the queue.
+/// Starts a thread for a sweep. The engine runs waiting requests between the pages of a sweep, which is impossible if
+/// the requests are queued behind the sweep.
 fn start_sweep(database: &Database, reply: oneshot::Sender<Result<usize, Error>>) -> Option<JoinHandle<()>> {
     let database = database.clone();
     let thread = std::thread::Builder::new().name("tidegate-sweep".to_owned());
-    // Without a thread the sender is dropped, and the caller is told that the database is closed.
+    // If the thread cannot start, the sender is dropped and the caller receives `Error::Closed`.
     thread
         .spawn(move || {
             let _ = reply.send(sweep(&database));
@@ -128,7 +128,7 @@ fn start_sweep(database: &Database, reply: oneshot::Sender<Result<usize, Error>>
 
 fn finish(thread: Option<JoinHandle<()>>) {
     if let Some(thread) = thread {
-        // A panic in the engine's sweep has been reported by the panic hook; the caller saw the dropped sender.
+        // The panic hook has reported a panic of the sweep, and its caller has received an error.
         let _ = thread.join();
     }
 }

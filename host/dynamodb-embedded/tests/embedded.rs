@@ -1,4 +1,4 @@
-//! The embedded database as the AWS SDK sees it, in memory and in a file.
+//! The embedded database through the AWS SDK, in memory and in a file.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
@@ -24,7 +24,7 @@ fn client(database: &Embedded) -> Client {
     Client::from_conf(config.build())
 }
 
-/// One database in memory, and one in a file with the directory that it is in.
+/// Returns a database in memory and one in a file, with the directory of the file.
 fn both() -> (TempDir, [Embedded; 2]) {
     let directory = tempfile::tempdir().unwrap();
     let file = Embedded::open(directory.path().join("data.db")).unwrap();
@@ -67,7 +67,7 @@ async fn ids(client: &Client) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn items_come_back() {
+async fn stored_items_are_returned() {
     let (_directory, databases) = both();
     for database in databases {
         let client = client(&database);
@@ -105,7 +105,7 @@ async fn errors_have_dynamodbs_names() {
 }
 
 #[tokio::test]
-async fn a_sweep_deletes_what_has_expired() {
+async fn a_sweep_deletes_expired_items() {
     let (_directory, databases) = both();
     for database in databases {
         let client = client(&database);
@@ -121,7 +121,7 @@ async fn a_sweep_deletes_what_has_expired() {
 }
 
 #[tokio::test]
-async fn a_file_is_found_again() {
+async fn a_file_keeps_its_tables_and_items() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data.db");
     for _ in 0..3 {
@@ -140,7 +140,7 @@ async fn a_file_is_found_again() {
 }
 
 #[tokio::test]
-async fn a_file_is_open_once() {
+async fn a_file_can_be_opened_once_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data.db");
     let first = Embedded::open(&path).unwrap();
@@ -152,13 +152,13 @@ async fn a_file_is_open_once() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_named() {
+fn errors_name_the_file_that_cannot_be_opened() {
     let directory = tempfile::tempdir().unwrap();
     let garbage = directory.path().join("notes.txt");
-    std::fs::write(&garbage, "these are notes, and no database; ".repeat(100)).unwrap();
+    std::fs::write(&garbage, "these are notes, not a database; ".repeat(100)).unwrap();
     let error = Embedded::open(&garbage).unwrap_err();
     assert!(matches!(error, Error::Database { .. }) && error.to_string().contains("notes.txt"), "{error}");
-    assert!(std::fs::read_to_string(&garbage).unwrap().starts_with("these are notes"), "it is left as it was");
+    assert!(std::fs::read_to_string(&garbage).unwrap().starts_with("these are notes"), "the file is unchanged");
     let error = Embedded::open(directory.path().join("no/such/data.db")).unwrap_err();
     assert!(matches!(error, Error::Io { .. }) && error.to_string().contains("data.db"), "{error}");
     assert!(Embedded::open(directory.path()).is_err());

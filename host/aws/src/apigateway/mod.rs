@@ -2,8 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>
 //!
-//! - `failure`: what an SDK error means
-//! - `pace`: how many messages of one call are under way
+//! - `failure`: classification of SDK errors
+//! - `pace`: the number of concurrent posts of one call
 
 mod failure;
 mod pace;
@@ -33,44 +33,47 @@ use pace::Pace;
 
 pub use pace::{MAX_IN_FLIGHT, START_IN_FLIGHT};
 
-/// The longest wait for one answer, which API Gateway gives within tens of milliseconds: one connection that does not
-/// answer must not keep the others of a broadcast waiting until its deadline.
+/// The time limit of one request. API Gateway answers within tens of milliseconds, and one connection without an answer
+/// must not delay the other connections of a broadcast until its deadline.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a socket may take to open after its `$connect` has answered.
+/// The time limit for a socket to open after the answer to its `$connect`.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
-/// The first pause between two looks at whether a socket is open; each later one is twice as long.
-const FIRST_LOOK: Duration = Duration::from_millis(5);
-/// The longest pause between two looks.
-const LAST_LOOK: Duration = Duration::from_millis(80);
+/// The first pause between two checks whether a socket is open. Each later pause is twice as long.
+const FIRST_CHECK_PAUSE: Duration = Duration::from_millis(5);
+/// The longest pause between two checks.
+const MAX_CHECK_PAUSE: Duration = Duration::from_millis(80);
 
-/// A client from a configuration that names the endpoint, with the SDK's retry off: it repeats posts whose fate is unknown.
+/// Creates a client from a configuration that has the endpoint. The SDK's retry is off, because it would repeat posts
+/// whose outcome is unknown.
 #[must_use]
 pub fn client(config: Builder) -> Client {
     let config = config
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled())
-        // A call has a deadline of its own, which is nearer than the grace time of this protection.
+        // Each call has a deadline, which is earlier than the grace period of this protection.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     Client::from_conf(config.build())
 }
 
 /// Messages through `@connections`.
 ///
-/// A post is repeated only when API Gateway said that there were too many. After a timeout or a failure of the service it
-/// is unknown whether the client has the message, which is what the caller learns.
+/// A post is repeated only after throttling. After a timeout or a failure of the service, the delivery is unknown, and
+/// the caller receives [`Error::Unavailable`].
 #[derive(Debug, Clone)]
 pub struct ConnectionsMessaging {
     client: Client,
 }
 
-/// One target of a call.
+/// One post of a call to many connections.
 struct Job {
+    /// The position of the target in the call.
     index: usize,
+    /// True if an earlier attempt was throttled.
     throttled: bool,
 }
 
 impl ConnectionsMessaging {
-    /// Messages through `client`, which [`client`] made.
+    /// Creates the port from a client that [`client`] returned.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self { client }
@@ -85,9 +88,9 @@ impl ConnectionsMessaging {
         attempt("GetConnection", deadline, self.client.get_connection().connection_id(id.as_str()).send()).await
     }
 
-    /// Whether the socket opens before the deadline.
-    async fn opens(&self, id: &ConnectionId, deadline: Deadline) -> bool {
-        let mut pause = FIRST_LOOK;
+    /// Waits for the socket to open. Returns false if it does not open before the deadline.
+    async fn wait_until_open(&self, id: &ConnectionId, deadline: Deadline) -> bool {
+        let mut pause = FIRST_CHECK_PAUSE;
         loop {
             match self.get(id, deadline).await {
                 Ok(_) => return true,
@@ -95,7 +98,7 @@ impl ConnectionsMessaging {
                 Err(_) if pause >= deadline.remaining() => return false,
                 Err(_) => tokio::time::sleep(pause).await,
             }
-            pause = (pause * 2).min(LAST_LOOK);
+            pause = (pause * 2).min(MAX_CHECK_PAUSE);
         }
     }
 }
@@ -127,7 +130,7 @@ impl Messaging for ConnectionsMessaging {
             }
             let (result, job, id) = tokio::select! {
                 Some(ended) = running.next() => ended,
-                // One that does not answer must not hold up, after a pause, those that wait.
+                // After a pause, waiting posts start even if an earlier post still has no answer.
                 true = pace.resume(deadline), if in_flight == 0 && !waiting.is_empty() => continue,
                 else => break,
             };
@@ -136,7 +139,7 @@ impl Messaging for ConnectionsMessaging {
                     pace.throttled(Instant::now());
                     waiting.push_back((Job { throttled: true, ..job }, id));
                 }
-                // The deadline came first: what it was told before stands.
+                // The deadline passed before the retry, so the result of the attempt before it stands.
                 Err(Error::NotAttempted) if job.throttled => settle(&mut results, job.index, Err(Error::Throttled)),
                 result => {
                     pace.answered();
@@ -151,7 +154,7 @@ impl Messaging for ConnectionsMessaging {
     }
 
     async fn deliver_deferred(&self, to: &ConnectionId, messages: &[Payload], deadline: Deadline) -> usize {
-        if !self.opens(to, deadline.min(Deadline::after(OPEN_TIMEOUT))).await {
+        if !self.wait_until_open(to, deadline.min(Deadline::after(OPEN_TIMEOUT))).await {
             return 0;
         }
         for (delivered, message) in messages.iter().enumerate() {
@@ -183,7 +186,7 @@ fn settle(results: &mut [Result<(), Error>], index: usize, result: Result<(), Er
     }
 }
 
-/// One attempt, which never lasts beyond the deadline and is not begun after it.
+/// Makes one attempt, which ends by the deadline and does not start after it.
 async fn attempt<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
     operation: &'static str,
     deadline: Deadline,
@@ -202,7 +205,7 @@ async fn attempt<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
     }
 }
 
-/// Repeats a call while API Gateway says that there are too many, and the deadline allows.
+/// Repeats a call while API Gateway throttles it and the deadline allows.
 async fn repeat<T, F: Future<Output = Result<T, Error>>>(
     deadline: Deadline,
     mut call: impl FnMut() -> F,
@@ -211,7 +214,7 @@ async fn repeat<T, F: Future<Output = Result<T, Error>>>(
     let mut result = call().await;
     while matches!(result, Err(Error::Throttled)) && backoff.pause(deadline).await {
         result = match call().await {
-            // The pause used up what was left; the attempt before it was throttled.
+            // The pause used up the remaining time. The attempt before it was throttled.
             Err(Error::NotAttempted) => return Err(Error::Throttled),
             other => other,
         };

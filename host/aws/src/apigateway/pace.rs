@@ -1,11 +1,11 @@
-//! How many messages of one call are under way.
+//! The number of concurrent posts of one call.
 //!
-//! Additive increase, multiplicative decrease: API Gateway's rate is the account's, shared with every other sender, so a
-//! call finds out how much of it there is, and halves its share when it is told that it was too much.
+//! The number follows additive increase and multiplicative decrease. API Gateway's rate limit is shared by every sender
+//! of the account, so a call probes for its share, and halves the number when a post is throttled.
 //!
-//! A call has at most 1,000 targets. A broadcast to a larger group is several calls, one after the other, each of which
-//! starts anew: to keep the pace between them it would have to pass through the port, which sockets of one machine have
-//! no use for, and 64 under way after a thousand answers cost one more pause where that is too many.
+//! A call has at most 1,000 targets. A broadcast to a larger group is several consecutive calls, and each starts with
+//! [`START_IN_FLIGHT`]. Keeping the number between the calls would make it a part of the port, where sockets of one
+//! machine do not need it. Starting over costs at most one more pause per call.
 
 use std::time::{Duration, Instant};
 
@@ -13,24 +13,27 @@ use tidegate_ports::Deadline;
 
 use crate::http::retry::fraction;
 
-/// How many messages of one call are under way at first. Each may open a connection, whose handshake costs about a
-/// millisecond of CPU, and a small Lambda has a third of one.
+/// The number of concurrent posts at the start of a call. Each may open a connection, whose TLS handshake costs about a
+/// millisecond of CPU time, and a small Lambda function has a third of a CPU.
 pub const START_IN_FLIGHT: usize = 64;
-/// How many messages of one call are under way at most.
+/// The largest number of concurrent posts of a call.
 pub const MAX_IN_FLIGHT: usize = 128;
-/// How many are under way at least, however often API Gateway says that it was too much.
+/// The smallest number of concurrent posts, which repeated throttling does not reduce.
 const MIN_IN_FLIGHT: usize = 2;
-/// The longest first pause; each later one in a row may be twice as long.
+/// The limit of the first pause. The limit doubles for each further pause without a window of answers between them.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
-/// The pace of one call.
+/// The window of one call: the number of posts that may be in flight.
 #[derive(Debug)]
 pub(super) struct Pace {
     window: usize,
+    /// The answers since the window last changed.
     answered: usize,
+    /// The limit of the next pause.
     longest: Duration,
+    /// The end of the current or last pause.
     resumes: Instant,
 }
 
@@ -39,12 +42,12 @@ impl Pace {
         Self { window: START_IN_FLIGHT, answered: 0, longest: FIRST_PAUSE, resumes: now }
     }
 
-    /// How many may be under way now: none during a pause.
+    /// Returns the number of posts that may be in flight now: none during a pause.
     pub(super) fn in_flight(&self, now: Instant) -> usize {
         if now < self.resumes { 0 } else { self.window }
     }
 
-    /// One was answered: after a window of answers, one more may be under way.
+    /// Counts an answer. After a window of answers, the window grows by one.
     pub(super) fn answered(&mut self) {
         self.answered += 1;
         if self.answered >= self.window {
@@ -54,19 +57,19 @@ impl Pace {
         }
     }
 
-    /// One was too many. Others that were sent at the same time say the same, which counts once.
+    /// Counts a throttled post. Posts that were in flight at the same time count once.
     pub(super) fn throttled(&mut self, now: Instant) {
         if now < self.resumes {
             return;
         }
         self.window = (self.window / 2).max(MIN_IN_FLIGHT);
         self.answered = 0;
-        // At least half: a pause of nothing would count what was sent before it once more.
+        // At least half of the limit: after a very short pause, posts that were sent before it would count again.
         self.resumes = now + self.longest.mul_f64(0.5 + fraction() / 2.0);
         self.longest = (self.longest * 2).min(MAX_PAUSE);
     }
 
-    /// Waits for the end of the pause; false, at once, when the deadline comes first.
+    /// Waits for the end of the pause. Returns false at once if the deadline comes first.
     pub(super) async fn resume(&self, deadline: Deadline) -> bool {
         if self.resumes >= deadline.instant() || deadline.has_passed() {
             return false;
@@ -111,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn something_is_always_under_way_after_a_pause() {
+    fn the_window_never_falls_below_its_minimum() {
         let mut now = Instant::now();
         let mut pace = Pace::new(now);
         for _ in 0..20 {

@@ -9,7 +9,7 @@ use super::Read;
 use super::service::Service;
 
 const TARGET: &str = "AmazonSSM.GetParameters";
-/// The most names of one request.
+/// The limit of GetParameters.
 const MAX_NAMES: usize = 10;
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! Values as secrets of Secrets Manager.
 //!
-//! Each is asked for by itself: to ask for several at once, a role must be allowed to for every secret of the account.
+//! Each secret is a request of its own: BatchGetSecretValue needs a permission for every secret of the account.
 //!
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>
 
@@ -13,7 +13,7 @@ use super::service::Service;
 
 const TARGET: &str = "secretsmanager.GetSecretValue";
 const NOT_FOUND: &str = "ResourceNotFoundException";
-/// How many secrets are asked for at a time.
+/// The number of concurrent requests.
 const CONCURRENCY: usize = 8;
 
 #[derive(Serialize)]
@@ -25,13 +25,13 @@ struct Request<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
-    /// None when the secret is binary.
+    /// Absent if the secret is binary.
     secret_string: Option<String>,
 }
 
 /// Reads the values of `names`.
 pub(super) async fn read(service: &Service, names: &[String], deadline: Deadline) -> Read {
-    // Owned names, because a closure over borrowed ones makes a future that threads cannot hand on.
+    // Owned names: with borrowed ones the compiler cannot prove that the future is `Send`.
     let reads = stream::iter(names.to_vec()).map(|name| read_one(service, name, deadline));
     reads.buffered(CONCURRENCY).try_collect().await
 }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidegate_ports::Deadline;
 
+use crate::failure::{NO_ANSWER, NO_CONNECTION, said};
 use crate::http::retry::{ATTEMPT, retry};
 use crate::http::signer::{Signer, Unsigned, domain};
 
@@ -44,8 +45,10 @@ struct Refused {
 
 /// A failed attempt.
 enum Failure {
-    Passing(String),
-    Lasting(Refusal),
+    /// A later attempt may succeed.
+    Temporary(String),
+    /// Later attempts would fail as well.
+    Permanent(Refusal),
 }
 
 impl Service {
@@ -57,26 +60,28 @@ impl Service {
         region: &str,
         endpoint: Option<&str>,
     ) -> Self {
-        let own = || format!("https://{name}.{region}.{}", domain(region));
-        let endpoint = endpoint.map_or_else(own, |given| given.trim_end_matches('/').to_owned());
+        let endpoint = match endpoint {
+            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+            None => format!("https://{name}.{region}.{}", domain(region)),
+        };
         Self { connector, signer: Signer::new(name, credentials, region, SigningSettings::default()), endpoint }
     }
 
-    /// Sends a request that changes nothing, and repeats it after failures that may pass until the deadline.
+    /// Sends a read-only request. Retries it after temporary failures until the deadline.
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         target: &'static str,
         request: &impl Serialize,
         deadline: Deadline,
     ) -> Result<T, Refusal> {
-        let body = serde_json::to_vec(request).map_err(|error| Refusal::of(error.to_string()))?;
+        let body = serde_json::to_vec(request).map_err(|error| Refusal::without_code(error.to_string()))?;
         let attempt = || self.attempt(target, &body);
-        let no_answer = |_| Failure::Passing("no answer in time".to_owned());
+        let no_answer = |_| Failure::Temporary(NO_ANSWER.to_owned());
         let answer =
-            retry(ATTEMPT, deadline, attempt, no_answer, |failure| matches!(failure, Failure::Passing(_))).await;
+            retry(ATTEMPT, deadline, attempt, no_answer, |failure| matches!(failure, Failure::Temporary(_))).await;
         answer.map_err(|failure| match failure {
-            Failure::Lasting(refusal) => refusal,
-            Failure::Passing(reason) => Refusal::of(reason),
+            Failure::Permanent(refusal) => refusal,
+            Failure::Temporary(reason) => Refusal::without_code(reason),
         })
     }
 
@@ -85,35 +90,32 @@ impl Service {
         let hashed = SignableBody::Bytes(body);
         let request =
             Unsigned { method: "POST", url: &self.endpoint, headers: &headers, body: SdkBody::from(body), hashed };
-        let request = self.signer.sign(request).map_err(|reason| Failure::Lasting(Refusal::of(reason)))?;
+        let request = self.signer.sign(request).map_err(|reason| Failure::Permanent(Refusal::without_code(reason)))?;
         let answer = self.connector.call(request).await;
-        let answer = answer.map_err(|_| Failure::Passing("the connection failed".to_owned()))?;
+        let answer = answer.map_err(|_| Failure::Temporary(NO_CONNECTION.to_owned()))?;
         let status = answer.status().as_u16();
         let body = ByteStream::new(answer.into_body()).collect().await;
-        let body = body.map_err(|_| Failure::Passing("the connection failed".to_owned()))?.into_bytes();
+        let body = body.map_err(|_| Failure::Temporary(NO_CONNECTION.to_owned()))?.into_bytes();
         if status == 200 {
             return serde_json::from_slice(&body)
-                .map_err(|error| Failure::Passing(format!("the answer is not valid: {error}")));
+                .map_err(|error| Failure::Temporary(format!("the answer is not valid: {error}")));
         }
         Err(refused(status, &serde_json::from_slice(&body).unwrap_or_default()))
     }
 }
 
 impl Refusal {
-    fn of(reason: String) -> Self {
+    fn without_code(reason: String) -> Self {
         Self { kind: String::new(), reason }
     }
 }
 
 fn refused(status: u16, refused: &Refused) -> Failure {
     let kind = refused.kind.rsplit('#').next().unwrap_or_default();
-    let reason = match kind {
-        "" => format!("status {status}"),
-        kind => format!("{kind}: {}", refused.message),
-    };
+    let reason = said(status, kind, &refused.message);
     if status >= 500 || status == 429 || THROTTLES.contains(&kind) {
-        Failure::Passing(reason)
+        Failure::Temporary(reason)
     } else {
-        Failure::Lasting(Refusal { kind: kind.to_owned(), reason })
+        Failure::Permanent(Refusal { kind: kind.to_owned(), reason })
     }
 }

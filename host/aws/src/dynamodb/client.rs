@@ -1,4 +1,4 @@
-//! The SDK's client as these ports need it.
+//! The SDK's client, configured for the ports.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -8,15 +8,17 @@ use aws_sdk_dynamodb::config::{
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
 
-/// A client for AWS from a configuration, such as `Builder::from(&sdk_config)`, with the SDK's retry off: it repeats
-/// timeouts and 5xx answers of writes that carry no token, and knows no deadline. The ports repeat what may be repeated.
+/// Creates a client for AWS from a configuration, for example `Builder::from(&sdk_config)`.
+///
+/// The SDK's retry is off: it ignores deadlines, and it would repeat writes without a token after timeouts and 5xx
+/// answers. The ports retry requests that are safe to repeat.
 #[must_use]
 pub fn client(config: Builder) -> Client {
     Client::from_conf(without_retry(config).build())
 }
 
-/// A client for one machine: `http_client` answers in process, credentials and region are stand-ins, and should a
-/// request ever reach a network, it goes no further than this host.
+/// Creates a client for one machine, whose requests `http_client` answers in process. Credentials and Region are
+/// placeholders, and the endpoint is the loopback address, so that no request can leave the machine.
 #[must_use]
 pub fn local(http_client: impl HttpClient + 'static) -> Client {
     let config = Config::builder()
@@ -33,6 +35,6 @@ pub fn local(http_client: impl HttpClient + 'static) -> Client {
 fn without_retry(config: Builder) -> Builder {
     config
         .retry_config(RetryConfig::disabled())
-        // A request has a deadline of its own, which is nearer than the grace time of this protection.
+        // Each request has a deadline, which is earlier than the grace period of this protection.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
 }

@@ -1,28 +1,28 @@
-//! The time by which rows expire.
+//! The clock that expires rows.
 
 use std::fmt;
 use std::sync::Arc;
 
 use tidegate_event::Timestamp;
 
-/// The time by which rows expire: the system's, or one that a test drives.
+/// The clock that expires rows: the system's, or one that a test controls.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The system's clock.
+    /// Returns the system's clock.
     #[must_use]
     pub fn system() -> Self {
         Self::new(Timestamp::now)
     }
 
-    /// A clock that asks `now`.
+    /// Creates a clock that calls `now`.
     #[must_use]
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The time.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.0)()

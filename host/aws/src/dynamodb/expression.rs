@@ -1,16 +1,19 @@
 //! Placeholders of DynamoDB's expressions.
 //!
-//! Every name and value goes through a placeholder, so that no name can be read as syntax or as a reserved word.
+//! Every name and value is passed as a placeholder, so that DynamoDB cannot read a name as syntax or as a reserved
+//! word.
+//!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ExpressionAttributeNames.html>
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-/// Names and values as a request takes them.
+/// Names and values in the form that a request takes.
 pub(crate) type Parts = (Option<HashMap<String, String>>, Option<HashMap<String, AttributeValue>>);
 
-/// The names and values of one request's expressions. DynamoDB refuses those that no expression uses.
+/// The names and values of one request's expressions. DynamoDB rejects a request with names or values that no
+/// expression uses.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Placeholders {
     names: HashMap<String, String>,
@@ -18,7 +21,7 @@ pub(crate) struct Placeholders {
 }
 
 impl Placeholders {
-    /// The placeholder of an attribute name.
+    /// Returns the placeholder of an attribute name.
     pub(crate) fn name(&mut self, name: &str) -> String {
         let known = self.names.iter().find(|(_, value)| value.as_str() == name);
         if let Some((placeholder, _)) = known {
@@ -29,25 +32,27 @@ impl Placeholders {
         placeholder
     }
 
-    /// The placeholder of a value.
+    /// Returns a placeholder of a value.
     pub(crate) fn value(&mut self, value: AttributeValue) -> String {
         let placeholder = format!(":v{}", self.values.len());
         self.values.insert(placeholder.clone(), value);
         placeholder
     }
 
-    /// The placeholder of a whole number.
+    /// Returns a placeholder of an integer.
     pub(crate) fn number(&mut self, number: impl ToString) -> String {
         self.value(AttributeValue::N(number.to_string()))
     }
 
-    /// The placeholder of a string.
+    /// Returns a placeholder of a string.
     pub(crate) fn string(&mut self, string: impl Into<String>) -> String {
         self.value(AttributeValue::S(string.into()))
     }
 
-    /// Names and values for a request; none where there are none, because DynamoDB refuses empty maps.
+    /// Returns names and values for a request. An empty map becomes `None`, because DynamoDB rejects empty maps.
     pub(crate) fn into_parts(self) -> Parts {
-        ((!self.names.is_empty()).then_some(self.names), (!self.values.is_empty()).then_some(self.values))
+        let names = (!self.names.is_empty()).then_some(self.names);
+        let values = (!self.values.is_empty()).then_some(self.values);
+        (names, values)
     }
 }

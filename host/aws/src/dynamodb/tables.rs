@@ -1,4 +1,4 @@
-//! The names and the one definition of the tables.
+//! The names and definitions of the tables.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::error::Error;
+use crate::failure::transport_reason;
 
 /// The attribute by which DynamoDB deletes expired rows, in seconds since the epoch. Every table has it.
 pub const TTL_ATTRIBUTE: &str = "expires_at";
@@ -15,43 +16,44 @@ pub const TTL_ATTRIBUTE: &str = "expires_at";
 /// The names of the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tables {
-    /// `CONNECTIONS_TABLE`: a row a connection.
+    /// `CONNECTIONS_TABLE`: one row for each connection.
     pub connections: String,
-    /// `GROUPS_TABLE`: a row a membership.
+    /// `GROUPS_TABLE`: one row for each membership.
     pub groups: String,
-    /// `STORAGE_TABLE`: a row a document.
+    /// `STORAGE_TABLE`: one row for each document.
     pub storage: String,
 }
 
-/// The names of the tables of releases. A host of one machine has a folder in their place.
+/// The names of the tables of releases. `tidegate dev` uses a folder instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseTables {
-    /// `RELEASES_TABLE`: the pointer and its history, whose items do not expire.
+    /// `RELEASES_TABLE`: the rollout state and its history. Their items do not expire.
     pub releases: String,
-    /// `RELEASE_STATUS_TABLE`: what hosts report.
+    /// `RELEASE_STATUS_TABLE`: the reports of hosts.
     pub release_status: String,
 }
 
-/// A table: its keys are strings, it is billed by request, and it has a time to live on [`TTL_ATTRIBUTE`].
+/// The definition of a table. Its keys are strings, it is billed per request, and its time to live is in
+/// [`TTL_ATTRIBUTE`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
-    /// The table's name.
+    /// The name of the table.
     pub name: String,
-    /// The partition key's attribute.
+    /// The attribute of the partition key.
     pub partition: &'static str,
-    /// The sort key's attribute.
+    /// The attribute of the sort key.
     pub sort: Option<&'static str>,
 }
 
 impl Default for Tables {
-    /// The names that one machine uses.
+    /// Returns the names that `tidegate dev` uses.
     fn default() -> Self {
         Self { connections: "connections".to_owned(), groups: "groups".to_owned(), storage: "storage".to_owned() }
     }
 }
 
 impl Tables {
-    /// What the tables look like.
+    /// Returns the definitions of the tables.
     #[must_use]
     pub fn definitions(&self) -> [Definition; 3] {
         [
@@ -61,17 +63,17 @@ impl Tables {
         ]
     }
 
-    /// Creates the tables that do not exist, for one machine; on AWS the stack makes them.
+    /// Creates the tables that do not exist, for `tidegate dev`. On AWS the stack creates them.
     ///
     /// # Errors
-    /// When DynamoDB refuses or fails a call, or a name is taken by a table with other keys.
+    /// [`Error::Table`] if a request fails, [`Error::OtherKeys`] if a table of this name has other keys.
     pub async fn create_missing(&self, client: &Client) -> Result<(), Error> {
         create_missing(client, &self.definitions()).await
     }
 }
 
 impl ReleaseTables {
-    /// What the tables look like.
+    /// Returns the definitions of the tables.
     #[must_use]
     pub fn definitions(&self) -> [Definition; 2] {
         [
@@ -80,10 +82,10 @@ impl ReleaseTables {
         ]
     }
 
-    /// Creates the tables that do not exist, for tests; on AWS the stack makes them.
+    /// Creates the tables that do not exist, for tests. On AWS the stack creates them.
     ///
     /// # Errors
-    /// When DynamoDB refuses or fails a call, or a name is taken by a table with other keys.
+    /// [`Error::Table`] if a request fails, [`Error::OtherKeys`] if a table of this name has other keys.
     pub async fn create_missing(&self, client: &Client) -> Result<(), Error> {
         create_missing(client, &self.definitions()).await
     }
@@ -94,7 +96,7 @@ async fn create_missing(client: &Client, definitions: &[Definition]) -> Result<(
         if !exists(client, definition).await? {
             create(client, definition).await?;
         }
-        // Outside the creation, so that a crash between the two calls leaves no table without it.
+        // Also for tables that exist: an earlier run may have ended between the two requests.
         enable_ttl(client, &definition.name).await?;
     }
     Ok(())
@@ -137,7 +139,7 @@ async fn create(client: &Client, definition: &Definition) -> Result<(), Error> {
     }
     match request.send().await {
         Ok(_) => Ok(()),
-        // Another process of this machine was quicker.
+        // Another process of this machine has created the table.
         Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
         Err(error) => Err(failed("create", &definition.name, &error)),
     }
@@ -169,7 +171,7 @@ fn failed<E: ProvideErrorMetadata, R>(action: &'static str, table: &str, error: 
     let reason = match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
-        (None, _) => "no usable answer from DynamoDB".to_owned(),
+        (None, _) => transport_reason(error).to_owned(),
     };
     Error::Table { action, table: table.to_owned(), reason }
 }

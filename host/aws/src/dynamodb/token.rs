@@ -6,39 +6,39 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 
-/// Bytes of a cursor's digest: enough that no cursor fits another listing by accident. A forged one gains nothing,
-/// since a cursor names only a position within what the caller asks for anyway.
+/// The length of a cursor's digest, which prevents that a cursor of another listing is accepted by accident. A forged
+/// cursor has no use, because it only selects a position in a listing that its caller may read.
 const DIGEST_BYTES: usize = 12;
 
-/// 128 random bits as 22 characters.
+/// Returns 128 random bits as 22 characters.
 pub(crate) fn random() -> Result<String, Failure> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
-        tracing::error!(%error, "the system gives no random bytes");
-        Failure::Refused("the system gives no random bytes".to_owned())
+        tracing::error!(%error, "the system has no random bytes");
+        Failure::Refused("the system has no random bytes".to_owned())
     })?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// A cursor for `position` in the listing that `scope` describes.
+/// Encodes a cursor for `position` in the listing that `scope` describes.
 pub(crate) fn cursor(scope: &[&str], position: &str) -> String {
     let mut bytes = digest(scope, position).to_vec();
     bytes.extend_from_slice(position.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The position that [`cursor`] put into `text`; none unless it was made for the same scope.
+/// Decodes the position of a cursor. Returns `None` if [`cursor`] did not create it for the same scope.
 pub(crate) fn position(scope: &[&str], text: &str) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (seal, position) = bytes.split_at_checked(DIGEST_BYTES)?;
+    let (found, position) = bytes.split_at_checked(DIGEST_BYTES)?;
     let position = std::str::from_utf8(position).ok()?;
-    (seal == digest(scope, position)).then(|| position.to_owned())
+    (found == digest(scope, position)).then(|| position.to_owned())
 }
 
 fn digest(scope: &[&str], position: &str) -> [u8; DIGEST_BYTES] {
     let mut hash = Sha256::new();
     for part in scope.iter().chain([&position]) {
-        // The length keeps `a`, `bc` apart from `ab`, `c`.
+        // The length distinguishes `a`, `bc` from `ab`, `c`.
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
     }

@@ -13,8 +13,8 @@ use crate::failure::{self, Failure, NO_ANSWER, code_of};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_millis(400);
-/// The time limit of an attempt that may be repeated: a pooled connection that died while Lambda had frozen the process
-/// never answers, and must not use up the whole deadline.
+/// The time limit of an attempt that may be repeated. A pooled connection that died while Lambda had frozen the process
+/// never answers, and must not use up the time until the deadline.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// The failures after which a request is sent again.
@@ -49,7 +49,7 @@ impl Backoff {
 }
 
 /// Repeats `attempt`, each time for at most `limit`, until it succeeds, `may_repeat` rejects its error, or the deadline
-/// is too near for another pause. `no_answer` makes the error of an attempt that ran out of time.
+/// is too near for another pause. `no_answer` creates the error of an attempt that ran out of time.
 ///
 /// # Errors
 /// The error of the last attempt.

@@ -1,4 +1,4 @@
-//! Requests that no SDK client makes, signed by the SDK's own signer.
+//! Signature Version 4 for requests that no SDK client sends, by the SDK's signer.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
 
@@ -10,10 +10,10 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
-/// Who asks, and what for.
+/// The identity, the service and the Region that requests are signed for.
 #[derive(Debug, Clone)]
 pub(crate) struct Signer {
-    /// As requests are signed for it.
+    /// The name of the service in the credential scope, for example `s3`.
     service: &'static str,
     credentials: Credentials,
     region: String,
@@ -26,12 +26,12 @@ pub(crate) struct Unsigned<'a> {
     pub(crate) url: &'a str,
     pub(crate) headers: &'a [(&'static str, &'a str)],
     pub(crate) body: SdkBody,
-    /// What the signature says of the body.
+    /// The body's digest, as the signature contains it.
     pub(crate) hashed: SignableBody<'a>,
 }
 
 impl Signer {
-    /// Signs for `service` in `region`.
+    /// Creates a signer for `service` in `region`.
     pub(crate) fn new(
         service: &'static str,
         credentials: Credentials,
@@ -41,7 +41,7 @@ impl Signer {
         Self { service, credentials, region: region.to_owned(), settings }
     }
 
-    /// The request, signed now; or why it is none.
+    /// Signs a request with the current time. The error is the reason why the request cannot be sent.
     pub(crate) fn sign(&self, unsigned: Unsigned<'_>) -> Result<HttpRequest, String> {
         let Unsigned { method, url, headers, body, hashed } = unsigned;
         let identity = self.credentials.clone().into();
@@ -66,7 +66,7 @@ impl Signer {
     }
 }
 
-/// Where a Region's endpoints are.
+/// Returns the DNS suffix of a Region's endpoints.
 ///
 /// <https://docs.aws.amazon.com/general/latest/gr/rande.html>
 pub(crate) fn domain(region: &str) -> &'static str {

@@ -1,8 +1,9 @@
 //! The SDK's HTTP client over TLS, for a process that Lambda freezes between events.
 //!
-//! The roots are Mozilla's, compiled in: reading a file of certificates would be most of a cold start. A connection that
-//! was not used for a while is not used again, by whichever clock saw the time pass: its other end may have closed it
-//! while this process could not notice, and a message that was written to it would have an unknown fate.
+//! Mozilla's root certificates are compiled in: reading them from a file would be most of a cold start.
+//!
+//! A connection that was idle for [`MAX_IDLE`] is not used again. Its other end may have closed it while Lambda had
+//! frozen the process, and the outcome of a request that was written to it would be unknown.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,18 +25,20 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::Error;
 
-/// How long a connection may lie idle and still be used: less than any AWS endpoint keeps one open.
+/// The idle time after which a connection is not used again. AWS endpoints keep idle connections open for longer.
 pub const MAX_IDLE: Duration = Duration::from_secs(20);
-/// How long connecting may take; within a Region it takes about a millisecond.
+/// The time limit of connecting, which takes about a millisecond within a Region.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The most idle connections to one host: those of the widest fan-out.
+/// The limit of idle connections to one host, equal to the largest number of concurrent posts of a broadcast.
 const MAX_IDLE_CONNECTIONS: usize = 128;
-/// Joins what AWS does for a request to the trace of its event.
+/// The header that adds the work of a service to the trace of an event.
 const TRACE_HEADER: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 tokio::task_local! {
-    /// The trace of the event that this task works on, empty when it has none; sent with every request where the SDK sends none: it looks for it
-    /// in the process's environment, which cannot hold those of several events at once.
+    /// The trace header of the event that this task handles; empty if the event is not traced.
+    ///
+    /// The transport adds it to every request without one. The SDK would read it from the environment of the process,
+    /// which cannot hold the headers of several concurrent events.
     pub static TRACE: String;
 }
 
@@ -48,22 +51,22 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// Makes a client; it connects when it is used.
+    /// Creates a client. It connects at the first request.
     ///
     /// # Errors
-    /// [`Error::Tls`] when the TLS library refuses its configuration.
+    /// [`Error::Tls`] if the TLS library refuses its configuration.
     pub fn new() -> Result<Self, Error> {
         let connector = Connector { https: https()?, pool: Mutex::new(None) };
         Ok(Self { connector: SharedHttpConnector::new(connector) })
     }
 
-    /// The client, as the SDK takes it.
+    /// Returns the client in the form that the SDK takes.
     #[must_use]
     pub fn client(&self) -> SharedHttpClient {
         SharedHttpClient::new(self.clone())
     }
 
-    /// What sends a request that no SDK client makes.
+    /// Returns the connector, which sends requests that no SDK client makes.
     #[must_use]
     pub fn connector(&self) -> SharedHttpConnector {
         self.connector.clone()
@@ -72,7 +75,7 @@ impl Transport {
 
 impl HttpClient for Transport {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        // The ports bound each attempt by its deadline, so the settings have no timeouts to keep.
+        // The ports limit each attempt by its deadline, so the timeouts of the settings are not needed.
         self.connector.clone()
     }
 }
@@ -82,7 +85,7 @@ struct Connector {
     pool: Mutex<Option<Pool>>,
 }
 
-/// Connections that were last used a moment ago.
+/// Connections, with the time of their last use on both clocks.
 struct Pool {
     client: Hyper,
     used: Instant,
@@ -90,14 +93,16 @@ struct Pool {
 }
 
 impl Connector {
-    /// The pool, or a new one when either clock says that it is stale: a frozen process may find its monotonic clock
-    /// where it was.
+    /// Returns the pool, or a new one if the pool was idle for too long on either clock: the monotonic clock may stand
+    /// still while the process is frozen.
     fn pool(&self) -> Hyper {
-        let (used, used_at) = (Instant::now(), SystemTime::now());
+        let used = Instant::now();
+        let used_at = SystemTime::now();
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         match pool.as_mut().filter(|pool| pool.is_fresh(used, used_at)) {
             Some(pool) => {
-                (pool.used, pool.used_at) = (used, used_at);
+                pool.used = used;
+                pool.used_at = used_at;
                 pool.client.clone()
             }
             None => {
@@ -114,7 +119,7 @@ impl Connector {
 
 impl Pool {
     fn is_fresh(&self, now: Instant, now_at: SystemTime) -> bool {
-        // A wall clock that went backwards says nothing about the time that passed.
+        // A wall clock that went backwards does not show how much time has passed.
         let by_wall = now_at.duration_since(self.used_at).unwrap_or_default();
         now.saturating_duration_since(self.used).max(by_wall) < MAX_IDLE
     }
@@ -147,7 +152,7 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// HTTP/1.1, over TLS where the address says `https`; emulators say `http`.
+/// Returns a connector for HTTP/1.1, over TLS if the scheme is `https`. Emulators use `http`.
 fn https() -> Result<HttpsConnector<TcpConnector>, Error> {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -171,9 +176,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_pool_is_stale_when_either_clock_says_so() {
+    async fn a_pool_is_stale_if_either_clock_shows_it() {
         let connector = Connector { https: https().unwrap(), pool: Mutex::new(None) };
-        let (used, used_at) = (Instant::now(), SystemTime::now());
+        let used = Instant::now();
+        let used_at = SystemTime::now();
         let pool = Pool { client: connector.pool(), used, used_at };
         let moment = Duration::from_secs(1);
         assert!(pool.is_fresh(used + moment, used_at + moment));

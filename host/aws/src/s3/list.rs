@@ -1,10 +1,10 @@
-//! Listing the objects of a bucket.
+//! Listing of objects.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use quick_xml::de;
 use serde::Deserialize;
 use tidegate_event::Timestamp;
@@ -14,17 +14,20 @@ use super::{AwsRequest, Bucket};
 use crate::failure::{Failure, NO_SENSE};
 use crate::http::retry::{self, RetryPolicy};
 
-/// The most that is read of one page: it has at most a thousand objects, of about 400 bytes each.
+/// The size limit of one page, which has at most a thousand objects of about 400 bytes each.
 const MAX_PAGE_BYTES: usize = 4 << 20;
-/// S3 looks through a thousand keys before it answers.
+/// The time limit of one page, for which S3 reads up to a thousand keys.
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
-/// An object that is there.
+/// The characters that a query must encode: all but RFC 3986's unreserved ones.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// An object of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Object {
-    /// Its name.
+    /// The key, which is the name of the object.
     pub(crate) key: String,
-    /// When it was stored.
+    /// The time at which the object was stored.
     pub(crate) stored: Timestamp,
 }
 
@@ -32,7 +35,7 @@ pub(crate) struct Object {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Page {
-    /// Without this member it is no page: some other text would be read as an empty one.
+    /// This element is required, so that other XML is not taken for an empty page.
     is_truncated: bool,
     #[serde(default)]
     contents: Vec<Listed>,
@@ -47,7 +50,7 @@ struct Listed {
 }
 
 impl Bucket {
-    /// Every object whose name begins with `prefix`.
+    /// Lists the objects whose keys begin with `prefix`.
     pub(crate) async fn list(&self, prefix: &str, deadline: Deadline) -> Result<Vec<Object>, Failure> {
         let mut objects = Vec::new();
         let mut token: Option<String> = None;
@@ -58,24 +61,27 @@ impl Bucket {
             }
             token = match (page.is_truncated, page.next_continuation_token) {
                 (false, _) => return Ok(objects),
-                // The same page again would be so for ever.
-                (true, next) if next.is_none() || next == token => return Err(senseless("a page has no next one")),
+                // Without a new token the same page would repeat forever.
+                (true, next) if next.is_none() || next == token => {
+                    return Err(invalid("a page has no token of the next page"));
+                }
                 (true, next) => next,
             };
         }
     }
 
     async fn page(&self, prefix: &str, token: Option<&str>, deadline: Deadline) -> Result<Page, Failure> {
-        let mut query = format!("?list-type=2&prefix={}", encoded(prefix));
+        let mut query = format!("?list-type=2&prefix={}", encode(prefix));
         if let Some(token) = token {
-            query = format!("{query}&continuation-token={}", encoded(token));
+            query = format!("{query}&continuation-token={}", encode(token));
         }
-        let ask = || self.ask(AwsRequest { limit: MAX_PAGE_BYTES, time: PAGE_TIME, ..AwsRequest::new("GET", &query) });
+        let read =
+            || self.attempt(AwsRequest { limit: MAX_PAGE_BYTES, time: PAGE_TIME, ..AwsRequest::new("GET", &query) });
         let repeat = RetryPolicy::SafeWithin(Duration::MAX);
-        let page = retry::send_with("ListObjectsV2", repeat, deadline, ask, |failure| failure).await?;
+        let page = retry::send_with("ListObjectsV2", repeat, deadline, read, |failure| failure).await?;
         let page = page.unwrap_or_default();
-        let page = std::str::from_utf8(&page).map_err(senseless)?;
-        de::from_str(page).map_err(senseless)
+        let page = std::str::from_utf8(&page).map_err(invalid)?;
+        de::from_str(page).map_err(invalid)
     }
 }
 
@@ -83,26 +89,17 @@ impl TryFrom<Listed> for Object {
     type Error = Failure;
 
     fn try_from(listed: Listed) -> Result<Self, Failure> {
-        let stored = DateTime::from_str(&listed.last_modified, Format::DateTime).map_err(senseless)?;
-        let stored = stored.to_millis().map_err(senseless)?;
-        Ok(Self { key: listed.key, stored: Timestamp(u64::try_from(stored).map_err(senseless)?) })
+        let stored = DateTime::from_str(&listed.last_modified, Format::DateTime).map_err(invalid)?;
+        let stored = stored.to_millis().map_err(invalid)?;
+        Ok(Self { key: listed.key, stored: Timestamp(u64::try_from(stored).map_err(invalid)?) })
     }
 }
 
-fn senseless(reason: impl ToString) -> Failure {
+fn invalid(reason: impl ToString) -> Failure {
     Failure::Invalid(format!("{NO_SENSE}: {}", reason.to_string()))
 }
 
-/// A value for a query: everything but what URLs leave as it is.
-fn encoded(value: &str) -> String {
-    value.bytes().fold(String::with_capacity(value.len()), |mut text, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
-            _ => {
-                // Writing to a string cannot fail.
-                let _ = write!(text, "%{byte:02X}");
-            }
-        }
-        text
-    })
+/// Encodes a value for a query as Signature Version 4 requires it: everything but unreserved characters.
+fn encode(value: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(value, RESERVED)
 }

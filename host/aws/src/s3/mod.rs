@@ -1,10 +1,11 @@
-//! Objects of an S3 bucket, asked for with a few requests of our own.
+//! Objects of an S3 bucket.
 //!
-//! The SDK's client for S3 would be larger than what is left of the Lambda package; see
+//! This module sends the few requests itself, because the SDK's client for S3 does not fit into the Lambda package. See
 //! `docs/adr/0009-host-speaks-s3-without-the-sdk.md`.
 //!
-//! - [`Bucket`]: where requests go, and reading an object
-//! - `write`: what only who publishes and who prunes does, with the feature `publish`; `list`: listing objects
+//! - [`Bucket`]: the address of a bucket, and reading of objects
+//! - `write`: storing and deleting of objects, with the feature `publish`
+//! - `list`: listing of objects, with the feature `publish`
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
@@ -34,7 +35,7 @@ use crate::http::signer::{Signer, Unsigned, domain};
 #[cfg(feature = "publish")]
 pub(crate) use write::Put;
 
-/// The most that is read of an answer that says that a request failed.
+/// The size limit of an error response.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
 /// One S3 bucket.
@@ -43,28 +44,30 @@ pub struct Bucket {
     name: String,
     connector: SharedHttpConnector,
     signer: Signer,
-    /// What the URL of each object begins with.
+    /// The URL of the bucket, which ends in `/`.
     base: String,
 }
 
-/// What is asked of a bucket.
+/// A request to a bucket.
 struct AwsRequest<'a> {
     method: &'static str,
-    /// What follows the bucket in the URL.
-    rest: &'a str,
+    /// The part of the URL after the bucket: an object's key, or a query.
+    path: &'a str,
     headers: &'a [(&'static str, &'a str)],
     body: SdkBody,
-    /// Of the body.
+    /// The digest of the body.
     digest: Digest,
-    /// How long it may take until the answer begins.
+    /// The time limit until the answer begins.
     time: Duration,
-    /// The most bytes of the answer.
+    /// The size limit of the answer, in bytes.
     limit: usize,
 }
 
 impl Bucket {
-    /// The bucket `name` in `region`, addressed by its own host name; by its path when `endpoint` is given, because
-    /// emulators have one name, or when dots in its name keep S3's certificate from fitting.
+    /// Creates a client of the bucket `name` in `region`.
+    ///
+    /// URLs have the bucket in the host name. They have it in the path if `endpoint` is given, because emulators have
+    /// one host name, or if the name has dots, because S3's certificate does not match such a host name.
     #[must_use]
     pub fn new(
         connector: SharedHttpConnector,
@@ -80,31 +83,31 @@ impl Bucket {
             None => format!("https://{name}.s3.{region}.{domain}/"),
         };
         let mut settings = SigningSettings::default();
-        // S3 signs the path as it is sent, and wants to be told the body's digest.
+        // S3 signs the path as it is sent, and requires the digest of the body in a header.
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         Self { name: name.to_owned(), connector, signer: Signer::new("s3", credentials, region, settings), base }
     }
 
-    /// The name.
+    /// Returns the name of the bucket.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// An object of at most `limit` bytes; none when there is no such object.
+    /// Reads an object of at most `limit` bytes. Returns `None` if it does not exist.
     pub(crate) async fn get(&self, key: &str, limit: usize, deadline: Deadline) -> Result<Option<Vec<u8>>, Failure> {
-        // A large object may take longer than an attempt does elsewhere; it is given up when nothing of it comes.
+        // A large object may take longer than other requests. The attempt ends if no data arrives for a while.
         let repeat = RetryPolicy::SafeWithin(Duration::MAX);
-        let read = || self.ask(AwsRequest { limit, ..AwsRequest::new("GET", key) });
+        let read = || self.attempt(AwsRequest { limit, ..AwsRequest::new("GET", key) });
         retry::send_with("GetObject", repeat, deadline, read, |failure| failure).await
     }
 
-    /// One attempt; none when there is no such object.
-    async fn ask(&self, ask: AwsRequest<'_>) -> Result<Option<Vec<u8>>, Failure> {
-        let AwsRequest { method, rest, headers, body, digest, time, limit } = ask;
-        let url = format!("{}{rest}", self.base);
+    /// Sends a request once. Returns `None` if the object does not exist.
+    async fn attempt(&self, request: AwsRequest<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        let AwsRequest { method, path, headers, body, digest, time, limit } = request;
+        let url = format!("{}{path}", self.base);
         let hashed = SignableBody::Precomputed(digest.to_string());
         let request = self.signer.sign(Unsigned { method, url: &url, headers, body, hashed });
         let request = request.map_err(Failure::Refused)?;
@@ -114,20 +117,23 @@ impl Bucket {
         if status.is_success() {
             return if method == "HEAD" { Ok(Some(Vec::new())) } else { read(answer, limit).await.map(Some) };
         }
-        let said = read(answer, MAX_ERROR_BYTES).await.unwrap_or_default();
-        refused(method, status.as_u16(), &String::from_utf8_lossy(&said))
+        let body = read(answer, MAX_ERROR_BYTES).await.unwrap_or_default();
+        refused(method, status.as_u16(), &String::from_utf8_lossy(&body))
     }
 }
 
 impl<'a> AwsRequest<'a> {
-    /// Without a body, and with a short answer.
-    fn new(method: &'static str, rest: &'a str) -> Self {
+    /// Creates a request without a body, for a short answer.
+    fn new(method: &'static str, path: &'a str) -> Self {
         let digest = Digest::of(&[]);
-        Self { method, rest, headers: &[], body: SdkBody::empty(), digest, time: ATTEMPT, limit: MAX_ERROR_BYTES }
+        Self { method, path, headers: &[], body: SdkBody::empty(), digest, time: ATTEMPT, limit: MAX_ERROR_BYTES }
     }
 }
 
-/// The body of an answer, whole and within `limit`.
+/// Reads the complete body of an answer.
+///
+/// # Errors
+/// [`Failure::TooLarge`] above `limit`, [`Failure::Unknown`] if the body is incomplete.
 async fn read(answer: HttpResponse, limit: usize) -> Result<Vec<u8>, Failure> {
     let length = answer.headers().get("content-length").and_then(|length| length.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) {
@@ -149,15 +155,16 @@ async fn read(answer: HttpResponse, limit: usize) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// What an answer means that is no success.
+/// Classifies an error response. Returns `None` if the object does not exist.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 fn refused(method: &str, status: u16, body: &str) -> Result<Option<Vec<u8>>, Failure> {
-    let (code, message) = (element(body, "Code"), element(body, "Message"));
+    let code = element(body, "Code");
+    let message = element(body, "Message");
     let reason = said(status, code, message);
     match (code, status) {
         ("NoSuchKey", _) => return Ok(None),
-        // The answer to HEAD has no body, which would say what there is none of.
+        // The answer to HEAD has no body, so it has no code.
         ("", 404) if method == "HEAD" => return Ok(None),
         _ => {}
     }
@@ -172,14 +179,14 @@ fn refused(method: &str, status: u16, body: &str) -> Result<Option<Vec<u8>>, Fai
         ("SlowDown", _) | (_, 429) => Failure::Throttled,
         ("PreconditionFailed", _) | (_, 412) => Failure::Condition,
         ("ConditionalRequestConflict" | "OperationAborted", _) => Failure::Contended,
-        // What was sent did not arrive in time.
+        // The body of the request did not arrive in time.
         ("RequestTimeout", _) => Failure::Unknown(reason),
         (_, 300..500) => Failure::Refused(reason),
         _ => Failure::Unknown(reason),
     })
 }
 
-/// The text of an element that stands once in an error, and holds no other; empty when there is none.
+/// Returns the text of an element that occurs once and contains text only. Returns an empty text if it does not exist.
 fn element<'a>(xml: &'a str, name: &str) -> &'a str {
     let rest = xml.split_once(&format!("<{name}>")).map(|(_, rest)| rest);
     rest.and_then(|rest| rest.split_once(&format!("</{name}>"))).map(|(text, _)| text).unwrap_or_default()
@@ -206,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_where_its_region_and_its_name_say() {
+    fn the_url_of_a_bucket_follows_from_its_region_and_name() {
         for (region, name, base) in [
             ("eu-west-1", "chat", "https://chat.s3.eu-west-1.amazonaws.com/"),
             ("cn-north-1", "chat", "https://chat.s3.cn-north-1.amazonaws.com.cn/"),

@@ -1,4 +1,4 @@
-//! What only who publishes and who prunes does.
+//! Storing and deleting of objects.
 
 use std::time::Duration;
 
@@ -10,42 +10,43 @@ use super::{AwsRequest, Bucket, unknown};
 use crate::failure::{Failure, NO_ANSWER};
 use crate::http::retry::{self, ATTEMPT, RetryPolicy};
 
-/// The slowest uplink that a large object is sent over, in bytes a second.
-const SLOWEST: u64 = 64 << 10;
-/// For connecting and for the answer, besides sending.
+/// The slowest supported uplink, in bytes per second.
+const MIN_BYTES_PER_SECOND: u64 = 64 << 10;
+/// The time limit of connecting and of the answer. The time for sending is added.
 const PUT_TIME: Duration = Duration::from_secs(5);
 
-/// What became of an object that was to be stored.
+/// The result of storing an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Put {
-    /// It is stored.
+    /// The object was stored.
     New,
-    /// There was one. It may be this very one, where an attempt before had no answer.
+    /// An object of this key exists.
     Present {
-        /// Whether there was such an attempt.
+        /// True if an earlier attempt of this call may have stored it, because that attempt had no valid answer.
         perhaps_ours: bool,
     },
 }
 
 impl Bucket {
-    /// Whether an object is known to be there, by one attempt: it spares sending what is.
+    /// Returns true if an object exists. One failed attempt counts as false: the check only saves an upload.
     pub(crate) async fn has(&self, key: &str, deadline: Deadline) -> bool {
         let time = ATTEMPT.min(deadline.remaining());
-        matches!(self.ask(AwsRequest { time, ..AwsRequest::new("HEAD", key) }).await, Ok(Some(_)))
+        matches!(self.attempt(AwsRequest { time, ..AwsRequest::new("HEAD", key) }).await, Ok(Some(_)))
     }
 
-    /// Stores an object unless there is one.
+    /// Stores an object unless an object of this key exists.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
     pub(crate) async fn put_new(&self, key: &str, bytes: &[u8], deadline: Deadline) -> Result<Put, Failure> {
-        let (body, digest) = (SdkBody::from(bytes), Digest::of(bytes));
+        let body = SdkBody::from(bytes);
+        let digest = Digest::of(bytes);
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let time = PUT_TIME + Duration::from_secs(size / SLOWEST);
+        let time = PUT_TIME + Duration::from_secs(size / MIN_BYTES_PER_SECOND);
         let mut attempts = 0_u32;
         let put = || {
             attempts += 1;
             let body = body.try_clone().unwrap_or_else(SdkBody::empty);
-            self.ask(AwsRequest {
+            self.attempt(AwsRequest {
                 headers: &[("if-none-match", "*")],
                 body,
                 digest,
@@ -62,9 +63,9 @@ impl Bucket {
         }
     }
 
-    /// Removes an object, if there is one.
+    /// Deletes an object. Succeeds if it does not exist.
     pub(crate) async fn delete(&self, key: &str, deadline: Deadline) -> Result<(), Failure> {
-        let ask = || self.ask(AwsRequest::new("DELETE", key));
-        retry::send_with("DeleteObject", RetryPolicy::Safe, deadline, ask, |failure| failure).await.map(|_| ())
+        let delete = || self.attempt(AwsRequest::new("DELETE", key));
+        retry::send_with("DeleteObject", RetryPolicy::Safe, deadline, delete, |failure| failure).await.map(|_| ())
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct QueryService {
 
 /// A request that did not succeed.
 pub(super) enum QueryError {
-    /// No answer, for this reason.
+    /// There was no answer, for this reason.
     Unreachable(String),
     /// An answer that is not of this protocol.
     Invalid { status: u16 },
@@ -78,7 +78,7 @@ impl QueryService {
         Self { version, connector, signer, url, deadline }
     }
 
-    /// Sends a request that changes nothing; repeats it after failures that may pass.
+    /// Sends a read-only request. Retries it after temporary failures.
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         action: &str,
@@ -95,7 +95,7 @@ impl QueryService {
             self.attempt(&form)
         };
         let no_answer = |_| QueryError::Unreachable("no answer in time".to_owned());
-        let may_repeat = |error: &QueryError| attempts.get() < ATTEMPTS && error.may_pass();
+        let may_repeat = |error: &QueryError| attempts.get() < ATTEMPTS && error.is_temporary();
         retry(ATTEMPT_TIMEOUT, self.deadline, attempt, no_answer, may_repeat).await
     }
 
@@ -128,7 +128,7 @@ impl QueryService {
 
 impl QueryError {
     /// Returns true if a later attempt may succeed.
-    fn may_pass(&self) -> bool {
+    fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
             Self::Invalid { status } => *status >= 500,

@@ -1,4 +1,4 @@
-//! The suite of the Messaging port, through the gateway's `@connections` over HTTP.
+//! The conformance suite of the Messaging port, through the gateway's `@connections` over HTTP.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,15 +19,15 @@ use crate::harness::{Action, Client, Harness, setup, soon};
 struct OverHttp {
     gateway: Harness,
     messaging: ConnectionsMessaging,
-    /// What the next `$connect` asks, when it is to ask.
+    /// The answer to the next `$connect`, if the test decides it.
     next: Arc<Mutex<Option<oneshot::Receiver<Action>>>>,
 }
 
 #[tokio::test]
-async fn connections_over_http_keep_to_the_messaging_port() {
+async fn connections_over_http_conform_to_the_messaging_port() {
     let next: Arc<Mutex<Option<oneshot::Receiver<Action>>>> = Arc::default();
-    let asked = Arc::clone(&next);
-    let script = move |_: &Value| asked.lock().unwrap().take().map_or(Action::status(200), Action::Ask);
+    let pending = Arc::clone(&next);
+    let script = move |_: &Value| pending.lock().unwrap().take().map_or(Action::status(200), Action::Ask);
     let gateway = setup(&["$connect"]).handler(script).start().await;
     let account = Account::new(Transport::new().unwrap(), "eu-west-1", "AKIDEXAMPLE", "secret", None);
     let messaging = account.messaging(&format!("http://127.0.0.1:{}/dev", gateway.port));
@@ -81,7 +81,7 @@ impl messaging::Client for Connected {
 
     async fn leave(mut self: Box<Self>) {
         self.0.socket.close(None).await.unwrap();
-        // The gateway answers the close frame only after it let nothing more in.
+        // The gateway answers the close frame after it has stopped accepting messages.
         while let Some(Ok(_)) = soon(self.0.socket.next()).await {}
     }
 }
@@ -101,7 +101,7 @@ impl Beginning for Waiting {
 
     async fn accept(self: Box<Self>) -> Box<dyn messaging::Client> {
         self.decide.send(Action::status(200)).ok().expect("$connect waits");
-        let socket = soon(self.opened).await.unwrap().expect("the client is let in");
+        let socket = soon(self.opened).await.unwrap().expect("the connection opens");
         Box::new(Connected(Client { socket, id: self.id, connect: self.connect }))
     }
 

@@ -1,4 +1,4 @@
-//! What a connection was sent during its own `$connect`.
+//! Delivery of messages that were sent to a connection during its own `$connect`.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::stub::{Answer, Stub, id, soon, text};
 const DESCRIPTION: &str = r#"{"connectedAt":"2026-01-02T03:04:05Z","identity":{"sourceIp":"192.0.2.1","userAgent":""},
     "lastActiveAt":"2026-01-02T03:04:05Z"}"#;
 
-/// A socket that opens at the request of this number; posts are answered with `post`.
-async fn opens_at(number: usize, post: fn(&str) -> u16) -> Stub {
+/// Starts a stub whose socket opens at the request of this number. `post` returns the status of a post.
+async fn opening_at(number: usize, post: fn(&str) -> u16) -> Stub {
     Stub::start(move |seen, (method, body, _)| match method.as_str() {
         "GET" if seen < number => Answer::Status(410),
         "GET" => Answer::Body(200, DESCRIPTION),
@@ -21,8 +21,8 @@ async fn opens_at(number: usize, post: fn(&str) -> u16) -> Stub {
 }
 
 #[tokio::test]
-async fn nothing_is_posted_before_the_socket_is_open_and_then_all_of_it_in_order() {
-    let stub = opens_at(3, |_| 200).await;
+async fn messages_are_posted_in_order_after_the_socket_opens() {
+    let stub = opening_at(3, |_| 200).await;
     let delivered = stub.messaging().deliver_deferred(&id(1), &["a", "b", "c"].map(text), soon()).await;
     assert_eq!(delivered, 3);
     let seen: Vec<(String, String)> = stub.seen().into_iter().map(|(method, body, _)| (method, body)).collect();
@@ -31,15 +31,15 @@ async fn nothing_is_posted_before_the_socket_is_open_and_then_all_of_it_in_order
 }
 
 #[tokio::test]
-async fn a_socket_that_never_opens_gets_nothing() {
-    let stub = opens_at(usize::MAX, |_| 200).await;
+async fn a_socket_that_never_opens_receives_no_messages() {
+    let stub = opening_at(usize::MAX, |_| 200).await;
     assert_eq!(stub.messaging().deliver_deferred(&id(1), &[text("a")], soon()).await, 0);
     assert!(stub.count("GET") > 1);
     assert_eq!(stub.count("POST"), 0);
 }
 
 #[tokio::test]
-async fn looking_survives_what_passes_and_ends_at_what_does_not() {
+async fn temporary_failures_are_retried_and_a_permanent_failure_ends_the_wait() {
     for status in [429, 500, 503] {
         let stub = Stub::start(move |seen, (method, _, _)| match method.as_str() {
             "GET" if seen == 0 => Answer::Status(status),
@@ -55,15 +55,15 @@ async fn looking_survives_what_passes_and_ends_at_what_does_not() {
 }
 
 #[tokio::test]
-async fn after_one_that_was_not_delivered_the_rest_is_dropped() {
-    let stub = opens_at(0, |body| if body == "b" { 410 } else { 200 }).await;
+async fn a_failed_delivery_drops_the_remaining_messages() {
+    let stub = opening_at(0, |body| if body == "b" { 410 } else { 200 }).await;
     assert_eq!(stub.messaging().deliver_deferred(&id(1), &["a", "b", "c"].map(text), soon()).await, 1);
     assert_eq!(stub.count("POST"), 2);
 }
 
 #[tokio::test]
-async fn nothing_is_looked_for_after_the_deadline() {
-    let stub = opens_at(0, |_| 200).await;
+async fn no_request_is_sent_after_the_deadline() {
+    let stub = opening_at(0, |_| 200).await;
     let past = Deadline::after(Duration::ZERO);
     assert_eq!(stub.messaging().deliver_deferred(&id(1), &[text("a")], past).await, 0);
     assert_eq!(stub.seen(), []);

@@ -1,4 +1,4 @@
-//! What one call does when `@connections` fails: the error that it answers, and how often it tried.
+//! Failures of `@connections`: the error of a call, and the number of its attempts.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tidegate_ports::messaging::{Error, Messaging as _};
 
 use crate::stub::{Answer, SECRET, Stub, id, soon, text};
 
-/// The error of a post, which was tried once.
+/// Sends a message, and returns its error. Checks that there was one attempt.
 async fn post(answer: Answer, deadline: Deadline) -> Error {
     let stub = Stub::always(answer).await;
     let error = stub.messaging().send(&id(1), &text("hello"), deadline).await.unwrap_err();
@@ -18,7 +18,7 @@ async fn post(answer: Answer, deadline: Deadline) -> Error {
 }
 
 #[tokio::test]
-async fn each_status_has_its_error_and_is_not_repeated() {
+async fn each_status_has_its_error_and_is_not_retried() {
     for (status, error) in [
         (410, Error::Gone),
         (413, Error::TooLarge),
@@ -36,7 +36,7 @@ async fn each_status_has_its_error_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_status_counts_even_when_its_body_makes_no_sense() {
+async fn the_error_depends_on_the_status_and_not_on_the_body() {
     for body in ["<html>", "", "{", "[1]", "null"] {
         assert_eq!(post(Answer::Body(410, body), soon()).await, Error::Gone, "{body}");
         assert_eq!(post(Answer::Body(500, body), soon()).await, Error::Unavailable, "{body}");
@@ -44,25 +44,25 @@ async fn a_status_counts_even_when_its_body_makes_no_sense() {
 }
 
 #[tokio::test]
-async fn after_a_broken_connection_the_fate_is_unknown_and_nothing_is_sent_again() {
+async fn posts_are_not_retried_after_a_broken_connection() {
     assert_eq!(post(Answer::Break, soon()).await, Error::Unavailable);
     assert_eq!(post(Answer::Noise, soon()).await, Error::Unavailable);
 }
 
 #[tokio::test]
-async fn without_an_answer_a_call_ends_at_its_deadline() {
+async fn a_call_without_an_answer_ends_at_its_deadline() {
     assert_eq!(post(Answer::Hang, Deadline::after(Duration::from_millis(300))).await, Error::Unavailable);
 }
 
 #[tokio::test]
-async fn what_was_too_much_is_repeated_until_it_is_not() {
+async fn throttled_posts_are_retried_until_they_succeed() {
     let stub = Stub::start(|number, _| Answer::Status(if number < 3 { 429 } else { 200 })).await;
     assert_eq!(stub.messaging().send(&id(1), &text("hello"), soon()).await, Ok(()));
     assert_eq!(stub.count("POST"), 4);
 }
 
 #[tokio::test]
-async fn what_stays_too_much_is_throttled_at_the_deadline() {
+async fn posts_that_stay_throttled_fail_at_the_deadline() {
     let stub = Stub::always(Answer::Status(429)).await;
     let deadline = Deadline::after(Duration::from_millis(500));
     assert_eq!(stub.messaging().send(&id(1), &text("hello"), deadline).await, Err(Error::Throttled));
@@ -70,14 +70,14 @@ async fn what_stays_too_much_is_throttled_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_failure_after_too_much_is_not_repeated() {
+async fn a_failure_after_throttling_is_not_retried() {
     let stub = Stub::start(|number, _| Answer::Status(if number == 0 { 429 } else { 500 })).await;
     assert_eq!(stub.messaging().send(&id(1), &text("hello"), soon()).await, Err(Error::Unavailable));
     assert_eq!(stub.count("POST"), 2);
 }
 
 #[tokio::test]
-async fn nothing_listens() {
+async fn a_refused_connection_is_unavailable() {
     let mut stub = Stub::always(Answer::Hang).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     stub.url = format!("http://{}/dev", listener.local_addr().unwrap());
@@ -86,7 +86,7 @@ async fn nothing_listens() {
 }
 
 #[tokio::test]
-async fn a_description_is_read() {
+async fn descriptions_are_decoded() {
     let stub = Stub::always(Answer::Body(
         200,
         r#"{"connectedAt":"2026-01-02T03:04:05.678Z","identity":{"sourceIp":"192.0.2.1","userAgent":"curl/8"},
@@ -100,7 +100,7 @@ async fn a_description_is_read() {
 }
 
 #[tokio::test]
-async fn a_description_that_makes_no_sense_is_unavailable() {
+async fn invalid_descriptions_are_unavailable() {
     for body in ["{}", "<html>", r#"{"connectedAt":"yesterday"}"#, r#"{"connectedAt":"2026-01-02T03:04:05Z"}"#] {
         let stub = Stub::always(Answer::Body(200, body)).await;
         assert_eq!(stub.messaging().describe(&id(1), soon()).await, Err(Error::Unavailable), "{body}");
@@ -109,7 +109,7 @@ async fn a_description_that_makes_no_sense_is_unavailable() {
 }
 
 #[tokio::test]
-async fn closing_repeats_only_what_was_too_much() {
+async fn closing_is_retried_only_after_throttling() {
     let stub = Stub::start(|number, _| Answer::Status(if number == 0 { 429 } else { 204 })).await;
     assert_eq!(stub.messaging().close(&id(1), soon()).await, Ok(()));
     assert_eq!(stub.count("DELETE"), 2);

@@ -1,12 +1,7 @@
-//! Messages over HTTP: the port's suite against the gateway's `@connections`, and what it does when that fails.
+//! Messages over HTTP: the conformance suite of the port against the gateway's `@connections`, and its behaviour on
+//! failures.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test says so by panicking"
-)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "these are tests")]
 
 mod conformance;
 mod deferred;

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::stub::{Answer, Stub, ids, soon, text};
 
 #[tokio::test]
-async fn each_target_has_its_own_result_in_its_place() {
+async fn results_are_in_the_order_of_their_targets() {
     let stub = Stub::start(|_, (_, _, id)| match id.as_str() {
         id if id.ends_with("1=") => Answer::Status(410),
         id if id.ends_with("2=") => Answer::Status(500),
@@ -34,7 +34,7 @@ async fn each_target_has_its_own_result_in_its_place() {
 }
 
 #[tokio::test]
-async fn no_more_are_under_way_than_the_pace_allows() {
+async fn the_number_of_concurrent_posts_stays_within_the_pace() {
     let gate = Arc::new(Semaphore::new(0));
     let stub = Stub::always(Answer::Wait(Arc::clone(&gate))).await;
     let messaging = stub.messaging();
@@ -42,7 +42,7 @@ async fn no_more_are_under_way_than_the_pace_allows() {
     let message = text("all");
     let sending = messaging.send_many(&targets, &message, soon());
     let opening = async {
-        // Nothing is let through before the first window is there, so the window is what arrives at first.
+        // No post is answered before the first window is complete, so the first posts are one window.
         while stub.count("POST") < START_IN_FLIGHT {
             tokio::task::yield_now().await;
         }
@@ -55,7 +55,7 @@ async fn no_more_are_under_way_than_the_pace_allows() {
 }
 
 #[tokio::test]
-async fn those_that_were_too_much_are_sent_again_and_no_others() {
+async fn only_throttled_posts_are_sent_again() {
     let stub = Stub::start(|number, _| Answer::Status(if number % 4 == 0 && number < 120 { 429 } else { 200 })).await;
     let results = stub.messaging().send_many(&ids(200), &text("all"), soon()).await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");
@@ -63,7 +63,7 @@ async fn those_that_were_too_much_are_sent_again_and_no_others() {
 }
 
 #[tokio::test]
-async fn at_the_deadline_some_are_unknown_and_the_rest_not_attempted() {
+async fn posts_without_an_answer_at_the_deadline_are_unknown_and_the_rest_not_attempted() {
     let stub = Stub::always(Answer::Hang).await;
     let deadline = Deadline::after(Duration::from_secs(1));
     let results = stub.messaging().send_many(&ids(START_IN_FLIGHT + 10), &text("all"), deadline).await;
@@ -74,7 +74,7 @@ async fn at_the_deadline_some_are_unknown_and_the_rest_not_attempted() {
 }
 
 #[tokio::test]
-async fn what_stays_too_much_is_told_apart_from_what_was_not_attempted() {
+async fn throttled_posts_are_distinguished_from_posts_that_were_not_attempted() {
     let stub = Stub::always(Answer::Status(429)).await;
     let deadline = Deadline::after(Duration::from_secs(1));
     let results = stub.messaging().send_many(&ids(START_IN_FLIGHT * 20), &text("all"), deadline).await;
@@ -84,17 +84,17 @@ async fn what_stays_too_much_is_told_apart_from_what_was_not_attempted() {
 }
 
 #[tokio::test]
-async fn one_that_does_not_answer_keeps_no_other_waiting() {
+async fn a_post_without_an_answer_does_not_delay_others() {
     let stub = Stub::start(|_, (_, _, id)| if id.ends_with("07=") { Answer::Hang } else { Answer::Status(200) }).await;
     let deadline = Deadline::after(Duration::from_secs(5));
     let results = stub.messaging().send_many(&ids(100), &text("all"), deadline).await;
     let unknown: Vec<usize> =
-        results.iter().enumerate().filter(|(_, it)| it.is_err()).map(|(place, _)| place).collect();
+        results.iter().enumerate().filter(|(_, result)| result.is_err()).map(|(index, _)| index).collect();
     assert_eq!(unknown, [7]);
 }
 
 #[tokio::test]
-async fn one_that_does_not_answer_does_not_prolong_a_pause() {
+async fn a_post_without_an_answer_does_not_prolong_a_pause() {
     let gate = Arc::new(Semaphore::new(0));
     let late = Arc::clone(&gate);
     let stub = Stub::start(move |number, (_, _, id)| match id.as_str() {
@@ -103,11 +103,12 @@ async fn one_that_does_not_answer_does_not_prolong_a_pause() {
     })
     .await;
     let messaging = stub.messaging();
-    let (targets, message) = (ids(100), text("all"));
+    let targets = ids(100);
+    let message = text("all");
     let sending = messaging.send_many(&targets, &message, soon());
     let opening = async {
-        // The late one answers once all others were sent, the one that was too much twice. Were they to wait for it, it
-        // would meet its own timeout first.
+        // The late post is answered after all others were sent, and the throttled one twice. If the others waited for
+        // the late post, it would run into its timeout.
         while stub.count("POST") < targets.len() + 1 {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! An `@connections` endpoint that answers as a test says.
+//! An `@connections` endpoint whose answers a test defines.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -16,25 +16,25 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// In every message of the stub; no error of the port may contain it.
+/// A part of every error message of the stub. No error of the port may contain it.
 pub(crate) const SECRET: &str = "arn:aws:execute-api:secret";
 
-/// What the stub does with a request.
+/// The reaction of the stub to a request.
 #[derive(Clone)]
 pub(crate) enum Answer {
     Status(u16),
     Body(u16, &'static str),
-    /// Answers when a permit is there.
+    /// Answers when a permit is available.
     Wait(Arc<Semaphore>),
     /// Never answers.
     Hang,
     /// Closes the connection.
     Break,
-    /// Answers something that is not HTTP.
+    /// Sends bytes that are not HTTP.
     Noise,
 }
 
-/// A request that came: `POST body id`.
+/// A received request: the method, the body and the connection id.
 pub(crate) type Seen = (String, String, String);
 
 type Script = Box<dyn Fn(usize, &Seen) -> Answer + Send + Sync>;
@@ -47,12 +47,12 @@ pub(crate) struct Stub {
 struct Shared {
     script: Script,
     seen: Mutex<Vec<Seen>>,
-    /// How many are under way, and how many were at most.
+    /// The current and the largest number of concurrent requests.
     load: Mutex<(usize, usize)>,
 }
 
 impl Stub {
-    /// A stub that asks `script` what to do with the request of this number and content.
+    /// Starts a stub. `script` returns the reaction to the request with this number and content.
     pub(crate) async fn start(script: impl Fn(usize, &Seen) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/dev", listener.local_addr().unwrap());
@@ -67,7 +67,7 @@ impl Stub {
         Self { url, shared }
     }
 
-    /// A stub that does the same with every request.
+    /// Starts a stub with the same reaction to every request.
     pub(crate) async fn always(answer: Answer) -> Self {
         Self::start(move |_, _| answer.clone()).await
     }
@@ -85,14 +85,14 @@ impl Stub {
         self.seen().iter().filter(|(seen, ..)| seen == method).count()
     }
 
-    /// How many requests were under way at most.
+    /// Returns the largest number of concurrent requests.
     pub(crate) fn most(&self) -> usize {
         self.shared.load.lock().unwrap().1
     }
 }
 
 async fn serve(stream: tokio::net::TcpStream, shared: Arc<Shared>) {
-    // What breaks the rules of HTTP writes past hyper, on the socket itself.
+    // `Answer::Noise` and `Answer::Break` use the socket directly, without hyper.
     let raw = Arc::new(stream.into_std().unwrap());
     let stream = tokio::net::TcpStream::from_std(raw.try_clone().unwrap()).unwrap();
     let service = service_fn(move |request| answer(request, Arc::clone(&shared), Arc::clone(&raw)));
@@ -106,7 +106,8 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     assert!(request.headers()["authorization"].to_str().unwrap().contains("/eu-west-1/execute-api/aws4_request"));
     assert_eq!(request.headers()["x-amz-security-token"], "token");
-    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    let method = request.method().to_string();
+    let path = request.uri().path().to_owned();
     let id = path.strip_prefix("/dev/@connections/").or_else(|| path.strip_prefix("/dev/%40connections/"));
     let id = id.expect(&path).replace("%3D", "=");
     let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -131,7 +132,7 @@ async fn answer(
         }
         Answer::Noise => {
             let mut stream = tokio::net::TcpStream::from_std(raw.try_clone().unwrap()).unwrap();
-            stream.write_all(b"220 this is no HTTP\r\n\r\n").await.unwrap();
+            stream.write_all(b"220 this is not HTTP\r\n\r\n").await.unwrap();
             std::future::pending().await
         }
     };

@@ -1,4 +1,4 @@
-//! An HTTP client that fails as a test says, and otherwise passes requests on.
+//! An HTTP client with faults, which forwards all other requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -12,18 +12,18 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-/// In every message that DynamoDB is made to say; no error of a port may contain it.
+/// A part of every faked message of DynamoDB. No error of a port may contain it.
 pub(crate) const SECRET: &str = "arn:aws:dynamodb:secret";
 
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
-    /// Not applied; an error of this name.
+    /// Not applied; an error with this status and code.
     Error(u16, &'static str),
-    /// Not applied; this body.
+    /// Not applied; an answer with this status and body.
     Answer(u16, String),
     /// Applied; then status 500.
     Applied,
-    /// Not applied; no answer ever.
+    /// Not applied; never answered.
     Hang,
     /// Not applied; the connection breaks.
     Broken,
@@ -32,7 +32,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// A cancelled transaction with these reasons.
+    /// Returns the answer of a cancelled transaction with these reasons.
     pub(crate) fn cancelled(codes: &[&str]) -> Self {
         let reasons: Vec<_> = codes.iter().map(|code| json!({"Code": code, "Message": SECRET})).collect();
         let body = json!({
@@ -46,32 +46,32 @@ impl Fault {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Faults of the next requests of an operation; the last one stays when the plan says so.
+    /// The faults of the next requests of an operation, and true if the first one stays.
     plans: Vec<(&'static str, VecDeque<Fault>, bool)>,
     requests: Vec<(String, Value)>,
 }
 
-/// What fails, and what was sent.
+/// The planned faults and the recorded requests. Clones share both.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults(Arc<Mutex<State>>);
 
 impl Faults {
-    /// The next requests of `operation` fail in this way.
+    /// Plans faults of the next requests of `operation`.
     pub(crate) fn next(&self, operation: &'static str, faults: impl IntoIterator<Item = Fault>) {
         self.0.lock().unwrap().plans.push((operation, faults.into_iter().collect(), false));
     }
 
-    /// All requests of `operation` fail in this way.
+    /// Plans a fault of all requests of `operation`.
     pub(crate) fn always(&self, operation: &'static str, fault: Fault) {
         self.0.lock().unwrap().plans.push((operation, VecDeque::from([fault]), true));
     }
 
-    /// Nothing fails from here, and nothing was sent.
+    /// Removes planned faults and recorded requests.
     pub(crate) fn clear(&self) {
         *self.0.lock().unwrap() = State::default();
     }
 
-    /// The bodies of the requests of `operation` so far.
+    /// Returns the bodies of the recorded requests of `operation`.
     pub(crate) fn sent(&self, operation: &str) -> Vec<Value> {
         let state = self.0.lock().unwrap();
         state.requests.iter().filter(|(name, _)| name == operation).map(|(_, body)| body.clone()).collect()
@@ -85,7 +85,7 @@ impl Faults {
         if *stays { faults.front().cloned() } else { faults.pop_front() }
     }
 
-    /// `inner`, failing as planned.
+    /// Returns a client that applies the faults in front of `inner`.
     pub(crate) fn before(&self, inner: SharedHttpClient) -> SharedHttpClient {
         SharedHttpClient::new(Client { inner, faults: self.clone() })
     }

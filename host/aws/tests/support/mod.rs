@@ -1,4 +1,4 @@
-//! Ports over an embedded database, with a clock that the test moves.
+//! Ports over an embedded database, with a clock that the test controls.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -16,7 +16,7 @@ use tidegate_ports_testing::TestClock;
 
 use s3::S3;
 
-/// A port, its clock, and the directory its data is in.
+/// A port with its clock, and the directory of its data.
 pub(crate) struct Subject<P> {
     port: P,
     clock: TestClock,
@@ -99,7 +99,7 @@ pub(crate) fn release_tables() -> ReleaseTables {
     ReleaseTables { releases: "releases".to_owned(), release_status: "release-status".to_owned() }
 }
 
-/// Releases in `client`'s tables, which are made, and in a bucket.
+/// Creates the tables of releases, and returns a store in them and in a bucket.
 pub(crate) async fn releases_on(client: Client, s3: &S3) -> AwsStore {
     release_tables().create_missing(&client).await.unwrap();
     AwsStore::new(client, &release_tables(), s3.bucket())

@@ -1,6 +1,7 @@
-//! An S3 bucket in memory, behind the interface of the SDK's HTTP client, that fails as a test says.
+//! An S3 bucket in memory behind the SDK's HTTP client interface, with faults.
 //!
-//! It makes the signature of each request itself, by what AWS says of it, and answers only those that have it.
+//! The bucket computes the signature of each request itself, as AWS documents it, and panics if the request has
+//! another.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -18,6 +19,7 @@ use futures_util::{StreamExt as _, stream};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
+use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 use tidegate_aws::Bucket;
 use tidegate_event::Timestamp;
@@ -28,42 +30,42 @@ pub(crate) const REGION: &str = "eu-west-1";
 pub(crate) const BUCKET: &str = "releases-of-chat";
 const ACCESS_KEY: &str = "AKIDEXAMPLE";
 const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-/// How many objects are on one page.
+/// The number of objects on one page.
 const PAGE: usize = 2;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
-    /// Not applied; an error of this name.
+    /// Not applied; an error with this status and code.
     Error(u16, &'static str),
-    /// Not applied; this body.
+    /// Not applied; an answer with this status and body.
     Answer(u16, String),
     /// Applied; then status 500.
     Applied,
-    /// Applied; then no answer ever.
+    /// Applied; never answered.
     AppliedUnanswered,
-    /// Not applied; no answer ever.
+    /// Not applied; never answered.
     Hang,
     /// Not applied; the connection breaks.
     Broken,
-    /// Fewer bytes than the answer's header says.
+    /// Half of the body that `content-length` announces.
     CutOff,
-    /// The first byte of the answer, and then no more.
+    /// The first byte of the body, and then nothing.
     Stalled,
-    /// So many bytes, which no header announces.
+    /// A body of this many bytes without `content-length`.
     Endless(usize),
-    /// These bytes are stored by another, just before.
+    /// Applied after another client stored these bytes.
     Race(&'static [u8]),
 }
 
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, (Vec<u8>, Timestamp)>,
-    /// Faults of the next requests of a kind; the last one stays when the plan says so.
+    /// The faults of the next requests of a kind, and true if the first one stays.
     plans: Vec<(&'static str, VecDeque<Fault>, bool)>,
     requests: Vec<(String, String)>,
 }
 
-/// A bucket, and what was asked of it. Clones share it.
+/// A bucket that records its requests. Clones share the bucket.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct S3(Arc<Mutex<State>>);
 
@@ -77,23 +79,24 @@ impl S3 {
         Bucket::new(SharedHttpConnector::new(self.clone()), credentials, REGION, endpoint, BUCKET)
     }
 
-    /// The next requests of `kind`, a method or `LIST`, fail in this way.
+    /// Plans faults of the next requests of `kind`, a method or `LIST`.
     pub(crate) fn next(&self, kind: &'static str, faults: impl IntoIterator<Item = Fault>) {
         self.0.lock().unwrap().plans.push((kind, faults.into_iter().collect(), false));
     }
 
-    /// All requests of `kind` fail in this way.
+    /// Plans a fault of all requests of `kind`.
     pub(crate) fn always(&self, kind: &'static str, fault: Fault) {
         self.0.lock().unwrap().plans.push((kind, VecDeque::from([fault]), true));
     }
 
-    /// Nothing fails from here, and nothing was sent.
+    /// Removes planned faults and recorded requests.
     pub(crate) fn clear(&self) {
         let mut state = self.0.lock().unwrap();
-        (state.plans, state.requests) = Default::default();
+        state.plans.clear();
+        state.requests.clear();
     }
 
-    /// The URLs of the requests of `kind` so far.
+    /// Returns the URLs of the recorded requests of `kind`.
     pub(crate) fn sent(&self, kind: &str) -> Vec<String> {
         let state = self.0.lock().unwrap();
         state.requests.iter().filter(|(of, _)| of == kind).map(|(_, url)| url.clone()).collect()
@@ -145,7 +148,8 @@ impl S3 {
 impl HttpConnector for S3 {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         check_signature(&request);
-        let (method, url) = (request.method().to_owned(), request.uri().to_owned());
+        let method = request.method().to_owned();
+        let url = request.uri().to_owned();
         let target = Target::of(&url);
         let kind = if target.query.is_empty() { method.as_str() } else { "LIST" };
         let answer = || self.answer(&method, &target, &request);
@@ -180,7 +184,7 @@ impl HttpConnector for S3 {
     }
 }
 
-/// What a URL asks for, in either way of addressing a bucket.
+/// The key and the query of a URL that has the bucket in its host or in its path.
 struct Target {
     key: String,
     query: BTreeMap<String, String>,
@@ -195,26 +199,17 @@ impl Target {
             _ => path.strip_prefix(&format!("/{BUCKET}/")).unwrap(),
         };
         let pairs = uri.query().into_iter().flat_map(|query| query.split('&'));
+        let decode = |value| percent_decode_str(value).decode_utf8().unwrap().into_owned();
         let query =
-            pairs.map(|pair| pair.split_once('=').unwrap()).map(|(name, value)| (name.to_owned(), decoded(value)));
+            pairs.map(|pair| pair.split_once('=').unwrap()).map(|(name, value)| (name.to_owned(), decode(value)));
         Self { key: key.to_owned(), query: query.collect() }
     }
-}
-
-fn decoded(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap().as_bytes().to_vec();
-    for part in parts {
-        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
-        bytes.extend_from_slice(&part.as_bytes()[2..]);
-    }
-    String::from_utf8(bytes).unwrap()
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 fn list(objects: &BTreeMap<String, (Vec<u8>, Timestamp)>, query: &BTreeMap<String, String>) -> HttpResponse {
     assert_eq!(query["list-type"], "2");
-    // A token has characters that a query must encode.
+    // The token has characters that a query must encode.
     let after = query.get("continuation-token").map(|token| token.strip_prefix("+/= &%").unwrap());
     let found = objects.iter().filter(|(key, _)| key.starts_with(&query["prefix"]));
     let mut found = found.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after));
@@ -234,8 +229,8 @@ fn list(objects: &BTreeMap<String, (Vec<u8>, Timestamp)>, query: &BTreeMap<Strin
         .filter(|_| truncated)
         .map_or_else(String::new, |(key, _)| format!("<NextContinuationToken>+/= &amp;%{key}</NextContinuationToken>"));
     let xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
-         <Name>{BUCKET}</Name><Prefix>{}</Prefix>{token}<KeyCount>{}</KeyCount><MaxKeys>{PAGE}</MaxKeys>\
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>{BUCKET}</Name><Prefix>{}</Prefix>{token}<KeyCount>{}</KeyCount><MaxKeys>{PAGE}</MaxKeys>\
          <IsTruncated>{truncated}</IsTruncated>{contents}</ListBucketResult>",
         query["prefix"],
         page.len(),
@@ -273,7 +268,7 @@ fn streamed(chunks: impl stream::Stream<Item = Bytes> + Send + Sync + 'static) -
 fn check_signature(request: &HttpRequest) {
     let header = |name: &str| request.headers().get(name).unwrap_or_else(|| panic!("no header `{name}`"));
     let digest = hex(&Sha256::digest(request.body().bytes().unwrap()));
-    assert_eq!(header("x-amz-content-sha256"), digest, "the digest of what was sent");
+    assert_eq!(header("x-amz-content-sha256"), digest, "the digest of the body");
     let uri: http::Uri = request.uri().parse().unwrap();
     let parts = header("authorization").strip_prefix("AWS4-HMAC-SHA256 ").unwrap();
     let parts: BTreeMap<_, _> = parts.split(", ").map(|part| part.split_once('=').unwrap()).collect();

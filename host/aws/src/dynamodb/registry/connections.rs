@@ -1,4 +1,4 @@
-//! Register, describe, attributes, list, unregister and reap.
+//! The operations register, describe, set-attributes, list, unregister and reap.
 
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, ReturnValue, WriteRequest};
@@ -16,9 +16,9 @@ use crate::dynamodb::token;
 use crate::failure::Failure;
 use crate::http::retry::{self, ATTEMPT, Backoff, RetryPolicy};
 
-/// The most requests for one page; see the storage's query.
+/// The limit of requests for one page. See `MAX_ROUNDS` of the storage's query.
 const MAX_ROUNDS: usize = 4;
-/// DynamoDB's limit of one BatchWriteItem.
+/// The limit of requests in one BatchWriteItem.
 const BATCH: usize = 25;
 const LIST_SCOPE: [&str; 1] = ["list"];
 
@@ -45,8 +45,8 @@ impl DynamoRegistry {
         answer.item.filter(|row| !row::has_expired(row, self.clock.now())).ok_or(Error::NotFound)
     }
 
-    /// Sets attributes on what was read, if that is still there: only so are the limits kept against another event that
-    /// sets others.
+    /// Reads the attributes, and writes them if they have not changed meanwhile. A write without this condition could
+    /// exceed the limits if another event sets attributes at the same time.
     pub(super) async fn change_attributes(
         &self,
         id: &ConnectionId,
@@ -81,7 +81,7 @@ impl DynamoRegistry {
         let mut names = Placeholders::default();
         let attributes = names.name(row::ATTRIBUTES);
         let update = format!("SET {attributes} = {}", names.value(AttributeValue::M(new)));
-        // A row that is gone has no attributes, so the condition fails for it, and the next reading says so.
+        // The condition is false for a deleted row, and the next read finds that the row does not exist.
         let condition = format!("{attributes} = {}", names.value(AttributeValue::M(old)));
         let (names, values) = names.into_parts();
         let request = self
@@ -133,8 +133,8 @@ impl DynamoRegistry {
     }
 
     pub(super) async fn remove(&self, id: &ConnectionId, deadline: Deadline) -> Result<(), Error> {
-        // A disconnect is what finds a pooled connection dead after a freeze, so the first answer is not waited for until
-        // the deadline.
+        // `$disconnect` is often the first event after a freeze, when a pooled connection may be dead. So the first
+        // attempt does not wait until the deadline.
         let shortly = deadline.min(Deadline::after(ATTEMPT));
         let unknown = match self.delete(self.deletion(id), RetryPolicy::Unapplied, shortly).await {
             Ok(old) => return self.remove_memberships(id, old, deadline).await,
@@ -142,8 +142,8 @@ impl DynamoRegistry {
             Err(failure) if failure.is_passing() && shortly < deadline => false,
             Err(failure) => return Err(failure.into()),
         };
-        // The row may be gone, and with it the names of the groups. If it is not, the deletion is repeated; if it is, its
-        // memberships stay until their time to live ends them, and the caller learns that.
+        // The first attempt may have deleted the row, and with it the names of the groups. If so, the memberships stay
+        // until they expire, and the caller receives an error.
         let old = self.delete(self.deletion(id), RetryPolicy::Unapplied, deadline).await?;
         if unknown && old.is_none() {
             return Err(Error::Unavailable);
@@ -200,7 +200,7 @@ impl DynamoRegistry {
         Ok(())
     }
 
-    /// Writes a batch, asking again for what DynamoDB left out under load.
+    /// Writes a batch. Repeats the requests that DynamoDB leaves unprocessed under load.
     async fn write_batch(&self, mut batch: Vec<WriteRequest>, deadline: Deadline) -> Result<(), Failure> {
         let mut backoff = Backoff::default();
         while !batch.is_empty() {
@@ -217,23 +217,23 @@ impl DynamoRegistry {
 
 fn start_key(cursor: &Cursor) -> Result<Row, Error> {
     let id = token::position(&LIST_SCOPE, &cursor.0).and_then(|text| ConnectionId::new(text).ok());
-    let id = id.ok_or_else(|| Error::Invalid("the cursor is not of this listing".to_owned()))?;
+    let id = id.ok_or_else(|| Error::Invalid("the cursor does not belong to this list".to_owned()))?;
     Ok(row::connection_key(&id))
 }
 
 fn check_changes(changes: &[(String, Option<String>)]) -> Result<(), Error> {
     if changes.iter().any(|(name, _)| name.is_empty()) {
-        return Err(Error::Invalid("an attribute's name is empty".to_owned()));
+        return Err(Error::Invalid("the name of an attribute is empty".to_owned()));
     }
-    // What is read next is within the limits, so that no list of changes above them can be carried out.
+    // Stored attributes are within the limits, so changes above twice the limits cannot succeed.
     let size: usize = changes.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len)).sum();
     if changes.len() > 2 * MAX_ATTRIBUTES || size > 2 * MAX_ATTRIBUTE_BYTES {
-        return Err(Error::Invalid("there are too many attributes, or too large ones".to_owned()));
+        return Err(Error::Invalid("the attributes are too many or too large".to_owned()));
     }
     Ok(())
 }
 
-/// The attributes after the changes, of which a later one of the same name wins.
+/// Applies the changes in their order.
 fn changed(old: &Row, changes: &[(String, Option<String>)]) -> Result<Row, Error> {
     let mut new = old.clone();
     for (name, value) in changes {
@@ -252,7 +252,7 @@ fn changed(old: &Row, changes: &[(String, Option<String>)]) -> Result<Row, Error
     Ok(new)
 }
 
-/// Holds when the connection's row is there and has not expired.
+/// Returns a condition that is true if the connection's row exists and has not expired.
 pub(super) fn is_registered(names: &mut Placeholders, seconds: u64) -> String {
     let id = names.name(row::CONNECTION_ID);
     let expires = names.name(TTL_ATTRIBUTE);

@@ -17,12 +17,12 @@ use crate::dynamodb::token;
 use crate::failure::{self, Failure};
 use crate::http::retry::{self, RetryPolicy};
 
-/// The most requests for one page, besides one for each shard; see the storage's query.
+/// The limit of requests for one page, in addition to one for each shard. See `MAX_ROUNDS` of the storage's query.
 const MAX_ROUNDS: u32 = 4;
-/// The fewest rows that a later request reads.
+/// The smallest number of rows that each request after the first reads.
 const MIN_REFILL: usize = 100;
 
-/// Where a reading of members goes on: in a shard, after an id.
+/// A position in a list of members: the shard, and the id after which to continue.
 type Position = (u32, Option<String>);
 
 impl DynamoRegistry {
@@ -33,7 +33,8 @@ impl DynamoRegistry {
         let groups = names.name(row::GROUPS);
         let set = names.value(AttributeValue::Ss(vec![group.to_owned()]));
         let registered = is_registered(&mut names, now.seconds());
-        let (name, limit) = (names.string(group), names.number(MAX_GROUPS));
+        let name = names.string(group);
+        let limit = names.number(MAX_GROUPS);
         let room = format!("attribute_not_exists({groups}) OR contains({groups}, {name}) OR size({groups}) < {limit}");
         let connection =
             self.change_groups(id, format!("ADD {groups} {set}"), format!("{registered} AND ({room})"), names)?;
@@ -61,7 +62,7 @@ impl DynamoRegistry {
         let connection = self.change_groups(id, format!("DELETE {groups} {set}"), registered, names)?;
         let member = self.member_deletion(group, id)?;
         match self.transact(vec![connection, member], deadline).await {
-            // A connection that is not registered is in no group; a membership that outlived it goes all the same.
+            // A connection that is not registered has no groups. A membership that outlived it is deleted as well.
             Err(Failure::Cancelled(_)) => Ok(self.transact(vec![self.member_deletion(group, id)?], deadline).await?),
             result => Ok(result?),
         }
@@ -148,7 +149,7 @@ impl DynamoRegistry {
             let shard = shard.parse().ok().filter(|shard| *shard < self.shards.get())?;
             Some((shard, (!start.is_empty()).then(|| start.to_owned())))
         });
-        position.ok_or_else(|| Error::Invalid("the cursor is not of this group".to_owned()))
+        position.ok_or_else(|| Error::Invalid("the cursor belongs to another list of members".to_owned()))
     }
 
     fn member_query(&self, group: &str, shard: u32, start: Option<String>, read: usize) -> QueryFluentBuilder {
@@ -157,10 +158,10 @@ impl DynamoRegistry {
         self.client
             .query()
             .table_name(&self.groups)
-            // A broadcast that follows a join reaches whoever joined.
+            // A broadcast after a join must reach the new member.
             .consistent_read(true)
             .key_condition_expression("#g = :g")
-            // DynamoDB drops expired rows and all but the ids: a broadcast reads thousands.
+            // DynamoDB drops expired rows and all attributes but the id, because a broadcast reads thousands of rows.
             .filter_expression("#e > :now")
             .projection_expression("#i")
             .expression_attribute_names("#g", row::GROUP)
@@ -205,7 +206,7 @@ impl DynamoRegistry {
     }
 }
 
-/// Takes members until the page is full; the last one's id when others are left over.
+/// Adds members until the page is full. Returns the id of the last one if rows are left over.
 fn take(rows: Vec<Row>, limit: usize, members: &mut Vec<ConnectionId>) -> Result<Option<String>, Error> {
     for member in rows {
         if members.len() >= limit {
@@ -216,7 +217,7 @@ fn take(rows: Vec<Row>, limit: usize, members: &mut Vec<ConnectionId>) -> Result
     Ok(None)
 }
 
-/// A request that misses a part was never sent.
+/// Logs a request that lacks a required part, so it was not sent, and returns the error.
 fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
     tracing::error!(%error, "a request could not be built");
     Error::Unavailable

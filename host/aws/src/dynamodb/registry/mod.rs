@@ -1,7 +1,7 @@
 //! Connections and groups on DynamoDB.
 //!
-//! A connection is a row of one table, with the names of its groups; a membership is a row of another, so that reading a
-//! group's members is one query. The two are changed in one transaction.
+//! A connection is a row of one table, with the names of its groups. A membership is a row of the other table, so that
+//! one query reads the members of a group. A transaction changes the two together.
 //!
 //! - `row`: a connection and a membership as rows
 //! - `connections`: register, describe, attributes, list, unregister and reap
@@ -34,8 +34,8 @@ pub struct DynamoRegistry {
 }
 
 impl DynamoRegistry {
-    /// The registry in `tables.connections` and `tables.groups`, with one shard a group. The client comes from
-    /// [`crate::dynamodb::client`], which turns the SDK's own retry off.
+    /// Creates a registry in `tables.connections` and `tables.groups`, with one shard for each group. The client must
+    /// come from [`crate::dynamodb::client`], which turns the SDK's retry off.
     #[must_use]
     pub fn new(client: Client, tables: &Tables) -> Self {
         Self {
@@ -47,22 +47,22 @@ impl DynamoRegistry {
         }
     }
 
-    /// The same with another clock.
+    /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The same with each group's members spread over `shards` partitions, for groups that change more often than one
-    /// partition takes writes (1,000 a second). Changing the number loses sight of the members of before.
+    /// Spreads the members of each group over `shards` partitions, for groups that change more often than the 1,000
+    /// writes per second that one partition allows. After a change of the number, earlier members are not found.
     #[must_use]
     pub fn with_shards(mut self, shards: NonZeroU32) -> Self {
         self.shards = shards;
         self
     }
 
-    /// The partition of a group's memberships that `id` is in.
+    /// Returns the partition that holds the membership of `id` in a group.
     fn partition(&self, group: &str, id: &ConnectionId) -> String {
         let shard = match self.shards.get() {
             1 => 0,

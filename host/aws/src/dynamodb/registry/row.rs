@@ -27,29 +27,30 @@ fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
 }
 
-/// The key of a connection's row.
+/// Returns the key of a connection's row.
 pub(super) fn connection_key(id: &ConnectionId) -> Row {
     Row::from([(CONNECTION_ID.to_owned(), text(id.as_str()))])
 }
 
-/// The partition key of a group's shard. The shard is what follows the last `#`, so a group's own do no harm.
+/// Returns the partition key of a group's shard. The shard follows the last `#`, so the name of a group may contain
+/// `#`.
 pub(super) fn partition(group: &str, shard: u32) -> String {
     format!("{group}#{shard}")
 }
 
-/// The key of a membership's row.
+/// Returns the key of a membership's row.
 pub(super) fn member_key(partition: &str, id: &str) -> Row {
     Row::from([(GROUP.to_owned(), text(partition)), (CONNECTION_ID.to_owned(), text(id))])
 }
 
-/// A membership. It holds no more than its key and its end: a broadcast reads thousands.
+/// Returns a membership's row. It has only its key and its expiry, because a broadcast reads thousands of rows.
 pub(super) fn member(partition: &str, id: &ConnectionId, now: Timestamp) -> Row {
     let mut row = member_key(partition, id.as_str());
     row.insert(TTL_ATTRIBUTE.to_owned(), AttributeValue::N(expiry(now).seconds().to_string()));
     row
 }
 
-/// A new connection's row.
+/// Returns the row of a new connection.
 pub(super) fn connection(connection: &Connection, now: Timestamp) -> Row {
     let context = connection.context.iter().flat_map(|(name, value)| [text(name), text(value)]).collect();
     let mut row = connection_key(&connection.id);
@@ -70,17 +71,17 @@ pub(super) fn connection(connection: &Connection, now: Timestamp) -> Row {
     row
 }
 
-/// Whether a row is past its time. Rows end in whole seconds: no connection is that punctual.
+/// Returns true if a row has expired. The time is in seconds, which is exact enough for connections.
 pub(super) fn has_expired(row: &Row, now: Timestamp) -> bool {
     number(row, TTL_ATTRIBUTE).is_some_and(|end| end <= now.seconds())
 }
 
-/// A row's connection id.
+/// Reads the connection id of a row.
 pub(super) fn id(row: &Row) -> Result<ConnectionId, Error> {
     ConnectionId::new(string(row, CONNECTION_ID)?).map_err(|_| foreign(CONNECTION_ID))
 }
 
-/// A row's connection id, where nothing else of the row is wanted.
+/// Takes the connection id out of a row without a copy.
 pub(super) fn into_id(mut row: Row) -> Result<ConnectionId, Error> {
     match row.remove(CONNECTION_ID) {
         Some(AttributeValue::S(id)) => ConnectionId::new(id).map_err(|_| foreign(CONNECTION_ID)),
@@ -88,7 +89,7 @@ pub(super) fn into_id(mut row: Row) -> Result<ConnectionId, Error> {
     }
 }
 
-/// A row's connection, its attributes and groups.
+/// Reads the connection of a row with its attributes and groups.
 pub(super) fn entry(row: &Row) -> Result<Entry, Error> {
     let mut attributes: Fields =
         attributes(row).iter().filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect();
@@ -98,7 +99,7 @@ pub(super) fn entry(row: &Row) -> Result<Entry, Error> {
     Ok(Entry { connection: read(row)?, attributes, groups })
 }
 
-/// A row's connection.
+/// Reads the connection of a row.
 pub(super) fn read(row: &Row) -> Result<Connection, Error> {
     let optional = |name| row.get(name).and_then(|value| value.as_s().ok()).cloned();
     Ok(Connection {
@@ -113,12 +114,12 @@ pub(super) fn read(row: &Row) -> Result<Connection, Error> {
     })
 }
 
-/// A row's attributes as they are stored.
+/// Returns the attributes of a row in their stored form.
 pub(super) fn attributes(row: &Row) -> Row {
     row.get(ATTRIBUTES).and_then(|value| value.as_m().ok()).cloned().unwrap_or_default()
 }
 
-/// A row's groups.
+/// Returns the groups of a row.
 pub(super) fn groups(row: &Row) -> Vec<String> {
     row.get(GROUPS).and_then(|value| value.as_ss().ok()).cloned().unwrap_or_default()
 }
@@ -143,8 +144,8 @@ fn number(row: &Row, name: &str) -> Option<u64> {
     row.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// A row that this code did not write.
+/// Logs a row that a host did not write, and returns the error.
 fn foreign(attribute: &'static str) -> Error {
-    tracing::error!(attribute, "a row of the connections table is not one that a host wrote");
+    tracing::error!(attribute, "a row of the connections table has an invalid attribute");
     Error::Unavailable
 }

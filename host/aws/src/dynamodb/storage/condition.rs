@@ -1,4 +1,4 @@
-//! Conditions of writes as DynamoDB's expressions.
+//! Conditions of writes as DynamoDB expressions.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tidegate_event::Timestamp;
@@ -8,7 +8,7 @@ use super::row::{EXPIRES, PARTITION, VERSION};
 use crate::dynamodb::expression::{Parts, Placeholders};
 use crate::dynamodb::tables::TTL_ATTRIBUTE;
 
-/// Holds when the row has expired; it does not hold when there is no row.
+/// Returns an expression that is true if the row has expired, and false if there is no row.
 fn expired(placeholders: &mut Placeholders, now: Timestamp) -> String {
     let exact = placeholders.name(EXPIRES);
     let ttl = placeholders.name(TTL_ATTRIBUTE);
@@ -17,19 +17,19 @@ fn expired(placeholders: &mut Placeholders, now: Timestamp) -> String {
     format!("({exact} <= {millis} OR (attribute_not_exists({exact}) AND {ttl} <= {seconds}))")
 }
 
-/// Holds when the row has not expired, or there is none.
+/// Returns an expression that is true if the row has not expired or does not exist.
 pub(super) fn not_expired(placeholders: &mut Placeholders, now: Timestamp) -> String {
     format!("NOT {}", expired(placeholders, now))
 }
 
-/// A guest's condition as a whole expression, with its names and values, for requests that have no other expression.
+/// Returns a guest's condition with its names and values, for requests without other expressions.
 pub(super) fn alone(condition: &Condition, now: Timestamp) -> (String, Parts) {
     let mut placeholders = Placeholders::default();
     let expression = expression(&mut placeholders, condition, now);
     (expression, placeholders.into_parts())
 }
 
-/// A guest's condition, within an expression that has others.
+/// Returns a guest's condition, for requests with other expressions.
 pub(super) fn expression(placeholders: &mut Placeholders, condition: &Condition, now: Timestamp) -> String {
     match condition {
         Condition::Absent => {

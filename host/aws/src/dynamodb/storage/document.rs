@@ -1,7 +1,8 @@
-//! JSON text to attribute values and back.
+//! Conversion of JSON text to attribute values and back.
 //!
-//! Containers are read one level at a time into borrowed raw values, so that a number keeps its text: serde_json's own
-//! number type would round it, and its `arbitrary_precision` feature changes every crate of the build.
+//! Objects and arrays are parsed one level at a time into borrowed raw values, so that a number keeps its text.
+//! serde_json's number type would round it, and the feature `arbitrary_precision` would change every crate of the
+//! build.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,36 +15,37 @@ use tidegate_ports::storage::{Error, MAX_JSON_BYTES};
 
 use super::number;
 
-/// The most objects and arrays within each other, the document itself included: DynamoDB's limit.
+/// DynamoDB's limit of nested objects and arrays, the document included.
 pub(super) const MAX_DEPTH: usize = 32;
 
 /// The members of a document, or of one of its objects.
 pub(super) type Members = HashMap<String, AttributeValue>;
 
-/// Reads a document.
+/// Parses a document.
 ///
 /// # Errors
-/// [`Error::Invalid`] when it is no JSON object, or one that cannot be stored; [`Error::TooLarge`] above
+/// [`Error::Invalid`] if the text is not a JSON object, or the object cannot be stored; [`Error::TooLarge`] above
 /// [`MAX_JSON_BYTES`].
 pub(super) fn read(text: &str) -> Result<Members, Error> {
     check_length(text)?;
     if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
-        return Err(Error::Invalid("the document is no JSON object".to_owned()));
+        return Err(Error::Invalid("the document is not a JSON object".to_owned()));
     }
     object(text, 1)
 }
 
-/// Reads any JSON text that will lie within `depth` objects.
+/// Parses any JSON text that will be nested in `depth` objects.
 ///
 /// # Errors
-/// [`Error::Invalid`] when it is no JSON, or cannot be stored; [`Error::TooLarge`] above [`MAX_JSON_BYTES`].
+/// [`Error::Invalid`] if the text is not JSON, or the value cannot be stored; [`Error::TooLarge`] above
+/// [`MAX_JSON_BYTES`].
 pub(super) fn read_value(text: &str, depth: usize) -> Result<AttributeValue, Error> {
     check_length(text)?;
     let raw: &RawValue = serde_json::from_str(text).map_err(not_json)?;
     value(raw.get(), depth)
 }
 
-/// Text is held against a limit before it is read, since what is read takes several times as much memory.
+/// Checks the length before the text is parsed, because the parsed value takes several times as much memory.
 fn check_length(text: &str) -> Result<(), Error> {
     if text.len() > MAX_JSON_BYTES { Err(Error::TooLarge) } else { Ok(()) }
 }
@@ -66,7 +68,7 @@ fn object(text: &str, depth: usize) -> Result<Members, Error> {
     let mut members = Members::with_capacity(raw.len());
     for (name, raw) in raw {
         if name.is_empty() {
-            return Err(Error::Invalid("a member's name is empty".to_owned()));
+            return Err(Error::Invalid("the name of a member is empty".to_owned()));
         }
         let value = value(raw.get(), depth)?;
         if let Some(name) = members.insert(name.clone(), value).map(|_| name) {
@@ -91,10 +93,10 @@ fn check_depth(depth: usize) -> Result<(), Error> {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the shape that map_err wants")]
 fn not_json(error: serde_json::Error) -> Error {
-    Error::Invalid(format!("this is no JSON: {error}"))
+    Error::Invalid(format!("the text is not JSON: {error}"))
 }
 
-/// The members of an object in their order, not yet read.
+/// The members of an object in their order, with unparsed values.
 struct RawObject<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
@@ -120,15 +122,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
     }
 }
 
-/// Writes the members that `keep` lets through as a JSON object, sorted by name.
+/// Writes the members that `keep` selects as a JSON object, sorted by name.
 ///
 /// # Errors
-/// [`Error::Invalid`] when another program has stored what JSON does not have.
+/// [`Error::Invalid`] if another program has stored a value that JSON cannot express.
 pub(super) fn write(members: &Members, keep: impl Fn(&str) -> bool) -> Result<String, Error> {
     let mut out = Vec::with_capacity(128);
     write_object(members, &keep, &mut out)?;
-    // Only text was written; an error here would be a defect of the writers below.
-    String::from_utf8(out).map_err(|_| Error::Invalid("the stored document is no UTF-8".to_owned()))
+    // Only text is written, so this cannot fail.
+    String::from_utf8(out).map_err(|_| Error::Invalid("the stored document is not UTF-8".to_owned()))
 }
 
 fn write_object(members: &Members, keep: &dyn Fn(&str) -> bool, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -158,7 +160,7 @@ fn write_value(name: &str, value: &AttributeValue, out: &mut Vec<u8>) -> Result<
         AttributeValue::L(items) => write_array(items, out, |item, out| write_value(name, item, out)),
         AttributeValue::Ss(items) => write_array(items, out, |item, out| write_string(item, out)),
         AttributeValue::Ns(items) => write_array(items, out, |item, out| write_number(name, item, out)),
-        _ => Err(Error::Invalid(format!("the stored member `{name}` is of a type that JSON does not have"))),
+        _ => Err(Error::Invalid(format!("the stored member `{name}` has a type that JSON does not have"))),
     }
 }
 
@@ -184,7 +186,7 @@ fn write_string(text: &str, out: &mut Vec<u8>) -> Result<(), Error> {
 
 fn write_number(name: &str, text: &str, out: &mut Vec<u8>) -> Result<(), Error> {
     if !number::is_json(text) {
-        return Err(Error::Invalid(format!("the stored member `{name}` holds a number that JSON does not have")));
+        return Err(Error::Invalid(format!("the stored member `{name}` is a number that JSON does not have")));
     }
     push(text.as_bytes(), out)
 }
@@ -194,15 +196,15 @@ fn push(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The size of an item as DynamoDB counts it: names and values, one byte for each element of a container and three for
-/// the container.
+/// Returns the size of an item in bytes, as DynamoDB counts it: names and values, one byte for each element of a
+/// container, and three for the container.
 ///
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
 pub(super) fn size(members: &Members) -> usize {
     members.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
 }
 
-/// The size of one value.
+/// Returns the size of one value in bytes.
 pub(super) fn size_of_value(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
@@ -229,17 +231,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn text_that_is_not_an_object_is_rejected() {
         for text in
             ["", "[]", "1", "null", "\"x\"", "{", "{}x", "{} {}", "{a:1}", "{\"a\":01}", "{\"a\":NaN}", "{\"a\":1,}"]
         {
             assert!(matches!(round_trip(text), Err(Error::Invalid(_))), "{text}");
         }
-        assert!(round_trip(r#"{"a":"\ud800"}"#).is_err(), "a lone surrogate is no UTF-8");
+        assert!(round_trip(r#"{"a":"\ud800"}"#).is_err(), "a lone surrogate is not UTF-8");
     }
 
     #[test]
-    fn duplicate_and_empty_names_are_refused_at_any_depth() {
+    fn duplicate_and_empty_names_are_rejected_at_any_depth() {
         for text in [r#"{"a":1,"a":2}"#, r#"{"x":{"a":1,"\u0061":2}}"#, r#"{"":1}"#, r#"{"x":[{"":1}]}"#] {
             assert!(matches!(round_trip(text), Err(Error::Invalid(_))), "{text}");
         }
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_sets_read_as_arrays_and_binary_does_not_read() {
+    fn sets_of_other_programs_become_arrays_and_binary_is_rejected() {
         let item = |value| Members::from([("m".to_owned(), value)]);
         let strings = item(AttributeValue::Ss(vec!["a".into(), "b".into()]));
         assert_eq!(write(&strings, |_| true).unwrap(), r#"{"m":["a","b"]}"#);

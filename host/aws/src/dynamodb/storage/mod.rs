@@ -6,7 +6,7 @@
 //! - `write`: put, update and delete
 //! - `read`: get and get-many
 //! - `query`: pages of a partition
-//! - `transact`: several writes, all or none
+//! - `transact`: atomic writes of several documents
 
 mod condition;
 mod document;
@@ -37,13 +37,14 @@ pub struct DynamoStorage {
 }
 
 impl DynamoStorage {
-    /// Storage in `tables.storage`. The client comes from [`crate::dynamodb::client`], which turns the SDK's own retry off.
+    /// Creates storage in `tables.storage`. The client must come from [`crate::dynamodb::client`], which turns the
+    /// SDK's retry off.
     #[must_use]
     pub fn new(client: Client, tables: &Tables) -> Self {
         Self { client, table: tables.storage.clone(), clock: Clock::system() }
     }
 
-    /// The same with another clock.
+    /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;

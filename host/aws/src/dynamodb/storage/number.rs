@@ -1,20 +1,21 @@
-//! Numbers: JSON's and DynamoDB's.
+//! Conversion of numbers between JSON and DynamoDB.
 //!
-//! DynamoDB keeps up to 38 significant digits, and magnitudes from 1E-130 to 9.99…E+125.
+//! DynamoDB stores up to 38 significant digits, and magnitudes from 1E-130 to 9.99…E+125.
+//!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html>
 
-/// The most significant digits.
+/// DynamoDB's limit of significant digits.
 const MAX_DIGITS: usize = 38;
 /// The smallest power of ten of the first digit.
 const MIN_POWER: i64 = -130;
 /// The largest power of ten of the first digit.
 const MAX_POWER: i64 = 125;
 
-/// The normal form of a JSON number: as few digits as its value needs, with an exponent where there would be over 38
-/// characters of digits and zeros.
+/// Returns the normal form of a JSON number: the shortest digits of its value, with an exponent if there would be more
+/// than 38 digits and zeros.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The reason why DynamoDB cannot store the number.
 pub(super) fn normalise(text: &str) -> Result<String, String> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -32,7 +33,7 @@ pub(super) fn normalise(text: &str) -> Result<String, String> {
         return Ok("0".to_owned());
     }
     let out_of_range = || format!("the number `{}` is out of range: 1E-130 to 9.9E+125, or 0", shorten(text));
-    // An exponent that does not fit an i64 is out of range by far; the digits were found not to be all zeros.
+    // The number is not zero, so an exponent that does not fit an i64 is out of range.
     let exponent = exponent.map_err(|_| out_of_range())?;
     let trailing = signed(leading.len() - digits.len());
     // The value is `digits` × 10^scale.
@@ -47,7 +48,7 @@ pub(super) fn normalise(text: &str) -> Result<String, String> {
     Ok(format!("{}{}", if negative { "-" } else { "" }, plain(digits, scale)))
 }
 
-/// `digits` × 10^`scale`, without an exponent where that is short.
+/// Writes `digits` × 10^`scale`, without an exponent if the text is short.
 fn plain(digits: &str, scale: i64) -> String {
     let point = signed(digits.len()).saturating_add(scale);
     if scale >= 0 && point <= signed(MAX_DIGITS) {
@@ -71,7 +72,7 @@ fn signed(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
-/// Whether a number as DynamoDB returned it is one in JSON too.
+/// Returns true if a number from DynamoDB is valid JSON.
 pub(super) fn is_json(text: &str) -> bool {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -89,7 +90,7 @@ pub(super) fn is_json(text: &str) -> bool {
         && exponent.is_none_or(|part| digits(part.strip_prefix(['+', '-']).unwrap_or(part)))
 }
 
-/// The size of a stored number in bytes: one for each two digits, and one; another for a sign.
+/// Returns the size of a stored number in bytes: one for every two digits, one more, and one for a minus sign.
 pub(super) fn size(text: &str) -> usize {
     let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
     let all: String = mantissa.chars().filter(char::is_ascii_digit).collect();
@@ -97,7 +98,7 @@ pub(super) fn size(text: &str) -> usize {
     digits.div_ceil(2) + 1 + usize::from(text.starts_with('-'))
 }
 
-/// At most 60 characters, for an error message.
+/// Cuts a text to 60 characters, for an error message.
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dynamodb_cannot_keep_is_refused() {
+    fn numbers_out_of_dynamodbs_range_are_rejected() {
         for text in ["1e126", "-1e126", "9e-131", "1e99999999999999999999", "123456789012345678901234567890123456789"] {
             assert!(normalise(text).is_err(), "{text}");
         }

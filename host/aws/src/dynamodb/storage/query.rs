@@ -13,13 +13,13 @@ use crate::dynamodb::expression::Placeholders;
 use crate::dynamodb::token;
 use crate::http::retry::{self, RetryPolicy};
 
-/// The most requests for one page. DynamoDB counts expired rows and stops at 1 MB, so a page may need several; with a
-/// bound a page may come back short, with a cursor.
+/// The limit of requests for one page. DynamoDB counts expired rows and stops at 1 MB, so a page may need several
+/// requests. At the limit the page is short, and has a cursor.
 const MAX_ROUNDS: usize = 4;
-/// The fewest rows that a later request reads: where rows have expired, the next ones have, too.
+/// The smallest number of rows that each request after the first reads: next to expired rows there are often more.
 const MIN_REFILL: usize = 100;
 
-/// A query, checked.
+/// A valid query.
 struct Reader<'a> {
     partition: AttributeValue,
     bounds: Bounds<'a>,
@@ -27,7 +27,7 @@ struct Reader<'a> {
     options: &'a QueryOptions,
 }
 
-/// Which sort keys; an empty bound means none, since no sort key is empty.
+/// The range of sort keys. An upper bound that is empty matches none, because no sort key is empty.
 #[derive(Clone, Copy)]
 enum Bounds<'a> {
     Prefix(&'a str),
@@ -70,7 +70,7 @@ impl DynamoStorage {
         Ok(Page { items, cursor: start.map(|sort| Cursor(token::cursor(&reader.scope, &sort))) })
     }
 
-    /// Takes rows until the page is full; the last row's key when others are left over.
+    /// Adds rows until the page is full. Returns the sort key of the last one if rows are left over.
     fn take(
         &self,
         partition: &str,
@@ -114,12 +114,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The sort key after which to begin.
+    /// Returns the sort key after which the page starts.
     fn start(&self) -> Result<Option<String>, Error> {
         let Some(cursor) = &self.options.cursor else { return Ok(None) };
         match token::position(&self.scope, &cursor.0) {
             Some(sort) => Ok(Some(sort)),
-            None => Err(Error::Invalid("the cursor is not of this query".to_owned())),
+            None => Err(Error::Invalid("the cursor does not belong to this query".to_owned())),
         }
     }
 
@@ -166,7 +166,7 @@ fn bounds(range: Option<&SortRange>) -> Result<Bounds<'_>, Error> {
         Some(SortRange::AtMost(to)) if to.is_empty() => Bounds::None,
         Some(SortRange::AtMost(to)) => Bounds::AtMost(to),
         Some(SortRange::Between(from, to)) if from > to => {
-            return Err(Error::Invalid("the range's first bound is above its second".to_owned()));
+            return Err(Error::Invalid("the lower bound of the range is above the upper one".to_owned()));
         }
         Some(SortRange::Between(_, to)) if to.is_empty() => Bounds::None,
         Some(SortRange::Between(from, to)) if from.is_empty() => Bounds::AtMost(to),

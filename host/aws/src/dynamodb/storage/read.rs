@@ -1,4 +1,4 @@
-//! Get and get-many.
+//! The operations get and get-many.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ impl DynamoStorage {
         answer.item().map_or(Ok(None), |found| self.living(key, found))
     }
 
-    /// The item of a row, unless it has expired.
+    /// Returns the item of a row, or `None` if it has expired.
     fn living(&self, key: &Key, found: &Members) -> Result<Option<Item>, Error> {
         if row::has_expired(found, self.clock.now()) {
             return Ok(None);
@@ -38,7 +38,7 @@ impl DynamoStorage {
         deadline: Deadline,
     ) -> Result<Vec<Option<Item>>, Error> {
         check_keys(keys)?;
-        // DynamoDB refuses a key that occurs twice in one request.
+        // DynamoDB rejects a request with a duplicate key.
         let mut wanted: HashMap<&Key, Members> = HashMap::with_capacity(keys.len());
         for key in keys {
             wanted.insert(key, row::key(collection, key)?);
@@ -58,7 +58,7 @@ impl DynamoStorage {
             .collect()
     }
 
-    /// Reads rows, asking again for those that DynamoDB left out because of their size or the load.
+    /// Reads rows. Repeats the request for rows that DynamoDB leaves out because of their size or under load.
     async fn fetch(&self, mut keys: Vec<Members>, deadline: Deadline) -> Result<Vec<Members>, Failure> {
         let mut rows = Vec::with_capacity(keys.len());
         let mut backoff = Backoff::default();
@@ -80,7 +80,7 @@ impl DynamoStorage {
                 .flat_map(HashMap::into_values)
                 .flat_map(|batch| batch.keys)
                 .collect();
-            // Rows that came show that it was the size of the answer, which needs no pause.
+            // If rows came, the answer was full, so the next request needs no pause.
             if !keys.is_empty() && rows.len() == before && !backoff.pause(deadline).await {
                 return Err(Failure::Throttled);
             }

@@ -1,8 +1,8 @@
 //! A document as a row of the table.
 //!
-//! The document's members are top-level attributes: an update of a member of a row that does not exist is an error in
-//! DynamoDB where the member is nested, and creates the row where it is not. Beside them a row has its key, its version
-//! and, where it expires, the time twice: in seconds for DynamoDB's time to live, and exactly.
+//! The members of the document are top-level attributes: DynamoDB creates the row if an update sets a top-level
+//! attribute of a row that does not exist, and fails if the attribute is nested. A row also has its key, its version
+//! and, if it expires, the time in seconds for DynamoDB's time to live, and in milliseconds.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ pub(super) const SORT: &str = "sk";
 pub(super) const VERSION: &str = "tg:version";
 /// Milliseconds since the epoch.
 pub(super) const EXPIRES: &str = "tg:expires_at";
-/// DynamoDB's limit of a partition key.
+/// DynamoDB's limit of the length of a partition key.
 const MAX_PARTITION_BYTES: usize = 2_048;
-/// DynamoDB's limit of a name.
+/// DynamoDB's limit of the length of an attribute name.
 const MAX_NAME_BYTES: usize = 65_535;
 
-/// Whether a top-level name is the store's own.
+/// Returns true if the store uses a top-level name itself.
 pub(super) fn is_reserved(name: &str) -> bool {
     matches!(name, PARTITION | SORT | TTL_ATTRIBUTE) || name.starts_with("tg:")
 }
 
-/// Refuses a top-level name that a document cannot have.
+/// Checks that a document may have a top-level name.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     if is_reserved(name) {
         return Err(Error::Invalid(format!("the top-level name `{name}` is reserved")));
@@ -39,12 +39,12 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The partition key's attribute. The collection's own `#` are escaped, so that the first `#` ends it, and no
-/// collection and partition make the key of others.
+/// Returns the partition key. Each `#` in the name of the collection is escaped, so the first `#` ends the name, and
+/// different pairs of collection and partition have different keys.
 pub(super) fn partition_key(collection: &str, partition: &str) -> Result<AttributeValue, Error> {
     check_partition(partition)?;
     if collection.is_empty() {
-        return Err(Error::Invalid("the collection's name is empty".to_owned()));
+        return Err(Error::Invalid("the name of the collection is empty".to_owned()));
     }
     let key = format!("{}#{partition}", collection.replace('%', "%25").replace('#', "%23"));
     if key.len() > MAX_PARTITION_BYTES {
@@ -53,14 +53,14 @@ pub(super) fn partition_key(collection: &str, partition: &str) -> Result<Attribu
     Ok(AttributeValue::S(key))
 }
 
-/// The key attributes of a document.
+/// Returns the key attributes of a document.
 pub(super) fn key(collection: &str, key: &Key) -> Result<Members, Error> {
     key.check()?;
     let partition = partition_key(collection, &key.partition)?;
     Ok(Members::from([(PARTITION.to_owned(), partition), (SORT.to_owned(), AttributeValue::S(key.sort.clone()))]))
 }
 
-/// A row: the key, the document, its version and when it expires.
+/// Returns a row with the key, the document, its version and its expiry.
 pub(super) fn row(
     key: Members,
     document: Members,
@@ -83,12 +83,12 @@ pub(super) fn row(
     Ok(row)
 }
 
-/// The second by which DynamoDB may delete the row: rounded up, so that none goes early.
+/// Returns the time to live, rounded up to seconds, so that DynamoDB does not delete a row early.
 pub(super) fn ttl_seconds(time: Timestamp) -> u64 {
     time.saturating_add(Duration::from_millis(999)).seconds()
 }
 
-/// When a row expires. A row that another program gave only a time to live has that one.
+/// Returns the expiry of a row. A row of another program may have only a time to live.
 pub(super) fn expires_at(row: &Members) -> Option<Timestamp> {
     let number = |name| row.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<u64>().ok());
     number(EXPIRES)
@@ -96,17 +96,17 @@ pub(super) fn expires_at(row: &Members) -> Option<Timestamp> {
         .or_else(|| number(TTL_ATTRIBUTE).map(|seconds| Timestamp(seconds.saturating_mul(1_000))))
 }
 
-/// Whether a row is past its time.
+/// Returns true if a row has expired.
 pub(super) fn has_expired(row: &Members, now: Timestamp) -> bool {
     expires_at(row).is_some_and(|time| time <= now)
 }
 
-/// The sort key of a row.
+/// Returns the sort key of a row.
 pub(super) fn sort_key(row: &Members) -> Option<&str> {
     row.get(SORT).and_then(|value| value.as_s().ok()).map(String::as_str)
 }
 
-/// The document of a row. One that another program wrote has an empty version, which no condition finds.
+/// Reads the document of a row. A row of another program has an empty version, which no condition matches.
 pub(super) fn item(key: Key, row: &Members) -> Result<Item, Error> {
     let version = row.get(VERSION).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
     Ok(Item {

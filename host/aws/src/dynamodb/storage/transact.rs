@@ -1,4 +1,4 @@
-//! Several writes, all or none.
+//! Atomic writes of several documents.
 
 use std::collections::HashSet;
 
@@ -14,17 +14,17 @@ use crate::dynamodb::token;
 use crate::failure::{self, Failure};
 use crate::http::retry::{self, RetryPolicy};
 
-/// DynamoDB's limit of all items of a transaction.
+/// DynamoDB's limit of the size of all items of a transaction.
 const MAX_BYTES: usize = 4 << 20;
-/// How often a transaction whose updates meet expired rows is sent anew with puts in their place.
-const MAX_RENEWALS: usize = 4;
+/// The number of times that a transaction is sent, with some updates replaced by puts because their rows have expired.
+const MAX_ROUNDS: usize = 4;
 
 impl DynamoStorage {
     pub(super) async fn apply_all(&self, operations: &[Operation], deadline: Deadline) -> Result<(), Error> {
         check_operations(operations)?;
-        // Operations whose row has expired, and which write a new one.
+        // The positions of updates whose row has expired. They are sent as puts.
         let mut renewed = HashSet::new();
-        for _ in 0..MAX_RENEWALS {
+        for _ in 0..MAX_ROUNDS {
             let items = self.items(operations, &renewed)?;
             match self.send_all(items, deadline).await {
                 Ok(()) => return Ok(()),
@@ -99,7 +99,7 @@ impl DynamoStorage {
         if renew {
             return self.put(key, changes.fresh()?, options, Some(&Condition::Absent), size);
         }
-        // What is there already counts as well, which only DynamoDB knows.
+        // The stored members count as well, but only DynamoDB knows their size.
         *size += changes.size();
         let update = changes.expressions(&token::random()?, options, self.clock.now())?;
         let (names, values) = update.placeholders.into_parts();
@@ -141,7 +141,7 @@ impl DynamoStorage {
         Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
-    /// Sends a transaction. With its token DynamoDB applies it once, however often it is sent within ten minutes.
+    /// Sends a transaction. The token makes repeated requests within ten minutes idempotent.
     async fn send_all(&self, items: Vec<TransactWriteItem>, deadline: Deadline) -> Result<(), Failure> {
         let token = token::random()?;
         let request = self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token);
@@ -151,10 +151,11 @@ impl DynamoStorage {
     }
 }
 
-/// The operations to send in their other form; none when the transaction is lost.
+/// Returns the positions of updates to send in their other form, as a put or as an update. The set is empty if the
+/// transaction failed because of a guest's condition.
 ///
-/// An update without a condition of the guest's has one of its own: sent as an update it fails for an expired row, and
-/// sent as a put, in place of an expired row, for a living one. Either way the other form is right now.
+/// An update without a guest's condition has an implicit one: sent as an update, it fails if the row has expired, and
+/// sent as a put, it fails if the row has not expired. In both cases the other form is the right one.
 fn switched(operations: &[Operation], reasons: &[CancellationReason]) -> HashSet<usize> {
     let mut switched = HashSet::new();
     for (index, (operation, reason)) in operations.iter().zip(reasons).enumerate() {
@@ -169,7 +170,7 @@ fn switched(operations: &[Operation], reasons: &[CancellationReason]) -> HashSet
     switched
 }
 
-/// A request that misses a part was never sent.
+/// Logs a request that lacks a required part, so it was not sent, and returns the error.
 fn incomplete(error: BuildError) -> Error {
     tracing::error!(%error, "a request could not be built");
     Error::Unavailable

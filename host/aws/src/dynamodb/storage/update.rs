@@ -1,4 +1,4 @@
-//! Changes of an update as DynamoDB's expression, or as the document they make of nothing.
+//! Changes of an update, as DynamoDB expressions or applied to an empty document.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tidegate_event::Timestamp;
@@ -10,13 +10,13 @@ use super::row::{self, EXPIRES, VERSION};
 use crate::dynamodb::expression::Placeholders;
 use crate::dynamodb::tables::TTL_ATTRIBUTE;
 
-/// DynamoDB's limit of an expression.
+/// DynamoDB's limit of the length of an expression.
 const MAX_EXPRESSION_BYTES: usize = 4_096;
-/// DynamoDB's limit of operators and functions in an expression, of which a change uses at most two.
+/// The limit of changes. DynamoDB allows 300 operators and functions in an expression, and a change uses at most two.
 const MAX_CHANGES: usize = 100;
 const NO_PARENT: &str = "a path leads through a member that does not exist";
 
-/// One change, read and checked.
+/// A valid change.
 #[derive(Debug, Clone)]
 struct Step<'a> {
     path: &'a [String],
@@ -31,7 +31,7 @@ enum Action {
     Remove,
 }
 
-/// The changes of one update, read and checked.
+/// The valid changes of one update.
 #[derive(Debug, Clone)]
 pub(super) struct Changes<'a> {
     steps: Vec<Step<'a>>,
@@ -46,11 +46,11 @@ pub(super) struct Expressions {
 }
 
 impl<'a> Changes<'a> {
-    /// Reads the changes.
+    /// Parses and checks the changes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when a path or a value is not allowed, or two paths overlap; [`Error::TooLarge`] when the
-    /// values alone are above the limit of a document.
+    /// [`Error::Invalid`] if a path or a value is not allowed, or two paths overlap; [`Error::TooLarge`] if the values
+    /// alone are above the limit of a document.
     pub(super) fn read(changes: &'a [Change]) -> Result<Self, Error> {
         if changes.len() > MAX_CHANGES {
             return Err(Error::Invalid(format!("an update has over {MAX_CHANGES} changes")));
@@ -64,15 +64,15 @@ impl<'a> Changes<'a> {
         Ok(read)
     }
 
-    /// The size of the values, as DynamoDB counts them.
+    /// Returns the size of the values in bytes, as DynamoDB counts them.
     pub(super) fn size(&self) -> usize {
         self.steps.iter().map(Step::size).sum()
     }
 
-    /// The document that the changes make when there is none.
+    /// Applies the changes to an empty document.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a path below the top, whose parent cannot be there.
+    /// [`Error::Invalid`] for a path of more than one name, because its parent does not exist.
     pub(super) fn fresh(&self) -> Result<Members, Error> {
         let mut document = Members::new();
         for Step { path, action } in &self.steps {
@@ -88,7 +88,7 @@ impl<'a> Changes<'a> {
         Ok(document)
     }
 
-    /// The expressions that apply the changes to a row that has not expired.
+    /// Returns the expressions that apply the changes to a row that has not expired.
     pub(super) fn expressions(
         &self,
         version: &str,
@@ -129,8 +129,8 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// An update applies to a row that lives, or makes a new one. A row that has expired but was not swept would lend the
-/// new document its old members, so it fails the condition.
+/// Returns the condition of an update. It is false for a row that has expired and is not deleted yet, because the
+/// update would keep old members of the row.
 fn update_condition(names: &mut Placeholders, wanted: Option<&Condition>, now: Timestamp) -> String {
     match wanted {
         Some(wanted) => condition::expression(names, wanted, now),
@@ -154,7 +154,7 @@ fn step(change: &Change) -> Result<Step<'_>, Error> {
         Change::Add { path, by } => (path, Action::Add(*by)),
         Change::Append { path, values } => match document::read_value(values, path.len())? {
             AttributeValue::L(values) => (path, Action::Append(values)),
-            _ => return Err(Error::Invalid("what is appended is no JSON array".to_owned())),
+            _ => return Err(Error::Invalid("the appended value is not a JSON array".to_owned())),
         },
         Change::Remove { path } => (path, Action::Remove),
     };
@@ -174,10 +174,10 @@ fn check_path(path: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Two changes of one member, or of a member and one within it, have no order.
+/// Rejects two changes of one member, or of a member and a member within it: DynamoDB does not define their order.
 fn check_overlap(steps: &[Step<'_>]) -> Result<(), Error> {
     let mut paths: Vec<&[String]> = steps.iter().map(|step| step.path).collect();
-    // Sorted, a path that starts another stands right before one that it starts.
+    // In sorted order, a path that is a prefix of others comes right before one of them.
     paths.sort_unstable();
     for pair in paths.windows(2) {
         if let [a, b] = pair

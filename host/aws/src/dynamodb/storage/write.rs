@@ -1,4 +1,4 @@
-//! Put, update and delete.
+//! The operations put, update and delete.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use tidegate_ports::Deadline;
@@ -11,8 +11,8 @@ use crate::dynamodb::token;
 use crate::failure::{Failure, NO_SENSE};
 use crate::http::retry::{self, RetryPolicy};
 
-/// How often an update that meets an expired row tries to put a new one in its place, while others do the same.
-const MAX_RENEWALS: usize = 4;
+/// The number of attempts to replace an expired row while other calls do the same.
+const MAX_ROUNDS: usize = 4;
 
 impl DynamoStorage {
     pub(super) async fn write(
@@ -30,7 +30,7 @@ impl DynamoStorage {
         Ok(Version(version))
     }
 
-    /// Writes a whole row. Without a condition a second application does nothing that the first has not done.
+    /// Writes a whole row. Without a condition the request is idempotent.
     async fn put_row(&self, row: Members, wanted: Option<&Condition>, deadline: Deadline) -> Result<(), Failure> {
         let mut request = self.client.put_item().table_name(&self.table).set_item(Some(row));
         if let Some(wanted) = wanted {
@@ -40,7 +40,7 @@ impl DynamoStorage {
                 .set_expression_attribute_names(names)
                 .set_expression_attribute_values(values);
         }
-        retry::send("PutItem", repeat(wanted), deadline, || request.clone().send()).await.map(|_| ())
+        retry::send("PutItem", retry_policy(wanted), deadline, || request.clone().send()).await.map(|_| ())
     }
 
     pub(super) async fn remove(
@@ -59,7 +59,7 @@ impl DynamoStorage {
                 .set_expression_attribute_names(names)
                 .set_expression_attribute_values(values);
         }
-        retry::send("DeleteItem", repeat(wanted), deadline, || request.clone().send()).await?;
+        retry::send("DeleteItem", retry_policy(wanted), deadline, || request.clone().send()).await?;
         Ok(())
     }
 
@@ -74,19 +74,19 @@ impl DynamoStorage {
         let changes = Changes::read(changes)?;
         let key_row = row::key(collection, key)?;
         if options.condition == Some(Condition::Absent) {
-            return self.renew(key, key_row, &changes, options, deadline).await;
+            return self.replace_expired(key, key_row, &changes, options, deadline).await;
         }
-        for _ in 0..MAX_RENEWALS {
+        for _ in 0..MAX_ROUNDS {
             let version = token::random()?;
             let expressions = changes.expressions(&version, options, self.clock.now())?;
             match self.update_row(key_row.clone(), expressions, deadline).await {
                 Ok(row) => return row::item(key.clone(), &row),
-                // The update's own condition is all there is: the row has expired, and is replaced.
+                // Only the implicit condition can be false: the row has expired and must be replaced.
                 Err(Failure::Condition) if options.condition.is_none() => {}
                 Err(failure) => return Err(failure.into()),
             }
-            match self.renew(key, key_row.clone(), &changes, options, deadline).await {
-                // Another call has put a new row there, which the update now applies to.
+            match self.replace_expired(key, key_row.clone(), &changes, options, deadline).await {
+                // Another call has replaced the row, so the update applies to the new row.
                 Err(Error::Conflict) => {}
                 result => return result,
             }
@@ -94,8 +94,8 @@ impl DynamoStorage {
         Err(Error::Conflict)
     }
 
-    /// Writes what the changes make of nothing, where there is nothing or what has expired.
-    async fn renew(
+    /// Applies the changes to an empty document, and writes it if there is no row or the row has expired.
+    async fn replace_expired(
         &self,
         key: &Key,
         key_row: Members,
@@ -121,12 +121,13 @@ impl DynamoStorage {
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
             .return_values(ReturnValue::AllNew);
-        // Repeated after a lost answer, `add` would count twice, and the version would no longer be the caller's.
+        // A repetition after a lost answer would apply `add` twice, and would return another version than the caller
+        // expects.
         let answer = retry::send("UpdateItem", RetryPolicy::Unapplied, deadline, || request.clone().send()).await?;
         answer.attributes.ok_or_else(|| Failure::Unknown(NO_SENSE.to_owned()))
     }
 }
 
-fn repeat(wanted: Option<&Condition>) -> RetryPolicy {
+fn retry_policy(wanted: Option<&Condition>) -> RetryPolicy {
     if wanted.is_some() { RetryPolicy::Unapplied } else { RetryPolicy::Safe }
 }
