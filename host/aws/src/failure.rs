@@ -25,7 +25,7 @@ pub(crate) const NO_ANSWER: &str = "no answer in time";
 /// The reason of a request whose connection failed before the answer was complete.
 pub(crate) const NO_CONNECTION: &str = "the connection failed";
 /// The reason of a request whose answer is not in the format of the operation.
-pub(crate) const NO_SENSE: &str = "the answer makes no sense";
+pub(crate) const INVALID_ANSWER: &str = "the answer is not valid";
 
 /// A failed request. "Not applied" means that AWS is known not to have made the change.
 #[derive(Debug)]
@@ -50,12 +50,12 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Creates the failure of a request that lacks a required part, so it was not sent.
-    pub(crate) fn unbuilt(error: BuildError) -> Self {
+    pub(crate) fn not_built(error: BuildError) -> Self {
         Self::Refused(error.to_string())
     }
 
     /// Returns true if AWS did not apply the request and a later attempt may succeed.
-    pub(crate) fn is_passing(&self) -> bool {
+    pub(crate) fn is_temporary(&self) -> bool {
         matches!(self, Self::Throttled | Self::Contended)
     }
 }
@@ -84,7 +84,7 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(operation: &'static str, error: 
         _ if status == 413 => Failure::TooLarge,
         _ if status == 429 => Failure::Throttled,
         code => {
-            let reason = said(status, code, message);
+            let reason = describe_error(status, code, message);
             // The guest learns only that the call failed.
             tracing::error!(
                 code = code_of(&reason).as_str(),
@@ -106,13 +106,13 @@ pub(crate) fn code_of(reason: &str) -> Code {
             Code::AwsCredentialsExpired
         }
         NO_ANSWER | NO_CONNECTION => Code::AwsUnreachable,
-        NO_SENSE => Code::AwsAnswerInvalid,
+        INVALID_ANSWER => Code::AwsAnswerInvalid,
         _ => Code::AwsRefused,
     }
 }
 
 /// Returns `code: message`, or the HTTP status if AWS sent no code.
-pub(crate) fn said(status: u16, code: &str, message: &str) -> String {
+pub(crate) fn describe_error(status: u16, code: &str, message: &str) -> String {
     match (code, message) {
         ("", _) => format!("status {status}"),
         (code, "") => code.to_owned(),
@@ -185,7 +185,7 @@ pub(crate) fn transport_reason<E, R>(error: &SdkError<E, R>) -> &'static str {
         SdkError::ConstructionFailure(_) => NOT_BUILT,
         SdkError::TimeoutError(_) => NO_ANSWER,
         SdkError::DispatchFailure(_) => NO_CONNECTION,
-        _ => NO_SENSE,
+        _ => INVALID_ANSWER,
     }
 }
 

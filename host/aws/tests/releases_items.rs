@@ -1,4 +1,4 @@
-//! The pointer, its history and the status when DynamoDB throttles, fails, or has what no host wrote.
+//! The rollout state, its history and the status of releases while DynamoDB throttles, fails, or has invalid items.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
@@ -40,9 +40,9 @@ fn release(number: u64) -> ReleaseId {
     format!("{number:016x}").parse().unwrap()
 }
 
-fn next(pointer: &RolloutState, why: &str) -> (RolloutState, Change) {
-    let next = pointer.activate(&release(pointer.generation + 1), None).unwrap();
-    let change = pointer.change(&next, Action::Activate, Timestamp(1), "me".to_owned(), Some(why.to_owned()));
+fn next(state: &RolloutState, why: &str) -> (RolloutState, Change) {
+    let next = state.activate(&release(state.generation + 1), None).unwrap();
+    let change = state.change(&next, Action::Activate, Timestamp(1), "me".to_owned(), Some(why.to_owned()));
     (next, change)
 }
 
@@ -50,7 +50,7 @@ fn halt(run: u64, host: &str) -> Halt {
     Halt { run, release: release(1), at: Timestamp(1), host: host.to_owned(), reason: "11 of 10".to_owned() }
 }
 
-async fn assert_pointer(store: &AwsStore, expected: &RolloutState) {
+async fn assert_state(store: &AwsStore, expected: &RolloutState) {
     assert_eq!(store.rollout_state(Consistency::Strong, soon()).await.as_ref(), Ok(expected));
 }
 
@@ -74,61 +74,61 @@ async fn get(client: &Client, table: &str, key: (&str, &str)) -> HashMap<String,
 }
 
 #[tokio::test]
-async fn an_advance_that_had_no_answer_is_sent_again_and_applied_once() {
+async fn a_change_without_an_answer_is_retried_and_applied_once() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&RolloutState::default(), "why");
+    let (state, change) = next(&RolloutState::default(), "why");
     faults.next(
         "TransactWriteItems",
         [Fault::Applied, Fault::Error(400, "ThrottlingException"), Fault::cancelled(&["TransactionConflict", "None"])],
     );
-    store.compare_and_set(&pointer, &change, soon()).await.unwrap();
+    store.compare_and_set(&state, &change, soon()).await.unwrap();
     let sent = faults.sent("TransactWriteItems");
     assert_eq!(sent.len(), 4);
     assert!(sent.iter().all(|body| body["ClientRequestToken"] == sent[0]["ClientRequestToken"]));
-    assert_pointer(&store, &pointer).await;
+    assert_state(&store, &state).await;
     assert_eq!(store.history(10, soon()).await, Ok(vec![change]));
 }
 
 #[tokio::test]
-async fn an_advance_without_any_answer_is_found_where_it_was_applied() {
+async fn a_change_that_was_applied_without_an_answer_succeeds() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&RolloutState::default(), "why");
+    let (state, change) = next(&RolloutState::default(), "why");
     faults.always("TransactWriteItems", Fault::Applied);
-    store.compare_and_set(&pointer, &change, shortly()).await.unwrap();
-    assert_pointer(&store, &pointer).await;
+    store.compare_and_set(&state, &change, shortly()).await.unwrap();
+    assert_state(&store, &state).await;
 }
 
 #[tokio::test]
-async fn an_advance_whose_token_was_forgotten_is_known_by_its_change() {
+async fn a_change_whose_token_was_forgotten_is_recognised_by_its_history() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&RolloutState::default(), "why");
+    let (state, change) = next(&RolloutState::default(), "why");
     let lost = Fault::cancelled(&["ConditionalCheckFailed", "ConditionalCheckFailed"]);
     faults.next("TransactWriteItems", [Fault::Applied, lost]);
-    store.compare_and_set(&pointer, &change, soon()).await.unwrap();
-    assert_pointer(&store, &pointer).await;
+    store.compare_and_set(&state, &change, soon()).await.unwrap();
+    assert_state(&store, &state).await;
 }
 
 #[tokio::test]
-async fn an_advance_that_was_not_applied_is_unavailable_by_its_deadline() {
+async fn a_change_that_was_not_applied_fails_at_its_deadline() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&RolloutState::default(), "why");
+    let (state, change) = next(&RolloutState::default(), "why");
     for fault in
         [Fault::Hang, Fault::Broken, Fault::Error(500, "InternalServerError"), Fault::Answer(200, "<".to_owned())]
     {
         faults.clear();
         faults.always("TransactWriteItems", fault);
         let start = Instant::now();
-        let error = store.compare_and_set(&pointer, &change, shortly()).await.unwrap_err();
+        let error = store.compare_and_set(&state, &change, shortly()).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         assert!(error.to_string().starts_with("cannot change the rollout state in the table `releases`: "), "{error}");
         assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
         faults.clear();
-        assert_pointer(&store, &RolloutState::default()).await;
+        assert_state(&store, &RolloutState::default()).await;
     }
 }
 
 #[tokio::test]
-async fn an_advance_loses_to_one_that_came_while_it_had_no_answer() {
+async fn a_change_loses_to_another_one_that_was_applied_first() {
     let (store, _, faults) = subject().await;
     let (theirs, their_change) = next(&RolloutState::default(), "theirs");
     store.compare_and_set(&theirs, &their_change, soon()).await.unwrap();
@@ -137,30 +137,30 @@ async fn an_advance_loses_to_one_that_came_while_it_had_no_answer() {
     let error = store.compare_and_set(&ours, &our_change, soon()).await.unwrap_err();
     assert!(matches!(error, StoreError::Conflict(_)), "{error:?}");
     assert!(error.to_string().contains("generation 1 of the rollout state"), "{error}");
-    assert_pointer(&store, &theirs).await;
+    assert_state(&store, &theirs).await;
     assert_eq!(store.history(10, soon()).await, Ok(vec![their_change]));
 }
 
 #[tokio::test]
-async fn a_change_belongs_to_its_pointer() {
+async fn a_change_must_have_the_generation_of_its_rollout_state() {
     let (store, client, faults) = subject().await;
-    let (pointer, mut change) = next(&RolloutState::default(), "why");
+    let (state, mut change) = next(&RolloutState::default(), "why");
     change.generation = 7;
-    assert!(matches!(store.compare_and_set(&pointer, &change, soon()).await, Err(StoreError::Invalid(_))));
+    assert!(matches!(store.compare_and_set(&state, &change, soon()).await, Err(StoreError::Invalid(_))));
     assert!(faults.sent("TransactWriteItems").is_empty());
-    // A table whose pointer was restored from before.
+    // A table whose rollout state was restored from a backup.
     change.generation = 1;
     put(&client, "releases", ("history", "00000000000000000001"), &[("token", text("theirs"))]).await;
-    let error = store.compare_and_set(&pointer, &change, soon()).await.unwrap_err();
+    let error = store.compare_and_set(&state, &change, soon()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Invalid(failure) if failure.why.contains("`releases`")), "{error:?}");
-    assert_pointer(&store, &RolloutState::default()).await;
+    assert_state(&store, &RolloutState::default()).await;
 }
 
 #[tokio::test]
-async fn a_read_is_repeated_until_it_has_an_answer() {
+async fn reads_are_retried_until_they_have_a_valid_answer() {
     let (store, _, faults) = subject().await;
-    let (pointer, change) = next(&RolloutState::default(), "why");
-    store.compare_and_set(&pointer, &change, soon()).await.unwrap();
+    let (state, change) = next(&RolloutState::default(), "why");
+    store.compare_and_set(&state, &change, soon()).await.unwrap();
     let passing = || {
         [
             Fault::Error(400, "ProvisionedThroughputExceededException"),
@@ -171,23 +171,23 @@ async fn a_read_is_repeated_until_it_has_an_answer() {
         ]
     };
     faults.next("GetItem", passing());
-    assert_pointer(&store, &pointer).await;
+    assert_state(&store, &state).await;
     assert_eq!(faults.sent("GetItem").len(), 6);
     faults.next("Query", passing());
     assert_eq!(store.history(1, soon()).await, Ok(vec![change]));
 }
 
 #[tokio::test]
-async fn a_pointer_is_read_as_consistently_as_is_asked() {
+async fn the_rollout_state_is_read_with_the_requested_consistency() {
     let (store, _, faults) = subject().await;
     store.rollout_state(Consistency::Eventual, soon()).await.unwrap();
     store.rollout_state(Consistency::Strong, soon()).await.unwrap();
-    let asked: Vec<_> = faults.sent("GetItem").iter().map(|body| body["ConsistentRead"] == true).collect();
-    assert_eq!(asked, [false, true]);
+    let consistent: Vec<_> = faults.sent("GetItem").iter().map(|body| body["ConsistentRead"] == true).collect();
+    assert_eq!(consistent, [false, true]);
 }
 
 #[tokio::test]
-async fn without_an_answer_a_read_ends_at_its_deadline() {
+async fn calls_without_an_answer_end_at_their_deadline() {
     let (store, _, faults) = subject().await;
     for operation in ["GetItem", "Query", "PutItem", "UpdateItem"] {
         faults.always(operation, Fault::Hang);
@@ -211,7 +211,7 @@ async fn without_an_answer_a_read_ends_at_its_deadline() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_told_at_once_with_what_to_do() {
+async fn refused_requests_are_not_retried_and_have_a_hint() {
     let (store, _, faults) = subject().await;
     for (code, hint) in [
         ("AccessDeniedException", "use credentials that allow this operation"),
@@ -229,7 +229,7 @@ async fn what_is_refused_is_told_at_once_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_pointer_that_no_one_wrote_is_told_with_its_place() {
+async fn errors_name_the_item_of_an_invalid_rollout_state() {
     let (store, client, _) = subject().await;
     let document = |text: &str| ("document", self::text(text));
     let generation = || ("generation", number("1"));
@@ -262,7 +262,7 @@ async fn a_pointer_that_no_one_wrote_is_told_with_its_place() {
 }
 
 #[tokio::test]
-async fn what_no_host_reported_is_told_with_its_place() {
+async fn errors_name_invalid_items_of_the_status() {
     let (store, client, _) = subject().await;
     let run = "00000000000000000001";
     let place = |partition, sort| format!("cannot read the item `{partition}`, `{sort}` in the table `release-status`");
@@ -300,7 +300,7 @@ async fn what_no_host_reported_is_told_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_halt_that_had_no_answer_finds_itself() {
+async fn a_halt_without_an_answer_is_stored_once() {
     let (store, _, faults) = subject().await;
     faults.next("PutItem", [Fault::Applied, Fault::Error(400, "ThrottlingException")]);
     assert_eq!(store.record_halt(&halt(1, "ours"), soon()).await, Ok(halt(1, "ours")));
@@ -312,7 +312,7 @@ async fn a_halt_that_had_no_answer_finds_itself() {
 }
 
 #[tokio::test]
-async fn what_adds_is_not_repeated_unless_it_was_not_applied() {
+async fn additions_are_retried_only_if_they_were_not_applied() {
     let (store, _, faults) = subject().await;
     let one = CanaryCounts { events: 1, traps: 1, ..CanaryCounts::default() };
     let report = LoadReport { at: Timestamp(1), host: "host".to_owned(), failure: None };
@@ -330,8 +330,8 @@ async fn what_adds_is_not_repeated_unless_it_was_not_applied() {
 #[tokio::test]
 async fn the_status_is_forgotten_after_a_month_and_the_rest_is_not() {
     let (store, client, _) = subject().await;
-    let (pointer, change) = next(&RolloutState::default(), "why");
-    store.compare_and_set(&pointer, &change, soon()).await.unwrap();
+    let (state, change) = next(&RolloutState::default(), "why");
+    store.compare_and_set(&state, &change, soon()).await.unwrap();
     store.add_canary_counts(1, CanaryCounts::default(), soon()).await.unwrap();
     store.record_halt(&halt(1, "host"), soon()).await.unwrap();
     let report = LoadReport { at: Timestamp::now(), host: "host".to_owned(), failure: Some("bad".to_owned()) };
@@ -344,25 +344,26 @@ async fn the_status_is_forgotten_after_a_month_and_the_rest_is_not() {
     }
     assert!(
         !get(&client, "release-status", ("halt", run)).await.contains_key("expires_at"),
-        "a canary would run again"
+        "a halted canary would run again"
     );
     for key in [("pointer", "current"), ("history", run)] {
         assert!(!get(&client, "releases", key).await.contains_key("expires_at"));
     }
     assert_eq!(store.load_reports(soon()).await.unwrap().len(), 1);
     let later = store.with_clock(Clock::new(|| Timestamp::now().saturating_add(MONTH + Duration::from_secs(60))));
-    assert!(later.load_reports(soon()).await.unwrap().is_empty(), "DynamoDB removes late what has expired");
+    assert!(later.load_reports(soon()).await.unwrap().is_empty(), "expired reports are ignored");
 }
 
 #[tokio::test]
-async fn what_is_on_many_pages_is_read_whole() {
+async fn all_pages_are_read() {
     let (store, _, faults) = subject().await;
-    let (mut pointer, mut changes) = (RolloutState::default(), Vec::new());
+    let mut state = RolloutState::default();
+    let mut changes = Vec::new();
     // A page has 1 MB.
     for _ in 0..8 {
-        let (next, change) = next(&pointer, &"x".repeat(300_000));
+        let (next, change) = next(&state, &"x".repeat(300_000));
         store.compare_and_set(&next, &change, soon()).await.unwrap();
-        pointer = next;
+        state = next;
         changes.insert(0, change);
     }
     assert!(store.history(100, soon()).await.unwrap() == changes);

@@ -1,4 +1,4 @@
-//! Signed releases and artifacts when S3 is slow, fails, or answers what makes no sense.
+//! Signed releases and artifacts while S3 is slow, fails, or sends invalid answers.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
@@ -37,7 +37,7 @@ fn place() -> String {
 }
 
 #[tokio::test]
-async fn a_bucket_has_a_host_name_at_aws_and_a_path_elsewhere() {
+async fn the_bucket_is_in_the_host_name_on_aws_and_in_the_path_elsewhere() {
     let (store, s3) = subject().await;
     store.put_envelope(&id(), ENVELOPE, soon()).await.unwrap();
     assert_eq!(s3.sent("PUT"), ["https://releases-of-chat.s3.eu-west-1.amazonaws.com/releases/00000000000000aa.json"]);
@@ -52,7 +52,7 @@ async fn a_bucket_has_a_host_name_at_aws_and_a_path_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_read_is_repeated_until_it_has_a_whole_answer() {
+async fn reads_are_retried_until_they_have_a_complete_answer() {
     let (store, s3) = subject().await;
     store.put_envelope(&id(), ENVELOPE, soon()).await.unwrap();
     s3.next(
@@ -73,7 +73,7 @@ async fn a_read_is_repeated_until_it_has_a_whole_answer() {
 }
 
 #[tokio::test]
-async fn without_an_answer_a_call_ends_at_its_deadline() {
+async fn calls_without_an_answer_end_at_their_deadline() {
     let (store, s3) = subject().await;
     store.put_envelope(&id(), ENVELOPE, soon()).await.unwrap();
     store.put_artifact(b"a", soon()).await.unwrap();
@@ -88,7 +88,7 @@ async fn without_an_answer_a_call_ends_at_its_deadline() {
             store.artifact(&Digest::of(b"a"), shortly()).await.unwrap_err(),
             store.list(shortly()).await.unwrap_err(),
         ];
-        // The answer to the others has no body to be cut off.
+        // The other answers have no body, so it cannot be cut off.
         if !matches!(fault, Fault::Stalled | Fault::CutOff) {
             errors.push(store.put_artifact(b"b", shortly()).await.unwrap_err());
             errors.push(store.put_envelope(&id(), ENVELOPE, shortly()).await.unwrap_err());
@@ -100,19 +100,19 @@ async fn without_an_answer_a_call_ends_at_its_deadline() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_told_at_once_with_what_to_do() {
+async fn refused_requests_are_not_retried_and_have_a_hint() {
     let (store, s3) = subject().await;
-    let said = "because of a test";
+    let message = "because of a test";
     let denied = "check that the object exists and that the credentials allow this operation";
     for (fault, reason, hint) in [
-        (Fault::Error(403, "AccessDenied"), format!("AccessDenied: {said}"), Some(denied)),
-        (Fault::Error(404, "NoSuchBucket"), format!("NoSuchBucket: {said}"), Some("run `make deploy`")),
+        (Fault::Error(403, "AccessDenied"), format!("AccessDenied: {message}"), Some(denied)),
+        (Fault::Error(404, "NoSuchBucket"), format!("NoSuchBucket: {message}"), Some("run `make deploy`")),
         (
             Fault::Error(403, "RequestTimeTooSkewed"),
-            format!("RequestTimeTooSkewed: {said}"),
+            format!("RequestTimeTooSkewed: {message}"),
             Some("correct the clock of this machine"),
         ),
-        (Fault::Error(301, "PermanentRedirect"), format!("PermanentRedirect: {said}"), None),
+        (Fault::Error(301, "PermanentRedirect"), format!("PermanentRedirect: {message}"), None),
         (Fault::Answer(404, "<html>".to_owned()), "status 404".to_owned(), None),
         (Fault::Answer(403, String::new()), "status 403".to_owned(), None),
     ] {
@@ -129,7 +129,7 @@ async fn what_is_refused_is_told_at_once_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_not_read_to_its_end() {
+async fn reading_stops_at_the_size_limit() {
     let (store, s3) = subject().await;
     for fault in [Fault::Endless(1 << 30), Fault::Endless(MAX_ARTIFACT_BYTES + (1 << 20))] {
         s3.next("GET", [fault]);
@@ -147,7 +147,7 @@ async fn what_is_too_large_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_release_whose_storing_had_no_answer_is_known_again() {
+async fn a_release_that_was_stored_without_an_answer_is_recognised() {
     for fault in [Fault::Applied, Fault::Error(503, "SlowDown"), Fault::Error(409, "ConditionalRequestConflict")] {
         let (store, s3) = subject().await;
         s3.next("PUT", [fault]);
@@ -168,11 +168,11 @@ async fn a_release_whose_storing_had_no_answer_is_known_again() {
 }
 
 #[tokio::test]
-async fn another_publisher_who_was_first_is_not_overwritten() {
+async fn a_release_of_another_publisher_is_not_overwritten() {
     let (store, s3) = subject().await;
     s3.next("PUT", [Fault::Race(b"theirs")]);
     assert_eq!(store.put_envelope(&id(), ENVELOPE, soon()).await, Ok(Stored::Already(b"theirs".to_vec())));
-    // The same bytes are another's all the same, where every attempt had its answer.
+    // The same bytes belong to the other publisher as well, because every attempt had an answer.
     assert_eq!(store.put_envelope(&id(), b"theirs", soon()).await, Ok(Stored::Already(b"theirs".to_vec())));
 
     let (store, s3) = subject().await;
@@ -186,12 +186,12 @@ async fn another_publisher_who_was_first_is_not_overwritten() {
 }
 
 #[tokio::test]
-async fn an_artifact_that_is_there_is_not_sent() {
+async fn an_existing_artifact_is_not_sent_again() {
     let (store, s3) = subject().await;
     assert_eq!(store.put_artifact(b"a", soon()).await, Ok(true));
     assert_eq!(store.put_artifact(b"a", soon()).await, Ok(false));
     assert_eq!((s3.sent("HEAD").len(), s3.sent("PUT").len()), (2, 1));
-    // Where nobody says whether it is there, storing it says so.
+    // If the check fails, the attempt to store it finds that it exists.
     for fault in [Fault::Error(403, "AccessDenied"), Fault::Broken, Fault::Hang] {
         s3.next("HEAD", [fault]);
         assert_eq!(store.put_artifact(b"a", soon()).await, Ok(false));
@@ -212,7 +212,7 @@ async fn every_page_of_a_list_is_read() {
     for id in &ids {
         s3.store(&format!("releases/{id}.json"), ENVELOPE, at);
     }
-    // What is none of ours does not hide the others.
+    // Unknown objects are ignored.
     for key in
         ["releases/", "releases/README", "releases/0000000000000001", "releases/x/0000000000000001.json", "other"]
     {
@@ -227,7 +227,7 @@ async fn every_page_of_a_list_is_read() {
 }
 
 #[tokio::test]
-async fn a_list_that_makes_no_sense_is_told() {
+async fn invalid_lists_are_rejected() {
     let (store, s3) = subject().await;
     let page = |inner: &str| format!("<ListBucketResult>{inner}</ListBucketResult>");
     let object = |at: &str| {
@@ -252,12 +252,12 @@ async fn a_list_that_makes_no_sense_is_told() {
         s3.clear();
         s3.next("LIST", [Fault::Answer(200, body.clone())]);
         let error = store.list(soon()).await.unwrap_err();
-        let start = format!("cannot list `releases/` in the bucket `{BUCKET}`: the answer makes no sense: ");
+        let start = format!("cannot list `releases/` in the bucket `{BUCKET}`: the answer is not valid: ");
         assert!(matches!(&error, StoreError::Invalid(_)), "{body}: {error:?}");
         assert!(error.to_string().starts_with(&start), "{body}: {error:?}");
         assert_eq!(s3.sent("LIST").len(), 1);
     }
-    // The same page for ever.
+    // The same page forever.
     s3.always(
         "LIST",
         Fault::Answer(200, page("<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>")),
@@ -269,7 +269,7 @@ async fn a_list_that_makes_no_sense_is_told() {
 }
 
 #[tokio::test]
-async fn removing_is_repeated_and_needs_nothing_to_be_there() {
+async fn removals_are_retried_and_succeed_for_missing_objects() {
     let (store, s3) = subject().await;
     store.put_artifact(b"a", soon()).await.unwrap();
     s3.next("DELETE", [Fault::Applied, Fault::Broken]);

@@ -5,7 +5,7 @@ use aws_sdk_apigatewaymanagement::error::{ProvideErrorMetadata, SdkError};
 use tidegate_diagnostic::Code;
 use tidegate_ports::messaging::Error;
 
-use crate::failure::{NOT_BUILT, chain, code_of, said, transport_reason};
+use crate::failure::{NOT_BUILT, chain, code_of, describe_error, transport_reason};
 
 /// Classifies an error of any operation by its HTTP status, which does not depend on a valid body.
 pub(super) fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(
@@ -22,7 +22,7 @@ pub(super) fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(
         400 => return Error::Invalid("API Gateway does not accept this connection id".to_owned()),
         _ => {}
     }
-    let reason = said(status, error.code().unwrap_or_default(), error.message().unwrap_or_default());
+    let reason = describe_error(status, error.code().unwrap_or_default(), error.message().unwrap_or_default());
     if !(400..500).contains(&status) {
         let code = code_of(&reason).as_str();
         tracing::warn!(code, operation, status, reason = %reason, "@connections failed a request");

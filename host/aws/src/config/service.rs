@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidegate_ports::Deadline;
 
-use crate::failure::{NO_ANSWER, NO_CONNECTION, said};
+use crate::failure::{NO_ANSWER, NO_CONNECTION, describe_error};
 use crate::http::retry::{ATTEMPT, retry};
 use crate::http::signer::{Signer, Unsigned, domain};
 
@@ -112,7 +112,7 @@ impl Refusal {
 
 fn refused(status: u16, refused: &Refused) -> Failure {
     let kind = refused.kind.rsplit('#').next().unwrap_or_default();
-    let reason = said(status, kind, &refused.message);
+    let reason = describe_error(status, kind, &refused.message);
     if status >= 500 || status == 429 || THROTTLES.contains(&kind) {
         Failure::Temporary(reason)
     } else {

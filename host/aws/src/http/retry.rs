@@ -138,7 +138,7 @@ impl RetryPolicy {
 
     /// Returns true if a request that failed with `failure` may be sent again.
     fn allows(self, failure: &Failure) -> bool {
-        failure.is_passing() || (self != Self::Unapplied && matches!(failure, Failure::Unknown(_)))
+        failure.is_temporary() || (self != Self::Unapplied && matches!(failure, Failure::Unknown(_)))
     }
 }
 

@@ -20,7 +20,7 @@ use super::item::{self, Attributes, DOCUMENT, GENERATION, Item, Key, PARTITION, 
 use super::{AwsStore, artifact_key, envelope_key};
 use crate::dynamodb::expression::Placeholders;
 use crate::dynamodb::tables::TTL_ATTRIBUTE;
-use crate::failure::{Failure, NO_SENSE};
+use crate::failure::{Failure, INVALID_ANSWER};
 use crate::http::retry::{self, RetryPolicy};
 
 /// The maximum size of an artifact, in bytes. A component that embeds Python and much of its library has 39 MB.
@@ -190,7 +190,7 @@ impl AwsStore {
         // A retry after a lost response would add twice.
         let answer = retry::send("UpdateItem", RetryPolicy::Unapplied, deadline, || request.clone().send()).await;
         let attributes =
-            answer.and_then(|answer| answer.attributes.ok_or_else(|| Failure::Unknown(NO_SENSE.to_owned())));
+            answer.and_then(|answer| answer.attributes.ok_or_else(|| Failure::Unknown(INVALID_ANSWER.to_owned())));
         let attributes = attributes.map_err(|failure| self.failed(attempted, failure))?;
         Ok(Item { table: self.status_table(), attributes })
     }

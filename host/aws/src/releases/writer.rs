@@ -168,7 +168,7 @@ impl AwsStore {
             .expression_attribute_names("#pk", PARTITION);
         [state, kept]
             .into_iter()
-            .map(|put| Ok(TransactWriteItem::builder().put(put.build().map_err(Failure::unbuilt)?).build()))
+            .map(|put| Ok(TransactWriteItem::builder().put(put.build().map_err(Failure::not_built)?).build()))
             .collect()
     }
 

@@ -11,7 +11,7 @@ use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 
 use super::{AwsRequest, Bucket};
-use crate::failure::{Failure, NO_SENSE};
+use crate::failure::{Failure, INVALID_ANSWER};
 use crate::http::retry::{self, RetryPolicy};
 
 /// The size limit of one page, which has at most a thousand objects of about 400 bytes each.
@@ -96,7 +96,7 @@ impl TryFrom<Listed> for Object {
 }
 
 fn invalid(reason: impl ToString) -> Failure {
-    Failure::Invalid(format!("{NO_SENSE}: {}", reason.to_string()))
+    Failure::Invalid(format!("{INVALID_ANSWER}: {}", reason.to_string()))
 }
 
 /// Encodes a value for a query as Signature Version 4 requires it: everything but unreserved characters.

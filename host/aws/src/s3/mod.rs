@@ -28,7 +28,7 @@ use tidegate_ports::Deadline;
 use tidegate_release::Digest;
 use tokio::time::timeout;
 
-use crate::failure::{Failure, NO_ANSWER, NO_CONNECTION, code_of, said};
+use crate::failure::{Failure, NO_ANSWER, NO_CONNECTION, code_of, describe_error};
 use crate::http::retry::{self, ATTEMPT, RetryPolicy};
 use crate::http::signer::{Signer, Unsigned, domain};
 
@@ -161,7 +161,7 @@ async fn read(answer: HttpResponse, limit: usize) -> Result<Vec<u8>, Failure> {
 fn refused(method: &str, status: u16, body: &str) -> Result<Option<Vec<u8>>, Failure> {
     let code = element(body, "Code");
     let message = element(body, "Message");
-    let reason = said(status, code, message);
+    let reason = describe_error(status, code, message);
     match (code, status) {
         ("NoSuchKey", _) => return Ok(None),
         // The answer to HEAD has no body, so it has no code.

@@ -8,7 +8,7 @@ use tidegate_diagnostic::{Code, Diagnostic};
 use super::query::QueryError;
 use super::{Query, stack_name};
 use crate::error::Error;
-use crate::failure::{NO_SENSE, chain, said};
+use crate::failure::{INVALID_ANSWER, chain, describe_error};
 
 /// Builds the diagnostics of one lookup.
 #[derive(Debug, Clone)]
@@ -88,13 +88,13 @@ impl Failures {
                 return self.error(Code::AwsUnreachable, attempted, &reason).hint("check the network connection");
             }
             QueryError::Invalid { status } => {
-                let why = format!("{NO_SENSE}: status {status}");
+                let why = format!("{INVALID_ANSWER}: status {status}");
                 let hint = "check that no proxy answers in place of AWS";
                 return self.error(Code::AwsAnswerInvalid, attempted, &why).hint(hint);
             }
             QueryError::Refused { status, code, message } => (status, code, message),
         };
-        let reason = said(status, &code, &message);
+        let reason = describe_error(status, &code, &message);
         match code.as_str() {
             // CloudFormation has no code of its own for a missing stack.
             "ValidationError" if message.contains("does not exist") => {

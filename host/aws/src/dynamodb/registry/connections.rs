@@ -139,7 +139,7 @@ impl DynamoRegistry {
         let unknown = match self.delete(self.deletion(id), RetryPolicy::Unapplied, shortly).await {
             Ok(old) => return self.remove_memberships(id, old, deadline).await,
             Err(Failure::Unknown(_)) => true,
-            Err(failure) if failure.is_passing() && shortly < deadline => false,
+            Err(failure) if failure.is_temporary() && shortly < deadline => false,
             Err(failure) => return Err(failure.into()),
         };
         // The first attempt may have deleted the row, and with it the names of the groups. If so, the memberships stay
@@ -191,7 +191,7 @@ impl DynamoRegistry {
         let mut requests = Vec::new();
         for group in row::groups(&old) {
             let key = row::member_key(&self.partition(&group, id), id.as_str());
-            let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(Failure::unbuilt)?;
+            let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(Failure::not_built)?;
             requests.push(WriteRequest::builder().delete_request(delete).build());
         }
         for batch in requests.chunks(BATCH) {

@@ -67,7 +67,7 @@ impl DynamoStorage {
                 .set_keys(Some(std::mem::take(&mut keys)))
                 .consistent_read(true)
                 .build()
-                .map_err(Failure::unbuilt)?;
+                .map_err(Failure::not_built)?;
             let request = self.client.batch_get_item().request_items(&self.table, batch);
             let mut answer =
                 retry::send("BatchGetItem", RetryPolicy::Safe, deadline, || request.clone().send()).await?;

@@ -8,7 +8,7 @@ use super::document::{self, Members};
 use super::update::{Changes, Expressions};
 use super::{DynamoStorage, condition, row};
 use crate::dynamodb::token;
-use crate::failure::{Failure, NO_SENSE};
+use crate::failure::{Failure, INVALID_ANSWER};
 use crate::http::retry::{self, RetryPolicy};
 
 /// The number of attempts to replace an expired row while other calls do the same.
@@ -124,7 +124,7 @@ impl DynamoStorage {
         // A repetition after a lost answer would apply `add` twice, and would return another version than the caller
         // expects.
         let answer = retry::send("UpdateItem", RetryPolicy::Unapplied, deadline, || request.clone().send()).await?;
-        answer.attributes.ok_or_else(|| Failure::Unknown(NO_SENSE.to_owned()))
+        answer.attributes.ok_or_else(|| Failure::Unknown(INVALID_ANSWER.to_owned()))
     }
 }
 
