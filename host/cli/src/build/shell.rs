@@ -1,8 +1,10 @@
 //! Build commands: those of the manifest, which a shell runs, and Tidegate's own.
 
 use std::path::Path;
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tidegate_diagnostic::{Code, Diagnostic};
@@ -11,6 +13,9 @@ use tokio::process::{Child, Command};
 
 use crate::ui::error::Result;
 use crate::ui::progress::Progress;
+
+/// The time limit for the rest of the output of a command that has ended.
+const OUTPUT_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Runs `line` with `sh -c` in the folder `dir`, like [`complete`].
 ///
@@ -62,9 +67,17 @@ pub(crate) async fn complete(mut command: Command, progress: &Progress) -> Resul
         None => command.stdout(std::io::stderr()),
     };
     let mut group = Group(command.spawn().map_err(Failure::Start)?);
-    let stdout = group.0.stdout.take();
-    let stderr = group.0.stderr.take();
-    let (status, (), ()) = tokio::join!(group.0.wait(), forward(stdout, lines.clone()), forward(stderr, lines));
+    let stdout = forward(group.0.stdout.take(), lines.clone());
+    let stderr = forward(group.0.stderr.take(), lines);
+    let mut output = pin!(async { tokio::join!(stdout, stderr) });
+    let status = tokio::select! {
+        status = group.0.wait() => {
+            // A process that the command left behind may keep the pipes open.
+            let _ = tokio::time::timeout(OUTPUT_TIMEOUT, output).await;
+            status
+        }
+        _ = &mut output => group.0.wait().await,
+    };
     let status = status.map_err(Failure::Start)?;
     match status.success() {
         true => Ok(()),
