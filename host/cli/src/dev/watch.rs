@@ -16,7 +16,7 @@ use crate::dev::config;
 use crate::ui::error::Result;
 
 /// The quiet time before a build begins: an editor writes a file in several steps, and saves several files at once.
-const DEBOUNCE: Duration = Duration::from_millis(50);
+const DEBOUNCE: Duration = Duration::from_millis(100);
 /// The characters that make a path a pattern.
 const PATTERN: [char; 4] = ['*', '?', '[', '{'];
 
