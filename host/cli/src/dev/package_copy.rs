@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn package_copies_do_not_change_and_leave_nothing_behind() {
-        let (release, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let release = tempfile::tempdir().unwrap();
+        let state = tempfile::tempdir().unwrap();
         let components = release.path().join(COMPONENTS_DIR);
         fs::create_dir(&components).unwrap();
         for file in [release.path().join(APP_FILE), release.path().join(ID_FILE), components.join("a.cwasm")] {

@@ -136,7 +136,8 @@ fn describe_result(change: &Change) -> String {
     let to = release(&change.to);
     match (change.action, &change.canary) {
         (Action::Canary, Some(canary)) => {
-            let (id, weight) = (&canary.release, canary.weight);
+            let id = &canary.release;
+            let weight = canary.weight;
             format!("release {id} is the canary for {weight} of the connections; the others run {to}")
         }
         _ if change.from == change.to => format!("the canary has ended; all connections run {to}"),
