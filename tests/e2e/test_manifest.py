@@ -22,10 +22,10 @@ def app(tmp_path, guests):
     return app
 
 
-def refuse(run, folder, code, *named, command="check", hint=None):
-    """Runs a command that must fail with this code, with the manifest's path and these values in its message."""
+def refuse(run, folder, code, *named, command="check", file="tidegate.toml", hint=None):
+    """Runs a command that must fail with this code, with the path of a file and these values in its message."""
     arguments = {"check": [], "dev": ["--port", "0", "--memory"], "build": []}[command]
-    assert_error(run(command, folder, *arguments), code, folder / "tidegate.toml", *named, hint=hint)
+    assert_error(run(command, folder, *arguments), code, folder / file, *named, hint=hint)
 
 
 def test_minimal_app_is_valid(run, app):
@@ -56,7 +56,7 @@ def test_route_with_an_unknown_component_is_refused(run, app):
 
 def test_missing_component_file_is_refused(run, app):
     folder = app(ECHO)
-    refuse(run, folder, "component-file-missing", "components.echo.source", folder / "echo.wasm", hint="")
+    refuse(run, folder, "component-file-missing", "`echo`", file="echo.wasm", hint="`components.echo.build`")
 
 
 @pytest.mark.parametrize(
@@ -88,19 +88,19 @@ def test_ungranted_import_is_refused(run, app):
 def test_file_that_is_not_a_component_is_refused(run, app, content):
     folder = app(ECHO)
     (folder / "echo.wasm").write_bytes(content)
-    refuse(run, folder, "not-a-component", "components.echo.source")
+    refuse(run, folder, "not-a-component", "`echo`", file="echo.wasm")
 
 
 def test_truncated_component_is_refused(run, app):
     folder = app(ECHO, echo="guest_echo")
     path = folder / "echo.wasm"
     path.write_bytes(path.read_bytes()[:-100])
-    refuse(run, folder, "component-invalid", "components.echo.source")
+    refuse(run, folder, "component-invalid", "`echo`", file="echo.wasm")
 
 
 def test_failed_build_command_is_reported(run, app):
     folder = app(ECHO.replace('source = "echo.wasm"', 'source = "echo.wasm"\nbuild = "exit 7"'))
-    refuse(run, folder, "build-command-failed", "components.echo.build", "exit 7")
+    refuse(run, folder, "build-command-failed", "`echo`", "`exit 7`")
 
 
 def test_folder_without_a_manifest_is_refused(run, tmp_path):

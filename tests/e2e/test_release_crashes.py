@@ -167,7 +167,7 @@ def test_full_disk_leaves_the_store_consistent(app, small_disk):
     created = app.create(ONE)
     app.release("activate", created)
     app.set_version(TWO)
-    app.refuse("store-unavailable", "create", names=["No space left on device"], hint="room")
+    app.refuse("store-unavailable", "create", names=["No space left on device"], hint="disk space")
     assert [one["id"] for one in app.release("list")["releases"]] == [created]
     (folder / "ballast").write_bytes(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_bsize))
     app.refuse("store-unavailable", "rollback", names=["No space left on device"])
