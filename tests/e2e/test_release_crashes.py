@@ -170,7 +170,7 @@ def test_full_disk_leaves_the_store_consistent(app, small_disk):
     app.refuse("store-unavailable", "create", names=["No space left on device"], hint="disk space")
     assert [one["id"] for one in app.release("list")["releases"]] == [created]
     (folder / "ballast").write_bytes(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_bsize))
-    app.refuse("store-unavailable", "rollback", names=["No space left on device"])
+    app.refuse("rollout-outcome-unknown", "rollback", names=["No space left on device"])
     assert app.release("status")["pointer"] == {"generation": 1, "active": created}
     assert enlarge() is True
     other = app.release("create")["id"]
