@@ -16,6 +16,7 @@
 //! - `authorize`: the authorizer of the handshake
 //! - `session`: one connection from its handshake to its `$disconnect`
 //! - `pump`: what one open socket reads and writes
+//! - `frames`: frame headers that RFC 6455 forbids
 //! - `integration`: one message through its route, replies and error frames
 //! - [`connections`]: the open sockets; the `Messaging` port
 //! - `outbox`: what waits to be written to one client
@@ -42,6 +43,7 @@ mod closing;
 pub mod connections;
 mod endpoint;
 mod expiry;
+mod frames;
 mod gateway;
 mod handshake;
 mod head;

@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tidegate_event::{MessageId, Request, encode_message};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
@@ -59,14 +59,16 @@ pub(crate) struct Pump<'a> {
 pub(crate) struct Ended {
     pub(crate) close: Close,
     handlers: Handlers,
-    /// The client that is still to be told.
-    untold: Option<Untold>,
+    pending: Option<PendingClose>,
 }
 
-/// A client that is still to be told why its socket closes, and what it is to be told before.
-struct Untold {
+/// A socket that is still to be closed.
+struct PendingClose {
     socket: Socket,
-    queued: VecDeque<Message>,
+    /// The messages to send before a close frame; none if the client has had its close frame, or has left.
+    unsent: Option<VecDeque<Message>>,
+    /// The end of the time for the close, if that time has begun.
+    timeout: Option<Pin<Box<Sleep>>>,
 }
 
 /// Why reading or writing stops for good.
@@ -271,12 +273,17 @@ impl<'a> Pump<'a> {
         }
     }
 
+    fn sent_forbidden_header(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.get_ref().sent_forbidden_header())
+    }
+
     fn over(&mut self) -> Stop {
         Stop::Over(self.closing.take().unwrap_or(Close::VANISHED))
     }
 
     fn stop(&mut self, error: &Error) -> Stop {
         let refusal = match error {
+            Error::Capacity(_) if self.sent_forbidden_header() => Close::PROTOCOL,
             Error::Capacity(_) => Close::TOO_LARGE,
             Error::Utf8(_) => Close::NOT_UTF8,
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return self.over(),
@@ -298,53 +305,65 @@ impl Future for Pump<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let pump = self.get_mut();
         pump.peer.outbox.attend();
-        let (close, told) = match pump.turn(cx) {
+        let (close, refused) = match pump.turn(cx) {
             Ok(more) => {
                 if more {
                     cx.waker().wake_by_ref();
                 }
                 return Poll::Pending;
             }
-            Err(Stop::Over(close)) => (close, true),
-            Err(Stop::Refuse(close)) => (close, false),
+            Err(Stop::Over(close)) => (close, false),
+            Err(Stop::Refuse(close)) => (close, true),
         };
-        let queued = pump.peer.outbox.shut();
-        let untold = pump.socket.take().filter(|_| !told).map(|socket| Untold { socket, queued });
+        let unsent = Some(pump.peer.outbox.shut()).filter(|_| refused);
+        let timeout = pump.patience.take();
+        let pending = pump.socket.take().map(|socket| PendingClose { socket, unsent, timeout });
         let handlers = std::mem::take(&mut pump.handlers);
-        Poll::Ready(Ended { close, handlers, untold })
+        Poll::Ready(Ended { close, handlers, pending })
     }
 }
 
 impl Ended {
     /// The end of a connection whose client had gone when its socket was to open.
     pub(crate) fn vanished() -> Self {
-        Self { close: Close::VANISHED, handlers: Handlers::new(), untold: None }
+        Self { close: Close::VANISHED, handlers: Handlers::new(), pending: None }
     }
 
-    /// Tells the client, for at most `limit`, and finishes the messages under way.
+    /// Closes the socket, for which it takes at most `limit`, and finishes the messages under way.
     pub(crate) async fn finish(self, limit: Duration) {
-        let Self { close, mut handlers, untold } = self;
-        let tell = async {
-            if let Some(untold) = untold {
-                let _ = tokio::time::timeout(limit, refuse(untold, close)).await;
+        let Self { close, mut handlers, pending } = self;
+        let closing = async {
+            if let Some(pending) = pending {
+                pending.run(close, limit).await;
             }
         };
         let rest = async { while handlers.next().await.is_some() {} };
-        tokio::join!(tell, rest);
+        tokio::join!(closing, rest);
     }
 }
 
-/// Sends what was queued and a close frame, then reads what the client is still sending: a socket that is dropped with bytes unread is
-/// reset, and the client might never see the frame.
-async fn refuse(untold: Untold, close: Close) -> Result<(), Error> {
-    let Untold { mut socket, queued } = untold;
-    for message in queued {
-        socket.feed(message).await?;
+impl PendingClose {
+    async fn run(self, close: Close, limit: Duration) {
+        let Self { socket, unsent, timeout } = self;
+        let timeout = timeout.unwrap_or_else(|| Box::pin(tokio::time::sleep(limit)));
+        tokio::select! {
+            biased;
+            () = timeout => {}
+            // After an error there is nothing left to write to.
+            _ = close_socket(socket, unsent, close) => {}
+        }
     }
-    socket.send(Message::Close(Some(close.frame()))).await?;
-    let client = socket.get_mut();
-    client.shutdown().await?;
-    let mut scrap = vec![0; 4 << 10];
-    while client.read(&mut scrap).await? > 0 {}
+}
+
+/// Writes what is left for the client, and closes the socket without a reset.
+async fn close_socket(mut socket: Socket, unsent: Option<VecDeque<Message>>, close: Close) -> Result<(), Error> {
+    if let Some(unsent) = unsent {
+        for message in unsent {
+            socket.feed(message).await?;
+        }
+        socket.feed(Message::Close(Some(close.frame()))).await?;
+    }
+    socket.flush().await?;
+    socket.into_inner().shutdown().await?;
     Ok(())
 }

@@ -131,8 +131,9 @@ impl Spare {
 fn start(gateway: &Arc<Gateway>, stream: TcpStream, from: SocketAddr, permit: OwnedSemaphorePermit) {
     // A frame is written whole, and a client waits for it.
     let _ = stream.set_nodelay(true);
+    let linger = gateway.connections.limits.close_handshake;
     let line = Arc::new(Line { from, head: Arc::default(), busy: AtomicBool::new(false) });
-    let client = TokioIo::new(Client::new(stream, permit, Arc::clone(&line.head)));
+    let client = TokioIo::new(Client::new(stream, permit, Arc::clone(&line.head), linger));
     gateway.spawn(speak_http(Arc::clone(gateway), client, line));
 }
 

@@ -150,7 +150,9 @@ async fn connect(gateway: &Gateway, request: &Request) -> Result<Option<HeaderVa
 async fn open(gateway: &Gateway, switched: OnUpgrade) -> Option<Socket> {
     let upgraded: Upgraded = switched.await.ok()?;
     let parts = upgraded.downcast::<TokioIo<Client>>().ok()?;
-    let (client, config) = (parts.io.into_inner(), config(&gateway.connections.limits));
+    let config = config(&gateway.connections.limits);
+    let mut client = parts.io.into_inner();
+    client.scan_frames(&parts.read_buf);
     Some(if parts.read_buf.is_empty() {
         Socket::from_raw_socket(client, Role::Server, Some(config)).await
     } else {

@@ -17,4 +17,6 @@ mod handshake;
 mod harness;
 mod lifecycle;
 mod management;
+mod protocol;
+mod raw;
 mod routing;
