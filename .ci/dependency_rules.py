@@ -56,7 +56,7 @@ RULES = {
     "dynamodb-embedded": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
     "gateway": rule(PORTS | {"app", "diagnostic"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
     # Drives a Lambda function, also for the benchmarks of other runtimes, so it depends on no database and no gateway.
-    "lambda-emulator": rule({"event"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
+    "lambda-emulator": rule({"diagnostic", "event"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
     "lambda": rule(
         CONTRACTS | {"aws", "runtime"},
         absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-dynamodb-embedded"),

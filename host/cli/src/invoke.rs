@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidegate_app::{App, Manifest};
 use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
 use tidegate_event::{Event, RouteKey, decode_request, encode_function_error, encode_request};
-use tidegate_gateway::{Clock, Connections, Limits};
+use tidegate_gateway::{Clock, Limits, SocketTable};
 use tidegate_ports::Deadline;
 use tidegate_runtime::{Engine, EngineOptions, Host};
 
@@ -33,8 +33,8 @@ pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
     let event = event(&args.event, &args.route, &manifest.app()).await?;
     let release = build::build(&manifest).await?;
     let local = Local::open(&Data::Memory).await?;
-    let connections = Connections::new(Limits::default(), Clock::system());
-    let ports = local.ports(Arc::clone(&connections) as _, config::values(&manifest)?);
+    let sockets = SocketTable::new(Limits::default(), Clock::system());
+    let ports = local.ports(Arc::clone(&sockets) as _, config::values(&manifest)?);
     let engine = Engine::new(EngineOptions::on_demand(1))?;
     let host = Host::new(engine, ports, release)
         .context(|| format!("cannot activate the release of `{}`", manifest.file.display()))?;

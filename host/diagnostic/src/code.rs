@@ -239,12 +239,32 @@ codes! {
     DataLocked = "data-locked",
     /// The local database fails.
     DatabaseFailed = "database-failed",
+    /// Connections or messages were still under way at the end of the drain time.
+    DrainTimedOut = "drain-timed-out",
+    /// An execution environment of a local function cannot be started.
+    EnvironmentStartFailed = "environment-start-failed",
+    /// A local function is closed.
+    InvocationClosed = "invocation-closed",
+    /// A function failed, or its process ended.
+    InvocationFailed = "invocation-failed",
+    /// Every environment of a local function is busy.
+    InvocationThrottled = "invocation-throttled",
+    /// A function exceeded its timeout.
+    InvocationTimedOut = "invocation-timed-out",
+    /// The gateway cannot invoke a function.
+    InvocationUnavailable = "invocation-unavailable",
     /// The gateway cannot listen on an address.
     ListenFailed = "listen-failed",
     /// Another process listens on the port.
     PortInUse = "port-in-use",
+    /// The reply of a function is malformed.
+    ReplyInvalid = "reply-invalid",
     /// The routing of a running app has changed, which needs a restart of `tidegate dev`.
     RoutingChanged = "routing-changed",
+    /// The system refused to accept a socket.
+    SocketAcceptFailed = "socket-accept-failed",
+    /// No further socket can be opened.
+    SocketsExhausted = "sockets-exhausted",
     /// The system cannot watch a folder.
     WatchFailed = "watch-failed",
     /// A pattern of `watch` in the manifest is not valid.

@@ -1,8 +1,8 @@
-//! What the gateway costs above a bare WebSocket server: echo, fan-out, and memory of idle connections.
+//! The cost of the gateway compared with a bare WebSocket server: echo, fan-out, and memory of idle connections.
 //!
-//! `cargo bench -p tidegate-gateway` prints rates and ratios. Both ends run in one process, with 4 KiB buffers, and the
-//! function behind the gateway is native: it decodes each event and encodes a reply as a host does. Connections for the
-//! memory figure are held by a process of their own.
+//! `cargo bench -p tidegate-gateway` prints rates and ratios. Both ends run in one process, with 4 KiB buffers. The
+//! function behind the gateway is native: it decodes each event and encodes a reply, as a host does. A separate process
+//! holds the connections for the memory figure.
 
 #![allow(
     clippy::expect_used,
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
 use tidegate_event::{Event, Payload, Reply, RouteKey, SelectionExpression, decode_request, encode_reply};
-use tidegate_gateway::{ApiConfig, Clock, Connections, Function, Gateway, Invoke, InvokeError, Limits, RouteConfig};
+use tidegate_gateway::{ApiConfig, Clock, Function, Gateway, Invoke, InvokeError, Limits, RouteConfig, SocketTable};
 use tidegate_ports::{Deadline, Messaging};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -57,7 +57,7 @@ async fn connect(port: u16) -> WebSocketStream<TcpStream> {
     opened.expect("the server lets the client in").0
 }
 
-/// A bare server on a port: the floor.
+/// Starts a bare server, the baseline, and returns its port.
 async fn bare() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -79,7 +79,7 @@ async fn bare() -> u16 {
     port
 }
 
-async fn gateway() -> (u16, Arc<Connections>) {
+async fn gateway() -> (u16, Arc<SocketTable>) {
     let routes = [("$connect", false), ("$disconnect", false), ("$default", true), ("echo", true), ("chat", false)];
     let routes: BTreeMap<_, _> =
         routes.map(|(key, response)| (RouteKey::new(key).expect("a key"), RouteConfig { response })).into();
@@ -94,7 +94,7 @@ async fn gateway() -> (u16, Arc<Connections>) {
         authorizer: None,
         stage_variables: Vec::new(),
     };
-    let connections = Connections::new(Limits::default(), Clock::system());
+    let connections = SocketTable::new(Limits::default(), Clock::system());
     let gateway = Gateway::new(api, Arc::clone(&connections), Arc::new(Echo));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -102,18 +102,18 @@ async fn gateway() -> (u16, Arc<Connections>) {
     (port, connections)
 }
 
-/// What an echo benchmark found.
-struct Found {
-    /// Messages a second.
+/// The result of an echo benchmark.
+struct EchoResult {
+    /// Messages per second.
     rate: f64,
-    /// The median wait for an echo.
+    /// The median latency of an echo.
     median: Duration,
-    /// Processor time of a message, both ends, in microseconds.
+    /// Processor time per message at both ends, in microseconds.
     cost: f64,
 }
 
-/// `count` connections, each of which waits for its echo.
-async fn echo(port: u16, count: usize) -> Found {
+/// Measures echoes on `count` connections, each of which waits for its echo.
+async fn echo(port: u16, count: usize) -> EchoResult {
     let before = processor();
     let mut clients = Vec::new();
     for _ in 0..count {
@@ -138,10 +138,11 @@ async fn echo(port: u16, count: usize) -> Found {
     waits.sort_unstable();
     let messages = waits.len() as f64;
     let cost = (processor() - before) / messages;
-    Found { rate: messages / RUN.as_secs_f64(), median: waits[waits.len() / 2], cost }
+    EchoResult { rate: messages / RUN.as_secs_f64(), median: waits[waits.len() / 2], cost }
 }
 
-/// Deliveries a second of one message after the other to `count` connections, and the processor time of each.
+/// Measures the delivery of messages to `count` connections. Returns the deliveries per second, and the processor time
+/// of each in microseconds.
 async fn fan_out(count: usize) -> (f64, f64) {
     let (port, connections) = gateway().await;
     let mut tasks = Vec::new();
@@ -156,7 +157,8 @@ async fn fan_out(count: usize) -> (f64, f64) {
     }
     let ids = connections.ids();
     let data = Payload::Text(ECHO.to_owned());
-    let (begun, before) = (Instant::now(), processor());
+    let begun = Instant::now();
+    let before = processor();
     let sending = tokio::spawn(async move {
         for _ in 0..rounds {
             let mut missed = ids.clone();
@@ -176,20 +178,20 @@ async fn fan_out(count: usize) -> (f64, f64) {
     (deliveries / begun.elapsed().as_secs_f64(), (processor() - before) / deliveries)
 }
 
-/// Processor time of this process, which other work on the machine does not add to, in microseconds.
+/// Returns the processor time of this process in microseconds. Other work on the machine does not affect it.
 fn processor() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<f64> = text.split(' ').skip(13).take(2).filter_map(|ticks| ticks.parse().ok()).collect();
     fields.iter().sum::<f64>() * 10_000.0
 }
 
-/// Resident memory of this process, in bytes.
+/// Returns the resident memory of this process in bytes.
 fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or_default() * 4_096
 }
 
-/// Bytes of resident memory per idle connection.
+/// Returns the resident memory per idle connection in bytes.
 async fn idle(count: usize) -> usize {
     let (port, connections) = gateway().await;
     let before = resident();
@@ -200,8 +202,8 @@ async fn idle(count: usize) -> usize {
         .stdout(Stdio::piped())
         .spawn()
         .expect("a process");
-    let mut said = std::io::BufReader::new(holder.stdout.take().expect("a pipe"));
-    tokio::task::spawn_blocking(move || said.read_line(&mut String::new())).await.expect("no panic").expect("a line");
+    let mut lines = std::io::BufReader::new(holder.stdout.take().expect("a pipe"));
+    tokio::task::spawn_blocking(move || lines.read_line(&mut String::new())).await.expect("no panic").expect("a line");
     assert_eq!(connections.len(), count);
     let bytes = (resident() - before) / count;
     drop(holder.stdin.take());
@@ -209,7 +211,7 @@ async fn idle(count: usize) -> usize {
     bytes
 }
 
-/// Holds connections until standard input ends.
+/// Opens connections and holds them until standard input ends.
 async fn hold(port: u16, count: usize) {
     let mut held = Vec::new();
     for _ in 0..count {
@@ -234,13 +236,17 @@ async fn main() {
     }
     println!("idle: {} bytes a connection, 10,000 held", idle(10_000).await);
     for count in [1, 32, 256] {
-        let floor = echo(bare().await, count).await;
+        let baseline = echo(bare().await, count).await;
         let found = echo(gateway().await.0, count).await;
         println!("echo, {count} connections:");
-        for (name, Found { rate, median, cost }) in [("bare", &floor), ("gateway", &found)] {
+        for (name, EchoResult { rate, median, cost }) in [("bare", &baseline), ("gateway", &found)] {
             println!("  {name:<8}{rate:>9.0}/s  p50 {median:>10.1?}  {cost:>6.2} µs of processor time a message");
         }
-        println!("  ratio   {:>9.2}    the gateway costs {:.2} µs", found.rate / floor.rate, found.cost - floor.cost);
+        println!(
+            "  ratio   {:>9.2}    the gateway costs {:.2} µs",
+            found.rate / baseline.rate,
+            found.cost - baseline.cost
+        );
     }
     for count in [100, 1_000] {
         let (rate, cost) = fan_out(count).await;

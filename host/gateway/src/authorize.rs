@@ -4,23 +4,25 @@
 
 use std::time::Duration;
 
+use tidegate_app::IdentitySource;
+use tidegate_diagnostic::Code;
 use tidegate_event::{Authorization, Decision, Event, Handshake, Identity, Request, decode_decision, encode_request};
 
-use crate::api::{ApiConfig, AuthorizerConfig, IdentitySource};
+use crate::api::{ApiConfig, AuthorizerConfig};
 use crate::gateway::Gateway;
 use crate::handshake::Refusal;
 use crate::invoke::{Function, InvokeError};
 
-/// Who the client is, and how long it took to find out, in milliseconds.
+/// The client's identity, and the time that the authorizer took, in milliseconds.
 pub(crate) struct Authorized {
     pub(crate) identity: Identity,
     pub(crate) latency: u64,
 }
 
-/// Asks the API's authorizer about the handshake in `request`, whose event this replaces.
+/// Invokes the authorizer for a handshake. Replaces the event in `request`.
 ///
 /// # Errors
-/// The status that refuses the handshake.
+/// The refusal, if the authorizer does not allow the connection.
 pub(crate) async fn authorize(
     gateway: &Gateway,
     api: &ApiConfig,
@@ -30,7 +32,8 @@ pub(crate) async fn authorize(
 ) -> Result<Authorized, Refusal> {
     let missing = |source: &&IdentitySource| find(source, api, request, handshake).is_none_or(|value| value.is_empty());
     if let Some(source) = authorizer.identity_source.iter().find(missing) {
-        // The client is not told which, so that only the log says why it is refused.
+        // The client's answer does not name the source, so the log does.
+        let source = String::from(source.clone());
         tracing::info!(connection = %request.connection.id, %source, "an identity source is missing or empty");
         return Err(Refusal::Unauthorized);
     }
@@ -40,9 +43,9 @@ pub(crate) async fn authorize(
         handshake: handshake.clone(),
         stage_variables: api.stage_variables.clone(),
     });
-    let begun = gateway.connections.clock.elapsed();
+    let start = gateway.clock.elapsed();
     let result = gateway.invoke(Function::Authorizer, encode_request(request)).await;
-    let latency = gateway.connections.clock.elapsed().saturating_sub(begun);
+    let latency = gateway.clock.elapsed().saturating_sub(start);
     let identity = decide(result, &method_arn)?;
     Ok(Authorized { identity, latency: millis(latency) })
 }
@@ -52,7 +55,7 @@ fn decide(result: Result<Vec<u8>, InvokeError>, method_arn: &str) -> Result<Iden
         Ok(json) => json,
         Err(InvokeError::FunctionError(error)) if error.is_unauthorized() => return Err(Refusal::Unauthorized),
         Err(error) => {
-            tracing::warn!(%error, "the authorizer failed");
+            tracing::warn!(code = %error.code(), %error, "cannot run the authorizer");
             return Err(Refusal::AuthorizerFailed);
         }
     };
@@ -61,31 +64,31 @@ fn decide(result: Result<Vec<u8>, InvokeError>, method_arn: &str) -> Result<Iden
         Ok(Decision::Deny) => Err(Refusal::Denied),
         Ok(Decision::Unauthorized) => Err(Refusal::Unauthorized),
         Err(error) => {
-            tracing::warn!(%error, "the authorizer's answer is malformed");
+            tracing::warn!(code = %Code::ReplyInvalid, %error, "cannot use the reply of the authorizer");
             Err(Refusal::AuthorizerFailed)
         }
     }
 }
 
-/// The value of an identity source.
+/// Returns the value of an identity source.
 fn find<'a>(
     source: &IdentitySource,
     api: &'a ApiConfig,
     request: &'a Request,
     handshake: &'a Handshake,
 ) -> Option<&'a str> {
-    let named = |fields: &'a [(String, String)], same: &dyn Fn(&str) -> bool| {
-        fields.iter().find(|(name, _)| same(name)).map(|(_, value)| value.as_str())
+    let value = |fields: &'a [(String, String)], matches: &dyn Fn(&str) -> bool| {
+        fields.iter().find(|(name, _)| matches(name)).map(|(_, value)| value.as_str())
     };
     match source {
-        IdentitySource::Header(wanted) => named(&handshake.headers, &|name| name.eq_ignore_ascii_case(wanted)),
-        IdentitySource::QueryString(wanted) => named(&handshake.query, &|name| name == wanted),
-        IdentitySource::StageVariable(wanted) => named(&api.stage_variables, &|name| name == wanted),
+        IdentitySource::Header(wanted) => value(&handshake.headers, &|name| name.eq_ignore_ascii_case(wanted)),
+        IdentitySource::QueryString(wanted) => value(&handshake.query, &|name| name == wanted),
+        IdentitySource::StageVariable(wanted) => value(&api.stage_variables, &|name| name == wanted),
         IdentitySource::Context(name) => context(name, request),
     }
 }
 
-/// A variable of the request context, by its name in the event.
+/// Returns a variable of the request context by its name in the event.
 fn context<'a>(name: &str, request: &'a Request) -> Option<&'a str> {
     let connection = &request.connection;
     match name {

@@ -1,4 +1,4 @@
-//! The time, which tests can drive.
+//! The clock of a gateway, which tests can set.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tidegate_event::Timestamp;
 use tokio::sync::watch;
 
-/// The clock of idle and two-hour closes, integration timeouts, throttles and the times in events.
+/// The clock for idle and two-hour closes, integration timeouts, throttles and the times of events.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
@@ -17,26 +17,27 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's clock.
+    /// Returns the system clock.
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System { start: Instant::now() })
     }
 
-    /// A clock that stands at `start` until it is advanced.
+    /// Returns a clock that stands at `start` until [`advance`](Self::advance) is called.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
         Self(Source::Manual { start, elapsed: watch::Sender::new(Duration::ZERO) })
     }
 
-    /// Moves a manual clock on by `duration`, and wakes what waits for a time up to then. Does nothing to the system's.
+    /// Advances a manual clock, and wakes the tasks that wait for a time it has reached. Does nothing to the system
+    /// clock.
     pub fn advance(&self, duration: Duration) {
         if let Source::Manual { elapsed, .. } = &self.0 {
             elapsed.send_modify(|elapsed| *elapsed = elapsed.saturating_add(duration));
         }
     }
 
-    /// The wall-clock time, for events.
+    /// Returns the wall-clock time, for events.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -45,7 +46,7 @@ impl Clock {
         }
     }
 
-    /// The time since the clock was made; it never goes back, whatever happens to the wall clock.
+    /// Returns the time since the clock was created. It never decreases, even if the wall clock is set back.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
@@ -59,13 +60,13 @@ impl Clock {
         match &self.0 {
             Source::System { start } => tokio::time::sleep_until((*start + time).into()).await,
             Source::Manual { elapsed, .. } => {
-                // The sender lives in `self`, so that waiting cannot fail.
+                // The sender lives in `self`, so this cannot fail.
                 let _ = elapsed.subscribe().wait_for(|elapsed| *elapsed >= time).await;
             }
         }
     }
 
-    /// Runs `future` for at most `limit`; none when the limit came first.
+    /// Runs `future` for at most `limit`. Returns none if the limit has passed.
     pub(crate) async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         let end = self.elapsed().saturating_add(limit);
         tokio::select! {

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-/// Why a connection ended: the code and the reason that its `$disconnect` event states.
+/// The code and the reason of a close, for the close frame and the `$disconnect` event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Close {
     pub(crate) code: u16,
@@ -15,21 +15,21 @@ pub(crate) struct Close {
 }
 
 impl Close {
-    /// DELETE on @connections; the text is API Gateway's (observed).
+    /// DELETE on @connections. The text is API Gateway's (observed).
     pub(crate) const DELETED: Self = Self::fixed(1000, "Connection Closed Normally");
-    /// Ten minutes without a frame (code unconfirmed).
+    /// The idle timeout (code unconfirmed).
     pub(crate) const IDLE: Self = Self::fixed(1001, "Going away");
-    /// Two hours of life (code unconfirmed).
+    /// The end of the connection's lifetime (code unconfirmed).
     pub(crate) const LIFETIME: Self = Self::fixed(1001, "Going away");
-    /// The gateway stops.
+    /// The shutdown of the gateway.
     pub(crate) const SHUTDOWN: Self = Self::fixed(1001, "Going away");
-    /// The client broke RFC 6455.
+    /// A violation of RFC 6455 by the client.
     pub(crate) const PROTOCOL: Self = Self::fixed(1002, "Protocol error");
     /// A binary frame from the client.
     pub(crate) const BINARY: Self = Self::fixed(1003, "Binary data is not accepted");
-    /// The client's close frame had no code; the text is API Gateway's.
+    /// A close frame of the client without a code. The text is API Gateway's.
     pub(crate) const NO_CODE: Self = Self::fixed(1005, "Client-side close frame status not set");
-    /// The client vanished; never sent in a frame (text unconfirmed).
+    /// A client that left without a close frame. Never sent in a frame (text unconfirmed).
     pub(crate) const VANISHED: Self = Self::fixed(1006, "Connection closed abnormally");
     /// A text message that is not UTF-8.
     pub(crate) const NOT_UTF8: Self = Self::fixed(1007, "Text is not valid UTF-8");
@@ -40,7 +40,7 @@ impl Close {
         Self { code, reason: Cow::Borrowed(reason) }
     }
 
-    /// What the client's close frame says.
+    /// Returns the close of a client's close frame.
     pub(crate) fn by_client(frame: Option<&CloseFrame>) -> Self {
         match frame {
             None => Self::NO_CODE,
@@ -48,7 +48,7 @@ impl Close {
         }
     }
 
-    /// The frame that tells the client.
+    /// Returns the close frame for the client.
     pub(crate) fn frame(&self) -> CloseFrame {
         let reason = match &self.reason {
             Cow::Borrowed(text) => Utf8Bytes::from_static(text),
@@ -57,7 +57,7 @@ impl Close {
         CloseFrame { code: CloseCode::from(self.code), reason }
     }
 
-    /// The part of the `$disconnect` event.
+    /// Converts to the part of the `$disconnect` event.
     pub(crate) fn into_event(self) -> Closing {
         Closing { code: self.code, reason: self.reason.into_owned() }
     }

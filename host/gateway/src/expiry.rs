@@ -3,37 +3,38 @@
 use std::time::Duration;
 
 use crate::closing::Close;
-use crate::connections::{Connections, Peer};
+use crate::gateway::Gateway;
+use crate::limits::Limits;
+use crate::socket_table::Peer;
 
-/// The shortest time between two looks at the connections, so that many of them that expire one after the other do not
-/// cost a look each. A close comes at most this late.
+/// The shortest time between two scans of the connections. It bounds the cost when many connections expire one after
+/// the other. A close comes at most this late.
 const GRANULARITY: Duration = Duration::from_secs(1);
 
-/// Closes connections as they expire; never ends.
+/// Closes connections as they expire. Never returns.
 ///
-/// One task looks at all connections instead of a timer each: frames only move a connection's end further away, and a
-/// new one cannot end before the earliest end seen, so that the task sleeps until then.
-pub(crate) async fn watch(connections: &Connections) {
-    let clock = &connections.clock;
+/// One task scans all connections, instead of one timer for each. A frame only moves the end of its connection further
+/// away, and a new connection cannot end before the earliest end of the last scan, so the task sleeps until then.
+pub(crate) async fn watch(gateway: &Gateway) {
+    let limits = &gateway.limits;
     loop {
-        let now = clock.elapsed();
-        let longest = now.saturating_add(connections.limits.idle.min(connections.limits.lifetime));
-        let mut next = longest;
-        for peer in connections.all() {
-            let (end, close) = end_of(&peer, connections);
+        let now = gateway.clock.elapsed();
+        let mut next = now.saturating_add(limits.idle.min(limits.lifetime));
+        for peer in gateway.sockets.all() {
+            let (end, close) = end_of(&peer, limits);
             if end <= now {
                 peer.outbox.close(close);
             } else {
                 next = next.min(end);
             }
         }
-        clock.sleep_until(next.max(now.saturating_add(GRANULARITY))).await;
+        gateway.clock.sleep_until(next.max(now.saturating_add(GRANULARITY))).await;
     }
 }
 
-/// When a connection ends if nothing more happens to it, and how.
-fn end_of(peer: &Peer, connections: &Connections) -> (Duration, Close) {
-    let idle = peer.active().saturating_add(connections.limits.idle);
-    let lifetime = peer.made.saturating_add(connections.limits.lifetime);
+/// Returns the time at which a connection without further frames ends, and its close.
+fn end_of(peer: &Peer, limits: &Limits) -> (Duration, Close) {
+    let idle = peer.active().saturating_add(limits.idle);
+    let lifetime = peer.created.saturating_add(limits.lifetime);
     if lifetime <= idle { (lifetime, Close::LIFETIME) } else { (idle, Close::IDLE) }
 }

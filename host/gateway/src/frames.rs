@@ -1,8 +1,8 @@
 //! Frame headers that RFC 6455 forbids.
 //!
-//! tungstenite checks the length of a frame against the limit before it checks the rest of the header, so a control frame
-//! above the limit looks like a message that is too large. The scanner tells them apart: the one is a protocol error
-//! (1002), the other a message that is too large (1009).
+//! tungstenite checks the length of a frame against the limit before it checks the rest of the header, so a control
+//! frame above the limit looks like a message that is too large. The scanner tells them apart: the one is a protocol
+//! error (1002), the other a message that is too large (1009).
 //!
 //! <https://www.rfc-editor.org/rfc/rfc6455#section-5>
 
@@ -45,8 +45,8 @@ impl FrameScanner {
         }
     }
 
-    /// Returns true once a header was found that the RFC forbids, whatever the limits are.
-    pub(crate) fn found_forbidden_header(&self) -> bool {
+    /// Returns true if a header was scanned that the RFC forbids whatever the limits are.
+    pub(crate) fn has_forbidden_header(&self) -> bool {
         self.forbidden
     }
 
@@ -87,8 +87,8 @@ mod tests {
         for byte in bytes {
             bytewise.scan(&[*byte]);
         }
-        assert_eq!(whole.found_forbidden_header(), bytewise.found_forbidden_header());
-        whole.found_forbidden_header()
+        assert_eq!(whole.has_forbidden_header(), bytewise.has_forbidden_header());
+        whole.has_forbidden_header()
     }
 
     /// A frame with a zero mask.

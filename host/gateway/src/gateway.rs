@@ -5,58 +5,74 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures_util::FutureExt;
+use tidegate_diagnostic::Code;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::api::ApiConfig;
-use crate::connections::Connections;
+use crate::clock::Clock;
+use crate::ids::Ids;
 use crate::invoke::{Function, Invoke, InvokeError};
+use crate::limits::Limits;
+use crate::socket_table::SocketTable;
+use crate::throttle::Throttle;
 
-/// The gateway of one API: its configuration, its connections and the port to its functions.
+/// The gateway of one API: its configuration, its sockets and the port to its functions.
 pub struct Gateway {
     api: RwLock<Arc<ApiConfig>>,
-    pub(crate) connections: Arc<Connections>,
+    pub(crate) sockets: Arc<SocketTable>,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    /// The rate of new connections.
+    pub(crate) connects: Throttle,
     invoke: Arc<dyn Invoke>,
     tasks: Mutex<Option<JoinSet<()>>>,
     stopping: watch::Sender<bool>,
 }
 
 impl Gateway {
-    /// A gateway that serves `config` once it runs.
+    /// Creates a gateway with the limits and the clock of `sockets`. [`run`](crate::run) serves it.
     #[must_use]
-    pub fn new(config: ApiConfig, connections: Arc<Connections>, invoke: Arc<dyn Invoke>) -> Arc<Self> {
+    pub fn new(config: ApiConfig, sockets: Arc<SocketTable>, invoke: Arc<dyn Invoke>) -> Arc<Self> {
+        let limits = sockets.limits().clone();
+        let clock = sockets.clock().clone();
+        let connects = Throttle::new(limits.connects);
         Arc::new(Self {
             api: RwLock::new(Arc::new(config)),
-            connections,
+            sockets,
+            limits,
+            clock,
+            ids: Ids::default(),
+            connects,
             invoke,
             tasks: Mutex::new(Some(JoinSet::new())),
             stopping: watch::Sender::new(false),
         })
     }
 
-    /// The configuration that the next event meets.
+    /// Returns the configuration of the next event.
     #[must_use]
     pub fn api(&self) -> Arc<ApiConfig> {
         Arc::clone(&self.api.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the configuration; open sockets stay open, and events under way finish on the old one.
+    /// Replaces the configuration. Open sockets stay open, and events under way finish with the old configuration.
     pub fn replace(&self, config: ApiConfig) {
         *self.api.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
-    /// Invokes a function, for at most the integration timeout. A panic below the port is a failure of the function.
+    /// Invokes a function, for at most the integration timeout. A panic in the port is an `Unavailable` error.
     pub(crate) async fn invoke(&self, function: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
-        let limits = &self.connections.limits;
         let invocation = AssertUnwindSafe(self.invoke.invoke(function, event)).catch_unwind();
-        match self.connections.clock.timeout(limits.integration, invocation).await {
+        match self.clock.timeout(self.limits.integration, invocation).await {
             Some(Ok(result)) => result,
             Some(Err(_panic)) => Err(InvokeError::Unavailable("the invocation panicked".to_owned())),
             None => Err(InvokeError::Timeout),
         }
     }
 
-    /// Runs a task that a shutdown waits for. False once the gateway has drained.
+    /// Runs a task that a shutdown waits for. Returns false if the gateway has drained.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         let mut tasks = self.tasks();
         let Some(tasks) = tasks.as_mut() else { return false };
@@ -65,40 +81,42 @@ impl Gateway {
         true
     }
 
-    /// Tells every task to stop.
+    /// Asks every task to stop.
     pub(crate) fn stop(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Whether the gateway stops.
+    /// Returns true once the gateway stops.
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
 
     /// Waits until the gateway stops.
     pub(crate) async fn stopped(&self) {
-        // The sender lives in `self`, so that waiting cannot fail.
+        // The sender lives in `self`, so this cannot fail.
         let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
-    /// Waits for the tasks, at most the drain time, and ends what is left of them. No task runs once it returns.
+    /// Waits for the tasks, for at most the drain time, and aborts the rest. No task runs once this returns.
     pub(crate) async fn drain(&self) {
-        let end = tokio::time::Instant::now() + self.connections.limits.drain;
-        // Handshakes under way may still start a session, so that there may be more tasks after the first ones.
+        let end = tokio::time::Instant::now() + self.limits.drain;
+        // A handshake under way may start a session, so more tasks may follow the first ones.
         while let Some(mut tasks) = self.take_tasks() {
             let all = async { while tasks.join_next().await.is_some() {} };
             if tokio::time::timeout_at(end, all).await.is_err() {
                 let mut late = self.tasks().take().unwrap_or_default();
+                let count = tasks.len() + late.len();
                 tracing::warn!(
-                    tasks = tasks.len() + late.len(),
-                    "connections and messages under way were dropped at the end of the drain time"
+                    code = %Code::DrainTimedOut,
+                    tasks = count,
+                    "dropped the connections and messages that were under way at the end of the drain time"
                 );
                 tokio::join!(tasks.shutdown(), late.shutdown());
             }
         }
     }
 
-    /// The tasks so far; once there are none, there is no place for new ones.
+    /// Takes the tasks so far. If there are none, later tasks are refused.
     fn take_tasks(&self) -> Option<JoinSet<()>> {
         let mut tasks = self.tasks();
         if tasks.as_ref().is_some_and(JoinSet::is_empty) {
@@ -123,8 +141,6 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::limits::Limits;
 
     struct Unused;
 
@@ -148,13 +164,13 @@ mod tests {
             stage_variables: Vec::new(),
         };
         let limits = Limits { drain, ..Limits::default() };
-        Gateway::new(api, Connections::new(limits, Clock::system()), Arc::new(Unused))
+        Gateway::new(api, SocketTable::new(limits, Clock::system()), Arc::new(Unused))
     }
 
-    /// What a task holds, and what takes its time to end.
-    struct Slow(Arc<AtomicBool>);
+    /// A value of a task whose drop takes 100 ms.
+    struct SlowDrop(Arc<AtomicBool>);
 
-    impl Drop for Slow {
+    impl Drop for SlowDrop {
         fn drop(&mut self) {
             std::thread::sleep(Duration::from_millis(100));
             self.0.store(true, Ordering::SeqCst);
@@ -162,13 +178,15 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_task_that_began_while_the_gateway_drained_has_ended_too() {
-        let (gateway, ended) = (gateway(Duration::from_millis(50)), Arc::new(AtomicBool::new(false)));
-        let (late, (begun, begins)) = (Slow(Arc::clone(&ended)), oneshot::channel());
-        let of_task = Arc::clone(&gateway);
+    async fn tasks_started_during_the_drain_have_ended_after_it() {
+        let gateway = gateway(Duration::from_millis(50));
+        let ended = Arc::new(AtomicBool::new(false));
+        let late = SlowDrop(Arc::clone(&ended));
+        let (begun, begins) = oneshot::channel();
+        let spawner = Arc::clone(&gateway);
         gateway.spawn(async move {
-            of_task.stopped().await;
-            of_task.spawn(async move {
+            spawner.stopped().await;
+            spawner.spawn(async move {
                 let _late = late;
                 begun.send(()).unwrap();
                 std::future::pending::<()>().await;
@@ -176,7 +194,7 @@ mod tests {
             std::future::pending::<()>().await;
         });
         let stopping = async {
-            // By now the drain has taken the tasks so far.
+            // The drain has taken the first tasks before.
             gateway.stop();
             begins.await.unwrap();
         };

@@ -1,11 +1,11 @@
-//! The upgrade request, and every status that refuses it.
+//! The upgrade request, and the statuses that refuse it.
 
 use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode, Version, request};
+use http::{Method, Request, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use tidegate_event::{ConnectionId, Fields, Handshake, RequestId};
@@ -13,45 +13,45 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::endpoint::{self, Answer};
 use crate::gateway::Gateway;
-use crate::head::fields_of;
+use crate::raw_headers::fields_of;
 
 const SUPPORTED_VERSION: HeaderValue = HeaderValue::from_static("13");
-/// Headers of one hop, which API Gateway does not hand on.
+/// The headers of one hop, which API Gateway does not forward.
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-authorization", "te", "transfer-encoding", "upgrade", "content-length"];
-/// The scheme by which clients reach the gateway: on one machine there is no TLS.
+/// The scheme of the gateway, which has no TLS.
 const FORWARDED_PROTO: &str = "http";
-/// The port of a `Host` header that names none.
+/// The port of a `Host` header without a port.
 const DEFAULT_PORT: &str = "80";
 
 /// A well-formed upgrade request.
 pub(crate) struct Upgrade {
-    /// What the functions see of it.
+    /// The part that functions receive.
     pub(crate) handshake: Handshake,
-    /// `Sec-WebSocket-Accept` of the answer.
+    /// The `Sec-WebSocket-Accept` header of the answer.
     pub(crate) accept: String,
     pub(crate) host: String,
     pub(crate) source_ip: String,
     pub(crate) user_agent: Option<String>,
 }
 
-/// Why a handshake that names its stage is refused.
+/// The reason for refusing a handshake on the stage's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// An identity source is missing, or the authorizer said so.
+    /// An identity source is missing, or the authorizer failed with `Unauthorized`.
     Unauthorized,
-    /// The authorizer denies.
+    /// The authorizer's policy denies the connection.
     Denied,
     /// The authorizer failed.
     AuthorizerFailed,
-    /// `$connect` answered with this status.
+    /// `$connect` replied with this status.
     Status(StatusCode),
-    /// `$connect` failed: it crashed, took too long or answered what is no reply (status observed).
+    /// `$connect` failed, timed out, or sent a malformed reply (status observed).
     ConnectFailed,
 }
 
 impl Refusal {
-    /// The answer. The body has the shape of an error frame (observed).
+    /// Returns the HTTP answer. Its body has the shape of an error frame (observed).
     pub(crate) fn answer(self, connection: &ConnectionId, request: &RequestId) -> Answer {
         let (status, message) = match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
@@ -69,33 +69,33 @@ impl Upgrade {
     /// Reads an upgrade request to the stage's path.
     ///
     /// # Errors
-    /// The answer to a request that is too long, no upgrade, or malformed.
-    pub(crate) fn read(
+    /// The answer to a request that is too long, malformed, or not an upgrade.
+    pub(crate) fn read<B>(
         gateway: &Gateway,
-        parts: &request::Parts,
-        sent: Option<Fields>,
+        request: &Request<B>,
+        raw_headers: Option<Fields>,
         from: SocketAddr,
     ) -> Result<Self, Box<Answer>> {
-        let url = parts.uri.path_and_query().map_or("", |path| path.as_str());
-        if url.len() > gateway.connections.limits.url_characters {
+        let url = request.uri().path_and_query().map_or("", |path| path.as_str());
+        if url.len() > gateway.limits.url_characters {
             return Err(refuse(StatusCode::URI_TOO_LONG, "URI Too Long"));
         }
-        let accept = accept_key(parts)?;
+        let accept = accept_key(request)?;
         let mut handshake = Handshake {
-            headers: sent.unwrap_or_else(|| fields_of(&parts.headers)),
-            query: parts.uri.query().map(endpoint::query_of).unwrap_or_default(),
+            headers: raw_headers.unwrap_or_else(|| fields_of(request.headers())),
+            query: request.uri().query().map(endpoint::query_of).unwrap_or_default(),
         };
         forward(&mut handshake.headers, from, gateway);
         Ok(Self {
             handshake,
             accept,
-            host: text(&parts.headers, &header::HOST).unwrap_or_default(),
+            host: text(request.headers(), &header::HOST).unwrap_or_default(),
             source_ip: from.ip().to_canonical().to_string(),
-            user_agent: text(&parts.headers, &header::USER_AGENT),
+            user_agent: text(request.headers(), &header::USER_AGENT),
         })
     }
 
-    /// The answer that opens the socket.
+    /// Returns the answer that opens the socket.
     pub(crate) fn accept(&self, protocol: Option<HeaderValue>) -> Answer {
         let mut answer = Answer::new(Full::new(Bytes::new()));
         *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -112,14 +112,14 @@ impl Upgrade {
     }
 }
 
-/// A refusal before there is a connection to name.
+/// Returns a refusal from before the connection has an id.
 pub(crate) fn refuse(status: StatusCode, message: &str) -> Box<Answer> {
     Box::new(endpoint::json(status, serde_json::json!({ "message": message }).to_string()))
 }
 
-/// `Sec-WebSocket-Accept` of an upgrade request.
-fn accept_key(parts: &request::Parts) -> Result<String, Box<Answer>> {
-    let headers = &parts.headers;
+/// Returns the `Sec-WebSocket-Accept` header for an upgrade request.
+fn accept_key<B>(request: &Request<B>) -> Result<String, Box<Answer>> {
+    let headers = request.headers();
     let upgrades =
         has_token(headers, &header::CONNECTION, "upgrade") && has_token(headers, &header::UPGRADE, "websocket");
     if !upgrades {
@@ -127,7 +127,7 @@ fn accept_key(parts: &request::Parts) -> Result<String, Box<Answer>> {
         answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         return Err(answer);
     }
-    if parts.method != Method::GET || parts.version != Version::HTTP_11 {
+    if request.method() != Method::GET || request.version() != Version::HTTP_11 {
         return Err(refuse(StatusCode::BAD_REQUEST, "Bad Request"));
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION) != Some(&SUPPORTED_VERSION) {
@@ -143,7 +143,7 @@ fn accept_key(parts: &request::Parts) -> Result<String, Box<Answer>> {
     }
 }
 
-/// Turns the client's headers into those that API Gateway hands on.
+/// Removes and adds headers as API Gateway does before it forwards them.
 fn forward(headers: &mut Fields, from: SocketAddr, gateway: &Gateway) {
     headers.retain(|(name, _)| !HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop)));
     let source = from.ip().to_canonical().to_string();
@@ -153,8 +153,8 @@ fn forward(headers: &mut Fields, from: SocketAddr, gateway: &Gateway) {
     }
     let has = |headers: &Fields, wanted: &str| headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
     if !has(headers, "X-Amzn-Trace-Id") {
-        let seconds = gateway.connections.clock.now().seconds();
-        let trace = format!("Root=1-{seconds:08x}-{}", gateway.connections.ids.trace());
+        let seconds = gateway.clock.now().seconds();
+        let trace = format!("Root=1-{seconds:08x}-{}", gateway.ids.trace());
         headers.push(("X-Amzn-Trace-Id".to_owned(), trace));
     }
     if !has(headers, "X-Forwarded-Port") {
@@ -171,7 +171,7 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// Whether a comma-separated header has a token, whatever its case.
+/// Returns true if a comma-separated header contains a token, ignoring case.
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))

@@ -1,42 +1,43 @@
-//! One message through its route, replies and error frames.
+//! One message: its invocation, its reply, its error frame.
 
 use std::sync::Arc;
 
+use tidegate_diagnostic::Code;
 use tidegate_event::{Payload, decode_reply};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::connections::Peer;
 use crate::gateway::Gateway;
 use crate::ids::Id;
 use crate::invoke::{Function, InvokeError};
 use crate::outbox::frame_of;
+use crate::socket_table::Peer;
 
-/// No route matches (observed).
+/// The message of the error frame if no route matches (observed).
 pub(crate) const FORBIDDEN: &str = "Forbidden";
-/// The integration failed, or its answer was malformed.
+/// The message of the error frame if the integration failed, or its reply was malformed.
 pub(crate) const INTERNAL: &str = "Internal server error";
-/// The integration took too long.
+/// The message of the error frame if the integration timed out.
 pub(crate) const TIMED_OUT: &str = "Endpoint request timed out";
-/// The account's rate is exhausted (unconfirmed).
+/// The message of the error frame if the account's rate is exhausted (unconfirmed).
 pub(crate) const THROTTLED: &str = "Too Many Requests";
 
-/// A message on its way through the integration of its route.
+/// A message on its route.
 pub(crate) struct Call {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) peer: Arc<Peer>,
     pub(crate) request_id: Id,
-    /// The event, encoded.
+    /// The encoded event.
     pub(crate) event: Vec<u8>,
-    /// Whether the route has a route response.
+    /// True if the route has a route response.
     pub(crate) response: bool,
 }
 
 impl Call {
-    /// Invokes the integration, and sends the client what it is to see of the outcome.
+    /// Invokes the integration, and sends the client its reply or an error frame.
     pub(crate) async fn run(self) {
         let Self { gateway, peer, request_id, event, response } = self;
-        let problem = match gateway.invoke(Function::Handler, event).await {
-            Ok(json) => match body_of(&json, gateway.connections.limits.message_bytes) {
+        let message = match gateway.invoke(Function::Handler, event).await {
+            Ok(json) => match body_of(&json, gateway.limits.message_bytes) {
                 Ok(body) => {
                     if let Some(body) = body.filter(|_| response) {
                         peer.outbox.reply(body);
@@ -44,21 +45,24 @@ impl Call {
                     return;
                 }
                 Err(problem) => {
-                    tracing::warn!(connection = %peer.id, request = request_id.as_str(), problem, "the reply is malformed");
+                    let code = Code::ReplyInvalid;
+                    let connection = &peer.id;
+                    tracing::warn!(%connection, request = request_id.as_str(), %code, problem, "cannot use the reply");
                     INTERNAL
                 }
             },
             Err(InvokeError::Timeout) => TIMED_OUT,
             Err(error) => {
-                tracing::debug!(connection = %peer.id, request = request_id.as_str(), %error, "the integration failed");
+                let connection = &peer.id;
+                tracing::debug!(%connection, request = request_id.as_str(), %error, "cannot run the integration");
                 INTERNAL
             }
         };
-        peer.outbox.reply(error_frame(problem, &peer, request_id));
+        peer.outbox.reply(error_frame(message, &peer, request_id));
     }
 }
 
-/// The body of a reply as a frame.
+/// Returns the body of a reply as a frame.
 fn body_of(json: &[u8], limit: usize) -> Result<Option<Message>, String> {
     let reply = decode_reply(json).map_err(|error| error.to_string())?;
     match reply.body {
@@ -69,12 +73,12 @@ fn body_of(json: &[u8], limit: usize) -> Result<Option<Message>, String> {
     }
 }
 
-/// The frame that tells a client what became of its message.
-pub(crate) fn error_frame(problem: &str, peer: &Peer, request_id: Id) -> Message {
-    Message::text(error_body(problem, peer.id.as_str(), request_id.as_str()))
+/// Returns the error frame of a message.
+pub(crate) fn error_frame(message: &str, peer: &Peer, request_id: Id) -> Message {
+    Message::text(error_body(message, peer.id.as_str(), request_id.as_str()))
 }
 
-/// An error in API Gateway's own spacing (observed). Neither ids nor messages need escaping.
+/// Returns the body of an error with API Gateway's spacing (observed). Ids and messages need no escaping.
 pub(crate) fn error_body(message: &str, connection_id: &str, request_id: &str) -> String {
     format!(r#"{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}"#)
 }

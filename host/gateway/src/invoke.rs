@@ -1,38 +1,62 @@
 //! The port to the functions.
 
 use async_trait::async_trait;
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_event::FunctionError;
 
-/// Which of the API's functions an event is for.
+/// A function of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
     /// The integration of every route.
     Handler,
-    /// The authorizer.
+    /// The authorizer of `$connect`.
     Authorizer,
 }
 
-/// Why an invocation has no result.
+/// The failure of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
     /// The function failed.
     #[error("the function failed: `{}`: {}", .0.error_type, .0.error_message)]
     FunctionError(FunctionError),
-    /// The function took longer than it may.
+    /// The function exceeded its timeout.
     #[error("the function timed out")]
     Timeout,
-    /// There is no function to invoke; why.
+    /// The function cannot be invoked, for the given reason.
     #[error("the function is unavailable: {0}")]
     Unavailable(String),
 }
 
-/// Invokes a function with an event and answers its result, both as JSON.
+impl InvokeError {
+    /// Returns the code of the error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::FunctionError(_) => Code::InvocationFailed,
+            Self::Timeout => Code::InvocationTimedOut,
+            Self::Unavailable(_) => Code::InvocationUnavailable,
+        }
+    }
+}
+
+impl From<InvokeError> for Diagnostic {
+    fn from(error: InvokeError) -> Self {
+        let why = match &error {
+            InvokeError::FunctionError(error) => format!("`{}`: {}", error.error_type, error.error_message),
+            InvokeError::Timeout => "the function timed out".to_owned(),
+            InvokeError::Unavailable(reason) => reason.clone(),
+        };
+        Self::new(error.code(), "cannot invoke the function", why)
+    }
+}
+
+/// Invokes functions with events. Events and results are JSON.
 ///
-/// The gateway invokes from the tasks of its connections, many at a time, and never drops an invocation under way except
-/// when the integration timeout has passed or a shutdown has waited long enough.
+/// The gateway invokes from the tasks of its connections, many at a time. It drops an invocation under way only when
+/// the integration timeout or the drain time of a shutdown has passed.
 #[async_trait]
 pub trait Invoke: Send + Sync {
-    /// Invokes `function` with `event`.
+    /// Invokes `function` with `event`, and returns its result.
     async fn invoke(&self, function: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError>;
 }

@@ -1,10 +1,12 @@
-//! Every number the gateway keeps to.
+//! The limits of the gateway, and the reasons for their numbers.
 
 use std::time::Duration;
 
 use tidegate_event::MAX_PAYLOAD_BYTES;
 
-/// A token bucket's parameters.
+use crate::outbox::Room;
+
+/// The parameters of a token bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Tokens that are added each second.
@@ -13,55 +15,62 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// What the gateway allows. The defaults are API Gateway's, except that the account's rates are off: a laptop's tests and
-/// benchmarks are not an account.
+/// The limits of a gateway. The defaults are API Gateway's, except that the rates of an account are off, because tests
+/// and benchmarks on one machine exceed them.
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// The largest message, either way, in bytes; a larger one from a client closes its connection with 1009.
+    /// The largest message in either direction, in bytes. A larger one from a client closes its connection with 1009.
     pub message_bytes: usize,
-    /// The largest frame from a client, in bytes; a larger one closes the connection with 1009.
+    /// The largest frame from a client, in bytes. A larger data frame closes the connection with 1009. Control frames
+    /// above 125 bytes close it with 1002, whatever this limit is (RFC 6455 section 5.5).
     pub frame_bytes: usize,
     /// The longest path and query of a handshake, in characters.
     pub url_characters: usize,
-    /// How long a connection may be without a frame, either way.
+    /// The longest time of a connection without a frame in either direction.
     pub idle: Duration,
-    /// How long a connection may live.
+    /// The longest life of a connection.
     pub lifetime: Duration,
-    /// Whether pings and pongs count as frames of an idle connection. API Gateway does not document it.
+    /// True if pings and pongs keep a connection from being idle. API Gateway does not document its behaviour.
     pub pings_reset_idle: bool,
-    /// How long an integration may take; API Gateway allows 50 ms to 29 s.
+    /// The integration timeout. API Gateway allows 50 ms to 29 s.
     pub integration: Duration,
-    /// New connections; none is no limit. [`Limits::AWS_CONNECTS`] is an account's default.
+    /// The rate of new connections, or none for no limit. [`Limits::AWS_CONNECTS`] is the default of an account.
     pub connects: Option<Rate>,
-    /// Messages and calls of @connections, those in process included; none is no limit. [`Limits::AWS_REQUESTS`] is an
-    /// account's default.
+    /// The rate of messages and of calls to @connections, in-process calls included, or none for no limit.
+    /// [`Limits::AWS_REQUESTS`] is the default of an account.
     pub requests: Option<Rate>,
-    /// Bytes that may wait to be written to one client; what is sent above it is throttled. Eight of the largest messages
-    /// are enough for a client that reads, and little enough that hundreds of clients that do not are harmless.
+    /// The most bytes that wait to be written to one client. Further messages are throttled. Eight of the largest
+    /// messages are enough for a client that reads, and few enough that hundreds of clients that do not read are
+    /// harmless.
     pub queued_bytes: usize,
-    /// Messages that may wait to be written to one client, since a small message costs more than its bytes.
+    /// The most messages that wait to be written to one client. A small message takes more memory than its bytes.
     pub queued_messages: usize,
-    /// Messages of one connection that are handled at a time; above it the gateway stops reading from that connection
-    /// until one is done. API Gateway states no such limit; without one, one client could fill the memory.
+    /// The most messages of one connection that are handled at a time. At the limit, the gateway stops reading from the
+    /// connection until a message is done. API Gateway documents no such limit. Without one, a client could fill the
+    /// memory.
     pub concurrent_messages: usize,
-    /// Sockets that are open at a time, of both kinds; above it new ones are closed at once.
+    /// The most sockets that are open at a time, WebSocket and HTTP. Further sockets are closed at once.
     pub sockets: usize,
-    /// How long a client may take over the head of a request, and then over its body, and how long a kept HTTP connection
-    /// may be idle.
+    /// The longest time for the head of a request, for its body, and between two requests of an HTTP connection.
     pub header_read: Duration,
-    /// How long a closing handshake may take before the socket is dropped.
+    /// The longest time for a closing handshake, after which the socket is dropped.
     pub close_handshake: Duration,
-    /// How long a shutdown waits for closing handshakes, `$disconnect` routes and messages under way.
+    /// The longest time that a shutdown waits for closing handshakes, `$disconnect` routes and messages under way.
     pub drain: Duration,
 }
 
 impl Limits {
-    /// New connections of an account: 500 a second. The burst is not documented.
+    /// The rate of new connections of an account: 500 a second. AWS does not document the burst.
     pub const AWS_CONNECTS: Rate = Rate { per_second: 500, burst: 500 };
-    /// Requests of an account, callbacks included: 10,000 a second with a burst of 5,000.
+    /// The rate of requests of an account, callbacks included: 10,000 a second with a burst of 5,000.
     pub const AWS_REQUESTS: Rate = Rate { per_second: 10_000, burst: 5_000 };
+
+    /// Returns the room of one client's outbox.
+    pub(crate) fn room(&self) -> Room {
+        Room { bytes: self.queued_bytes, messages: self.queued_messages }
+    }
 }
 
 impl Default for Limits {

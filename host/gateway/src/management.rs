@@ -2,8 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/apigatewaymanagementapi/latest/reference/>
 //!
-//! A request must carry a SigV4 `Authorization` header, as AWS SDKs send it; its signature is **not** verified, for on one
-//! machine there is no account to check it against. Whoever reaches the port may use the endpoint.
+//! A request must have a SigV4 `Authorization` header, as AWS SDKs send it. The signature is **not** verified, because
+//! one machine has no account to verify it with. Anyone who reaches the port can use the endpoint.
 
 use http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
 use http::{Method, Request, StatusCode};
@@ -23,13 +23,13 @@ use crate::outbox::frame_of;
 const SIGV4: &[u8] = b"AWS4-HMAC-SHA256 ";
 const ISO_8601: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-/// How much of a body above the limit is read before it is refused, in multiples of the limit: a client that is still
-/// writing does not see the answer.
-const PATIENCE: usize = 64;
+/// The part of a large body that is read before the body is refused, in multiples of the limit. A client that is still
+/// writing does not read the answer.
+const MAX_READ_FACTOR: usize = 64;
 
 /// Answers a request for one connection.
 pub(crate) async fn serve(gateway: &Gateway, id: &str, request: Request<Incoming>) -> Answer {
-    let connections = &gateway.connections;
+    let sockets = &gateway.sockets;
     let signed = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(SIGV4));
     if !signed {
         return forbidden("Missing Authentication Token");
@@ -49,24 +49,21 @@ pub(crate) async fn serve(gateway: &Gateway, id: &str, request: Request<Incoming
         }
     };
     let outcome = match method {
-        Method::GET => {
-            connections.admit_request().and_then(|()| connections.socket(&id)).map(|socket| describe(&socket))
-        }
+        Method::GET => sockets.admit_request().and_then(|()| sockets.socket(&id)).map(|socket| describe(&socket)),
         Method::DELETE => {
-            connections.admit_request().and_then(|()| connections.delete(&id)).map(|()| empty(StatusCode::NO_CONTENT))
+            sockets.admit_request().and_then(|()| sockets.delete(&id)).map(|()| empty(StatusCode::NO_CONTENT))
         }
         _ => match body_of(gateway, request.into_body()).await {
-            Ok(body) => connections
-                .admit_request()
-                .and_then(|()| connections.post(&id, frame_of(body)))
-                .map(|()| empty(StatusCode::OK)),
-            Err(unread) => return unread.answer(),
+            Ok(body) => {
+                sockets.admit_request().and_then(|()| sockets.post(&id, frame_of(body))).map(|()| empty(StatusCode::OK))
+            }
+            Err(error) => return error.answer(),
         },
     };
     outcome.unwrap_or_else(|error| failure(&error))
 }
 
-/// The answer to a request that is not for this API, or not signed.
+/// Returns the answer to a request that is not signed or not for this API.
 pub(crate) fn forbidden(message: &str) -> Answer {
     endpoint::error(StatusCode::FORBIDDEN, "ForbiddenException", message)
 }
@@ -90,7 +87,7 @@ fn empty(status: StatusCode) -> Answer {
     answer
 }
 
-/// Lower camel case, which is what SDKs read, and absent members for what is not known.
+/// Returns the description of a socket. Its members are in lower camel case, as SDKs read them, and absent if unknown.
 fn describe(socket: &Socket) -> Answer {
     let identity = match &socket.user_agent {
         Some(agent) => serde_json::json!({ "sourceIp": socket.source_ip, "userAgent": agent }),
@@ -110,54 +107,55 @@ fn iso_8601(time: Timestamp) -> String {
     time.format(ISO_8601).unwrap_or_default()
 }
 
-/// Why there is no body.
-enum Unread {
-    /// It is above the limit.
+/// The failure to read a body.
+enum BodyError {
+    /// The body is above the limit.
     TooLarge,
-    /// It broke off.
+    /// The body ended early or is malformed.
     Broken,
-    /// It did not arrive in time.
+    /// The body did not arrive in time.
     Late,
 }
 
-impl Unread {
+impl BodyError {
     fn answer(self) -> Answer {
         let mut answer = match self {
             Self::TooLarge => return failure(&Error::TooLarge),
             Self::Broken => endpoint::error(StatusCode::BAD_REQUEST, "BadRequestException", "Incomplete body"),
             Self::Late => endpoint::error(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", "Request timed out"),
         };
-        // What may still come would be read as the next request.
+        // The rest of the body would be read as the next request.
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         answer
     }
 }
 
-/// The body, which has as long as a head, and once the gateway stops as long as a closing handshake.
-async fn body_of(gateway: &Gateway, body: Incoming) -> Result<Bytes, Unread> {
-    let limits = &gateway.connections.limits;
+/// Reads a body, for at most the time of a head, or of a closing handshake once the gateway stops.
+async fn body_of(gateway: &Gateway, body: Incoming) -> Result<Bytes, BodyError> {
+    let limits = &gateway.limits;
     let stopped = async {
         gateway.stopped().await;
         tokio::time::sleep(limits.close_handshake).await;
     };
     tokio::select! {
         body = read(body, limits.message_bytes) => body,
-        () = tokio::time::sleep(limits.header_read) => Err(Unread::Late),
-        () = stopped => Err(Unread::Late),
+        () = tokio::time::sleep(limits.header_read) => Err(BodyError::Late),
+        () = stopped => Err(BodyError::Late),
     }
 }
 
-async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
+async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
     let hint = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).min(limit);
-    let (mut kept, mut read) = (Vec::with_capacity(hint), 0_usize);
+    let mut kept = Vec::with_capacity(hint);
+    let mut read = 0_usize;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
         read = read.saturating_add(data.len());
         if read <= limit {
             kept.extend_from_slice(&data);
-        } else if read > limit.saturating_mul(PATIENCE) {
+        } else if read > limit.saturating_mul(MAX_READ_FACTOR) {
             break;
         }
     }
-    if read <= limit { Ok(kept.into()) } else { Err(Unread::TooLarge) }
+    if read <= limit { Ok(kept.into()) } else { Err(BodyError::TooLarge) }
 }

@@ -1,4 +1,4 @@
-//! What waits to be written to one client.
+//! The messages that wait to be written to one client.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,26 +12,26 @@ use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 
 use crate::closing::Close;
 
-/// A queue whose capacity is above this is given back once it is empty, so that a burst does not stay an idle
-/// connection's memory.
+/// The largest capacity of an empty queue. A larger queue is freed, so an idle connection does not keep the memory of a
+/// burst.
 const KEPT_CAPACITY: usize = 16;
 
-/// The largest frame to a client: what API Gateway sends (unconfirmed), and what the write buffer of a connection grows
-/// to and keeps.
+/// The largest frame to a client. API Gateway uses the same size (unconfirmed). The write buffer of a connection grows
+/// to this size and keeps it.
 const MAX_FRAME_BYTES: usize = 32 << 10;
 
-/// How much may wait in an outbox.
+/// The capacity of an outbox.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     pub(crate) bytes: usize,
     pub(crate) messages: usize,
 }
 
-/// The messages to one client, in order, and the end of them.
+/// The messages to one client, in order, followed by the close.
 #[derive(Default)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
-    /// Told when the phase changes, and when a queue that refused a message has been taken to be written.
+    /// Notified when the phase changes, and when a queue that refused a message becomes empty.
     changed: Notify,
 }
 
@@ -40,32 +40,33 @@ struct State {
     phase: Phase,
     queue: VecDeque<Message>,
     bytes: usize,
-    /// Whether a message was refused for want of room since the queue was last empty.
+    /// True if a message was refused for lack of room since the queue was last empty.
     refused: bool,
-    /// The task of the socket, while it waits for something to write.
+    /// The task of the socket, while it waits for a message.
     waiting: Option<Waker>,
 }
 
-/// What the back end may do with a connection.
+/// The phase of a connection, which decides what the back end can do with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The handshake is under way: the connection is gone to all but the deferred sends of its own `$connect`.
+    /// The handshake is under way. Only the deferred messages of its own `$connect` wait for the connection; for all
+    /// others it is gone.
     #[default]
     Connecting,
     /// The socket is open.
     Open,
-    /// The gateway closes the socket once the queue is written.
+    /// The gateway closes the socket after the queue is written.
     Closing(Close),
-    /// The close frame has been handed on, or the client closed, or vanished.
+    /// The close frame was passed to the socket, or the client closed or left.
     Closed,
 }
 
 /// The next thing to write.
 pub(crate) enum Next {
     Message(Message),
-    /// Nothing follows the close frame.
+    /// The close frame, which is the last frame.
     Close(Close),
-    /// Nothing; the task is woken when there is something.
+    /// No message yet.
     Nothing,
 }
 
@@ -86,7 +87,7 @@ impl Outbox {
     }
 
     /// Queues a message of the back end like [`Outbox::send`], but waits for room.
-    pub(crate) async fn send_patiently(&self, message: Message, room: Room) -> Result<(), Error> {
+    pub(crate) async fn send_when_room(&self, message: Message, room: Room) -> Result<(), Error> {
         loop {
             let changed = self.changed.notified();
             match self.send(message.clone(), room) {
@@ -96,15 +97,15 @@ impl Outbox {
         }
     }
 
-    /// Queues a message of the back end, when the socket is open and there is room.
+    /// Queues a message of the back end, if the socket is open and there is room.
     pub(crate) fn send(&self, message: Message, room: Room) -> Result<(), Error> {
         let mut state = self.state();
         if state.phase != Phase::Open {
             return Err(Error::Gone);
         }
-        // An empty queue takes any message, so that no allowed size is too large for it.
-        let full = state.bytes.saturating_add(message.len()) > room.bytes || state.queue.len() >= room.messages;
-        if full && !state.queue.is_empty() {
+        // An empty queue takes a message of any allowed size.
+        let is_full = state.bytes.saturating_add(message.len()) > room.bytes || state.queue.len() >= room.messages;
+        if is_full && !state.queue.is_empty() {
             state.refused = true;
             return Err(Error::Throttled);
         }
@@ -114,8 +115,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Queues a reply or an error frame, room or not: messages under way are bounded, and none are read while the outbox
-    /// is full. Dropped when the socket is no longer open.
+    /// Queues a reply or an error frame, even without room: the number of messages under way is bounded, and no message
+    /// is read while the outbox is full. Drops the reply if the socket is not open.
     pub(crate) fn reply(&self, message: Message) {
         let mut state = self.state();
         if state.phase == Phase::Open {
@@ -125,13 +126,13 @@ impl Outbox {
         }
     }
 
-    /// Whether there is no room.
+    /// Returns true if there is no room.
     pub(crate) fn is_full(&self, room: Room) -> bool {
         let state = self.state();
         state.bytes >= room.bytes || state.queue.len() >= room.messages
     }
 
-    /// Lets messages in.
+    /// Accepts messages from now on.
     pub(crate) fn open(&self) {
         let mut state = self.state();
         if state.phase == Phase::Connecting {
@@ -145,7 +146,7 @@ impl Outbox {
         self.state().phase.clone()
     }
 
-    /// Closes the socket after what is queued. False when it is not open.
+    /// Closes the socket after the queue is written. Returns false if the socket is closed already.
     pub(crate) fn close(&self, close: Close) -> bool {
         let mut state = self.state();
         if !matches!(state.phase, Phase::Open | Phase::Connecting) {
@@ -159,7 +160,7 @@ impl Outbox {
         true
     }
 
-    /// Lets nothing in any more; answers what is still queued.
+    /// Refuses further messages, and returns the queued ones.
     pub(crate) fn shut(&self) -> VecDeque<Message> {
         let mut state = self.state();
         state.phase = Phase::Closed;
@@ -170,7 +171,7 @@ impl Outbox {
         queue
     }
 
-    /// The next thing to write. When there is nothing, `task` is remembered, if it is to wait.
+    /// Returns the next message or the close frame. If there is neither, the next message wakes `task`.
     pub(crate) fn next(&self, task: Option<&Context<'_>>) -> Next {
         let mut state = self.state();
         if let Some(message) = state.pop() {
@@ -192,22 +193,21 @@ impl Outbox {
         Next::Nothing
     }
 
-    /// How the gateway wants to close the socket, when it does; remembers the task, which waits for its client to read.
+    /// Returns the close that the gateway has begun. A later close wakes the task, which waits for its client to read.
     pub(crate) fn closing(&self, cx: &Context<'_>) -> Option<Close> {
         let mut state = self.state();
         state.wait(cx);
         if let Phase::Closing(close) = &state.phase { Some(close.clone()) } else { None }
     }
 
-    /// Forgets the task, which runs and looks at the outbox before it waits again: what it queues itself need not wake
-    /// it.
+    /// Stops waking the task, which runs and checks the outbox before it waits again.
     pub(crate) fn attend(&self) {
         self.state().waiting = None;
     }
 }
 
 impl State {
-    /// Takes the next message off the queue.
+    /// Removes the next message from the queue.
     fn pop(&mut self) -> Option<Message> {
         let message = self.queue.pop_front()?;
         self.bytes -= message.len();
@@ -217,8 +217,8 @@ impl State {
         Some(message)
     }
 
-    /// Queues a message. Only the first in the queue wakes the task: it empties the queue, or waits for its client to
-    /// read.
+    /// Queues a message. Only the first message of a queue wakes the task, which then empties the queue or waits for
+    /// its client to read.
     fn push(&mut self, message: Message) -> Waiting {
         let was_empty = self.queue.is_empty();
         for part in parts_of(message) {
@@ -235,7 +235,7 @@ impl State {
     }
 }
 
-/// Who is to be woken, once for any number of messages.
+/// The task to wake, once for any number of messages.
 struct Waiting(Option<Waker>);
 
 impl Waiting {
@@ -246,7 +246,7 @@ impl Waiting {
     }
 }
 
-/// A message as frames of at most [`MAX_FRAME_BYTES`].
+/// Splits a message into frames of at most [`MAX_FRAME_BYTES`].
 fn parts_of(message: Message) -> impl Iterator<Item = Message> {
     let (small, kind, mut rest) = match message {
         Message::Text(text) if text.len() > MAX_FRAME_BYTES => (None, Data::Text, Bytes::from(text)),
@@ -263,7 +263,8 @@ fn parts_of(message: Message) -> impl Iterator<Item = Message> {
     small.into_iter().chain(large)
 }
 
-/// The message of a payload: text, or bytes that are not UTF-8. @connections has no other way to say text (unconfirmed).
+/// Returns a text message if the bytes are UTF-8, else a binary message. @connections has no other way to choose text
+/// (unconfirmed).
 pub(crate) fn frame_of(bytes: Bytes) -> Message {
     match Utf8Bytes::try_from(bytes.clone()) {
         Ok(text) => Message::Text(text),
@@ -275,7 +276,7 @@ pub(crate) fn frame_of(bytes: Bytes) -> Message {
 mod tests {
     use super::*;
 
-    /// The length, kind and finality of each frame.
+    /// Returns the length, the opcode and the final bit of each frame.
     fn frames(message: Message) -> Vec<(usize, OpCode, bool)> {
         let frame = |part| match part {
             Message::Frame(frame) => (frame.payload().len(), frame.header().opcode, frame.header().is_final),
@@ -285,8 +286,10 @@ mod tests {
     }
 
     #[test]
-    fn a_large_message_is_sent_in_frames() {
-        let (text, binary, more) = (OpCode::Data(Data::Text), OpCode::Data(Data::Binary), OpCode::Data(Data::Continue));
+    fn large_messages_are_split_into_frames() {
+        let text = OpCode::Data(Data::Text);
+        let binary = OpCode::Data(Data::Binary);
+        let more = OpCode::Data(Data::Continue);
         assert_eq!(frames(Message::text("")), [(0, text, true)]);
         assert_eq!(frames(Message::text("x".repeat(32_768))), [(32_768, text, true)]);
         assert_eq!(frames(Message::text("x".repeat(32_769))), [(32_768, text, false), (1, more, true)]);

@@ -1,13 +1,14 @@
-//! One connection from its handshake to its `$disconnect`.
+//! One connection, from its handshake to its `$disconnect`.
 //!
-//! A session is a task of its own, so that a client that vanishes in the middle of its handshake cancels nothing: a
-//! `$connect` that began is always answered for by a `$disconnect` if it let the client in.
+//! A session is a separate task, so a client that vanishes during its handshake cancels nothing. Each `$connect` that
+//! accepts a client is followed by a `$disconnect`.
 
 use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tidegate_diagnostic::Code;
 use tidegate_event::{
     Connection, ConnectionId, Event, Handshake, IdError, Identity, Request, RequestId, RouteKey, decode_reply,
     encode_request,
@@ -19,52 +20,53 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use crate::api::ApiConfig;
 use crate::authorize::authorize;
 use crate::closing::Close;
-use crate::connections::{Entry, Peer};
+use crate::connection_task::{ConnectionTask, Ended};
 use crate::endpoint::Answer;
 use crate::gateway::Gateway;
 use crate::handshake::{Refusal, Upgrade};
-use crate::head::Client;
 use crate::ids::Id;
 use crate::invoke::Function;
 use crate::limits::Limits;
-use crate::pump::{Ended, Pump};
+use crate::recording_stream::RecordingStream;
+use crate::socket_table::{Entry, Peer};
 
-/// What a socket reads at a time: tungstenite clears as much at every read, and keeps as much for every connection.
+/// The bytes that a socket reads at a time. tungstenite clears as many at every read, and keeps as many for every
+/// connection.
 const READ_BUFFER_BYTES: usize = 4 << 10;
-/// How much small frames are gathered before they are written.
+/// The bytes of small frames that are gathered before they are written.
 const WRITE_BUFFER_BYTES: usize = 4 << 10;
 
 /// A client's socket as WebSocket frames.
-pub(crate) type Socket = WebSocketStream<Client>;
+pub(crate) type Socket = WebSocketStream<RecordingStream>;
 
-/// Takes a connection from its upgrade request to its end.
-pub(crate) async fn run(gateway: Arc<Gateway>, upgrade: Upgrade, switched: OnUpgrade, answer: oneshot::Sender<Answer>) {
-    // The handshake's state is boxed, so that an open connection does not keep the room for it.
+/// Serves a connection from its upgrade request to its end.
+pub(crate) async fn run(gateway: Arc<Gateway>, upgrade: Upgrade, upgraded: OnUpgrade, answer: oneshot::Sender<Answer>) {
+    // The state of the handshake is boxed, so an open connection does not reserve memory for it.
     let Some((entry, mut request)) = Box::pin(shake_hands(&gateway, upgrade, answer)).await else { return };
-    let ended = match open(&gateway, switched).await {
-        Some(socket) => Pump::new(Arc::clone(&gateway), &entry, socket, &mut request).await,
+    let ended = match open(&gateway, upgraded).await {
+        Some(socket) => ConnectionTask::new(Arc::clone(&gateway), &entry, socket, &mut request).await,
         None => Ended::vanished(),
     };
     drop(entry);
     Box::pin(end(&gateway, ended, request)).await;
 }
 
-/// Runs the authorizer and `$connect`, and answers the client. None when it is refused.
+/// Runs the authorizer and `$connect`, and answers the client. Returns none if the client is refused.
 async fn shake_hands(
     gateway: &Arc<Gateway>,
     upgrade: Upgrade,
     answer: oneshot::Sender<Answer>,
 ) -> Option<(Entry, Request)> {
     let api = gateway.api();
-    let (mut request, peer) = introduce(gateway, &api, &upgrade).ok()?;
-    let entry = gateway.connections.admit(peer);
+    let (mut request, peer) = new_connection(gateway, &api, &upgrade).ok()?;
+    let entry = gateway.sockets.insert(peer);
     if gateway.is_stopping() {
         entry.peer.outbox.close(Close::SHUTDOWN);
     }
     match admit(gateway, &api, &mut request, upgrade.handshake.clone()).await {
         Ok(protocol) => {
-            // What is sent from now on waits in the outbox for the socket, so that no client that sees its socket open is
-            // gone to others. A client that has left by now is found gone when its socket is to open.
+            // From now on messages wait in the outbox for the socket. A client whose socket is open is therefore never
+            // gone for others. A client that has left already is found gone when its socket is to open.
             entry.peer.outbox.open();
             drop(answer.send(upgrade.accept(protocol)));
         }
@@ -73,17 +75,16 @@ async fn shake_hands(
             return None;
         }
     }
-    // What only the handshake needs is given back.
+    // Frees the memory that only the handshake needs.
     request.event = Event::Connect(Handshake::default());
     Some((entry, request))
 }
 
-/// A connection that has just begun.
-fn introduce(gateway: &Gateway, api: &ApiConfig, upgrade: &Upgrade) -> Result<(Request, Peer), IdError> {
-    let connections = &gateway.connections;
-    let id = ConnectionId::new(connections.ids.next().as_str())?;
-    let peer = Peer::new(id.clone(), upgrade.source_ip.clone(), upgrade.user_agent.clone(), &connections.clock);
-    let request_id = connections.ids.next();
+/// Creates a connection and the common part of its events.
+fn new_connection(gateway: &Gateway, api: &ApiConfig, upgrade: &Upgrade) -> Result<(Request, Peer), IdError> {
+    let id = ConnectionId::new(gateway.ids.next().as_str())?;
+    let peer = Peer::new(id.clone(), upgrade.source_ip.clone(), upgrade.user_agent.clone(), &gateway.clock);
+    let request_id = gateway.ids.next();
     let request = Request {
         request_id: RequestId::new(request_id.as_str())?,
         extended_request_id: request_id.as_str().to_owned(),
@@ -106,7 +107,7 @@ fn introduce(gateway: &Gateway, api: &ApiConfig, upgrade: &Upgrade) -> Result<(R
     Ok((request, peer))
 }
 
-/// Asks the authorizer, then `$connect`; answers the sub-protocol that `$connect` chose.
+/// Invokes the authorizer, then `$connect`. Returns the subprotocol that `$connect` chose.
 async fn admit(
     gateway: &Gateway,
     api: &ApiConfig,
@@ -129,11 +130,13 @@ async fn admit(
 
 async fn connect(gateway: &Gateway, request: &Request) -> Result<Option<HeaderValue>, Refusal> {
     let json = gateway.invoke(Function::Handler, encode_request(request)).await.map_err(|error| {
-        tracing::warn!(connection = %request.connection.id, %error, "$connect failed");
+        let connection = &request.connection.id;
+        tracing::warn!(%connection, code = %error.code(), %error, "cannot run $connect");
         Refusal::ConnectFailed
     })?;
     let reply = decode_reply(&json).map_err(|error| {
-        tracing::warn!(connection = %request.connection.id, %error, "the reply of $connect is malformed");
+        let connection = &request.connection.id;
+        tracing::warn!(%connection, code = %Code::ReplyInvalid, %error, "cannot use the reply of $connect");
         Refusal::ConnectFailed
     })?;
     match StatusCode::from_u16(reply.status) {
@@ -146,17 +149,17 @@ async fn connect(gateway: &Gateway, request: &Request) -> Result<Option<HeaderVa
     Ok(chosen.and_then(|(_, value)| HeaderValue::from_str(value).ok()))
 }
 
-/// The socket, once the answer is written. None when the client has gone.
-async fn open(gateway: &Gateway, switched: OnUpgrade) -> Option<Socket> {
-    let upgraded: Upgraded = switched.await.ok()?;
-    let parts = upgraded.downcast::<TokioIo<Client>>().ok()?;
-    let config = config(&gateway.connections.limits);
-    let mut client = parts.io.into_inner();
-    client.scan_frames(&parts.read_buf);
+/// Returns the socket once the answer is written, or none if the client has left.
+async fn open(gateway: &Gateway, upgraded: OnUpgrade) -> Option<Socket> {
+    let upgraded: Upgraded = upgraded.await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<RecordingStream>>().ok()?;
+    let config = config(&gateway.limits);
+    let mut stream = parts.io.into_inner();
+    stream.scan_frames(&parts.read_buf);
     Some(if parts.read_buf.is_empty() {
-        Socket::from_raw_socket(client, Role::Server, Some(config)).await
+        Socket::from_raw_socket(stream, Role::Server, Some(config)).await
     } else {
-        Socket::from_partially_read(client, parts.read_buf.to_vec(), Role::Server, Some(config)).await
+        Socket::from_partially_read(stream, parts.read_buf.to_vec(), Role::Server, Some(config)).await
     })
 }
 
@@ -168,7 +171,7 @@ fn config(limits: &Limits) -> WebSocketConfig {
         .max_frame_size(Some(limits.frame_bytes))
 }
 
-/// Tells the client, finishes the messages under way, and runs `$disconnect`, all at once.
+/// Closes the socket, finishes the messages under way, and runs `$disconnect`, all concurrently.
 async fn end(gateway: &Gateway, ended: Ended, mut request: Request) {
     let close = ended.close.clone();
     let disconnect = async {
@@ -178,19 +181,20 @@ async fn end(gateway: &Gateway, ended: Ended, mut request: Request) {
         if stamp(gateway, &mut request).is_ok() {
             request.event = Event::Disconnect(close.into_event());
             if let Err(error) = gateway.invoke(Function::Handler, encode_request(&request)).await {
-                tracing::warn!(connection = %request.connection.id, %error, "$disconnect failed");
+                let connection = &request.connection.id;
+                tracing::warn!(%connection, code = %error.code(), %error, "cannot run $disconnect");
             }
         }
     };
-    tokio::join!(disconnect, ended.finish(gateway.connections.limits.close_handshake));
+    tokio::join!(disconnect, ended.finish(gateway.limits.close_handshake));
 }
 
-/// Gives a request the id and the time of a new event; answers the id.
+/// Gives a request the id and the time of a new event, and returns the id.
 pub(crate) fn stamp(gateway: &Gateway, request: &mut Request) -> Result<Id, IdError> {
-    let id = gateway.connections.ids.next();
+    let id = gateway.ids.next();
     request.request_id = RequestId::new(id.as_str())?;
     request.extended_request_id.clear();
     request.extended_request_id.push_str(id.as_str());
-    request.received_at = gateway.connections.clock.now();
+    request.received_at = gateway.clock.now();
     Ok(id)
 }

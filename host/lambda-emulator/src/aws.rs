@@ -1,7 +1,7 @@
 //! DynamoDB and Parameter Store over HTTP.
 //!
-//! Only requests that are signed with the access key of the run are answered, so that other users of the machine cannot
-//! read its configuration values; the signature itself is not verified.
+//! Requests must be signed with the access key of the run, so other users of the machine cannot read its configuration
+//! values. The signature itself is not verified.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,16 +18,16 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::server::{self, Server, Unread};
+use crate::server::{self, BodyError, Server};
 
-/// The largest request: DynamoDB reads 16 MB and refuses a larger one itself, in its own words.
+/// The largest request, in bytes. DynamoDB accepts 16 MiB, and the database refuses larger requests with its own error.
 const MAX_REQUEST_BYTES: usize = (16 << 20) + 1;
-/// The most parameters of one request, which is Parameter Store's limit.
+/// The most parameters of one request, as in Parameter Store.
 const MAX_NAMES: usize = 10;
 const DYNAMODB: &str = "DynamoDB_20120810.";
 const GET_PARAMETERS: &str = "AmazonSSM.GetParameters";
 
-/// DynamoDB and Parameter Store, as far as a function uses them.
+/// The operations of DynamoDB and Parameter Store that a function uses.
 #[derive(Debug)]
 pub struct Aws {
     dynamodb: SharedHttpConnector,
@@ -42,7 +42,7 @@ struct GetParameters {
 }
 
 impl Aws {
-    /// `dynamodb` answers DynamoDB's requests; `access_key_id` is the one that requests must be signed with.
+    /// Creates the services. `dynamodb` answers requests for DynamoDB. Requests must be signed with `access_key_id`.
     #[must_use]
     pub fn new(dynamodb: SharedHttpConnector, access_key_id: &str) -> Self {
         Self { dynamodb, credential: format!("Credential={access_key_id}/"), parameters: RwLock::default() }
@@ -54,15 +54,15 @@ impl Aws {
         parameters.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Sets all parameters; those that are not among them are gone.
+    /// Replaces all parameters.
     pub fn set_parameters(&self, parameters: BTreeMap<String, String>) {
         *self.parameters.write().unwrap_or_else(PoisonError::into_inner) = parameters;
     }
 
-    /// Serves it on a port of its own, so that the connections of one client can be closed.
+    /// Serves the services on a new port, so the connections of one client can be closed.
     ///
     /// # Errors
-    /// When the system has no port.
+    /// The operating system has no free port.
     pub async fn serve(self: &Arc<Self>) -> io::Result<Server> {
         let aws = Arc::clone(self);
         Server::start(move |request: Request<Incoming>| {
@@ -71,10 +71,10 @@ impl Aws {
                 let (parts, body) = request.into_parts();
                 match server::read(body, MAX_REQUEST_BYTES).await {
                     Ok(body) => aws.answer(&parts, body).await,
-                    Err(Unread::TooLarge) => {
+                    Err(BodyError::TooLarge) => {
                         refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "the request is too large")
                     }
-                    Err(Unread::Broken) => {
+                    Err(BodyError::Broken) => {
                         refuse(StatusCode::BAD_REQUEST, "SerializationException", "the request ended early")
                     }
                 }
@@ -87,19 +87,19 @@ impl Aws {
     pub async fn answer(&self, parts: &Parts, body: Bytes) -> Response<Full<Bytes>> {
         let signed = text(&parts.headers, header::AUTHORIZATION.as_str());
         if !signed.starts_with("AWS4-HMAC-SHA256 ") {
-            let said = "the request is not signed";
-            return refuse(StatusCode::BAD_REQUEST, "MissingAuthenticationTokenException", said);
+            let message = "the request is not signed";
+            return refuse(StatusCode::BAD_REQUEST, "MissingAuthenticationTokenException", message);
         }
         if !signed.contains(&self.credential) {
-            let said = "the request is not signed with the access key of this run";
-            return refuse(StatusCode::BAD_REQUEST, "UnrecognizedClientException", said);
+            let message = "the request is not signed with the access key of this run";
+            return refuse(StatusCode::BAD_REQUEST, "UnrecognizedClientException", message);
         }
         match text(&parts.headers, "x-amz-target") {
             target if target.starts_with(DYNAMODB) => self.dynamodb(target, body).await,
             GET_PARAMETERS => self.get_parameters(&body),
             target => {
-                let said = format!("there is no operation `{target}` on this machine");
-                refuse(StatusCode::BAD_REQUEST, "UnknownOperationException", &said)
+                let message = format!("the operation `{target}` is not supported");
+                refuse(StatusCode::BAD_REQUEST, "UnknownOperationException", &message)
             }
         }
     }
@@ -107,11 +107,12 @@ impl Aws {
     async fn dynamodb(&self, target: &str, body: Bytes) -> Response<Full<Bytes>> {
         let mut request = HttpRequest::new(SdkBody::from(body));
         request.headers_mut().insert("x-amz-target", target.to_owned());
-        let given = self.dynamodb.call(request).await;
-        let given = given.as_ref().map(|given| (StatusCode::from_u16(given.status().as_u16()), given.body().bytes()));
-        match given {
+        let answer = self.dynamodb.call(request).await;
+        let answer =
+            answer.as_ref().map(|answer| (StatusCode::from_u16(answer.status().as_u16()), answer.body().bytes()));
+        match answer {
             Ok((Ok(status), Some(body))) => server::json(status, Bytes::copy_from_slice(body)),
-            Ok(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "the database gave no answer"),
+            Ok(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "the database sent no answer"),
             Err(error) => {
                 tracing::debug!("the database failed: {error:?}");
                 refuse(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the database is not available")
@@ -123,13 +124,16 @@ impl Aws {
         let names = match serde_json::from_slice::<GetParameters>(body) {
             Ok(request) if (1..=MAX_NAMES).contains(&request.names.len()) => request.names,
             Ok(_) => {
-                let said = format!("1 to {MAX_NAMES} names are allowed");
-                return refuse(StatusCode::BAD_REQUEST, "ValidationException", &said);
+                let message = format!("1 to {MAX_NAMES} names are allowed");
+                return refuse(StatusCode::BAD_REQUEST, "ValidationException", &message);
             }
-            Err(_) => return refuse(StatusCode::BAD_REQUEST, "SerializationException", "the request makes no sense"),
+            Err(_) => {
+                return refuse(StatusCode::BAD_REQUEST, "SerializationException", "the request cannot be decoded");
+            }
         };
         let parameters = self.parameters.read().unwrap_or_else(PoisonError::into_inner);
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        let mut found = Vec::new();
+        let mut missing = Vec::new();
         for name in names {
             match parameters.get(&name) {
                 Some(value) => {

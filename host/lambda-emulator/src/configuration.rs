@@ -1,4 +1,4 @@
-//! What a function is, and the environment of its processes.
+//! The configuration of a function, and the environment of its processes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,52 +8,52 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-/// What a function is.
+/// The configuration of a function.
 #[derive(Debug, Clone)]
 pub struct Configuration {
     /// The function's name.
     pub name: String,
-    /// The Region that it seems to run in.
+    /// The Region in the function's environment and ARN.
     pub region: String,
-    /// The account that it seems to belong to.
+    /// The account in the function's ARN.
     pub account: String,
-    /// The program that runs: Lambda's `bootstrap`.
+    /// The path of the program, which is called `bootstrap` on Lambda.
     pub bootstrap: PathBuf,
-    /// A program with its arguments that becomes the bootstrap, whose path is its last argument; empty starts the bootstrap
-    /// itself.
+    /// A program, with arguments, that executes the bootstrap in place of itself. The path of the bootstrap is added as
+    /// its last argument. If empty, the bootstrap is started directly.
     pub through: Vec<OsString>,
     /// The folder of the function's package.
     pub task_root: PathBuf,
-    /// The memory that the function is told to have, in megabytes; nothing holds it to that.
+    /// The memory in the function's environment, in megabytes. It is not enforced.
     pub memory: u32,
-    /// How long an event may take, its post-response phase included.
+    /// The timeout of an event, its post-response phase included.
     pub timeout: Duration,
-    /// The environment that the function is configured with.
+    /// The configured environment variables.
     pub variables: BTreeMap<String, String>,
-    /// What its requests are signed with; [`Aws`](crate::Aws) answers no others.
+    /// The access key id of the function's requests. [`Aws`](crate::Aws) refuses all others.
     pub access_key_id: String,
-    /// Whether processes are stopped between events, as Lambda stops them, and lose the connections that they keep.
+    /// True if processes are stopped between events, as on Lambda, and lose their idle connections.
     pub freeze: bool,
 }
 
 impl Configuration {
-    /// The function's ARN.
+    /// Returns the ARN of the function.
     #[must_use]
     pub fn arn(&self) -> String {
         let Self { name, region, account, .. } = self;
         format!("arn:aws:lambda:{region}:{account}:function:{name}")
     }
 
-    /// The environment of one process: what the function is configured with, what Lambda sets, and where AWS is.
+    /// Returns the environment of one process: the configured variables, Lambda's variables, and the endpoint of AWS.
     ///
-    /// Lambda's library path and its X-Ray daemon are left out: there is no such place on this machine. The level of the
-    /// log is this process's own, so that nothing is written to be dropped here.
+    /// Lambda's library path and its X-Ray daemon are omitted, because this machine has neither. The log level is the
+    /// level of this process, so the function writes no lines that would be dropped here.
     ///
     /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
     pub(crate) fn environment(&self, runtime_api: SocketAddr, aws: SocketAddr) -> BTreeMap<String, String> {
         let Self { name, region, .. } = self;
         let mut environment = self.variables.clone();
-        let lambdas = [
+        let reserved = [
             ("AWS_ACCESS_KEY_ID", self.access_key_id.clone()),
             ("AWS_DEFAULT_REGION", region.clone()),
             ("AWS_ENDPOINT_URL", format!("http://{aws}")),
@@ -75,12 +75,12 @@ impl Configuration {
             ("TZ", ":UTC".to_owned()),
             ("_HANDLER", "bootstrap".to_owned()),
         ];
-        environment.extend(lambdas.map(|(name, value)| (name.to_owned(), value)));
+        environment.extend(reserved.map(|(name, value)| (name.to_owned(), value)));
         environment
     }
 }
 
-/// The most detailed level that this process logs, as Lambda names it.
+/// Returns the most detailed log level of this process, by Lambda's name.
 fn log_level() -> &'static str {
     match LevelFilter::current() {
         LevelFilter::TRACE => "TRACE",
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_given_nothing_of_this_one() {
+    fn processes_do_not_inherit_the_environment() {
         let configuration = Configuration {
             name: "chat-dev-handler".to_owned(),
             region: "us-east-1".to_owned(),

@@ -1,10 +1,11 @@
-//! One execution environment: a process between its Runtime API and its AWS.
+//! One execution environment: a process, its Runtime API and its AWS services.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_diagnostic::Code;
 use tidegate_event::FunctionError;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -15,29 +16,29 @@ use crate::process::Process;
 use crate::runtime_api::{Answer, RuntimeApi};
 use crate::server::Server;
 
-/// What Lambda says of a process that took too long.
+/// Lambda's error type for a process that exceeded a timeout.
 const TIMED_OUT: &str = "Sandbox.Timedout";
-/// What Lambda says of a process that ended.
+/// Lambda's error type for a process that ended.
 const EXITED: &str = "Runtime.ExitError";
 
-/// A process that answers one event at a time. Dropping it ends the process.
+/// A process that handles one event at a time. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Environment {
     api: RuntimeApi,
-    /// Its own, so that its connections can be told from those of others.
+    /// A separate server, so only the connections of this process are closed when it freezes.
     aws: Server,
     process: Process,
     freeze: bool,
 }
 
 impl Environment {
-    /// Starts a process, and waits until it asks for an event.
+    /// Starts a process, and waits until it requests an event.
     ///
     /// # Errors
-    /// When it cannot be started, says that it does not start, ends, or takes longer than `limit`.
+    /// The process cannot be started, reports an init error, ends, or takes longer than `limit`.
     pub(crate) async fn start(configuration: &Configuration, aws: &Arc<Aws>, limit: Duration) -> Result<Self, Error> {
         let failed = |source| Error::Start { path: configuration.bootstrap.clone(), source };
-        let began = Instant::now();
+        let started = Instant::now();
         let api = RuntimeApi::start(&configuration.arn()).await.map_err(failed)?;
         let aws = aws.serve().await.map_err(failed)?;
         let process = Process::start(configuration, configuration.environment(api.address(), aws.address()))?;
@@ -46,11 +47,11 @@ impl Environment {
         match environment.init(limit).await {
             Ok(()) => {
                 let id = environment.process.id().unwrap_or_default();
-                tracing::debug!("process {id} of `{name}` started in {:.1?}", began.elapsed());
+                tracing::debug!("process {id} of `{name}` started in {:.1?}", started.elapsed());
                 Ok(environment)
             }
             Err(error) => {
-                tracing::error!("`{name}` does not start: {}", error.error_message);
+                tracing::error!(code = %Code::InvocationFailed, "`{name}` does not start: {}", error.error_message);
                 environment.end().await;
                 Err(Error::Function(error))
             }
@@ -67,50 +68,57 @@ impl Environment {
         }
     }
 
-    /// The answer to an event. After an error there is no process any more, or none that can be used.
+    /// Returns the answer to an event. After an error the process has ended or cannot be used again.
     pub(crate) async fn invoke(&mut self, event: Vec<u8>, timeout: Duration) -> Result<Answer, Error> {
         let deadline = Instant::now() + timeout;
         let submitted = self.api.submit(event, timeout);
         let id = submitted.request_id();
         if self.freeze {
-            // The event is there when the process wakes up, at the same time as the end of its connections.
-            self.process.stop(false);
+            // The event is queued before the process continues, so the process sees it together with its closed
+            // connections.
+            self.process.resume();
         }
         tokio::select! {
             biased;
             answer = submitted.answer() => Ok(answer),
-            exit = self.process.exit() => Err(Error::Function(failure(EXITED, format!("RequestId: {id} Error: {exit}")))),
+            exit = self.process.exit() => {
+                Err(Error::Function(failure(EXITED, format!("RequestId: {id} Error: {exit}"))))
+            }
             () = sleep_until(deadline) => {
-                let said = format!("RequestId: {id} Error: Task timed out after {}", seconds(timeout));
-                Err(Error::TimedOut(failure(TIMED_OUT, said)))
+                let message = format!("RequestId: {id} Error: Task timed out after {}", seconds(timeout));
+                Err(Error::TimedOut(failure(TIMED_OUT, message)))
             }
         }
     }
 
-    /// Waits for the end of the post-response phase, which is when the process asks for the next event, and freezes it.
+    /// Waits for the end of the post-response phase, at which the process requests the next event. Then freezes the
+    /// process if the function is configured so.
     ///
     /// # Errors
-    /// Why the process cannot be used again.
-    pub(crate) async fn settle(&mut self, deadline: Instant) -> Result<(), String> {
+    /// The process ended, or did not request an event before the deadline. It cannot be used again.
+    pub(crate) async fn settle(&mut self, deadline: Instant) -> Result<(), Error> {
         tokio::select! {
             biased;
             () = self.api.idle() => {}
-            exit = self.process.exit() => return Err(exit),
-            () = sleep_until(deadline) => return Err("it did not ask for the next event in time".to_owned()),
+            exit = self.process.exit() => return Err(Error::Function(failure(EXITED, exit))),
+            () = sleep_until(deadline) => {
+                let message = "the process did not request the next event in time".to_owned();
+                return Err(Error::TimedOut(failure(TIMED_OUT, message)));
+            }
         }
         if self.freeze {
-            self.process.stop(true);
-            self.aws.hang_up().await;
+            self.process.freeze();
+            self.aws.close_connections().await;
         }
         Ok(())
     }
 
-    /// How the process has ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<String> {
-        self.process.ended()
+    /// Returns the exit of the process, if it has ended.
+    pub(crate) fn try_exit(&mut self) -> Option<String> {
+        self.process.try_exit()
     }
 
-    /// Ends the process, and waits until it has ended.
+    /// Kills the process, and waits until it has ended.
     pub(crate) async fn end(self) {
         self.process.end().await;
     }
@@ -120,7 +128,7 @@ fn failure(kind: &str, message: String) -> FunctionError {
     FunctionError { error_type: kind.to_owned(), error_message: message }
 }
 
-/// A time as Lambda writes it.
+/// Formats a time as Lambda does.
 fn seconds(time: Duration) -> String {
     format!("{:.2} seconds", time.as_secs_f64())
 }

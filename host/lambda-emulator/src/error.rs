@@ -1,36 +1,69 @@
-//! Why an invocation has no result.
+//! The failures of an invocation.
 
 use std::path::PathBuf;
 
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_event::FunctionError;
 
-/// Why an invocation has no result.
+/// The failure of an invocation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The function said that it failed, or its process ended.
+    /// The function failed, or its process ended.
     #[error("the function failed: `{}`: {}", .0.error_type, .0.error_message)]
     Function(FunctionError),
-    /// The function took longer than its timeout, and was ended.
+    /// The function exceeded its timeout, and its process was killed.
     #[error("{}", .0.error_message)]
     TimedOut(FunctionError),
-    /// Every environment that may run is busy: Lambda's `TooManyRequestsException`.
+    /// Every environment is busy: Lambda's `TooManyRequestsException`.
     #[error("TooManyRequestsException: the function `{function}` is busy in each of {environments} environments")]
     Throttled {
-        /// The function.
+        /// The name of the function.
         function: String,
-        /// How many environments may run.
+        /// The most environments of the function.
         environments: usize,
     },
-    /// An environment cannot be made.
+    /// An environment cannot be started.
     #[error("cannot start `{}`: {source}", path.display())]
     Start {
-        /// The bootstrap.
+        /// The path of the bootstrap.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The event was dropped unanswered.
-    #[error("the function `{0}` was closed")]
+    /// The function with this name is closed.
+    #[error("the function `{0}` is closed")]
     Closed(String),
+}
+
+impl Error {
+    /// Returns the code of the error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Function(_) => Code::InvocationFailed,
+            Self::TimedOut(_) => Code::InvocationTimedOut,
+            Self::Throttled { .. } => Code::InvocationThrottled,
+            Self::Start { .. } => Code::EnvironmentStartFailed,
+            Self::Closed(_) => Code::InvocationClosed,
+        }
+    }
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        let code = error.code();
+        match error {
+            Error::Start { path, source } => {
+                Self::caused_by(code, format!("cannot start `{}`", path.display()), &source)
+                    .hint("check that the file is a program for this machine")
+            }
+            Error::Function(error) => Self::new(
+                code,
+                "cannot invoke the function",
+                format!("`{}`: {}", error.error_type, error.error_message),
+            ),
+            error => Self::new(code, "cannot invoke the function", error.to_string()),
+        }
+    }
 }

@@ -1,8 +1,9 @@
-//! A Lambda function: as many environments as events come at a time.
+//! A Lambda function: one environment for each concurrent event.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tidegate_diagnostic::Code;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -12,10 +13,10 @@ use crate::configuration::Configuration;
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// The most environments of one function. Lambda has 1,000 for all functions of an account; each is a process of about
-/// 10 MiB here, and all of them share one machine.
+/// The most environments of one function. Lambda allows 1,000 for all functions of an account. Here each is a process
+/// of about 10 MiB, and all of them share one machine.
 pub const MAX_ENVIRONMENTS: usize = 64;
-/// How long a process may take until it asks for its first event, as on Lambda.
+/// The longest time from the start of a process to its first request for an event, as on Lambda.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,38 +26,39 @@ pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Function {
     configuration: Configuration,
     aws: Arc<Aws>,
-    /// A permit is an environment that may be busy.
-    free: Arc<Semaphore>,
-    /// The most recently used comes last, and is used next.
+    /// One permit for each environment that can be busy.
+    permits: Arc<Semaphore>,
+    /// The idle environments. The last one was used most recently, and is used next.
     idle: Mutex<Vec<Environment>>,
     events: TaskTracker,
     init_timeout: Duration,
 }
 
 impl Function {
-    /// The function of `configuration`, which reaches `aws`. Its first process starts with its first event.
+    /// Creates a function that calls `aws`. Its first process starts with its first event.
     #[must_use]
     pub fn new(configuration: Configuration, aws: Arc<Aws>) -> Arc<Self> {
         Arc::new(Self {
             configuration,
             aws,
-            free: Arc::new(Semaphore::new(MAX_ENVIRONMENTS)),
+            permits: Arc::new(Semaphore::new(MAX_ENVIRONMENTS)),
             idle: Mutex::default(),
             events: TaskTracker::new(),
             init_timeout: INIT_TIMEOUT,
         })
     }
 
-    /// The response to an event. An event that the caller stops waiting for goes on, as on Lambda.
+    /// Invokes the function with an event and returns its response. If the caller stops waiting, the event continues,
+    /// as on Lambda.
     ///
     /// # Errors
-    /// When the function fails, takes longer than its timeout, is busy in every environment, or cannot be started.
+    /// The function fails, exceeds its timeout, is busy in every environment, is closed, or cannot be started.
     pub async fn invoke(self: &Arc<Self>, event: Vec<u8>) -> Result<Vec<u8>, Error> {
         let name = &self.configuration.name;
         if self.events.is_closed() {
             return Err(Error::Closed(name.clone()));
         }
-        let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return Err(Error::Throttled { function: name.clone(), environments: MAX_ENVIRONMENTS });
         };
         let (reply, replied) = oneshot::channel();
@@ -68,15 +70,15 @@ impl Function {
         replied.await.unwrap_or_else(|_| Err(Error::Closed(name.clone())))
     }
 
-    /// Waits until no event is under way, and no post-response phase.
+    /// Waits until no event and no post-response phase is under way.
     pub async fn settled(&self) {
         let all = u32::try_from(MAX_ENVIRONMENTS).unwrap_or(u32::MAX);
         // The semaphore is never closed.
-        drop(self.free.acquire_many(all).await);
+        drop(self.permits.acquire_many(all).await);
     }
 
-    /// Waits until events and their post-response phases have ended, which each does within its timeout, and ends the
-    /// processes. Later events are refused.
+    /// Refuses further events, waits until all events and their post-response phases have ended, each within its
+    /// timeout, and kills the processes.
     pub async fn close(&self) {
         self.events.close();
         self.events.wait().await;
@@ -86,9 +88,9 @@ impl Function {
         }
     }
 
-    /// Runs one event to the end of its post-response phase.
+    /// Runs one event until the end of its post-response phase.
     async fn run(&self, event: Vec<u8>, reply: oneshot::Sender<Result<Vec<u8>, Error>>) {
-        // A caller that has stopped waiting misses nothing by each reply that is not taken.
+        // Sending a reply fails only if the caller has stopped waiting.
         let mut environment = match self.environment().await {
             Ok(environment) => environment,
             Err(error) => return drop(reply.send(Err(error))),
@@ -98,29 +100,32 @@ impl Function {
         let settled = match environment.invoke(event, *timeout).await {
             Ok(answer) => {
                 drop(reply.send(answer.map_err(Error::Function)));
-                environment.settle(deadline).await
+                environment.settle(deadline).await.map_err(|error| (error.code(), error.to_string()))
             }
             Err(error) => {
-                let said = error.to_string();
+                let settled = Err((error.code(), error.to_string()));
                 drop(reply.send(Err(error)));
-                Err(said)
+                settled
             }
         };
         match settled {
             Ok(()) => self.idle().push(environment),
-            Err(said) => {
-                tracing::error!("a process of `{name}` is replaced at the next event: {said}");
+            Err((code, reason)) => {
+                tracing::error!(%code, "a process of `{name}` is replaced at the next event: {reason}");
                 environment.end().await;
             }
         }
     }
 
-    /// The environment that was used last and still lives, or a new one.
+    /// Returns the most recently used environment whose process still runs, or a new one.
     async fn environment(&self) -> Result<Environment, Error> {
         while let Some(mut environment) = self.take_idle() {
-            match environment.ended() {
+            match environment.try_exit() {
                 None => return Ok(environment),
-                Some(how) => tracing::warn!("an idle process of `{}` has ended: {how}", self.configuration.name),
+                Some(exit) => {
+                    let name = &self.configuration.name;
+                    tracing::warn!(code = %Code::InvocationFailed, "an idle process of `{name}` has ended: {exit}");
+                }
             }
         }
         Environment::start(&self.configuration, &self.aws, self.init_timeout).await

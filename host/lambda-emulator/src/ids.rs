@@ -4,16 +4,16 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Makes the ids of one process's events: random ones, with a number that finds the event again.
+/// A generator of the ids of one process's events. Each request id contains the number of its event.
 #[derive(Debug)]
 pub(crate) struct Ids {
-    /// What every request id begins with, up to its last group.
+    /// The prefix of every request id, up to its last group.
     prefix: String,
     random: u64,
     numbers: AtomicU64,
 }
 
-/// The hexadecimal digits of the last group, 48 bits.
+/// The number of hexadecimal digits in the last group of a request id, which has 48 bits.
 const DIGITS: usize = 12;
 
 impl Ids {
@@ -29,23 +29,23 @@ impl Ids {
         Ok(Self { prefix, random, numbers: AtomicU64::new(1) })
     }
 
-    /// The number of the next event.
+    /// Returns the number of the next event.
     pub(crate) fn next(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The request id of an event.
+    /// Returns the request id of an event.
     pub(crate) fn request_id(&self, number: u64) -> String {
         format!("{}{number:0DIGITS$x}", self.prefix)
     }
 
-    /// The event of a request id; none when it is no id of this process.
+    /// Returns the number of the event with this request id, or none if the id does not belong to this process.
     pub(crate) fn number(&self, request_id: &str) -> Option<u64> {
         let digits = request_id.strip_prefix(&self.prefix).filter(|digits| digits.len() == DIGITS)?;
         u64::from_str_radix(digits, 16).ok()
     }
 
-    /// The trace of an event, sampled, as X-Ray's header has it.
+    /// Returns the trace header of an event, marked as sampled.
     ///
     /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
     pub(crate) fn trace_id(&self, number: u64) -> String {
@@ -56,10 +56,10 @@ impl Ids {
     }
 }
 
-/// The access key of one run, which nobody can guess: `AKIA` and 16 more characters, as IAM's are.
+/// Returns a random access key id: `AKIA` and 16 more characters, like IAM's.
 ///
 /// # Errors
-/// When the system has no random numbers.
+/// The operating system has no random numbers.
 pub fn access_key_id() -> io::Result<String> {
     Ok(format!("AKIA{:016X}", random()?))
 }
@@ -73,8 +73,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_id_finds_its_event_again() {
-        let (ids, others) = (Ids::new().unwrap(), Ids::new().unwrap());
+    fn request_ids_contain_the_number_of_their_event() {
+        let ids = Ids::new().unwrap();
+        let others = Ids::new().unwrap();
         let id = ids.request_id(0xABC);
         assert_eq!((id.len(), ids.number(&id)), (36, Some(0xABC)));
         for wrong in ["", "no-id", &id[..35], &others.request_id(0xABC)] {

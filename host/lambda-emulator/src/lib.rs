@@ -1,17 +1,17 @@
-//! Lambda on one machine: a function's processes, and what they talk to.
+//! Lambda on one machine: the processes of a function, and the services that they call.
 //!
-//! The real `bootstrap` runs as it does on AWS: it asks the Runtime API for events, one at a time, reaches DynamoDB and
-//! Parameter Store over HTTP, and is stopped between events if that is wanted.
+//! The real `bootstrap` runs as on AWS. It requests events from the Runtime API, one at a time, calls DynamoDB and
+//! Parameter Store over HTTP, and is stopped between events if configured so.
 //!
-//! - [`function`]: a function, with as many environments as events come at a time
-//! - [`configuration`]: what a function is, and the environment of its processes
-//! - `environment`: one process between its Runtime API and its AWS
-//! - `process`: a process in a group of its own; `output`: what it writes, in the log
+//! - [`function`]: a function, with one environment for each concurrent event
+//! - [`configuration`]: the configuration of a function, and the environment of its processes
+//! - `environment`: one process, its Runtime API and its AWS services
+//! - `process`: a process in a separate group; `output`: copies its output to the log
 //! - [`runtime_api`]: Lambda's Runtime API, for one process
-//! - `queue`: events on their way to one process and back; `ids`: request ids and trace ids
+//! - `queue`: the events of one process; `ids`: request ids and trace ids
 //! - [`aws`]: DynamoDB and Parameter Store
-//! - [`server`]: HTTP on a free port of this machine, which both are served by
-//! - [`error`]: why an invocation has no result
+//! - [`server`]: the HTTP server of both
+//! - [`error`]: the failures of an invocation
 
 pub mod aws;
 pub mod configuration;

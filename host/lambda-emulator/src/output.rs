@@ -1,17 +1,17 @@
-//! What a function's process writes, in this process's log.
+//! Copies the output of a function's process to the log of this process.
 //!
-//! A line of JSON in Lambda's format becomes a line of the log at its level: the message, then its members. Metrics are
-//! left out. What is not JSON, as what a process says when it aborts, is a warning as it is.
+//! A line of JSON in Lambda's format becomes a log line at its level, with the message and the other members. Metrics
+//! are omitted. A line that is not JSON, for example the message of an abort, becomes a warning.
 
 use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tracing::Level;
 
-/// The longest line that is read as one; a longer one continues on the next.
+/// The longest line, in bytes. A longer one is split.
 const MAX_LINE_BYTES: usize = 256 << 10;
-/// Whose line it is, which is said first.
-const WHOSE: [&str; 4] = ["requestId", "connectionId", "route", "release"];
-/// Members that the log has elsewhere, or that say nothing here.
+/// The members that identify the event of a line, which are written first.
+const IDENTITY: [&str; 4] = ["requestId", "connectionId", "route", "release"];
+/// The members that the log has elsewhere, or that have no meaning on one machine.
 const OMITTED: [&str; 7] = ["timestamp", "level", "message", "source", "xrayTraceId", "coldStart", "apiRequestId"];
 
 /// A line of the log.
@@ -22,7 +22,7 @@ struct Line {
     text: String,
 }
 
-/// Logs the lines of `output` until it ends. `function` is whose they are.
+/// Logs the lines of `output` of a function until the output ends.
 pub(crate) async fn follow(output: impl AsyncRead + Unpin, function: String) {
     use tokio::io::AsyncReadExt as _;
     let mut output = BufReader::new(output);
@@ -41,11 +41,11 @@ pub(crate) async fn follow(output: impl AsyncRead + Unpin, function: String) {
 }
 
 impl Line {
-    /// The line of the log, if this is one.
+    /// Parses a line of output. Returns none for metrics and empty lines.
     fn parse(bytes: &[u8], function: &str) -> Option<Self> {
         match serde_json::from_slice::<Map<String, Value>>(bytes) {
             Ok(members) if members.contains_key("_aws") => None,
-            Ok(members) => Some(Self::of(&members)),
+            Ok(members) => Some(Self::from_members(&members)),
             Err(_) if bytes.is_empty() => None,
             Err(_) => {
                 let text = format!("{} function={function}", String::from_utf8_lossy(bytes));
@@ -54,18 +54,19 @@ impl Line {
         }
     }
 
-    fn of(members: &Map<String, Value>) -> Self {
+    fn from_members(members: &Map<String, Value>) -> Self {
         let text_of = |name: &str| members.get(name).and_then(Value::as_str);
         let level = text_of("level").and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
         let mut text = text_of("message").unwrap_or_default().to_owned();
-        let whose = WHOSE.into_iter().filter_map(|name| {
-            // As in process, a request is known by API Gateway's id; Lambda's own is for events that have none.
+        let identity = IDENTITY.into_iter().filter_map(|name| {
+            // The request id is API Gateway's, as in `tidegate dev` without `--lambda`. Lambda's id is for events
+            // without one.
             let value = members.get("apiRequestId").filter(|_| name == "requestId");
             Some((name, value.or_else(|| members.get(name))?))
         });
         let others = members.iter().map(|(name, value)| (name.as_str(), value));
-        let others = others.filter(|(name, _)| !OMITTED.contains(name) && !WHOSE.contains(name));
-        for (name, value) in whose.chain(others) {
+        let others = others.filter(|(name, _)| !OMITTED.contains(name) && !IDENTITY.contains(name));
+        for (name, value) in identity.chain(others) {
             text.push_str(&match value {
                 Value::String(value) if !value.contains(char::is_whitespace) => format!(" {name}={value}"),
                 value => format!(" {name}={value}"),
@@ -75,7 +76,7 @@ impl Line {
     }
 
     fn log(&self) {
-        // A level and a target are constants of their place in the code.
+        // tracing needs a constant level and a constant target in each place.
         macro_rules! log {
             ($level:ident) => {
                 if self.guest {
@@ -108,25 +109,25 @@ mod tests {
     }
 
     #[test]
-    fn a_guests_line_is_its_text_and_whose_it_is() {
+    fn guest_lines_have_their_text_and_their_event() {
         let given = r#"{"timestamp":"t","level":"WARN","message":"hello","connectionId":"c=","stream":"stderr",
             "apiRequestId":"a=","requestId":"l","release":"r","source":"guest","coldStart":true}"#;
         assert_eq!(parse(given), line(Level::WARN, true, "hello requestId=a= connectionId=c= release=r stream=stderr"));
     }
 
     #[test]
-    fn the_hosts_own_lines_keep_lambdas_request_id() {
+    fn host_lines_keep_the_request_id_of_lambda() {
         let given = r#"{"level":"ERROR","message":"no","requestId":"l","count":3,"at":"two\nlines"}"#;
         assert_eq!(parse(given), line(Level::ERROR, false, r#"no requestId=l at="two\nlines" count=3"#));
     }
 
     #[test]
-    fn metrics_and_nothing_are_no_lines() {
+    fn metrics_and_empty_lines_are_omitted() {
         assert_eq!((parse(r#"{"_aws":{},"Events":1}"#), parse("")), (None, None));
     }
 
     #[test]
-    fn what_is_no_json_is_a_warning() {
+    fn lines_that_are_not_json_are_warnings() {
         for text in ["memory allocation of 9 bytes failed", "[1]", "{"] {
             assert_eq!(parse(text), line(Level::WARN, false, &format!("{text} function=chat")));
         }

@@ -1,8 +1,9 @@
-//! A function's process, in a process group of its own.
+//! The process of a function, in a separate process group.
 //!
-//! When this process is killed, one that runs sees its Runtime API go away, and one that is stopped is continued and hung
-//! up on by the kernel, because its group is orphaned; but not one that is just about to stop. Whoever cannot have that
-//! starts them through a program that ties them to this process.
+//! If this process is killed, a running child loses its Runtime API and ends. A stopped child gets `SIGHUP` and
+//! `SIGCONT` from the kernel because its group is orphaned, but a child that is just about to stop does not. To exclude
+//! that case, start the children through a program that ends them with this process
+//! ([`Configuration::through`](crate::Configuration::through)).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,10 +18,10 @@ use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::output;
 
-/// How long the last lines of a process that has ended may take: somebody else may hold its output open.
+/// The longest time for reading the last lines of an ended process. Another process may hold its output open.
 const OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A process, which ends when this is dropped.
+/// A process. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -28,15 +29,15 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the bootstrap of `configuration`, with this environment and no other.
+    /// Starts the bootstrap of `configuration` with exactly this environment.
     pub(crate) fn start(configuration: &Configuration, environment: BTreeMap<String, String>) -> Result<Self, Error> {
-        let failed = |path: &Path| {
+        let start_error = |path: &Path| {
             let path = path.to_owned();
             move |source| Error::Start { path, source }
         };
-        // A relative path would be looked for in the folder that the process begins in.
+        // A relative path would be resolved in the working folder of the new process.
         let bootstrap = &configuration.bootstrap;
-        let program = std::path::absolute(bootstrap).map_err(failed(bootstrap))?;
+        let program = std::path::absolute(bootstrap).map_err(start_error(bootstrap))?;
         let mut child = command(configuration, &program)
             .env_clear()
             .envs(environment)
@@ -47,7 +48,7 @@ impl Process {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(failed(bootstrap))?;
+            .map_err(start_error(bootstrap))?;
         let output = TaskTracker::new();
         if let Some(stdout) = child.stdout.take() {
             output.spawn(output::follow(stdout, configuration.name.clone()));
@@ -59,39 +60,44 @@ impl Process {
         Ok(Self { child, output })
     }
 
-    /// Its process id, while it runs.
+    /// Returns the process id while the process runs.
     pub(crate) fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Waits until it has ended and its last line was read. Dropping this future loses nothing.
+    /// Waits until the process has ended and its last line was read, and describes the exit. Cancel safe.
     pub(crate) async fn exit(&mut self) -> String {
         let status = self.child.wait().await;
         let _ = tokio::time::timeout(OUTPUT_TIMEOUT, self.output.wait()).await;
         describe(status)
     }
 
-    /// How it has ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<String> {
+    /// Describes the exit of the process, if it has ended.
+    pub(crate) fn try_exit(&mut self) -> Option<String> {
         self.child.try_wait().transpose().map(describe)
     }
 
-    /// Stops it, as Lambda does between events, or lets it go on.
-    pub(crate) fn stop(&self, stopped: bool) {
-        self.signal(if stopped { Signal::STOP } else { Signal::CONT });
+    /// Stops the process, as Lambda does between events.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
     }
 
-    /// Ends it at once, as Lambda does: it is not asked.
+    /// Continues a stopped process.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Kills the process without warning, as Lambda does.
     pub(crate) async fn end(mut self) {
         self.signal(Signal::KILL);
         self.exit().await;
     }
 
     fn signal(&self, signal: Signal) {
-        // `id` is none once the child has been waited for; its number may belong to another process by then.
+        // The id is none once the child was waited for, because another process may have the same number then.
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
-            // It fails only when the group is gone.
+            // This fails only if the group does not exist any more.
             let _ = kill_process_group(pid, signal);
         }
     }
@@ -103,7 +109,7 @@ impl Drop for Process {
     }
 }
 
-/// What becomes the program.
+/// Returns the command that runs the program.
 fn command(configuration: &Configuration, program: &Path) -> Command {
     match configuration.through.split_first() {
         Some((through, arguments)) => {
@@ -115,7 +121,7 @@ fn command(configuration: &Configuration, program: &Path) -> Command {
     }
 }
 
-/// How a process ended, in the words of Lambda.
+/// Describes the exit of a process as Lambda does.
 fn describe(status: std::io::Result<ExitStatus>) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match status.as_ref().map(|status| (status.code(), status.signal())) {

@@ -1,4 +1,4 @@
-//! Events on their way to one process and back.
+//! The events of one process, from their submission to their answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,25 +8,24 @@ use bytes::Bytes;
 use tidegate_event::FunctionError;
 use tokio::sync::{oneshot, watch};
 
-/// What a function answers an event with.
+/// The answer of a function to an event.
 pub type Answer = Result<Vec<u8>, FunctionError>;
 
-/// Events by their numbers: those that wait for the process, and those that it has.
+/// The events that wait for the process, and the events that the process handles, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// Whether the process waits for an event.
+    /// True while the process waits for an event.
     idle: watch::Sender<bool>,
 }
 
-/// An event, as it is handed to the process.
+/// An event for the process.
 #[derive(Debug)]
 pub(crate) struct Invocation {
-    /// The event's number.
+    /// The number of the event.
     pub(crate) number: u64,
-    /// The event.
     pub(crate) event: Bytes,
-    /// How long the process may take.
+    /// The time that the process has for the event.
     pub(crate) time: Duration,
     answer: oneshot::Sender<Answer>,
 }
@@ -34,15 +33,15 @@ pub(crate) struct Invocation {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Invocation>,
-    /// Requests for the next event that wait for one.
+    /// The waiting requests for the next event, by number.
     takers: VecDeque<(u64, oneshot::Sender<Invocation>)>,
-    /// How many requests for the next event there were: the process is initialised once there was one.
-    asked: u64,
+    /// The number of requests for the next event so far. The first one ends the initialisation.
+    requests: u64,
     under_way: HashMap<u64, oneshot::Sender<Answer>>,
 }
 
 impl Queue {
-    /// Hands an event to a request that waits, or keeps it for the next. The receiver is told the answer.
+    /// Gives an event to a waiting request, or queues it for the next one. Returns the receiver of the answer.
     pub(crate) fn put(&self, number: u64, event: Bytes, time: Duration) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         let mut invocation = Invocation { number, event, time, answer };
@@ -50,82 +49,82 @@ impl Queue {
         while let Some((_, taker)) = state.takers.pop_front() {
             match taker.send(invocation) {
                 Ok(()) => {
-                    self.say_idle(&state);
+                    self.update_idle(&state);
                     return answered;
                 }
-                // Its connection has just ended.
+                // The connection of this request has just ended.
                 Err(returned) => invocation = returned,
             }
         }
         state.waiting.push_back(invocation);
-        self.say_idle(&state);
+        self.update_idle(&state);
         answered
     }
 
-    /// Takes an event back, or leaves its answer unheard. Its receiver is closed before.
+    /// Removes an event, or ignores its answer if the process has it already. The receiver must be closed before.
     pub(crate) fn withdraw(&self, number: u64) {
         let mut state = self.state();
         state.waiting.retain(|invocation| invocation.number != number);
         state.under_way.remove(&number);
     }
 
-    /// The next event, once there is one. Dropping this future leaves the events to other requests.
+    /// Waits for the next event. If this future is dropped, the event is left to other requests.
     pub(crate) async fn next(&self) -> Option<Invocation> {
-        let (taker, mut given) = self.ask();
+        let (taker, mut given) = self.request();
         let _taking = Taking { queue: self, taker };
         (&mut given).await.ok()
     }
 
-    fn ask(&self) -> (u64, oneshot::Receiver<Invocation>) {
+    fn request(&self) -> (u64, oneshot::Receiver<Invocation>) {
         let mut state = self.state();
-        state.asked += 1;
-        let taker = state.asked;
+        state.requests += 1;
+        let taker = state.requests;
         let (give, given) = oneshot::channel();
         match state.waiting.pop_front() {
-            // The receiver is here, so that this succeeds.
+            // The receiver is in scope, so this succeeds.
             Some(invocation) => drop(give.send(invocation)),
             None => state.takers.push_back((taker, give)),
         }
-        self.say_idle(&state);
+        self.update_idle(&state);
         (taker, given)
     }
 
-    /// Notes that the process has an event, whose answer may come from now on.
+    /// Records that the process has an event, so its answer is accepted from now on.
     pub(crate) fn begin(&self, invocation: Invocation) -> (u64, Bytes, Duration) {
         let Invocation { number, event, time, answer } = invocation;
         let mut state = self.state();
-        // Nobody may wait for it any more: its answer is then refused.
+        // If the caller has stopped waiting, the answer will be refused.
         if !answer.is_closed() {
             state.under_way.insert(number, answer);
         }
         (number, event, time)
     }
 
-    /// Who waits for the answer to an event that the process has.
+    /// Removes an event that the process has, and returns the sender of its answer.
     pub(crate) fn finish(&self, number: u64) -> Option<oneshot::Sender<Answer>> {
         self.state().under_way.remove(&number)
     }
 
-    /// Whether the process has asked for an event.
-    pub(crate) fn was_asked(&self) -> bool {
-        self.state().asked > 0
+    /// Returns true if the process has requested an event.
+    pub(crate) fn is_initialised(&self) -> bool {
+        self.state().requests > 0
     }
 
-    /// Whether the process waits for an event.
+    /// Returns true if the process waits for an event.
     pub(crate) fn is_idle(&self) -> bool {
         *self.idle.borrow()
     }
 
     /// Waits until the process waits for an event.
     pub(crate) async fn idle(&self) {
-        // The sender lives as long as `self`.
+        // The sender lives in `self`, so this cannot fail.
         let _ = self.idle.subscribe().wait_for(|idle| *idle).await;
     }
 
-    /// Says whether the process waits. Called while the state is locked, so that nobody says it late.
-    fn say_idle(&self, state: &State) {
+    /// Updates `idle`. The state must be locked, so updates keep their order.
+    fn update_idle(&self, state: &State) {
         let idle = !state.takers.is_empty();
-        self.idle.send_if_modified(|said| std::mem::replace(said, idle) != idle);
+        self.idle.send_if_modified(|current| std::mem::replace(current, idle) != idle);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -133,7 +132,7 @@ impl Queue {
     }
 }
 
-/// A request for the next event that waits for one.
+/// A waiting request for the next event. Dropping it withdraws the request.
 struct Taking<'a> {
     queue: &'a Queue,
     taker: u64,
@@ -143,6 +142,6 @@ impl Drop for Taking<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.state();
         state.takers.retain(|(taker, _)| *taker != self.taker);
-        self.queue.say_idle(&state);
+        self.queue.update_idle(&state);
     }
 }

@@ -1,7 +1,7 @@
 //! Lambda's Runtime API, for one process.
 //!
-//! A process with `AWS_LAMBDA_MAX_CONCURRENCY` above one may ask for several events at a time. Streamed responses are read
-//! whole before they are handed on.
+//! A process with `AWS_LAMBDA_MAX_CONCURRENCY` above one can request several events at a time. A streamed response is
+//! buffered before it is returned.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
@@ -23,9 +23,9 @@ use tokio::sync::{oneshot, watch};
 use crate::ids::Ids;
 pub use crate::queue::Answer;
 use crate::queue::Queue;
-use crate::server::{self, Server, Unread};
+use crate::server::{self, BodyError, Server};
 
-/// The largest response that Lambda hands on, in bytes: 6 MB and 100 bytes.
+/// The largest response that Lambda accepts, in bytes: 6 MiB and 100 bytes.
 pub const MAX_RESPONSE_BYTES: usize = 6_291_556;
 
 const ROOT: &str = "/2018-06-01/runtime/";
@@ -35,7 +35,7 @@ const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked
 const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 
-/// The Runtime API of one process. Dropping it ends its server.
+/// The Runtime API of one process. Dropping it stops its server.
 #[derive(Debug)]
 pub struct RuntimeApi {
     server: Server,
@@ -54,7 +54,7 @@ impl RuntimeApi {
     /// Starts the API on a free port of `127.0.0.1`, for the function that `arn` names.
     ///
     /// # Errors
-    /// When the system has no port or no random numbers, or `arn` is no text for a header.
+    /// The operating system has no free port or no random numbers, or `arn` is not a valid header value.
     pub async fn start(arn: &str) -> io::Result<Self> {
         let arn = HeaderValue::from_str(arn).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let shared =
@@ -67,37 +67,37 @@ impl RuntimeApi {
         Ok(Self { server: server.await?, shared })
     }
 
-    /// Where the process finds it: the value of `AWS_LAMBDA_RUNTIME_API`.
+    /// Returns the address for `AWS_LAMBDA_RUNTIME_API`.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Gives the process an event that it has `time` for, and waits for its answer, which may never come: a process may
-    /// end, or take longer.
+    /// Submits an event that the process has `time` for, and waits for its answer. The answer may never come: the
+    /// process can end, or take longer.
     pub async fn invoke(&self, event: impl Into<Bytes>, time: Duration) -> Answer {
         self.submit(event, time).answer().await
     }
 
-    /// Gives the process an event that it has `time` for, from when it takes it.
+    /// Submits an event. The process has `time` for it, from the moment at which it takes the event.
     pub fn submit(&self, event: impl Into<Bytes>, time: Duration) -> Submitted<'_> {
         let number = self.shared.ids.next();
         let answered = self.shared.queue.put(number, event.into(), time);
         Submitted { shared: &self.shared, number, answered }
     }
 
-    /// Waits until the process asks for the next event, which ends its post-response phase.
+    /// Waits until the process requests the next event, which ends its post-response phase.
     pub async fn idle(&self) {
         self.shared.queue.idle().await;
     }
 
-    /// Whether the process waits for an event.
+    /// Returns true if the process waits for an event.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.shared.queue.is_idle()
     }
 
-    /// Waits until the process says why it does not start, which it may never do.
+    /// Waits until the process reports an init error, which may never happen.
     pub async fn init_error(&self) -> FunctionError {
         let mut errors = self.shared.init_error.subscribe();
         match errors.wait_for(Option::is_some).await.map(|error| error.clone()) {
@@ -107,7 +107,7 @@ impl RuntimeApi {
     }
 }
 
-/// An event that a process was given. Dropping it takes the event back, or leaves its answer unheard.
+/// A submitted event. Dropping it withdraws the event, or ignores its answer.
 #[derive(Debug)]
 pub struct Submitted<'a> {
     shared: &'a Shared,
@@ -116,7 +116,7 @@ pub struct Submitted<'a> {
 }
 
 impl Submitted<'_> {
-    /// The event's request id.
+    /// Returns the request id of the event.
     #[must_use]
     pub fn request_id(&self) -> String {
         self.shared.ids.request_id(self.number)
@@ -126,7 +126,7 @@ impl Submitted<'_> {
     pub async fn answer(mut self) -> Answer {
         match (&mut self.answered).await {
             Ok(answer) => answer,
-            // A connection broke as the event was handed over.
+            // The connection of the process broke while the event was sent.
             Err(_) => pending().await,
         }
     }
@@ -157,7 +157,7 @@ impl Shared {
 
     async fn next(&self) -> Response<Full<Bytes>> {
         let Some(invocation) = self.queue.next().await else {
-            return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "no event will come");
+            return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "no event is available");
         };
         let (number, event, time) = self.queue.begin(invocation);
         let deadline = (SystemTime::now() + time).duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
@@ -173,19 +173,19 @@ impl Shared {
     async fn respond(&self, id: &str, body: Incoming) -> Response<Full<Bytes>> {
         match server::read(body, MAX_RESPONSE_BYTES).await {
             Ok(body) => self.finish(id, Ok(body.into())),
-            Err(Unread::Broken) => truncated(),
-            Err(Unread::TooLarge) => {
-                let said =
+            Err(BodyError::Broken) => truncated(),
+            Err(BodyError::TooLarge) => {
+                let message =
                     format!("the response exceeds the maximum allowed payload size (`{MAX_RESPONSE_BYTES}` bytes)");
                 let too_large = FunctionError {
                     error_type: "Function.ResponseSizeTooLarge".to_owned(),
-                    error_message: said.clone(),
+                    error_message: message.clone(),
                 };
                 match self.take(id) {
                     Some(waiting) => {
-                        // Somebody who has stopped waiting misses nothing.
+                        // This fails only if the caller has stopped waiting.
                         let _ = waiting.send(Err(too_large));
-                        error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &said)
+                        error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
                     }
                     None => unknown_id(),
                 }
@@ -196,17 +196,17 @@ impl Shared {
     async fn fail(&self, id: &str, parts: &Parts, body: Incoming) -> Response<Full<Bytes>> {
         match server::read(body, MAX_RESPONSE_BYTES).await {
             Ok(body) => self.finish(id, Err(function_error(parts, &body))),
-            Err(Unread::Broken) => truncated(),
-            // The event failed, whatever there is to say about it.
-            Err(Unread::TooLarge) => self.finish(id, Err(function_error(parts, b""))),
+            Err(BodyError::Broken) => truncated(),
+            // The event has failed even if the error is too large to read.
+            Err(BodyError::TooLarge) => self.finish(id, Err(function_error(parts, b""))),
         }
     }
 
     async fn fail_init(&self, parts: &Parts, body: Incoming) -> Response<Full<Bytes>> {
         let Ok(body) = server::read(body, MAX_RESPONSE_BYTES).await else { return truncated() };
-        if self.queue.was_asked() {
-            let said = "a process that has asked for an event is initialised";
-            return error(StatusCode::FORBIDDEN, "InvalidStateTransition", said);
+        if self.queue.is_initialised() {
+            let message = "a process that has requested an event is initialised";
+            return error(StatusCode::FORBIDDEN, "InvalidStateTransition", message);
         }
         self.init_error.send_replace(Some(function_error(parts, &body)));
         accepted()
@@ -215,7 +215,7 @@ impl Shared {
     fn finish(&self, id: &str, answer: Answer) -> Response<Full<Bytes>> {
         match self.take(id) {
             Some(waiting) => {
-                // Somebody who has stopped waiting misses nothing.
+                // This fails only if the caller has stopped waiting.
                 let _ = waiting.send(answer);
                 accepted()
             }
@@ -223,14 +223,14 @@ impl Shared {
         }
     }
 
-    /// Who waits for the answer to the event with this request id.
+    /// Returns the sender of the answer to the event with this request id.
     fn take(&self, id: &str) -> Option<oneshot::Sender<Answer>> {
         self.queue.finish(self.ids.number(id)?)
     }
 }
 
-/// What a process says that failed. Lambda takes an error that is not in its own format too, and knows its type from the
-/// header.
+/// Returns the error that a process reports. Like Lambda, accepts an error that is not in Lambda's format, and takes
+/// its type from the header.
 fn function_error(parts: &Parts, body: &[u8]) -> FunctionError {
     let kind = || {
         let kind = parts.headers.get(ERROR_TYPE).and_then(|kind| kind.to_str().ok());
@@ -270,7 +270,7 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>>
     server::json(status, json!({ "errorType": kind, "errorMessage": message }).to_string())
 }
 
-/// The value of a header that was made here, of ASCII alone.
+/// Converts an ASCII text to a header value.
 fn ascii(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a free port of this machine, for clients that keep their connections.
+//! An HTTP/1.1 server on a free port of this machine, for clients with keep-alive connections.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,16 +15,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tidegate_diagnostic::Code;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long to wait before accepting is tried again, after the system refused.
+/// The pause after a failed accept.
 const BACK_OFF: Duration = Duration::from_millis(10);
-/// How long a request under way may keep [`Server::hang_up`] waiting.
-const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest time that [`Server::close_connections`] waits for requests under way.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A server on `127.0.0.1`. Dropping it ends it, with its connections.
+/// A server on `127.0.0.1`. Dropping it stops the server and closes its connections.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -32,27 +33,27 @@ pub struct Server {
     accepting: AbortHandle,
 }
 
-/// The connections that are open.
+/// The open connections.
 #[derive(Debug, Default)]
 struct Open {
     connections: JoinSet<()>,
-    hang_up: CancellationToken,
+    close: CancellationToken,
 }
 
-/// Why a request's body cannot be used.
+/// The failure to read the body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unread {
-    /// It is above the limit.
+pub enum BodyError {
+    /// The body is above the limit.
     TooLarge,
-    /// The client ended it early.
+    /// The body ended early or is malformed.
     Broken,
 }
 
 impl Server {
-    /// Starts to answer requests with `handler`, on a port that was free.
+    /// Starts a server that answers requests with `handler`, on a free port.
     ///
     /// # Errors
-    /// When the system has no port.
+    /// The operating system has no free port.
     pub async fn start<H, F>(handler: H) -> io::Result<Self>
     where
         H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
@@ -65,45 +66,46 @@ impl Server {
         Ok(Self { address, open, accepting })
     }
 
-    /// Where it listens.
+    /// Returns the address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Closes the connections that clients keep, as a server does with idle ones, and says how many there were. A request
-    /// under way is answered first.
+    /// Closes the open connections, as a server does with idle ones, and returns their number. Requests under way are
+    /// answered first.
     ///
-    /// Once it returns, the kernel has told the clients, whether or not they have looked.
-    pub async fn hang_up(&self) -> usize {
-        let Open { mut connections, hang_up } = std::mem::take(&mut *lock(&self.open));
+    /// The kernel has delivered the end of each connection to its client before this returns.
+    pub async fn close_connections(&self) -> usize {
+        let Open { mut connections, close } = std::mem::take(&mut *lock(&self.open));
         while connections.try_join_next().is_some() {}
         let count = connections.len();
-        hang_up.cancel();
+        close.cancel();
         let ended = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(HANG_UP_TIMEOUT, ended).await.is_err() {
+        if tokio::time::timeout(CLOSE_TIMEOUT, ended).await.is_err() {
             connections.shutdown().await;
         }
         if count > 0 {
-            self.clients_are_told().await;
+            self.wait_for_clients().await;
         }
         count
     }
 
-    /// Waits until no client's end counts as established: on a busy machine, the end of a connection is overtaken by
-    /// what is sent on another.
-    async fn clients_are_told(&self) {
-        // Remote address and state, as the kernel writes them: 127.0.0.1 in the machine's byte order, 1 for established.
+    /// Waits until the kernel lists no client's half as established. On a busy machine, data on another connection can
+    /// overtake the end of a connection.
+    async fn wait_for_clients(&self) {
+        // Remote address and state, as the kernel writes them: 127.0.0.1 in the machine's byte order, 1 for
+        // established.
         let loopback = u32::from_ne_bytes(Ipv4Addr::LOCALHOST.octets());
         let established = format!(" {loopback:08X}:{:04X} 01 ", self.address.port());
-        let told = async {
-            // Where there is no such file, nobody can tell.
+        let closed = async {
+            // Without this file there is nothing to wait for.
             while tokio::fs::read_to_string("/proc/net/tcp").await.is_ok_and(|table| table.contains(&established)) {
                 tokio::task::yield_now().await;
             }
         };
-        // A client may have connected anew.
-        let _ = tokio::time::timeout(HANG_UP_TIMEOUT, told).await;
+        // The wait is bounded, because a client may have connected again.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
     }
 }
 
@@ -114,19 +116,19 @@ impl Drop for Server {
     }
 }
 
-/// The whole body of a request, at most `limit` bytes.
+/// Reads the whole body of a request, at most `limit` bytes.
 ///
 /// # Errors
-/// When it is larger, or ends early.
-pub async fn read(body: Incoming, limit: usize) -> Result<Bytes, Unread> {
+/// The body is larger, ends early, or is malformed.
+pub async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
-        Err(_) => Err(Unread::Broken),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Err(_) => Err(BodyError::Broken),
     }
 }
 
-/// An answer with a body of JSON.
+/// Creates an answer with a JSON body.
 #[must_use]
 pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
@@ -144,25 +146,25 @@ where
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!("accepting a connection failed: {error}");
+                tracing::warn!(code = %Code::SocketAcceptFailed, %error, "cannot accept a connection");
                 tokio::time::sleep(BACK_OFF).await;
                 continue;
             }
         };
         let mut open = lock(&open);
         while open.connections.try_join_next().is_some() {}
-        let hang_up = open.hang_up.clone();
-        open.connections.spawn(speak(stream, handler.clone(), hang_up));
+        let close = open.close.clone();
+        open.connections.spawn(serve(stream, handler.clone(), close));
     }
 }
 
 /// Answers the requests of one connection until either side ends it.
-async fn speak<H, F>(stream: TcpStream, handler: H, hang_up: CancellationToken)
+async fn serve<H, F>(stream: TcpStream, handler: H, close: CancellationToken)
 where
     H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
-    // An answer is written whole, and a client waits for it.
+    // Each answer is written whole, and a client waits for it.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let answer = handler(request);
@@ -173,7 +175,7 @@ where
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = hang_up.cancelled() => {
+        () = close.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

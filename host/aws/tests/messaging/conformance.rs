@@ -14,7 +14,9 @@ use tokio::sync::oneshot;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::harness::{Action, Client, Harness, setup, soon};
+use crate::client::Client;
+use crate::harness::{Harness, setup, soon};
+use crate::script::Action;
 
 struct OverHttp {
     gateway: Harness,

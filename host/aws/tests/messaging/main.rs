@@ -3,6 +3,9 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "../../../gateway/tests/gateway/client.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the gateway's own tests use all of it")]
+mod client;
 mod conformance;
 mod deferred;
 mod failures;
@@ -10,4 +13,7 @@ mod failures;
 #[allow(dead_code, unreachable_pub, reason = "the gateway's own tests use all of it")]
 mod harness;
 mod many;
+#[path = "../../../gateway/tests/gateway/script.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the gateway's own tests use all of it")]
+mod script;
 mod stub;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_app::{App, IdentitySource as Source};
+use tidegate_app::App;
 use tidegate_diagnostic::{Code, Diagnose as _};
 use tidegate_event::{RouteKey, SelectionExpression};
-use tidegate_gateway::{ApiConfig, AuthorizerConfig, IdentitySource, RouteConfig};
+use tidegate_gateway::{ApiConfig, AuthorizerConfig, RouteConfig};
 
 use crate::ui::error::Result;
 
@@ -30,9 +30,10 @@ pub(crate) fn config(app: &App, stage: &str) -> Result<ApiConfig> {
         let key = RouteKey::new(key).diagnose(Code::RouteKeyInvalid, || format!("cannot add the route `{key}`"))?;
         routes.entry(key).or_default();
     }
-    let authorizer = app.authorizer.as_ref().map(|authorizer| AuthorizerConfig {
-        identity_source: authorizer.identity_source.iter().cloned().map(identity_source).collect(),
-    });
+    let authorizer = app
+        .authorizer
+        .as_ref()
+        .map(|authorizer| AuthorizerConfig { identity_source: authorizer.identity_source.clone() });
     Ok(ApiConfig {
         api_id: API_ID.to_owned(),
         stage: stage.to_owned(),
@@ -44,13 +45,4 @@ pub(crate) fn config(app: &App, stage: &str) -> Result<ApiConfig> {
         authorizer,
         stage_variables: Vec::new(),
     })
-}
-
-fn identity_source(source: Source) -> IdentitySource {
-    match source {
-        Source::Header(name) => IdentitySource::Header(name),
-        Source::QueryString(name) => IdentitySource::QueryString(name),
-        Source::StageVariable(name) => IdentitySource::StageVariable(name),
-        Source::Context(name) => IdentitySource::Context(name),
-    }
 }

@@ -259,7 +259,8 @@ impl Invoke for OnLambda {
             Error::Function(error) => InvokeError::FunctionError(error),
             Error::TimedOut(_) => InvokeError::Timeout,
             error => {
-                tracing::error!("{error}");
+                let error = Diagnostic::from(error);
+                tracing::error!(code = %error.code, hint = error.hint.as_deref(), "{error}");
                 InvokeError::Unavailable(error.to_string())
             }
         })

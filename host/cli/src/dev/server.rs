@@ -9,7 +9,7 @@ use std::time::Duration;
 use tidegate_app::{App, Manifest};
 use tidegate_diagnostic::Context as _;
 use tidegate_dynamodb_embedded::{Embedded, Error};
-use tidegate_gateway::{Clock, Connections, Gateway, Limits};
+use tidegate_gateway::{Clock, Gateway, Limits, SocketTable};
 use tidegate_release::{Release, ReleaseId};
 use tidegate_runtime::Follower;
 use tokio::net::TcpListener;
@@ -67,7 +67,7 @@ impl Server {
     ) -> Result<Self> {
         let config = config::values(manifest)?;
         let api = api::config(&release.app, &args.stage)?;
-        let connections = Connections::new(limits(args), Clock::system());
+        let sockets = SocketTable::new(limits(args), Clock::system());
         let id = release.id.clone();
         let freezing = if args.freeze { ", frozen between events" } else { "" };
         let placement = bootstrap.as_ref().map(|(path, _)| format!("routes run in `{}`{freezing}", path.display()));
@@ -90,7 +90,7 @@ impl Server {
                 Integration::on_lambda(&parts, &release).context(what)?
             }
             None => {
-                let ports = local.ports(Arc::clone(&connections) as _, config.clone());
+                let ports = local.ports(Arc::clone(&sockets) as _, config.clone());
                 Integration::in_process(ports, release, releases).context(what)?
             }
         };
@@ -100,7 +100,7 @@ impl Server {
             release: id,
             placement,
             config,
-            gateway: Gateway::new(api, connections, integration.invoke()),
+            gateway: Gateway::new(api, sockets, integration.invoke()),
             integration,
             releases: releases.map(|releases| releases.dir().to_owned()),
             reload: None,

@@ -1,4 +1,4 @@
-//! A client that does not read, or sends more than is handled at a time, harms only itself.
+//! Clients that do not read, or that send more messages than are handled at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,22 +12,24 @@ use tidegate_ports::{Deadline, Messaging};
 use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Action, Client, Harness, setup, soon};
+use crate::client::Client;
+use crate::harness::{Harness, setup, soon};
+use crate::script::Action;
 
 fn deadline() -> Deadline {
     Deadline::after(Duration::from_secs(60))
 }
 
-/// A message of about 64 KiB that starts with its number.
+/// Returns a message of about 64 KiB that starts with its number.
 fn numbered(number: usize) -> Payload {
     Payload::Text(format!("{number:<65000}"))
 }
 
-/// Sends to a client that does not read until its outbox is full; answers how many messages were accepted.
+/// Sends to a client that does not read, until its outbox is full. Returns the number of accepted messages.
 async fn fill(gateway: &Harness, client: &Client) -> usize {
     // Far more than all the buffers of the system on the way to the client.
     for number in 0..4_096 {
-        match gateway.connections.send(&client.id, &numbered(number), deadline()).await {
+        match gateway.sockets.send(&client.id, &numbered(number), deadline()).await {
             Ok(()) => tokio::task::yield_now().await,
             Err(error) => {
                 assert_eq!(error, Error::Throttled);
@@ -39,35 +41,35 @@ async fn fill(gateway: &Harness, client: &Client) -> usize {
 }
 
 #[tokio::test]
-async fn senders_to_a_slow_client_are_throttled_and_nothing_accepted_is_lost() {
+async fn slow_clients_throttle_their_senders_and_lose_no_accepted_message() {
     let gateway = setup(&["$connect", "$default"]).start().await;
-    let (mut slow, mut other) = (gateway.connect().await, gateway.connect().await);
+    let mut slow = gateway.connect().await;
+    let mut other = gateway.connect().await;
     let accepted = fill(&gateway, &slow).await;
     assert_eq!(
-        gateway.connections.send_many(std::slice::from_ref(&slow.id), &numbered(0), deadline()).await,
+        gateway.sockets.send_many(std::slice::from_ref(&slow.id), &numbered(0), deadline()).await,
         [Err(Error::Throttled)]
     );
     let answer = gateway.management(Method::POST, slow.id.as_str(), "x".repeat(65_536)).await;
     assert_eq!((answer.status.as_u16(), answer.error()), (429, "LimitExceededException"));
     // Others are not affected, not even in the same call.
     let both = [slow.id.clone(), other.id.clone()];
-    assert_eq!(gateway.connections.send_many(&both, &numbered(7), deadline()).await, [Err(Error::Throttled), Ok(())]);
+    assert_eq!(gateway.sockets.send_many(&both, &numbered(7), deadline()).await, [Err(Error::Throttled), Ok(())]);
     assert_eq!(other.text().await.trim(), "7");
     for number in 0..accepted {
         assert_eq!(slow.text().await.trim(), number.to_string());
     }
     slow.ping().await;
-    assert_eq!(gateway.connections.send(&slow.id, &numbered(8), deadline()).await, Ok(()));
+    assert_eq!(gateway.sockets.send(&slow.id, &numbered(8), deadline()).await, Ok(()));
     assert_eq!(slow.text().await.trim(), "8");
 }
 
 #[tokio::test]
-async fn the_number_of_waiting_messages_is_bounded_too() {
+async fn waiting_messages_are_bounded_by_number() {
     let gateway = setup(&["$connect"]).limits(|limits| limits.queued_messages = 10).start().await;
     let mut client = gateway.connect().await;
     // None of these calls lets the connection's task run.
-    let results =
-        gateway.connections.send_many(&vec![client.id.clone(); 12], &Payload::Text("x".into()), deadline()).await;
+    let results = gateway.sockets.send_many(&vec![client.id.clone(); 12], &Payload::Text("x".into()), deadline()).await;
     let (accepted, refused) = results.split_at(10);
     assert!(accepted.iter().all(Result::is_ok));
     assert_eq!(refused, [Err(Error::Throttled), Err(Error::Throttled)]);
@@ -77,18 +79,18 @@ async fn the_number_of_waiting_messages_is_bounded_too() {
 }
 
 #[tokio::test]
-async fn a_slow_client_can_be_closed() {
+async fn slow_clients_can_be_closed() {
     let setup = setup(&["$connect", "$disconnect"]).limits(|limits| limits.close_handshake = Duration::from_millis(20));
     let gateway = setup.start().await;
     let slow = gateway.connect().await;
     fill(&gateway, &slow).await;
-    gateway.connections.close(&slow.id, deadline()).await.unwrap();
+    gateway.sockets.close(&slow.id, deadline()).await.unwrap();
     assert_eq!(gateway.event().await["requestContext"]["disconnectStatusCode"], json!(1000));
-    assert!(gateway.connections.is_empty());
+    assert!(gateway.sockets.is_empty());
 }
 
 #[tokio::test]
-async fn a_slow_client_is_idle_in_the_end() {
+async fn slow_clients_become_idle() {
     let setup = setup(&["$connect", "$disconnect"]).limits(|limits| limits.close_handshake = Duration::from_millis(20));
     let gateway = setup.start().await;
     let slow = gateway.connect().await;
@@ -98,7 +100,7 @@ async fn a_slow_client_is_idle_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_slow_client_that_breaks_a_rule_is_told_after_what_was_accepted() {
+async fn slow_clients_that_break_a_rule_receive_accepted_messages_before_the_close_frame() {
     let setup = setup(&["$connect"]).limits(|limits| limits.close_handshake = Duration::from_secs(60));
     let gateway = setup.start().await;
     let mut slow = gateway.connect().await;
@@ -106,7 +108,7 @@ async fn a_slow_client_that_breaks_a_rule_is_told_after_what_was_accepted() {
     slow.socket.send(Message::binary(vec![1])).await.unwrap();
     // The gateway has seen the frame before the client reads on.
     soon(async {
-        while !gateway.connections.is_empty() {
+        while !gateway.sockets.is_empty() {
             tokio::task::yield_now().await;
         }
     })
@@ -118,7 +120,7 @@ async fn a_slow_client_that_breaks_a_rule_is_told_after_what_was_accepted() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_no_replies_is_read_no_further_and_loses_none() {
+async fn clients_that_do_not_read_replies_are_paused_and_lose_none() {
     let setup = setup(&["$connect", "$default?"]).messages(|body| Action::body(&format!("{body:<32768}")));
     let gateway = setup.limits(|limits| limits.queued_bytes = 64 << 10).start().await;
     let client = gateway.connect().await;
@@ -130,13 +132,15 @@ async fn a_client_that_reads_no_replies_is_read_no_further_and_loses_none() {
         }
     });
     // Replies of 64 MiB: the gateway must stop reading long before it has handled all of them.
-    let (mut handled, mut turns) = (0, 0);
+    let mut handled = 0;
+    let mut turns = 0;
     while turns < 10_000 {
         tokio::task::yield_now().await;
         turns += 1;
         while !gateway.is_quiet().await {
             gateway.event().await;
-            (handled, turns) = (handled + 1, 0);
+            handled += 1;
+            turns = 0;
         }
     }
     assert!((1..COUNT).contains(&handled), "{handled} messages were handled for a client that reads nothing");
@@ -148,22 +152,23 @@ async fn a_client_that_reads_no_replies_is_read_no_further_and_loses_none() {
 }
 
 #[tokio::test]
-async fn messages_of_one_connection_above_the_limit_wait_to_be_read() {
+async fn messages_above_the_concurrency_limit_wait() {
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let script = move |body: &str| Action::Wait(held.clone(), Box::new(Action::body(body)));
     let setup = setup(&["$connect", "$default?"]).messages(script);
     let gateway = setup.limits(|limits| limits.concurrent_messages = 2).start().await;
-    let (mut client, mut other) = (gateway.connect().await, gateway.connect().await);
+    let mut client = gateway.connect().await;
+    let mut other = gateway.connect().await;
     for body in ["1", "2", "3"] {
         client.socket.feed(Message::text(body)).await.unwrap();
     }
     client.socket.flush().await.unwrap();
     gateway.event().await;
     gateway.event().await;
-    // By then the gateway would have read the third.
+    // The gateway has had time to read the third message by the pong of another client.
     other.ping().await;
-    assert!(gateway.is_quiet().await, "a third message was handled beside two");
+    assert!(gateway.is_quiet().await, "a third message was handled");
     gate.add_permits(3);
     let mut replies = [client.text().await, client.text().await, client.text().await];
     replies.sort();
@@ -171,7 +176,7 @@ async fn messages_of_one_connection_above_the_limit_wait_to_be_read() {
 }
 
 #[tokio::test]
-async fn a_client_that_must_wait_is_seen_to_leave_and_its_pings_are_answered() {
+async fn paused_clients_can_ping_and_leave() {
     let never = Arc::new(Semaphore::new(0));
     let script = move |_: &str| Action::Wait(never.clone(), Box::new(Action::status(200)));
     let setup = setup(&["$connect", "$default", "$disconnect"]).messages(script);
@@ -193,7 +198,7 @@ async fn a_client_that_must_wait_is_seen_to_leave_and_its_pings_are_answered() {
 }
 
 #[tokio::test]
-async fn a_message_reaches_many_connections_in_one_call() {
+async fn send_many_reaches_every_connection() {
     let gateway = setup(&["$connect"]).start().await;
     let mut clients = Vec::new();
     for _ in 0..200 {
@@ -201,7 +206,7 @@ async fn a_message_reaches_many_connections_in_one_call() {
     }
     let ids: Vec<_> = clients.iter().map(|client| client.id.clone()).collect();
     for number in 0..5 {
-        let results = gateway.connections.send_many(&ids, &numbered(number), deadline()).await;
+        let results = gateway.sockets.send_many(&ids, &numbered(number), deadline()).await;
         assert!(results.iter().all(Result::is_ok));
     }
     for client in &mut clients {

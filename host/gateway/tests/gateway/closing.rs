@@ -1,4 +1,4 @@
-//! How connections end: what closes them, with which code, and the `$disconnect` that follows.
+//! The ends of connections: their close codes and `$disconnect` events.
 
 use std::sync::Arc;
 
@@ -11,21 +11,22 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use crate::harness::{Action, Harness, setup, soon};
+use crate::harness::{Harness, setup, soon};
+use crate::script::Action;
 
-/// Expects the `$disconnect` of one connection, and no second.
+/// Asserts that the next event is a `$disconnect`, and that no second one follows.
 async fn assert_disconnected(gateway: &Harness, code: u16, reason: &str) {
     let event = gateway.event().await;
     let context = &event["requestContext"];
     assert_eq!(context["eventType"], "DISCONNECT");
     assert_eq!((&context["disconnectStatusCode"], &context["disconnectReason"]), (&json!(code), &json!(reason)));
     soon(async {
-        while !gateway.connections.is_empty() {
+        while !gateway.sockets.is_empty() {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    // By the time another client has been let in and answered, a second one would have run.
+    // A second `$disconnect` would have run before another client has connected and received a pong.
     let mut other = gateway.connect().await;
     assert_eq!(other.connect["requestContext"]["eventType"], "CONNECT");
     other.ping().await;
@@ -44,7 +45,7 @@ async fn start() -> Harness {
 }
 
 #[tokio::test]
-async fn a_binary_frame_closes_with_1003() {
+async fn binary_frames_close_with_1003() {
     let gateway = start().await;
     let mut client = gateway.connect().await;
     client.socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
@@ -53,12 +54,12 @@ async fn a_binary_frame_closes_with_1003() {
 }
 
 #[tokio::test]
-async fn what_was_answered_before_the_frame_that_closes_the_socket_arrives() {
+async fn replies_before_the_frame_that_closes_the_socket_arrive() {
     let binary = || Message::binary(vec![1]);
     for (last, code) in [(binary(), 1003), (Message::Close(None), 1005)] {
         let gateway = start().await;
         let mut client = gateway.connect().await;
-        // All of it is read in one batch.
+        // The gateway reads all frames in one batch.
         for body in ["1", "22", "333"] {
             client.socket.feed(Message::text(body)).await.unwrap();
         }
@@ -86,7 +87,7 @@ async fn text_that_is_not_utf_8_closes_with_1007() {
 }
 
 #[tokio::test]
-async fn a_frame_above_32_kib_closes_with_1009() {
+async fn frames_above_32_kib_close_with_1009() {
     let gateway = start().await;
     let mut client = gateway.connect().await;
     client.send(&"x".repeat(32 << 10)).await;
@@ -98,7 +99,7 @@ async fn a_frame_above_32_kib_closes_with_1009() {
 }
 
 #[tokio::test]
-async fn a_message_of_128_kib_comes_in_frames_and_a_larger_one_closes_with_1009() {
+async fn messages_of_128_kib_are_accepted_and_larger_ones_close_with_1009() {
     let gateway = start().await;
     let mut client = gateway.connect().await;
     let quarter = "x".repeat(32 << 10);
@@ -118,7 +119,7 @@ async fn a_message_of_128_kib_comes_in_frames_and_a_larger_one_closes_with_1009(
 }
 
 #[tokio::test]
-async fn a_client_that_breaks_the_protocol_is_closed_with_1002() {
+async fn unmasked_frames_close_with_1002() {
     let gateway = start().await;
     let mut client = gateway.connect().await;
     // Not masked, as only a server's frames may be.
@@ -128,7 +129,7 @@ async fn a_client_that_breaks_the_protocol_is_closed_with_1002() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_still_sending_sees_why_it_was_closed() {
+async fn clients_that_are_still_sending_receive_the_close_frame() {
     let gateway = start().await;
     let mut client = gateway.connect().await;
     // What the gateway leaves unread must not reset the socket before the client has read the close frame.
@@ -138,14 +139,14 @@ async fn a_client_that_is_still_sending_sees_why_it_was_closed() {
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_is_disconnected_with_1006() {
+async fn clients_that_vanish_are_disconnected_with_1006() {
     let gateway = start().await;
     drop(gateway.connect().await);
     assert_disconnected(&gateway, 1006, "Connection closed abnormally").await;
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_during_connect_is_disconnected_once_connect_let_it_in() {
+async fn clients_that_vanish_during_connect_are_disconnected_after_connect_accepts_them() {
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let script = move |event: &Value| match event["requestContext"]["eventType"].as_str() {
@@ -154,8 +155,8 @@ async fn a_client_that_vanishes_during_connect_is_disconnected_once_connect_let_
     };
     let gateway = setup(&["$connect", "$disconnect"]).handler(script).start().await;
     let mut stream = gateway.tcp().await;
-    let request = "GET /dev HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let request = "GET /dev HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     gateway.event().await;
     drop(stream);
@@ -165,18 +166,18 @@ async fn a_client_that_vanishes_during_connect_is_disconnected_once_connect_let_
 }
 
 #[tokio::test]
-async fn delete_closes_the_socket_and_disconnect_runs() {
+async fn delete_closes_the_socket_and_runs_disconnect() {
     let gateway = start().await;
     let mut client = gateway.connect().await;
     assert_eq!(gateway.management(Method::DELETE, client.id.as_str(), "").await.status, StatusCode::NO_CONTENT);
     let frame = client.close_frame().await.unwrap();
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1000, "Connection Closed Normally"));
-    client.gone().await;
+    client.wait_for_end().await;
     assert_disconnected(&gateway, 1000, "Connection Closed Normally").await;
 }
 
 #[tokio::test]
-async fn a_failing_disconnect_is_ignored_and_the_connection_is_gone() {
+async fn disconnect_failures_are_ignored() {
     let script = |event: &Value| match event["requestContext"]["eventType"].as_str() {
         Some("DISCONNECT") => Action::Panic,
         _ => Action::status(200),
@@ -184,24 +185,24 @@ async fn a_failing_disconnect_is_ignored_and_the_connection_is_gone() {
     let gateway = setup(&["$connect", "$disconnect"]).handler(script).start().await;
     let mut client = gateway.connect().await;
     client.socket.close(None).await.unwrap();
-    client.gone().await;
+    client.wait_for_end().await;
     gateway.event().await;
-    assert!(gateway.connections.is_empty());
+    assert!(gateway.sockets.is_empty());
     gateway.connect().await.ping().await;
 }
 
 #[tokio::test]
-async fn without_a_disconnect_route_nothing_is_invoked() {
+async fn disconnect_is_not_invoked_without_a_route() {
     let gateway = setup(&["$connect"]).start().await;
     let mut client = gateway.connect().await;
     client.socket.close(None).await.unwrap();
-    client.gone().await;
+    client.wait_for_end().await;
     gateway.connect().await;
     assert!(gateway.is_quiet().await);
 }
 
 #[tokio::test]
-async fn a_message_under_way_finishes_after_its_client_has_left() {
+async fn messages_under_way_finish_after_their_client_has_left() {
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let script = move |_: &str| Action::Wait(held.clone(), Box::new(Action::body("late")));

@@ -1,4 +1,4 @@
-//! The suite of the Messaging port, over real sockets.
+//! The conformance suite of the Messaging port, over real sockets.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,32 +12,34 @@ use tokio::sync::oneshot;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::harness::{Action, Client, Harness, setup, soon};
+use crate::client::Client;
+use crate::harness::{Harness, setup, soon};
+use crate::script::Action;
 
-struct OverSockets {
+struct Sockets {
     gateway: Harness,
-    /// What the next `$connect` asks, when it is to ask.
+    /// The decision that the next `$connect` waits for, if it is to wait.
     next: Arc<Mutex<Option<oneshot::Receiver<Action>>>>,
 }
 
 #[tokio::test]
-async fn the_gateway_keeps_to_the_messaging_port() {
+async fn the_gateway_implements_the_messaging_port() {
     let next: Arc<Mutex<Option<oneshot::Receiver<Action>>>> = Arc::default();
-    let asked = Arc::clone(&next);
-    let script = move |_: &Value| asked.lock().unwrap().take().map_or(Action::status(200), Action::Ask);
+    let decisions = Arc::clone(&next);
+    let script = move |_: &Value| decisions.lock().unwrap().take().map_or(Action::status(200), Action::Ask);
     let gateway = setup(&["$connect"]).handler(script).start().await;
-    messaging::run(&OverSockets { gateway, next }).await;
+    messaging::run(&Sockets { gateway, next }).await;
 }
 
 #[async_trait]
-impl Backend for OverSockets {
+impl Backend for Sockets {
     fn messaging(&self) -> &dyn Messaging {
-        self.gateway.connections.as_ref()
+        self.gateway.sockets.as_ref()
     }
 
     async fn connect(&self) -> Box<dyn messaging::Client> {
         let client = self.gateway.connect().await;
-        Box::new(Connected { gateway: Arc::clone(&self.gateway.connections), client })
+        Box::new(Connected { gateway: Arc::clone(&self.gateway.sockets), client })
     }
 
     async fn begin(&self) -> Box<dyn Beginning> {
@@ -51,7 +53,7 @@ impl Backend for OverSockets {
         });
         let connect = self.gateway.event().await;
         let id = ConnectionId::new(connect["requestContext"]["connectionId"].as_str().unwrap()).unwrap();
-        Box::new(Waiting { gateway: Arc::clone(&self.gateway.connections), id, connect, decide, opened })
+        Box::new(Waiting { gateway: Arc::clone(&self.gateway.sockets), id, connect, decide, opened })
     }
 
     fn unknown(&self) -> ConnectionId {
@@ -60,7 +62,7 @@ impl Backend for OverSockets {
 }
 
 struct Connected {
-    gateway: Arc<tidegate_gateway::Connections>,
+    gateway: Arc<tidegate_gateway::SocketTable>,
     client: Client,
 }
 
@@ -81,7 +83,7 @@ impl messaging::Client for Connected {
     async fn leave(self: Box<Self>) {
         let Self { gateway, mut client } = *self;
         client.socket.close(None).await.unwrap();
-        // The gateway answers the close frame only after it let nothing more in.
+        // The gateway refuses further messages before it answers the close frame.
         while let Some(Ok(_)) = soon(client.socket.next()).await {}
         drop(gateway);
     }
@@ -90,7 +92,7 @@ impl messaging::Client for Connected {
 type Opened = Result<WebSocketStream<tokio::net::TcpStream>, Error>;
 
 struct Waiting {
-    gateway: Arc<tidegate_gateway::Connections>,
+    gateway: Arc<tidegate_gateway::SocketTable>,
     id: ConnectionId,
     connect: Value,
     decide: oneshot::Sender<Action>,
@@ -105,7 +107,7 @@ impl Beginning for Waiting {
 
     async fn accept(self: Box<Self>) -> Box<dyn messaging::Client> {
         self.decide.send(Action::status(200)).ok().expect("$connect waits");
-        let socket = soon(self.opened).await.unwrap().expect("the client is let in");
+        let socket = soon(self.opened).await.unwrap().expect("the client is accepted");
         let client = Client { socket, id: self.id, connect: self.connect };
         Box::new(Connected { gateway: self.gateway, client })
     }

@@ -1,21 +1,24 @@
-//! The events that functions are invoked with.
+//! The events that functions receive.
 
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
+use tidegate_app::IdentitySource;
 use tidegate_event::{Event, decode_request};
-use tidegate_gateway::{Function, IdentitySource};
+use tidegate_gateway::Function;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::harness::{Action, STARTED, setup, soon};
+use crate::harness::{STARTED, setup, soon};
+use crate::script::Action;
 
 #[tokio::test]
-async fn a_connect_event_has_the_headers_as_the_client_sent_them() {
+async fn connect_events_have_the_headers_as_the_client_sent_them() {
     let gateway = setup(&["$connect"]).start().await;
     let mut stream = gateway.tcp().await;
-    let request = "GET /dev?b=1&a=x%20y&a=z HTTP/1.1\r\nHOST: chat.example:8080\r\nuPGRADE: websocket\r\nConnection: keep-alive, Upgrade\r\n\
-        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: tester/1\r\nX-TRACE: one\r\nX-TRACE: two\r\n\
+    let request = "GET /dev?b=1&a=x%20y&a=z HTTP/1.1\r\nHOST: chat.example:8080\r\nuPGRADE: websocket\r\n\
+        Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: tester/1\r\nX-TRACE: one\r\nX-TRACE: two\r\n\
         X-Forwarded-For: 203.0.113.7\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     let event = gateway.event().await;
@@ -40,7 +43,7 @@ async fn a_connect_event_has_the_headers_as_the_client_sent_them() {
 }
 
 #[tokio::test]
-async fn an_event_states_its_connection_and_the_api() {
+async fn message_events_have_the_context_of_their_connection_and_api() {
     let gateway =
         setup(&["$connect", "$default"]).api(|api| api.domain_name = Some("ws.example.com".into())).start().await;
     let mut client = gateway.connect().await;
@@ -57,12 +60,12 @@ async fn an_event_states_its_connection_and_the_api() {
     assert_eq!(context["connectionId"], client.id.as_str());
     assert!(context["messageId"].as_str().is_some_and(|id| id.len() == 16 && id.ends_with('=')));
     assert!(context.get("authorizer").is_none());
-    let decoded = decode_request(event.to_string().as_bytes()).expect("the host's own codec reads it");
+    let decoded = decode_request(event.to_string().as_bytes()).expect("the codec of the host decodes the event");
     assert!(matches!(decoded.event, Event::Message(_)));
 }
 
 #[tokio::test]
-async fn an_authorizer_event_names_the_method_and_its_context_reaches_every_later_event() {
+async fn authorizer_events_have_the_method_arn_and_later_events_the_authorizer_context() {
     let allow = |event: &Value| Action::allow(event, json!({ "tier": "gold", "level": 7, "admin": true }));
     let setup = setup(&["$connect", "$default", "$disconnect"])
         .authorizer(&[IdentitySource::QueryString("token".to_owned())], allow);
@@ -77,7 +80,7 @@ async fn an_authorizer_event_names_the_method_and_its_context_reaches_every_late
     assert_eq!(event["stageVariables"], json!({ "v": "1" }));
     assert_eq!(event["requestContext"]["eventType"], "CONNECT");
     assert!(event["requestContext"].get("authorizer").is_none());
-    let mut client = crate::harness::Client {
+    let mut client = crate::client::Client {
         socket,
         id: tidegate_event::ConnectionId::new("x").unwrap(),
         connect: gateway.event().await,
@@ -98,7 +101,7 @@ async fn an_authorizer_event_names_the_method_and_its_context_reaches_every_late
 }
 
 #[tokio::test]
-async fn connected_at_is_fixed_and_the_request_time_is_not() {
+async fn connected_at_is_fixed_and_request_times_advance() {
     let gateway = setup(&["$connect", "$default", "$disconnect"]).start().await;
     let mut client = gateway.connect().await;
     gateway.clock.advance(std::time::Duration::from_secs(5));
@@ -116,7 +119,7 @@ async fn connected_at_is_fixed_and_the_request_time_is_not() {
 }
 
 #[tokio::test]
-async fn ids_are_base64_like_and_unique() {
+async fn ids_are_unique_base64() {
     let gateway = setup(&["$connect", "$default"]).start().await;
     let mut ids = HashSet::new();
     for _ in 0..3 {
@@ -135,7 +138,7 @@ async fn ids_are_base64_like_and_unique() {
 }
 
 #[tokio::test]
-async fn a_disconnect_event_has_the_clients_code_and_reason() {
+async fn disconnect_events_have_the_code_and_reason_of_the_client() {
     let gateway = setup(&["$connect", "$disconnect"]).start().await;
     for (frame, code, reason) in [
         (None, 1005, "Client-side close frame status not set"),

@@ -1,4 +1,4 @@
-//! Idle and two-hour closes, on a clock that the tests drive.
+//! Idle and two-hour closes, with a manual clock.
 
 use std::time::Duration;
 
@@ -6,7 +6,9 @@ use serde_json::json;
 use tidegate_event::Payload;
 use tidegate_ports::{Deadline, Messaging};
 
-use crate::harness::{Action, Client, Harness, setup};
+use crate::client::Client;
+use crate::harness::{Harness, setup};
+use crate::script::Action;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -19,13 +21,13 @@ async fn start(pings_reset_idle: bool) -> (Harness, Client) {
 
 async fn assert_closed(gateway: &Harness, mut client: Client) {
     assert_eq!(client.close_code().await, 1001);
-    client.gone().await;
+    client.wait_for_end().await;
     let event = gateway.event().await;
     assert_eq!(event["requestContext"]["disconnectStatusCode"], json!(1001));
 }
 
 #[tokio::test]
-async fn ten_minutes_without_a_frame_close_with_1001() {
+async fn idle_connections_close_with_1001_after_ten_minutes() {
     let (gateway, mut client) = start(false).await;
     gateway.clock.advance(10 * MINUTE - Duration::from_millis(1));
     client.ping().await;
@@ -34,7 +36,7 @@ async fn ten_minutes_without_a_frame_close_with_1001() {
 }
 
 #[tokio::test]
-async fn a_message_either_way_resets_the_idle_clock() {
+async fn messages_in_either_direction_reset_the_idle_time() {
     let (gateway, mut client) = start(false).await;
     gateway.clock.advance(9 * MINUTE);
     client.send("still here").await;
@@ -42,7 +44,7 @@ async fn a_message_either_way_resets_the_idle_clock() {
     gateway.event().await;
     gateway.clock.advance(9 * MINUTE);
     let deadline = Deadline::after(MINUTE);
-    gateway.connections.send(&client.id, &Payload::Text("you too?".into()), deadline).await.unwrap();
+    gateway.sockets.send(&client.id, &Payload::Text("you too?".into()), deadline).await.unwrap();
     assert_eq!(client.text().await, "you too?");
     gateway.clock.advance(9 * MINUTE);
     client.ping().await;
@@ -51,7 +53,7 @@ async fn a_message_either_way_resets_the_idle_clock() {
 }
 
 #[tokio::test]
-async fn pings_reset_the_idle_clock_only_when_told_so() {
+async fn pings_reset_the_idle_time_only_if_configured() {
     let (gateway, mut client) = start(false).await;
     gateway.clock.advance(9 * MINUTE);
     client.ping().await;
@@ -68,7 +70,7 @@ async fn pings_reset_the_idle_clock_only_when_told_so() {
 }
 
 #[tokio::test]
-async fn two_hours_close_a_busy_connection_with_1001() {
+async fn busy_connections_close_with_1001_after_two_hours() {
     let (gateway, mut client) = start(false).await;
     for _ in 0..15 {
         gateway.clock.advance(8 * MINUTE - Duration::from_millis(1));
@@ -76,7 +78,7 @@ async fn two_hours_close_a_busy_connection_with_1001() {
         assert_eq!(client.text().await, "busy");
         gateway.event().await;
     }
-    // The gateway looks at its connections at most once a second.
+    // The gateway scans its connections at most once a second.
     gateway.clock.advance(Duration::from_millis(1_015));
     assert_closed(&gateway, client).await;
 }

@@ -1,4 +1,4 @@
-//! Starting, stopping, and running out of sockets.
+//! Shutdowns, and the limits of sockets and descriptors.
 
 use std::fs::File;
 use std::process::Command;
@@ -10,10 +10,11 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-use crate::harness::{Action, setup, soon};
+use crate::harness::{setup, soon};
+use crate::script::Action;
 
 #[tokio::test]
-async fn a_shutdown_closes_every_socket_with_1001_and_runs_every_disconnect() {
+async fn shutdowns_close_every_socket_with_1001_and_run_every_disconnect() {
     let mut gateway = setup(&["$connect", "$disconnect"]).start().await;
     let mut clients = [gateway.connect().await, gateway.connect().await, gateway.connect().await];
     gateway.stop();
@@ -21,18 +22,18 @@ async fn a_shutdown_closes_every_socket_with_1001_and_runs_every_disconnect() {
         assert_eq!(client.close_code().await, 1001);
     }
     let [one, two, three] = clients;
-    tokio::join!(one.gone(), two.gone(), three.gone());
+    tokio::join!(one.wait_for_end(), two.wait_for_end(), three.wait_for_end());
     gateway.stopped().await;
     for _ in 0..3 {
         assert_eq!(gateway.event().await["requestContext"]["disconnectStatusCode"], json!(1001));
     }
     assert!(gateway.is_quiet().await);
-    assert!(gateway.connections.is_empty());
+    assert!(gateway.sockets.is_empty());
     assert!(TcpStream::connect(("127.0.0.1", gateway.port)).await.is_err(), "the port still listens");
 }
 
 #[tokio::test]
-async fn a_shutdown_waits_for_messages_under_way_and_disconnects() {
+async fn shutdowns_wait_for_messages_under_way_and_disconnects() {
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let setup = setup(&["$connect", "$default", "$disconnect"]).handler(move |event| {
@@ -45,7 +46,7 @@ async fn a_shutdown_waits_for_messages_under_way_and_disconnects() {
     gateway.event().await;
     gateway.stop();
     assert_eq!(client.close_code().await, 1001);
-    client.gone().await;
+    client.wait_for_end().await;
     assert_eq!(gateway.event().await["requestContext"]["eventType"], "DISCONNECT");
     gate.add_permits(2);
     gateway.stopped().await;
@@ -53,7 +54,7 @@ async fn a_shutdown_waits_for_messages_under_way_and_disconnects() {
 }
 
 #[tokio::test]
-async fn a_handshake_under_way_at_a_shutdown_opens_closes_and_is_disconnected() {
+async fn handshakes_under_way_at_a_shutdown_open_and_close() {
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let setup = setup(&["$connect", "$disconnect"]).handler(move |event| {
@@ -62,20 +63,20 @@ async fn a_handshake_under_way_at_a_shutdown_opens_closes_and_is_disconnected() 
     });
     let mut gateway = setup.start().await;
     let (mut client, ()) = tokio::join!(gateway.connect(), async {
-        while gateway.connections.is_empty() {
+        while gateway.sockets.is_empty() {
             tokio::task::yield_now().await;
         }
         gateway.stop();
         gate.add_permits(1);
     });
     assert_eq!(client.close_code().await, 1001);
-    client.gone().await;
+    client.wait_for_end().await;
     gateway.stopped().await;
     assert_eq!(gateway.event().await["requestContext"]["disconnectStatusCode"], json!(1001));
 }
 
 #[tokio::test]
-async fn a_shutdown_is_bounded_and_leaves_no_task_behind() {
+async fn shutdowns_are_bounded_and_leave_no_task() {
     let never = Arc::new(Semaphore::new(0));
     let script = move |_: &str| Action::Wait(never.clone(), Box::new(Action::status(200)));
     let setup = setup(&["$connect", "$default", "$disconnect"]).messages(script);
@@ -85,16 +86,16 @@ async fn a_shutdown_is_bounded_and_leaves_no_task_behind() {
     gateway.event().await;
     gateway.stop();
     gateway.stopped().await;
-    assert!(gateway.connections.is_empty());
+    assert!(gateway.sockets.is_empty());
     assert_eq!(Arc::strong_count(&gateway.gateway), 1, "a task of the gateway is left");
 }
 
 #[tokio::test]
-async fn an_http_connection_that_is_silent_does_not_hold_up_a_shutdown() {
+async fn silent_http_connections_do_not_delay_a_shutdown() {
     let mut gateway = setup(&[]).limits(|limits| limits.drain = Duration::from_secs(3_600)).start().await;
     let mut silent = gateway.tcp().await;
-    // Once this one is answered, the one before it has been accepted.
-    gateway.shake("/nowhere", &[]).await;
+    // The gateway has accepted the silent connection before it answers this one.
+    gateway.handshake("/nowhere", &[]).await;
     gateway.stop();
     gateway.stopped().await;
     assert_eq!(soon(silent.read(&mut [0])).await.unwrap(), 0);
@@ -108,14 +109,14 @@ async fn sockets_above_the_limit_are_refused_until_one_closes() {
     assert_eq!(soon(refused.read(&mut [0])).await.unwrap_or(0), 0);
     client.ping().await;
     client.socket.close(None).await.unwrap();
-    client.gone().await;
+    client.wait_for_end().await;
     assert_eq!(gateway.event().await["requestContext"]["disconnectStatusCode"], json!(1005));
     gateway.connect().await.ping().await;
 }
 
-/// Lowers the limit of descriptors in a process of its own, for it cannot be raised again.
+/// Lowers the limit of descriptors in a separate process, because the limit cannot be raised again.
 #[test]
-fn without_descriptors_new_connections_are_refused_and_open_ones_kept() {
+fn new_connections_are_refused_and_open_ones_kept_without_descriptors() {
     let output = Command::new("sh")
         .args(["-c", "ulimit -n 64; exec \"$0\" --exact lifecycle::out_of_descriptors --ignored"])
         .arg(std::env::current_exe().unwrap())

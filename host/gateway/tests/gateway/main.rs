@@ -1,14 +1,15 @@
-//! The gateway over real sockets, held against what API Gateway does.
+//! Tests of the gateway over real sockets, with the behaviour of API Gateway as the expectation.
 
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "the helpers of tests fail tests"
+    reason = "helpers fail the test, as assertions do"
 )]
 
 mod backpressure;
+mod client;
 mod closing;
 mod conformance;
 mod events;
@@ -16,7 +17,9 @@ mod expiry;
 mod handshake;
 mod harness;
 mod lifecycle;
+mod log;
 mod management;
 mod protocol;
 mod raw;
 mod routing;
+mod script;

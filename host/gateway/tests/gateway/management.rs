@@ -12,7 +12,8 @@ use tidegate_ports::{Deadline, Messaging};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Action, Harness, SIGNED, setup, soon};
+use crate::harness::{Harness, SIGNED, setup, soon};
+use crate::script::Action;
 
 const UNKNOWN: &str = "L0SM9cOFvHcCIhw=";
 
@@ -30,7 +31,7 @@ async fn post_sends_text_or_bytes() {
 }
 
 #[tokio::test]
-async fn get_describes_in_lower_camel_case() {
+async fn get_describes_a_connection_in_lower_camel_case() {
     let gateway = setup(&["$connect", "$default"]).messages(|_| Action::status(200)).start().await;
     let mut client = gateway.connect_to("/dev", &[("User-Agent", "tester/1")]).await;
     gateway.clock.advance(Duration::from_millis(2_500));
@@ -50,7 +51,7 @@ async fn get_describes_in_lower_camel_case() {
 }
 
 #[tokio::test]
-async fn delete_is_204_and_then_the_connection_is_gone() {
+async fn delete_is_204_and_later_calls_are_410() {
     let gateway = setup(&["$connect"]).start().await;
     let mut client = gateway.connect().await;
     let id = client.id.as_str().to_owned();
@@ -63,7 +64,7 @@ async fn delete_is_204_and_then_the_connection_is_gone() {
 }
 
 #[tokio::test]
-async fn an_unknown_connection_is_410() {
+async fn unknown_connections_are_410() {
     let gateway = setup(&[]).start().await;
     for method in [Method::POST, Method::GET, Method::DELETE] {
         let answer = gateway.management(method, UNKNOWN, "x").await;
@@ -73,7 +74,7 @@ async fn an_unknown_connection_is_410() {
 }
 
 #[tokio::test]
-async fn a_malformed_id_is_400() {
+async fn malformed_ids_are_400() {
     let gateway = setup(&[]).start().await;
     for id in ["x", "not-a-connection-id", "L0SM9cOFvHcCIhw", "%FF=", &"A".repeat(100)] {
         let answer = gateway.management(Method::GET, id, "").await;
@@ -82,7 +83,7 @@ async fn a_malformed_id_is_400() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_unsigned_or_for_another_stage_is_403() {
+async fn unsigned_requests_and_other_stages_are_403() {
     let gateway = setup(&[]).start().await;
     let request = |path: &str, authorization: Option<&str>, method: Method| {
         let mut request =
@@ -106,7 +107,7 @@ async fn a_request_that_is_unsigned_or_for_another_stage_is_403() {
 }
 
 #[tokio::test]
-async fn a_body_above_128_kib_is_413() {
+async fn bodies_above_128_kib_are_413() {
     let gateway = setup(&["$connect"]).start().await;
     let mut client = gateway.connect().await;
     let id = client.id.as_str().to_owned();
@@ -118,9 +119,8 @@ async fn a_body_above_128_kib_is_413() {
     assert_eq!(client.text().await.len(), 131_072);
 }
 
-/// Writes a POST whose body does not come as announced, and nothing more; answers what comes back until the gateway hangs
-/// up.
-async fn half_a_post(gateway: &Harness, rest: &str) -> String {
+/// Writes a POST with an incomplete or malformed body, and returns the bytes that the gateway sends until it closes.
+async fn incomplete_post(gateway: &Harness, rest: &str) -> String {
     let mut stream = gateway.tcp().await;
     let head = format!("POST /dev/@connections/{UNKNOWN} HTTP/1.1\r\nHost: x\r\nAuthorization: {SIGNED}\r\n{rest}");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -130,37 +130,38 @@ async fn half_a_post(gateway: &Harness, rest: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_arrive_is_408_and_does_not_keep_its_socket() {
+async fn late_bodies_are_408_and_close_their_socket() {
     let gateway = setup(&[]).limits(|limits| limits.header_read = Duration::from_millis(50)).start().await;
     for rest in ["Content-Length: 5\r\n\r\n", "Content-Length: 5\r\n\r\nhal", "Transfer-Encoding: chunked\r\n\r\n"] {
-        let answer = half_a_post(&gateway, rest).await;
+        let answer = incomplete_post(&gateway, rest).await;
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert!(answer.contains("RequestTimeoutException"), "{answer}");
     }
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_arrive_does_not_hold_up_a_shutdown() {
+async fn late_bodies_do_not_delay_a_shutdown() {
     let hour = Duration::from_secs(3_600);
     let setup = setup(&[]).limits(|limits| {
-        (limits.header_read, limits.drain) = (hour, hour);
+        limits.header_read = hour;
+        limits.drain = hour;
         limits.close_handshake = Duration::from_millis(20);
     });
     let mut gateway = setup.start().await;
     let stopping = async {
-        // Once this is answered, the head before it has been read.
-        gateway.shake("/nowhere", &[]).await;
+        // The gateway has read the head of the POST before it answers this request.
+        gateway.handshake("/nowhere", &[]).await;
         gateway.stop();
     };
-    let (answer, ()) = tokio::join!(half_a_post(&gateway, "Content-Length: 5\r\n\r\n"), stopping);
+    let (answer, ()) = tokio::join!(incomplete_post(&gateway, "Content-Length: 5\r\n\r\n"), stopping);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     gateway.stopped().await;
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_400() {
+async fn malformed_bodies_are_400() {
     let gateway = setup(&[]).start().await;
-    let answer = half_a_post(&gateway, "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nno size\r\n").await;
+    let answer = incomplete_post(&gateway, "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nno size\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("BadRequestException"), "{answer}");
 }
 
@@ -177,12 +178,12 @@ async fn calls_above_the_rate_are_429() {
 }
 
 #[tokio::test]
-async fn the_rate_of_an_account_holds_for_calls_in_process_too() {
+async fn in_process_calls_count_for_the_rate_of_an_account() {
     let gateway = setup(&[]).limits(|limits| limits.requests = Some(Limits::AWS_REQUESTS)).start().await;
     let unknown = vec![ConnectionId::new(UNKNOWN).unwrap(); 1_000];
     let admitted = async || {
         let deadline = Deadline::after(Duration::from_secs(60));
-        let results = gateway.connections.send_many(&unknown, &Payload::Text("x".to_owned()), deadline).await;
+        let results = gateway.sockets.send_many(&unknown, &Payload::Text("x".to_owned()), deadline).await;
         results.iter().filter(|result| **result == Err(Error::Gone)).count()
     };
     for _ in 0..5 {
@@ -192,7 +193,7 @@ async fn the_rate_of_an_account_holds_for_calls_in_process_too() {
     assert_eq!(gateway.management(Method::GET, UNKNOWN, "").await.status, StatusCode::TOO_MANY_REQUESTS);
     gateway.clock.advance(Duration::from_millis(50));
     assert_eq!(admitted().await, 500);
-    // The burst is all that a rest gives back.
+    // A pause refills the bucket up to the burst.
     gateway.clock.advance(Duration::from_secs(60));
     for expected in [1_000, 1_000, 1_000, 1_000, 1_000, 0] {
         assert_eq!(admitted().await, expected);
@@ -200,7 +201,7 @@ async fn the_rate_of_an_account_holds_for_calls_in_process_too() {
 }
 
 #[tokio::test]
-async fn one_http_connection_serves_many_calls() {
+async fn http_connections_serve_many_calls() {
     use http_body_util::{BodyExt, Full};
     let gateway = setup(&["$connect"]).start().await;
     let mut client = gateway.connect().await;

@@ -6,8 +6,9 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::{Action, Harness, setup, soon};
+use crate::harness::{Harness, setup, soon};
 use crate::raw::{BINARY, CLOSE, PING, RawClient, TEXT, close, frame};
+use crate::script::Action;
 
 /// Bytes behind the frame that ends a connection: more than the gateway reads at a time, so that some stay unread.
 const TRAILING_BYTES: usize = 64 << 10;
@@ -142,7 +143,7 @@ async fn bytes_behind_the_answer_to_the_gateways_close_do_not_reset_the_connecti
     let answer = [close(1000, b""), vec![0; TRAILING_BYTES]].concat();
     let gateway = start().await;
     let mut client = RawClient::connect(&gateway).await;
-    let id = gateway.connections.ids().remove(0);
+    let id = gateway.sockets.ids().remove(0);
     gateway.management(Method::DELETE, id.as_str(), "").await;
     client.send(&answer).await;
     assert_eq!(client.close_code().await, 1000);
@@ -170,7 +171,7 @@ async fn bytes_behind_the_answer_to_the_gateways_close_do_not_reset_the_connecti
 }
 
 #[tokio::test]
-async fn a_client_that_keeps_its_half_open_is_dropped_after_the_close_timeout() {
+async fn clients_that_keep_their_half_open_are_dropped_after_the_close_timeout() {
     let setup = setup(&["$connect"]).limits(|limits| limits.close_handshake = Duration::from_millis(20));
     let mut gateway = setup.start().await;
     let mut client = RawClient::connect(&gateway).await;

@@ -8,9 +8,11 @@ use tidegate_event::SelectionExpression;
 use tidegate_gateway::{InvokeError, Rate};
 use tokio::sync::Semaphore;
 
-use crate::harness::{Action, Harness, error_frame, setup};
+use crate::client::error_frame;
+use crate::harness::{Harness, setup};
+use crate::script::Action;
 
-/// Echoes the key of the route that handled a message.
+/// Replies with the key of the selected route.
 fn routed(event: &Value) -> Action {
     Action::body(event["requestContext"]["routeKey"].as_str().unwrap())
 }
@@ -21,7 +23,7 @@ async fn with_selection(expression: &str, routes: &[&str]) -> Harness {
 }
 
 #[tokio::test]
-async fn a_member_of_the_body_selects_the_route() {
+async fn body_members_select_the_route() {
     let gateway = with_selection("$request.body.action", &["$connect", "$default?", "chat?", "1?", "true?"]).await;
     let mut client = gateway.connect().await;
     for (body, route) in [
@@ -41,7 +43,7 @@ async fn a_member_of_the_body_selects_the_route() {
 }
 
 #[tokio::test]
-async fn a_composite_or_static_expression_selects_the_route() {
+async fn composite_and_static_expressions_select_the_route() {
     let routes = ["$connect", "$default?", "a/b?", "v1-a?", "$a?", "all?"];
     for (expression, body, route) in [
         ("${request.body.x}/${request.body.y}", r#"{"x":"a","y":"b"}"#, "a/b"),
@@ -59,7 +61,7 @@ async fn a_composite_or_static_expression_selects_the_route() {
 }
 
 #[tokio::test]
-async fn a_message_cannot_reach_the_routes_of_the_connections_life() {
+async fn messages_cannot_select_connect_or_disconnect() {
     let gateway = with_selection("$request.body.action", &["$connect", "$disconnect", "$default?"]).await;
     let mut client = gateway.connect().await;
     for action in ["$connect", "$disconnect", "$default"] {
@@ -70,7 +72,7 @@ async fn a_message_cannot_reach_the_routes_of_the_connections_life() {
 }
 
 #[tokio::test]
-async fn a_message_without_a_route_gets_the_forbidden_frame() {
+async fn messages_without_a_route_get_the_forbidden_frame() {
     let gateway = setup(&["$connect", "chat"]).start().await;
     let mut client = gateway.connect().await;
     for body in [r#"{"action":"shout"}"#, "not JSON"] {
@@ -82,7 +84,7 @@ async fn a_message_without_a_route_gets_the_forbidden_frame() {
 }
 
 #[tokio::test]
-async fn a_reply_reaches_the_client_only_on_a_route_with_a_route_response() {
+async fn replies_reach_the_client_only_on_two_way_routes() {
     let gateway = setup(&["$connect", "one-way", "two-way?"]).messages(Action::body).start().await;
     let mut client = gateway.connect().await;
     for action in ["one-way", "two-way", "one-way", "two-way"] {
@@ -96,7 +98,7 @@ async fn a_reply_reaches_the_client_only_on_a_route_with_a_route_response() {
 }
 
 #[tokio::test]
-async fn a_reply_may_have_any_status_and_no_body() {
+async fn replies_can_have_any_status_and_no_body() {
     let gateway = setup(&["$connect", "$default?"])
         .messages(|body| match body {
             "silent" => Action::status(200),
@@ -115,7 +117,7 @@ async fn a_reply_may_have_any_status_and_no_body() {
 }
 
 #[tokio::test]
-async fn a_base64_reply_is_sent_as_bytes_or_as_text_when_it_is_text() {
+async fn base64_replies_are_sent_as_text_if_they_are_utf_8() {
     use tokio_tungstenite::tungstenite::Message;
     let script = |body: &str| Action::Answer(json!({ "statusCode": 200, "body": body, "isBase64Encoded": true }));
     let gateway = setup(&["$connect", "$default?"]).messages(script).start().await;
@@ -127,7 +129,7 @@ async fn a_base64_reply_is_sent_as_bytes_or_as_text_when_it_is_text() {
 }
 
 #[tokio::test]
-async fn a_failed_integration_gets_the_internal_server_error_frame_on_any_route() {
+async fn failed_integrations_send_the_internal_server_error_frame_on_any_route() {
     let script = |body: &str| match body {
         "crash" => Action::error("boom"),
         "panic" => Action::Panic,
@@ -152,7 +154,7 @@ async fn a_failed_integration_gets_the_internal_server_error_frame_on_any_route(
 }
 
 #[tokio::test]
-async fn a_slow_integration_gets_the_timed_out_frame_after_29_seconds() {
+async fn integrations_time_out_after_29_seconds() {
     let never = Arc::new(Semaphore::new(0));
     let script = move |_: &str| Action::Wait(never.clone(), Box::new(Action::body("too late")));
     let gateway = setup(&["$connect", "$default?"]).messages(script).start().await;
@@ -167,7 +169,7 @@ async fn a_slow_integration_gets_the_timed_out_frame_after_29_seconds() {
 }
 
 #[tokio::test]
-async fn a_timeout_of_the_function_itself_gets_the_same_frame() {
+async fn function_timeouts_send_the_timed_out_frame() {
     let gateway = setup(&["$connect", "$default"]).messages(|_| Action::Fail(InvokeError::Timeout)).start().await;
     let mut client = gateway.connect().await;
     client.send("x").await;
@@ -176,7 +178,7 @@ async fn a_timeout_of_the_function_itself_gets_the_same_frame() {
 }
 
 #[tokio::test]
-async fn messages_of_one_connection_are_handled_concurrently_and_may_complete_out_of_order() {
+async fn messages_of_one_connection_are_handled_concurrently() {
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     let script = move |body: &str| match body {
@@ -211,7 +213,7 @@ async fn messages_above_the_rate_get_an_error_frame() {
 }
 
 #[tokio::test]
-async fn a_new_configuration_meets_the_next_message_of_an_open_socket() {
+async fn new_configurations_apply_to_the_next_message_of_open_sockets() {
     let gateway = setup(&["$connect", "$default?"]).handler(routed).start().await;
     let mut client = gateway.connect().await;
     client.send(r#"{"action":"new"}"#).await;

@@ -1,4 +1,4 @@
-//! AWS over HTTP.
+//! DynamoDB and Parameter Store over HTTP.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::soon;
 const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=AKIAOWN/20261124/eu-west-1/ssm/aws4_request\r\n";
 const GET_PARAMETERS: &str = "x-amz-target: AmazonSSM.GetParameters\r\n";
 
-/// Answers with the operation and its request.
+/// Replies with the operation and its request.
 #[derive(Debug)]
 struct Echo;
 
@@ -33,25 +33,25 @@ fn aws() -> Arc<Aws> {
     Arc::new(aws)
 }
 
-async fn ask(headers: &str, body: &str) -> Answer {
+async fn request(headers: &str, body: &str) -> Answer {
     let server = aws().serve().await.unwrap();
     let mut client = Client::connect(server.address()).await;
     client.request("POST", "/", headers, body.as_bytes()).await
 }
 
 #[tokio::test]
-async fn dynamodbs_requests_are_handed_on_with_their_answers() {
+async fn requests_for_dynamodb_are_forwarded() {
     let headers = format!("{SIGNED}x-amz-target: DynamoDB_20120810.GetItem\r\n");
     for (body, status) in [("{}", 200), ("fail", 500)] {
-        let answer = ask(&headers, body).await;
+        let answer = request(&headers, body).await;
         assert_eq!((answer.status, answer.body), (status, format!("DynamoDB_20120810.GetItem {body}")));
     }
 }
 
 #[tokio::test]
-async fn parameters_are_found_or_named_as_missing() {
+async fn unknown_parameters_are_listed_as_invalid() {
     let names = r#"{"Names":["/tidegate/chat/dev/motd","/tidegate/chat/dev/none"],"WithDecryption":true}"#;
-    let answer = ask(&format!("{SIGNED}{GET_PARAMETERS}"), names).await;
+    let answer = request(&format!("{SIGNED}{GET_PARAMETERS}"), names).await;
     let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(answer["Parameters"][0]["Name"], "/tidegate/chat/dev/motd");
     assert_eq!(answer["Parameters"][0]["Value"], "hello");
@@ -59,7 +59,7 @@ async fn parameters_are_found_or_named_as_missing() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_by_name() {
+async fn invalid_requests_are_refused_with_the_name_of_their_error() {
     let eleven = format!(r#"{{"Names":[{}]}}"#, [r#""n""#; 11].join(","));
     let others = SIGNED.replace("AKIAOWN", "AKIAOTHER");
     for (headers, body, kind) in [
@@ -72,25 +72,26 @@ async fn what_makes_no_sense_is_refused_by_name() {
         (format!("{SIGNED}x-amz-target: AmazonSSM.PutParameter\r\n"), "{}", "UnknownOperationException"),
         (SIGNED.to_owned(), "{}", "UnknownOperationException"),
     ] {
-        let answer = ask(&headers, body).await;
+        let answer = request(&headers, body).await;
         assert_eq!(answer.status, 400);
         assert!(answer.body.contains(&format!(r#""__type":"{kind}""#)), "{answer:?}");
     }
 }
 
 #[tokio::test]
-async fn hanging_up_closes_the_connections_of_one_server_and_takes_new_ones() {
+async fn closing_connections_affects_one_server_and_allows_new_ones() {
     let aws = aws();
-    let (ours, others) = (aws.serve().await.unwrap(), aws.serve().await.unwrap());
+    let ours = aws.serve().await.unwrap();
+    let others = aws.serve().await.unwrap();
     let headers = format!("{SIGNED}x-amz-target: DynamoDB_20120810.GetItem\r\n");
     let mut client = Client::connect(ours.address()).await;
     let mut other = Client::connect(others.address()).await;
     for client in [&mut client, &mut other] {
         assert_eq!(client.request("POST", "/", &headers, b"{}").await.status, 200);
     }
-    assert_eq!(soon(ours.hang_up()).await, 1);
+    assert_eq!(soon(ours.close_connections()).await, 1);
     assert!(client.is_closed().await);
-    assert_eq!(soon(ours.hang_up()).await, 0);
+    assert_eq!(soon(ours.close_connections()).await, 0);
     assert_eq!(other.request("POST", "/", &headers, b"{}").await.status, 200);
     let mut client = Client::connect(ours.address()).await;
     assert_eq!(client.request("POST", "/", &headers, b"{}").await.status, 200);

@@ -1,4 +1,4 @@
-//! A client that writes its requests by hand, so that they may be wrong.
+//! A client that writes its requests by hand, so they can be malformed.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::soon;
 /// One connection.
 pub(crate) struct Client(BufReader<TcpStream>);
 
-/// An answer: its status, its headers in lower case, and its body.
+/// An answer, with header names in lower case.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -61,14 +61,14 @@ impl Client {
         self.receive().await
     }
 
-    /// Whether the server has closed the connection.
+    /// Returns true if the server has closed the connection.
     pub(crate) async fn is_closed(&mut self) -> bool {
         soon(self.0.read(&mut [0])).await.unwrap() == 0
     }
 }
 
 impl Answer {
-    /// A header that must be there.
+    /// Returns a header, which must be present.
     pub(crate) fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(known, _)| known == name);
         &found.unwrap_or_else(|| panic!("no `{name}` in {self:?}")).1

@@ -1,4 +1,4 @@
-//! Environments whose processes misbehave: a shell as the function.
+//! Environments with a shell as the function, which can misbehave.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,14 +7,15 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_event::FunctionError;
 use tidegate_lambda_emulator::function::MAX_ENVIRONMENTS;
 use tidegate_lambda_emulator::{Aws, Configuration, Error, Function};
 
 use crate::soon;
 
-/// The program of every function here. It is not written by the tests: a file that some thread has just written cannot
-/// be run while another thread forks.
+/// The program of every function. The tests do not write it, because a file that was just written cannot be executed
+/// while another thread forks.
 const BOOTSTRAP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lambda/bootstrap.sh");
 const LONG: Duration = Duration::from_secs(30);
 
@@ -27,7 +28,7 @@ impl HttpConnector for NoDatabase {
     }
 }
 
-/// A function whose process runs `script`.
+/// Creates a function whose process runs `script`.
 fn function(folder: &Path, script: &str, timeout: Duration) -> Arc<Function> {
     std::fs::write(folder.join("function.sh"), script).unwrap();
     Function::new(configuration(folder, timeout), aws())
@@ -66,13 +67,13 @@ async fn fails(script: &str) -> FunctionError {
 }
 
 #[tokio::test]
-async fn a_process_answers_event_after_event_until_it_is_closed() {
+async fn processes_answer_events_until_the_function_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let script = r#"while true; do next; count=$((count + 1)); respond "$$ $count $STAGE $HOME"; done"#;
     let function = function(folder.path(), script, LONG);
     let first = invoke(&function).await.unwrap();
     let process = first.split(' ').next().unwrap();
-    assert_eq!(first, format!("{process} 1 dev "), "it is given nothing of this process's environment");
+    assert_eq!(first, format!("{process} 1 dev "), "the process does not inherit the environment");
     soon(function.settled()).await;
     assert_eq!(invoke(&function).await.unwrap(), format!("{process} 2 dev "));
     soon(function.close()).await;
@@ -81,9 +82,9 @@ async fn a_process_answers_event_after_event_until_it_is_closed() {
 }
 
 #[tokio::test]
-async fn events_at_a_time_have_processes_of_their_own_and_the_last_used_is_used_next() {
+async fn concurrent_events_run_in_separate_processes_and_the_last_used_is_reused() {
     let folder = tempfile::tempdir().unwrap();
-    // The first two events wait for each other, so that they need two processes.
+    // The first two events wait for each other, so they need two processes.
     let script = r#"next; touch "met-$$"; until [ "$(ls met-* | wc -l)" = 2 ]; do sleep 0.01; done
         respond $$; while true; do next; respond $$; done"#;
     let function = function(folder.path(), script, LONG);
@@ -99,7 +100,7 @@ async fn events_at_a_time_have_processes_of_their_own_and_the_last_used_is_used_
 }
 
 #[tokio::test]
-async fn a_process_that_ends_under_an_event_fails_it_and_is_replaced() {
+async fn processes_that_end_during_an_event_fail_it_and_are_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let script = r#"next; if mkdir seen; then exit 7; fi; respond '"again"'; next"#;
     let function = function(folder.path(), script, LONG);
@@ -112,7 +113,7 @@ async fn a_process_that_ends_under_an_event_fails_it_and_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_process_that_ends_while_idle_is_replaced_unseen() {
+async fn processes_that_end_while_idle_are_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let function = function(folder.path(), "(sleep 0.2; kill -9 $$) & next; respond $$; next", LONG);
     let first = invoke(&function).await.unwrap();
@@ -127,15 +128,15 @@ async fn a_process_that_ends_while_idle_is_replaced_unseen() {
 }
 
 #[tokio::test]
-async fn a_signal_is_named() {
+async fn signals_are_named() {
     let error = fails("next; kill -9 $$").await;
     assert!(error.error_message.ends_with("Runtime exited with error: signal: killed"), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_process_that_does_not_start_says_why() {
-    let said = fails("api POST init/error '{\"errorType\":\"Own\",\"errorMessage\":\"no table\"}'; exit 1").await;
-    assert_eq!((said.error_type.as_str(), said.error_message.as_str()), ("Own", "no table"));
+async fn init_failures_have_their_reason() {
+    let reported = fails("api POST init/error '{\"errorType\":\"Own\",\"errorMessage\":\"no table\"}'; exit 1").await;
+    assert_eq!((reported.error_type.as_str(), reported.error_message.as_str()), ("Own", "no table"));
     let silent = fails("exit 3").await;
     assert_eq!(silent.error_type, "Runtime.ExitError");
     assert_eq!(silent.error_message, "Error: Runtime exited with error: exit status 3");
@@ -143,7 +144,7 @@ async fn a_process_that_does_not_start_says_why() {
 }
 
 #[tokio::test]
-async fn a_process_that_takes_too_long_is_ended_and_replaced() {
+async fn processes_that_time_out_are_killed_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let script = "next; if mkdir seen; then echo $$ > seen/id; sleep 1000; fi; respond '\"again\"'; next";
     let function = function(folder.path(), script, Duration::from_millis(500));
@@ -157,7 +158,7 @@ async fn a_process_that_takes_too_long_is_ended_and_replaced() {
 }
 
 #[tokio::test]
-async fn a_post_response_phase_that_takes_too_long_is_ended_but_its_event_was_answered() {
+async fn post_response_phases_that_time_out_are_killed_after_their_answer() {
     let folder = tempfile::tempdir().unwrap();
     let function = function(folder.path(), "next; respond $$; sleep 1000", Duration::from_millis(500));
     let first = invoke(&function).await.unwrap();
@@ -168,7 +169,7 @@ async fn a_post_response_phase_that_takes_too_long_is_ended_but_its_event_was_an
 }
 
 #[tokio::test]
-async fn above_the_most_environments_events_are_throttled() {
+async fn events_above_the_limit_of_environments_are_throttled() {
     let folder = tempfile::tempdir().unwrap();
     let script = "next; until [ -e open ]; do sleep 0.05; done; respond 1; next";
     let function = function(folder.path(), script, LONG);
@@ -180,13 +181,14 @@ async fn above_the_most_environments_events_are_throttled() {
         .collect();
     tokio::task::yield_now().await;
     let throttled = loop {
-        // A task that has not begun leaves a place.
+        // An environment is free until every task has started.
         match tokio::time::timeout(Duration::from_millis(100), function.invoke(b"{}".to_vec())).await {
             Ok(Err(error)) => break error,
             Ok(Ok(answer)) => panic!("it answered {answer:?}"),
             Err(_) => {}
         }
     };
+    assert_eq!(throttled.code(), Code::InvocationThrottled);
     assert!(throttled.to_string().starts_with("TooManyRequestsException: the function `shell` is busy"), "{throttled}");
     std::fs::write(folder.path().join("open"), "").unwrap();
     let answers = busy.into_iter().map(|task| async { soon(task).await.unwrap() });
@@ -199,7 +201,7 @@ async fn above_the_most_environments_events_are_throttled() {
 }
 
 #[tokio::test]
-async fn a_process_may_be_started_through_another_program() {
+async fn processes_can_be_started_through_another_program() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("function.sh"), r#"next; respond "\"$ADDED\"""#).unwrap();
     let through = ["/usr/bin/env", "ADDED=on the way"].map(Into::into).into();
@@ -209,10 +211,11 @@ async fn a_process_may_be_started_through_another_program() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_is_named() {
+async fn missing_programs_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let configuration = Configuration { bootstrap: "nowhere/bootstrap".into(), ..configuration(folder.path(), LONG) };
     let function = Function::new(configuration, aws());
-    let error = invoke(&function).await.unwrap_err().to_string();
-    assert!(error.starts_with("cannot start `") && error.contains("nowhere/bootstrap`: "), "{error}");
+    let error = Diagnostic::from(invoke(&function).await.unwrap_err());
+    assert_eq!(error.code, Code::EnvironmentStartFailed);
+    assert!(error.what.contains("nowhere/bootstrap`"), "{error}");
 }

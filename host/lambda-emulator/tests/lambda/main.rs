@@ -1,4 +1,4 @@
-//! The Runtime API as a process sees it, AWS as its requests see it, and processes that misbehave.
+//! Tests of the Runtime API, of the AWS services, and of processes that misbehave.
 //!
 //! The real `bootstrap` runs in `host/lambda`'s tests.
 
@@ -7,7 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "helpers of tests fail the test, as the tests do"
+    reason = "helpers fail the test, as assertions do"
 )]
 
 mod aws;
@@ -17,10 +17,10 @@ mod runtime_api;
 
 use std::time::Duration;
 
-/// A test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time after which a test has failed.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Fails the test instead of letting it hang.
+/// Runs a future, and fails the test instead of waiting forever.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("what the test waits for did not happen")
+    tokio::time::timeout(TIMEOUT, future).await.expect("the future completes in time")
 }

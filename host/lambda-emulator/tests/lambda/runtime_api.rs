@@ -41,7 +41,7 @@ fn error(kind: &str, message: &str) -> FunctionError {
 }
 
 #[tokio::test]
-async fn an_event_comes_with_its_headers_and_its_answer_goes_back() {
+async fn events_have_their_headers_and_their_answers_are_returned() {
     let (api, mut process) = start().await;
     let process = async {
         let event = process.next().await;
@@ -53,7 +53,7 @@ async fn an_event_comes_with_its_headers_and_its_answer_goes_back() {
         assert!((now + 20_000..=now + 30_000).contains(&deadline), "{deadline} at {now}");
         let id = event.header("lambda-runtime-aws-request-id");
         assert_eq!(process.request("POST", &path(id, "response"), "", b"[1]").await.status, 202);
-        // It was answered: there is no such event any more.
+        // The event was answered, so its id is unknown now.
         let again = process.request("POST", &path(id, "response"), "", b"[2]").await;
         assert_eq!(again.status, 400);
         assert!(again.body.contains("InvalidRequestID"), "{again:?}");
@@ -63,9 +63,10 @@ async fn an_event_comes_with_its_headers_and_its_answer_goes_back() {
 }
 
 #[tokio::test]
-async fn events_wait_for_the_process_and_come_in_order() {
+async fn events_wait_for_the_process_in_order() {
     let (api, mut process) = start().await;
-    let (first, second) = (api.submit("1", TIME), api.submit("2", TIME));
+    let first = api.submit("1", TIME);
+    let second = api.submit("2", TIME);
     assert!(!api.is_idle());
     for number in ["1", "2"] {
         let event = process.next().await;
@@ -84,7 +85,7 @@ async fn events_wait_for_the_process_and_come_in_order() {
 }
 
 #[tokio::test]
-async fn an_event_that_nobody_waits_for_is_taken_back() {
+async fn dropped_events_are_withdrawn() {
     let (api, mut process) = start().await;
     drop(api.submit("dropped", TIME));
     let kept = api.submit("kept", TIME);
@@ -93,7 +94,7 @@ async fn an_event_that_nobody_waits_for_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_does_not_take_an_event_along() {
+async fn events_survive_the_end_of_a_waiting_connection() {
     let (api, mut gone) = start().await;
     gone.send("GET", NEXT, "", b"").await;
     soon(api.idle()).await;
@@ -111,7 +112,7 @@ async fn a_connection_that_ends_does_not_take_an_event_along() {
 }
 
 #[tokio::test]
-async fn an_error_is_the_functions_whatever_its_form() {
+async fn errors_of_any_form_are_function_errors() {
     let named = "Lambda-Runtime-Function-Error-Type: Function.Named\r\n";
     let cases: [(&str, &[u8], FunctionError); 5] = [
         (named, br#"{"errorType":"Own","errorMessage":"no","stackTrace":[]}"#, error("Own", "no")),
@@ -128,14 +129,14 @@ async fn an_error_is_the_functions_whatever_its_form() {
 }
 
 #[tokio::test]
-async fn a_response_above_the_limit_is_an_error_of_its_own() {
+async fn responses_above_the_limit_are_errors() {
     let (api, process) = start().await;
     drop(process);
     for (length, status) in [(MAX_RESPONSE_BYTES, 202), (MAX_RESPONSE_BYTES + 1, 413)] {
         let mut process = Client::connect(api.address()).await;
         let body = vec![b' '; length];
-        let (answer, said) = tokio::join!(soon(api.invoke("{}", TIME)), process.answer("response", "", &body));
-        assert_eq!(said.status, status);
+        let (answer, reply) = tokio::join!(soon(api.invoke("{}", TIME)), process.answer("response", "", &body));
+        assert_eq!(reply.status, status);
         match answer {
             Ok(answer) => assert_eq!(answer.len(), length),
             Err(error) => assert_eq!(error.error_type, "Function.ResponseSizeTooLarge"),
@@ -144,7 +145,7 @@ async fn a_response_above_the_limit_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_request_that_ends_early_answers_nothing() {
+async fn truncated_requests_do_not_answer_an_event() {
     let (api, mut process) = start().await;
     let event = api.submit("{}", TIME);
     let id = process.next().await.header("lambda-runtime-aws-request-id").to_owned();
@@ -157,7 +158,7 @@ async fn a_request_that_ends_early_answers_nothing() {
 }
 
 #[tokio::test]
-async fn an_init_error_is_heard_until_the_process_has_asked_for_an_event() {
+async fn init_errors_are_accepted_until_the_first_request_for_an_event() {
     let (api, mut process) = start().await;
     let said = br#"{"errorType":"Tidegate.Init","errorMessage":"no table"}"#;
     assert_eq!(process.request("POST", INIT_ERROR, "", said).await.status, 202);
@@ -183,11 +184,11 @@ async fn other_paths_and_methods_are_refused() {
         ("POST", unknown.as_str(), 400),
         ("POST", "/2018-06-01/runtime/invocation//error", 400),
     ] {
-        // A body that nobody reads may end the connection.
+        // The server may close the connection if it does not read the body.
         let answer = Client::connect(api.address()).await.request(method, path, "", b"{}").await;
         assert_eq!(answer.status, status, "{method} {path}");
     }
-    process.write(b"this is no HTTP\r\n\r\n").await;
+    process.write(b"this is not HTTP\r\n\r\n").await;
     assert_eq!(process.receive().await.status, 400);
     assert!(process.is_closed().await);
 }

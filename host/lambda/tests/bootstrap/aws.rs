@@ -110,7 +110,7 @@ impl Aws {
 
     /// Closes every connection that clients keep, and returns their number.
     pub(crate) async fn hang_up(&self) -> usize {
-        self.server.hang_up().await
+        self.server.close_connections().await
     }
 
     /// The traces that requests came with.

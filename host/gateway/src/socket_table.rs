@@ -13,89 +13,92 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::clock::Clock;
 use crate::closing::Close;
-use crate::ids::Ids;
 use crate::limits::Limits;
-use crate::outbox::{Outbox, Phase, Room, frame_of};
+use crate::outbox::{Outbox, Phase, frame_of};
 use crate::throttle::Throttle;
 
-/// How long deferred messages wait for their connection's socket: what the port promises.
+/// The longest time that deferred messages wait for the socket of their connection, as the port promises.
 const OPENING: Duration = Duration::from_secs(1);
 
-/// The open sockets of a gateway. It implements [`Messaging`], so that a host in the same process sends without HTTP.
-pub struct Connections {
+/// The open sockets of a gateway. Through [`Messaging`], a host in the same process sends to them without HTTP.
+///
+/// The [`Gateway`](crate::Gateway) of the table takes over its limits and its clock.
+pub struct SocketTable {
     open: RwLock<HashMap<ConnectionId, Arc<Peer>>>,
-    pub(crate) limits: Limits,
-    pub(crate) clock: Clock,
-    pub(crate) ids: Ids,
-    pub(crate) requests: Throttle,
-    pub(crate) connects: Throttle,
+    limits: Limits,
+    clock: Clock,
+    requests: Throttle,
 }
 
-/// One connection, from the moment its handshake is accepted for handling until it is closed.
+/// One connection, from the start of its handshake until it is closed.
 pub(crate) struct Peer {
     pub(crate) id: ConnectionId,
     pub(crate) connected_at: Timestamp,
     pub(crate) source_ip: String,
     pub(crate) user_agent: Option<String>,
     pub(crate) outbox: Outbox,
-    /// When the connection was made, by the gateway's clock.
-    pub(crate) made: Duration,
-    /// When a frame last went either way, in milliseconds of the gateway's clock.
+    /// The start of the handshake, by the gateway's clock.
+    pub(crate) created: Duration,
+    /// The time of the last frame in either direction, in milliseconds of the gateway's clock.
     active: AtomicU64,
 }
 
-impl Connections {
-    /// No sockets yet.
+impl SocketTable {
+    /// Creates an empty table.
     #[must_use]
     pub fn new(limits: Limits, clock: Clock) -> Arc<Self> {
-        let (requests, connects) = (Throttle::new(limits.requests), Throttle::new(limits.connects));
-        Arc::new(Self { open: RwLock::default(), limits, clock, ids: Ids::default(), requests, connects })
+        let requests = Throttle::new(limits.requests);
+        Arc::new(Self { open: RwLock::default(), limits, clock, requests })
     }
 
-    /// How many connections are open or in their handshake.
+    /// Returns the number of connections that are open or in their handshake.
     #[must_use]
     pub fn len(&self) -> usize {
         self.peers().len()
     }
 
-    /// Whether there are none.
+    /// Returns true if no connection is open or in its handshake.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The ids of the connections that are open or in their handshake, in no order.
+    /// Returns the ids of the connections that are open or in their handshake, in no particular order.
     #[must_use]
     pub fn ids(&self) -> Vec<ConnectionId> {
         self.peers().keys().cloned().collect()
     }
 
-    /// Adds a connection whose handshake begins; it is removed when the entry drops.
-    pub(crate) fn admit(self: &Arc<Self>, peer: Peer) -> Entry {
+    /// Adds a connection whose handshake begins. Dropping the entry removes it.
+    pub(crate) fn insert(self: &Arc<Self>, peer: Peer) -> Entry {
         let peer = Arc::new(peer);
         self.open.write().unwrap_or_else(PoisonError::into_inner).insert(peer.id.clone(), Arc::clone(&peer));
-        Entry { peer, connections: Arc::clone(self) }
+        Entry { peer, table: Arc::clone(self) }
     }
 
-    /// Every connection, whatever its phase.
+    /// Returns every connection, whatever its phase.
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
         self.peers().values().cloned().collect()
     }
 
-    pub(crate) fn room(&self) -> Room {
-        Room { bytes: self.limits.queued_bytes, messages: self.limits.queued_messages }
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn peers(&self) -> RwLockReadGuard<'_, HashMap<ConnectionId, Arc<Peer>>> {
         self.open.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection of an id, while the handshake lasts too.
+    /// Returns the connection with this id, which may still be in its handshake.
     pub(crate) fn peer(&self, id: &ConnectionId) -> Result<Arc<Peer>, Error> {
         self.peers().get(id).cloned().ok_or(Error::Gone)
     }
 
-    /// What a call of the back end must pass first.
+    /// Checks the deadline and the account's rate before a call.
     fn admit_call(&self, deadline: Deadline) -> Result<(), Error> {
         if deadline.has_passed() {
             return Err(Error::NotAttempted);
@@ -103,7 +106,7 @@ impl Connections {
         self.admit_request()
     }
 
-    /// Takes a request from the account's rate.
+    /// Takes a request from the account's rate, or fails with `Throttled`.
     pub(crate) fn admit_request(&self) -> Result<(), Error> {
         if self.requests.admit(|| self.clock.elapsed()) { Ok(()) } else { Err(Error::Throttled) }
     }
@@ -114,7 +117,7 @@ impl Connections {
             return Err(Error::TooLarge);
         }
         let peer = self.peer(id)?;
-        peer.outbox.send(message, self.room())
+        peer.outbox.send(message, self.limits.room())
     }
 
     /// Describes an open connection.
@@ -133,7 +136,7 @@ impl Connections {
         })
     }
 
-    /// Closes an open connection as DELETE does.
+    /// Closes an open connection, as DELETE on @connections does.
     pub(crate) fn delete(&self, id: &ConnectionId) -> Result<(), Error> {
         let peer = self.peer(id)?;
         if peer.outbox.phase() == Phase::Open && peer.outbox.close(Close::DELETED) { Ok(()) } else { Err(Error::Gone) }
@@ -142,24 +145,24 @@ impl Connections {
 
 impl Peer {
     pub(crate) fn new(id: ConnectionId, source_ip: String, user_agent: Option<String>, clock: &Clock) -> Self {
-        let made = clock.elapsed();
+        let created = clock.elapsed();
         Self {
             id,
             connected_at: clock.now(),
             source_ip,
             user_agent,
             outbox: Outbox::default(),
-            made,
-            active: AtomicU64::new(millis(made)),
+            created,
+            active: AtomicU64::new(millis(created)),
         }
     }
 
-    /// Notes that a frame went either way at `now`.
+    /// Records a frame in either direction at `now`.
     pub(crate) fn touch(&self, now: Duration) {
         self.active.store(millis(now), Ordering::Relaxed);
     }
 
-    /// When a frame last went either way.
+    /// Returns the time of the last frame in either direction.
     pub(crate) fn active(&self) -> Duration {
         Duration::from_millis(self.active.load(Ordering::Relaxed))
     }
@@ -169,20 +172,20 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A connection's place among the connections.
+/// The entry of a connection in the table.
 pub(crate) struct Entry {
     pub(crate) peer: Arc<Peer>,
-    connections: Arc<Connections>,
+    table: Arc<SocketTable>,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.connections.open.write().unwrap_or_else(PoisonError::into_inner).remove(&self.peer.id);
+        self.table.open.write().unwrap_or_else(PoisonError::into_inner).remove(&self.peer.id);
         self.peer.outbox.shut();
     }
 }
 
-/// The frame of a message; its bytes are copied once, however many connections share it.
+/// Returns the frame of a message. Its bytes are copied once, however many connections share the frame.
 fn message_of(data: &Payload) -> Message {
     match data {
         Payload::Text(text) => Message::text(text.as_str()),
@@ -191,7 +194,7 @@ fn message_of(data: &Payload) -> Message {
 }
 
 #[async_trait]
-impl Messaging for Connections {
+impl Messaging for SocketTable {
     async fn send(&self, to: &ConnectionId, data: &Payload, deadline: Deadline) -> Result<(), Error> {
         self.admit_call(deadline)?;
         if data.len() > self.limits.message_bytes {
@@ -213,8 +216,9 @@ impl Messaging for Connections {
         if let Some(error) = refusal {
             return vec![Err(error); to.len()];
         }
-        let (message, room) = (message_of(data), self.room());
-        // The lock is held while the peers are found, and not while their tasks are woken.
+        let message = message_of(data);
+        let room = self.limits.room();
+        // The lock is held only for the lookup, and not while the tasks of the connections are woken.
         let peers: Vec<Option<Arc<Peer>>> = {
             let open = self.peers();
             to.iter().map(|id| open.get(id).cloned()).collect()
@@ -228,16 +232,16 @@ impl Messaging for Connections {
 
     async fn deliver_deferred(&self, to: &ConnectionId, messages: &[Payload], deadline: Deadline) -> usize {
         let Ok(peer) = self.peer(to) else { return 0 };
-        let patience = OPENING.min(deadline.remaining());
-        if tokio::time::timeout(patience, peer.outbox.handshake_over()).await.is_err() {
+        let timeout = OPENING.min(deadline.remaining());
+        if tokio::time::timeout(timeout, peer.outbox.handshake_over()).await.is_err() {
             return 0;
         }
         for (delivered, data) in messages.iter().enumerate() {
             let sent = async {
                 let allowed = data.len() <= self.limits.message_bytes;
-                allowed && peer.outbox.send_patiently(message_of(data), self.room()).await.is_ok()
+                allowed && peer.outbox.send_when_room(message_of(data), self.limits.room()).await.is_ok()
             };
-            // What cannot be delivered takes the rest with it: later messages never overtake a lost one.
+            // After a message that cannot be delivered, later ones are not sent either, which keeps the order.
             if tokio::time::timeout(deadline.remaining(), sent).await != Ok(true) {
                 return delivered;
             }

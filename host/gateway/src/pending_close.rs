@@ -1,0 +1,49 @@
+//! The end of a socket: the last frames, and a close without a reset.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use tokio::io::AsyncWriteExt;
+use tokio::time::Sleep;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::closing::Close;
+use crate::session::Socket;
+
+/// A socket that is still to be closed.
+pub(crate) struct PendingClose {
+    pub(crate) socket: Socket,
+    /// The messages to send before a close frame. None if no close frame is to be sent: the client has received one, or
+    /// has left.
+    pub(crate) unsent: Option<VecDeque<Message>>,
+    /// The end of the closing handshake, if it has begun.
+    pub(crate) timeout: Option<Pin<Box<Sleep>>>,
+}
+
+impl PendingClose {
+    /// Closes the socket. The whole closing handshake takes at most `limit`.
+    pub(crate) async fn run(self, close: Close, limit: Duration) {
+        let Self { socket, unsent, timeout } = self;
+        let timeout = timeout.unwrap_or_else(|| Box::pin(tokio::time::sleep(limit)));
+        tokio::select! {
+            biased;
+            () = timeout => {}
+            // An error means that the client has left.
+            _ = close_socket(socket, unsent, close) => {}
+        }
+    }
+}
+
+async fn close_socket(mut socket: Socket, unsent: Option<VecDeque<Message>>, close: Close) -> Result<(), Error> {
+    if let Some(unsent) = unsent {
+        for message in unsent {
+            socket.feed(message).await?;
+        }
+        socket.feed(Message::Close(Some(close.frame()))).await?;
+    }
+    socket.flush().await?;
+    socket.into_inner().shutdown().await?;
+    Ok(())
+}

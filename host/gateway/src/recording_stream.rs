@@ -1,0 +1,128 @@
+//! The server's side of a client's socket.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
+
+use crate::frames::FrameScanner;
+use crate::raw_headers::RawHeaders;
+
+/// The bytes that a closing socket reads and discards at a time.
+const DISCARD_BYTES: usize = 8 << 10;
+
+/// A client's socket, with its permit to be open, that records or scans the bytes read from it.
+///
+/// The shutdown closes the sending half, then reads and discards what the client still sends, until the client closes
+/// its half or the close timeout has passed. A socket that is dropped with unread bytes is reset, and a reset can
+/// destroy data that the client has not read yet, for example the close frame.
+pub(crate) struct RecordingStream {
+    stream: TcpStream,
+    recorder: Recorder,
+    close_timeout: Duration,
+    /// The end of the close, once the sending half is closed.
+    closing: Option<Pin<Box<Sleep>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+enum Recorder {
+    Headers(Arc<RawHeaders>),
+    Frames(FrameScanner),
+    Off,
+}
+
+impl RecordingStream {
+    /// Creates a stream that records the first request head.
+    pub(crate) fn new(
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        headers: Arc<RawHeaders>,
+        close_timeout: Duration,
+    ) -> Self {
+        Self { stream, recorder: Recorder::Headers(headers), close_timeout, closing: None, _permit: permit }
+    }
+
+    /// Scans the client's bytes as WebSocket frames from now on. `received` has been read from the socket already.
+    pub(crate) fn scan_frames(&mut self, received: &[u8]) {
+        let mut scanner = FrameScanner::default();
+        scanner.scan(received);
+        self.recorder = Recorder::Frames(scanner);
+    }
+
+    /// Returns true if the client has sent a frame header that RFC 6455 forbids whatever the limits are.
+    pub(crate) fn has_forbidden_header(&self) -> bool {
+        matches!(&self.recorder, Recorder::Frames(scanner) if scanner.has_forbidden_header())
+    }
+
+    fn record(&mut self, bytes: &[u8]) {
+        match &mut self.recorder {
+            Recorder::Frames(scanner) => scanner.scan(bytes),
+            Recorder::Headers(headers) if headers.record(bytes) => self.recorder = Recorder::Off,
+            Recorder::Headers(_) | Recorder::Off => {}
+        }
+    }
+
+    /// Reads and discards until the client has closed its half.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut bytes = [0; DISCARD_BYTES];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl AsyncRead for RecordingStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.record(buf.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for RecordingStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A TCP socket has nothing to flush.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.closing.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.closing = Some(Box::pin(tokio::time::sleep(self.close_timeout)));
+        }
+        if let Some(closing) = &mut self.closing
+            && closing.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_discard(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
