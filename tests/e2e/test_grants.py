@@ -73,4 +73,5 @@ def test_ungranted_route_of_a_shared_component_is_forbidden(serve, app, grants):
 
 def test_import_that_no_route_is_granted_is_refused(run, app):
     done = run("check", app(join=CONNECTIONS, leave=CONNECTIONS))
-    assert_error(done, "component-grant-missing", "`rooms`", "`tidegate:route/messaging@0.1.0`", hint="grants.messaging")
+    named = ["`rooms`", "`tidegate:route/messaging@0.1.0`"]
+    assert_error(done, "component-grant-missing", *named, hint="grants.messaging")
