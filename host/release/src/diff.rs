@@ -88,7 +88,7 @@ pub struct Changed {
     /// The identity sources of the authorizer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_source: Option<Step<Vec<IdentitySource>>>,
-    /// The limits.
+    /// The limits of one event of the route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Step<Limits>>,
     /// True if the grants differ. [`Difference::grants`] has the meaning of the difference.

@@ -19,7 +19,7 @@ pub enum Error {
         attempted: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The cause.
+        /// The error of the file system.
         source: io::Error,
     },
     /// A file or folder does not exist.
@@ -27,17 +27,17 @@ pub enum Error {
     NotFound {
         /// The file or folder.
         path: PathBuf,
-        /// The remedy.
+        /// The step that creates or replaces the file.
         hint: String,
     },
     /// A file is invalid, or does not belong to the release.
     #[error("invalid release folder: `{}` {problem}", path.display())]
     Artifact {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The problem, as the rest of a sentence that begins with the path.
         problem: &'static str,
-        /// The remedy.
+        /// The step that creates or replaces the file.
         hint: String,
     },
 }

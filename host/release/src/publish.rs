@@ -91,7 +91,7 @@ pub enum PublishError {
     },
     /// Artifacts of the release are not in the store.
     #[error(
-        "the release `{id}` is incomplete: {missing} of its {all} artifacts are not in the store, for example the one of \
+        "the release `{id}` is incomplete: {missing} of its {all} artifacts are not in the store, for example that of \
          the component `{component}` for `{target}`"
     )]
     Incomplete {

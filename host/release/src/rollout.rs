@@ -39,7 +39,7 @@ pub struct RolloutState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Canary {
-    /// The release.
+    /// The release that serves the canary's connections.
     pub release: ReleaseId,
     /// The share of the connections that it serves.
     #[serde(rename = "share")]

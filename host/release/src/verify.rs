@@ -90,7 +90,7 @@ pub enum LoadError {
         "the artifact of the component `{component}` was altered: its digest is `{found}`, and `{signed}` was signed"
     )]
     AlteredArtifact {
-        /// The component.
+        /// The name of the component.
         component: String,
         /// The digest in the release.
         signed: Digest,

@@ -169,7 +169,7 @@ async fn failures_have_codes_and_hints() {
         (
             Aws { template: deployed_with(r#"{"name": 1}"#), ..Aws::default() },
             Code::AwsStackOutdated,
-            "Metadata.Tidegate.App:1: `name`: ",
+            "Metadata.Tidegate.App:1",
             deploy,
         ),
         (

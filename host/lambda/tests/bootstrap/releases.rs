@@ -90,7 +90,7 @@ async fn the_authorizer_loads_its_own_components_only() {
     assert_eq!(metrics["Release"], release.as_str());
 }
 
-/// Each case is a release and a part of the reason for its refusal.
+/// Each case is a release, the code of its refusal, and a value that the reason names.
 #[tokio::test]
 async fn untrusted_and_incompatible_releases_are_refused_and_reported() {
     let store = Store::new();
@@ -108,20 +108,22 @@ async fn untrusted_and_incompatible_releases_are_refused_and_reported() {
     }
     let own = || [store.key_copy()];
     let cases = [
-        (store.publish_as(&probed(), &[stranger], |_| {}).await, "does not trust any of these keys"),
+        (store.publish_as(&probed(), &[stranger], |_| {}).await, "key-untrusted", "`dev`"),
         (
             store.publish_as(&probed(), &own(), |content| content.engine = "wasmtime-1.0.0/1".to_owned()).await,
-            "the engine",
+            "release-incompatible",
+            "wasmtime-1.0.0/1",
         ),
-        (store.publish_as(&named, &own(), |_| {}).await, "the app `other`"),
-        (store.publish_as(&routed, &own(), |_| {}).await, "`more`"),
-        (store.publish_as(&ungranted, &own(), |_| {}).await, "grant"),
-        ("0123456789abcdef".parse().unwrap(), "the release `0123456789abcdef`"),
+        (store.publish_as(&named, &own(), |_| {}).await, "release-other-app", "`other`"),
+        (store.publish_as(&routed, &own(), |_| {}).await, "routing-differs", "`more`"),
+        (store.publish_as(&ungranted, &own(), |_| {}).await, "component-grant-missing", "grant"),
+        ("0123456789abcdef".parse().unwrap(), "store-not-found", "0123456789abcdef"),
     ];
-    for (release, reason) in cases {
+    for (release, code, reason) in cases {
         store.activate(&release).await;
         assert!(!bootstrap.is_probed_soon(&clock).await, "{reason}");
         let line = bootstrap.line(|line| line["release"] == release.as_str() && line["level"] == "ERROR").await;
+        assert_eq!(line["code"], code, "{line}");
         assert!(line["message"].as_str().unwrap().contains(reason), "{line}");
         assert!(store.failure(&release).await.contains(reason));
         let metric = bootstrap.line(|line| line["ReleaseFailures"] == 1 && line["Release"] == release.as_str()).await;

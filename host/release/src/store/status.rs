@@ -13,7 +13,7 @@ pub const STATUS_DAYS: u32 = 30;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CanaryCounts {
-    /// All events.
+    /// Events of every outcome.
     pub events: u64,
     /// Events that trapped.
     pub traps: u64,
