@@ -3,6 +3,7 @@
 use tidegate_event::{FunctionError, Payload};
 
 use crate::events::{self, OWN};
+use crate::connection_behaviours::*;
 use crate::fixture::{self, Fixture};
 use crate::logs::Logs;
 use tidegate_runtime::guest_log::{GUEST_LINE_BYTES, MAX_GUEST_LOG_BYTES};
@@ -368,37 +369,4 @@ async fn greet() {
     let data = fixture.world.data();
     let to: Vec<_> = data.sent.iter().map(|(to, _)| to.as_str()).collect();
     assert_eq!(to, [OWN, "a", "b"], "after `$connect` nothing waits");
-}
-
-#[tokio::test]
-async fn describe_and_close() {
-    let fixture = Fixture::new();
-    assert_eq!(fixture.probe("own", "describe_and_close").await, "192.0.2.7 Some(\"probe/1\")");
-    assert_eq!(fixture.world.data().closed, [OWN]);
-}
-
-#[tokio::test]
-async fn messaging_refused() {
-    let fixture = Fixture::new();
-    assert_eq!(fixture.probe("own", "messaging_refused").await, "refused");
-    assert_eq!(fixture.world.data().sent.len(), 1, "only the granted message");
-}
-
-#[tokio::test]
-async fn groups() {
-    let fixture = Fixture::new();
-    fixture.reply(&events::connect("echo")).await.unwrap();
-    assert_eq!(fixture.probe("any", "groups room-7").await, "room-7");
-}
-
-#[tokio::test]
-async fn attributes() {
-    let fixture = Fixture::new();
-    fixture.reply(&events::connect("echo")).await.unwrap();
-    assert_eq!(fixture.probe("any", "attributes").await, "ann");
-}
-
-#[tokio::test]
-async fn registry_refused() {
-    assert_eq!(Fixture::new().probe("own", "registry_refused").await, "refused");
 }

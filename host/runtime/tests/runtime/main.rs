@@ -10,6 +10,7 @@
 
 mod activation;
 mod behaviours;
+mod connection_behaviours;
 mod events;
 mod fixture;
 mod following;
