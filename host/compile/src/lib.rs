@@ -5,7 +5,7 @@
 //!
 //! - [`triple`]: the targets of artifacts
 //! - [`compiler`]: the compilation of a component
-//! - [`inspect`]: the imports and exports of a component, read without compiling it
+//! - [`mod@inspect`]: the imports and exports of a component, read without compiling it
 
 pub mod compiler;
 mod error;
