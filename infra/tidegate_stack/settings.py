@@ -16,7 +16,7 @@ SECRETS_MANAGER = "secrets-manager"
 CONFIG_SOURCES = (PARAMETER_STORE, SECRETS_MANAGER)
 
 # Allowed values of `max-staleness` in milliseconds. Below 100 ms, reading the pointer would cost more than the events
-# themselves. Whatever the setting is, a host replaces a copy of the pointer that is older than 30 s before it serves an
+# themselves. Whatever the setting is, a host refreshes a rollout state that is older than 30 s before it serves an
 # event.
 STALENESS = range(100, 30_000 + 1)
 DURATION = re.compile(r"([0-9]{1,6})(ms|s)")
@@ -30,7 +30,7 @@ NAMES = {
     "alarm-topic": "the ARN of the SNS topic that receives alarms",
     "config-source": "parameter-store (the default) or secrets-manager: the store of the configuration values",
     "config-key": "the ARN of the KMS key of the configuration values, unless it is the AWS managed key",
-    "max-staleness": "the maximum age of a host's copy of the pointer, from 100ms to 30s; 2s if absent",
+    "max-staleness": "the maximum age of a host's rollout state, from 100ms to 30s; 2s if absent",
     "callback-url": "another @connections endpoint, for emulators",
     "account": "on: synthesise the account's stack instead, which needs no package",
 }
