@@ -197,8 +197,8 @@ def test_all_grants_together_allow_exactly_the_calls_of_the_host():
             messaging={"broadcast": ["*"]},
         )
     ]
-    assert host_actions("storage") == set(STORAGE_ACTIONS["read-write"])
-    assert host_actions("registry") == connections_actions(everything) | groups_actions(everything)
+    assert host_actions("dynamodb/storage") == set(STORAGE_ACTIONS["read-write"])
+    assert host_actions("dynamodb/registry") == connections_actions(everything) | groups_actions(everything)
 
 
 def test_hosts_and_activators_may_make_exactly_the_calls_of_the_release_store(template):

@@ -6,7 +6,7 @@ from aws_cdk.assertions import Match
 from fixture_package import FINGERPRINT
 from templates import function, one, text
 
-TABLES_RS = Path(__file__).parents[2] / "host/aws/src/tables.rs"
+TABLES_RS = Path(__file__).parents[2] / "host/aws/src/dynamodb/tables.rs"
 RETENTION = {"dev": 7, "stage": 30, "prod": 90}
 
 

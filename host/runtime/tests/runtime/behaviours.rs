@@ -2,8 +2,8 @@
 
 use tidegate_event::{FunctionError, Payload};
 
-use crate::events::{self, OWN};
 use crate::connection_behaviours::*;
+use crate::events::{self, OWN};
 use crate::fixture::{self, Fixture};
 use crate::logs::Logs;
 use tidegate_runtime::guest_log::{GUEST_LINE_BYTES, MAX_GUEST_LOG_BYTES};
