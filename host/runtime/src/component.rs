@@ -14,7 +14,7 @@ use crate::state::State;
 /// The size of a page of linear memory in bytes.
 const PAGE: u64 = 1 << 16;
 
-/// A component that is loaded and not linked yet.
+/// A component that is loaded but not linked yet.
 pub(crate) struct LoadedComponent {
     component: wasmtime::component::Component,
     pub(crate) interfaces: Interfaces,
@@ -48,7 +48,7 @@ impl LoadedComponent {
         Ok(Self { component, interfaces })
     }
 
-    /// Returns the needs of the component that exceed a pool slot or the route's limits.
+    /// Returns the resources that the component needs beyond a pool slot or the route's limits.
     pub(crate) fn check_limits(&self, limits: &Limits) -> Vec<Incompatibility> {
         let Some(needs) = self.component.resources_required() else {
             return vec![Incompatibility::UnknownImport { interface: "a core module".to_owned() }];
@@ -104,15 +104,15 @@ fn deserialize(
         }
         Artifact::Verified(artifact) => wasmtime::Engine::detect_precompiled(artifact.bytes()),
     };
-    // Wasmtime's own error explains why the bytes are not ELF, which does not help a user.
+    // Wasmtime's own error says that the bytes are not ELF, which does not help a user.
     if !matches!(detected, Some(wasmtime::Precompiled::Component)) {
         return Err(refuse("not a compiled component".to_owned()));
     }
-    // SAFETY: an artifact holds machine code, and nothing here limits its actions. `Artifact::File` promises that the
-    // file was compiled on this machine, or lies in the package beside the host and is trusted like the host's own
-    // binary. Nobody writes to the file while it is mapped, because artifacts are replaced and never rewritten.
-    // `Artifact::Verified` holds the bytes whose digest is in a release that a trusted key signed; the component is
-    // copied from those bytes.
+    // SAFETY: an artifact holds machine code, and nothing here restricts its actions. `Artifact::File` promises that
+    // the file was compiled on this machine, or is in the host's package and trusted like the host's own binary. No
+    // process writes to the file while it is mapped, because artifacts are replaced and never rewritten.
+    // `Artifact::Verified` holds bytes whose digest is in a release that a trusted key signed. The component is copied
+    // from those bytes.
     #[allow(unsafe_code, reason = "Wasmtime offers no other way to load a compiled component")]
     let component = unsafe {
         match artifact {

@@ -8,7 +8,7 @@ use tidegate_release::ReleaseId;
 pub(crate) struct EventContext {
     pub(crate) request_id: RequestId,
     pub(crate) connection_id: ConnectionId,
-    /// The key of the route that runs; the key that was asked for when no route runs.
+    /// The key of the route that runs, or the requested key if no route runs.
     pub(crate) route: RouteKey,
     /// The release that the event runs on.
     pub(crate) release: ReleaseId,

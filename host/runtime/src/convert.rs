@@ -18,7 +18,7 @@ pub(crate) fn connection(connection: event::Connection) -> wit::Connection {
     }
 }
 
-/// Returns the connection as an authorizer sees it, before a principal is known.
+/// Returns the connection for an authorizer, which runs before a principal is known.
 pub(crate) fn unauthorized_connection(connection: event::Connection) -> wit::Connection {
     wit::Connection { principal: None, context: Vec::new(), ..self::connection(connection) }
 }

@@ -29,8 +29,8 @@ impl Host {
     /// Loads, checks and links a release, and returns a host that runs it.
     ///
     /// # Errors
-    /// [`Error::Refused`] with every problem, when a component imports an interface that no use of it is granted,
-    /// belongs to another world or version, or does not fit its limits; [`Error::Artifact`] when an artifact does not
+    /// [`Error::Refused`] with every problem if a component imports an interface that none of its uses is granted,
+    /// belongs to another world or version, or does not fit its limits. [`Error::Artifact`] if an artifact does not
     /// load.
     pub fn new(engine: Engine, ports: Ports, release: Release) -> Result<Self, Error> {
         let stable = LinkedRelease::new(Routes::new(&engine, &release)?);
@@ -43,7 +43,7 @@ impl Host {
         self.read_tracks().stable.release().clone()
     }
 
-    /// Returns the releases that events begin on.
+    /// Returns the releases that new events run on.
     #[must_use]
     pub fn tracks(&self) -> Tracks {
         self.read_tracks().clone()
@@ -63,8 +63,8 @@ impl Host {
         Ok(LinkedRelease::new(Routes::new(&self.engine, release)?))
     }
 
-    /// Runs later events on these releases, in one step; an event under way ends on the release that it began on.
-    /// Returns the releases that no event begins on any more.
+    /// Switches later events to these releases atomically. An event in flight ends on the release that it began on.
+    /// Returns the releases that new events no longer run on.
     pub fn swap_tracks(&self, tracks: Tracks) -> Vec<Retired> {
         let mut current = self.tracks.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *current, tracks.clone());
@@ -72,7 +72,7 @@ impl Host {
         old.retire(&tracks)
     }
 
-    /// Replaces the configuration values. An event under way keeps the values that it began with.
+    /// Replaces the configuration values. An event in flight keeps the values that it began with.
     pub fn set_config(&self, values: BTreeMap<String, String>) {
         let mut ports = self.ports.write().unwrap_or_else(PoisonError::into_inner);
         *ports = Arc::new(Ports { config: Arc::new(values), ..Ports::clone(&ports) });
@@ -126,8 +126,8 @@ impl Host {
         let (routes, track) = self.choose(&request.connection.id);
         let active = ActiveRelease { release: routes.release().clone(), track };
         on_release(&active);
-        // A span costs as much as decoding, so it exists at the level `debug` only; log lines carry these fields
-        // themselves.
+        // A span costs as much as decoding the event, so it exists at the level `debug` only. Log lines carry these
+        // fields themselves.
         let span = tracing::debug_span!(
             "event", requestId = %request.request_id, connectionId = %request.connection.id, route = %request.route_key,
             release = %active.release, track = %track

@@ -12,36 +12,37 @@ use wasmtime::{
 use crate::error::Error;
 use crate::ticker::{TickGuard, Ticker};
 
-/// The most instances at a time of a local host. A pool reserves address space for all of them, 4 GiB a memory.
+/// The maximum number of concurrent instances of a local host. A pool reserves address space for all of them, 4 GiB for
+/// each memory.
 pub const LOCAL_SLOTS: u32 = 128;
-/// The most core instances of one component; a CPython-based one has about 20.
+/// The maximum number of core instances of one component. A CPython-based component has about 20.
 pub const MAX_CORE_INSTANCES: u32 = 64;
-/// The most linear memories of one component; tool chains make one or two.
+/// The maximum number of linear memories of one component. Toolchains create one or two.
 pub const MAX_MEMORIES: u32 = 2;
-/// The most tables of one component; a CPython-based one has about ten.
+/// The maximum number of tables of one component. A CPython-based component has about ten.
 pub const MAX_TABLES: u32 = 16;
-/// The most elements of one table; CPython's has about 11,000.
+/// The maximum number of elements of one table. CPython's table has about 11,000.
 pub const MAX_TABLE_ELEMENTS: usize = 30_000;
-/// The bytes of a linear memory that a pool keeps resident for the next instance: more than a Rust or QuickJS guest
-/// dirties.
+/// The number of bytes of a linear memory that a pool keeps resident for the next instance. Rust and QuickJS guests
+/// dirty less than this.
 const KEEP_RESIDENT: usize = 2 << 20;
 /// The bytes of a table that a pool keeps resident.
 const KEEP_TABLE_RESIDENT: usize = 64 << 10;
-/// The number of slots that are returned to the kernel at once if the pool cannot keep them resident.
+/// The number of slots that are decommitted together if the pool cannot keep them resident.
 const DECOMMIT_BATCH: usize = 16;
 
 /// The version of Wasmtime, on which the format of artifacts depends. A test compares it with the lock file.
 const WASMTIME: &str = "48.0.8";
 
-/// Returns the id of this engine: Wasmtime's version, and the version of [`config`], which changes with it. A release
-/// for another engine is refused before any of it is loaded.
+/// Returns the id of this engine: Wasmtime's version and the version of [`config`], which changes with the
+/// configuration. A release for another engine is refused before any part of it is loaded.
 #[must_use]
 pub fn id() -> String {
     format!("wasmtime-{WASMTIME}/1")
 }
 
-/// Returns the oldest CPU that runs artifacts for a target; `None` for a target that Tidegate does not know. Artifacts
-/// are compiled without the features of the build machine.
+/// Returns the minimum CPU for the artifacts of a target, or `None` for a target that Tidegate does not support.
+/// Artifacts are compiled for this CPU and not for the CPU of the build machine.
 #[must_use]
 pub fn cpu_baseline(target: &str) -> Option<&'static str> {
     match target.split('-').next() {
@@ -51,7 +52,7 @@ pub fn cpu_baseline(target: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns the target of this host; `None` on a machine where Tidegate does not run components.
+/// Returns the target of this host, or `None` on a machine on which Tidegate does not run components.
 #[must_use]
 pub fn target() -> Option<&'static str> {
     match (std::env::consts::ARCH, std::env::consts::OS) {
@@ -61,8 +62,9 @@ pub fn target() -> Option<&'static str> {
     }
 }
 
-/// Returns the configuration that compiles and runs components. An artifact loads only in an engine of the same
-/// configuration, so the compiler calls this function too. The compiler adds its target, and the host its allocation.
+/// Returns the configuration for compiling and running components. An artifact loads only in an engine with the same
+/// configuration, so the compiler calls this function too. The compiler adds its target, and the host adds its
+/// allocation.
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::new();
@@ -79,12 +81,13 @@ pub fn config() -> Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Allocation {
-    /// Memory is mapped for each instance. This needs no setup, and is cheapest for one instance at a time.
+    /// Memory is mapped for each instance. This strategy needs no setup, and is the cheapest one for one instance at a
+    /// time.
     OnDemand,
     /// Memory is reserved once and reused.
     Pooling {
-        /// True to keep the memory of a slot resident and to reset it by copying, which is faster with `PAGEMAP_SCAN`
-        /// only.
+        /// True to keep the memory of a slot resident and to reset it by copying. This is faster only if the
+        /// kernel has `PAGEMAP_SCAN`.
         keep_resident: bool,
     },
 }
@@ -95,9 +98,9 @@ pub enum Allocation {
 pub struct EngineOptions {
     /// The allocation of instances.
     pub allocation: Allocation,
-    /// The most instances at a time; further events wait.
+    /// The maximum number of concurrent instances. Further events wait for a slot.
     pub slots: u32,
-    /// The most warm instances in addition, at most one a route.
+    /// The maximum number of additional warm instances, with at most one per route.
     pub warm_instances: u32,
 }
 
@@ -108,7 +111,7 @@ impl EngineOptions {
         Self {
             allocation: Allocation::Pooling { keep_resident: PoolingAllocationConfig::is_pagemap_scan_available() },
             slots: LOCAL_SLOTS,
-            // Warm instances cost a tenth of the throughput of a busy host, and measured no lower latency.
+            // Measured: warm instances cost a busy host a tenth of its throughput, and did not lower the latency.
             warm_instances: 0,
         }
     }
@@ -126,7 +129,7 @@ impl EngineOptions {
     }
 }
 
-/// Runs components. A clone is the same engine.
+/// Runs components. Clones share one engine.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -142,8 +145,8 @@ impl Engine {
     /// Creates an engine.
     ///
     /// # Errors
-    /// [`Error::Engine`] when the address space of the pool cannot be reserved, [`Error::Ticker`] when the thread of
-    /// the ticker does not start.
+    /// [`Error::Engine`] if the address space of the pool cannot be reserved, [`Error::Ticker`] if the thread of the
+    /// ticker does not start.
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
         let mut config = config();
         if let Allocation::Pooling { keep_resident } = options.allocation {
@@ -166,7 +169,7 @@ impl Engine {
     }
 
     /// Returns true if the kernel can list the pages that a guest touched (`PAGEMAP_SCAN`, Linux 6.7). Pools are
-    /// fastest with it.
+    /// fastest on such a kernel.
     #[must_use]
     pub fn pagemap_scan() -> bool {
         PoolingAllocationConfig::is_pagemap_scan_available()

@@ -24,10 +24,10 @@ pub enum Error {
     Artifact {
         /// The file, or the component's name.
         artifact: String,
-        /// Wasmtime's error, or that the file is not an artifact.
+        /// Wasmtime's error, or a note that the file is not an artifact.
         reason: String,
     },
-    /// The release cannot be activated; every problem with it.
+    /// The release cannot be activated. The list contains every problem.
     #[error("{}", Lines(.0))]
     Refused(Vec<Refusal>),
 }
@@ -47,7 +47,7 @@ impl From<Error> for Diagnostic {
     }
 }
 
-/// Several reasons stand on a line each. The code is that of the first.
+/// Returns an error with each reason on a separate line. Its code is that of the first reason.
 fn refused(refusals: &[Refusal]) -> Diagnostic {
     let code = refusals.first().map_or(Code::ComponentLink, |refusal| refusal.reason.code());
     let mut hints: Vec<_> = refusals.iter().filter_map(|refusal| refusal.reason.hint()).collect();

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::context::{EventContext, log_event};
 
-/// The most bytes of output that one event logs, [`GUEST_LINE_BYTES`] for each line included. The rest is dropped, and
-/// the number of dropped bytes is logged.
+/// The maximum number of bytes of output that one event logs, including [`GUEST_LINE_BYTES`] for each line. The rest is
+/// dropped, and the number of dropped bytes is logged.
 pub const MAX_GUEST_LOG_BYTES: usize = 64 << 10;
-/// The bytes that each line counts in addition to its text, because every line carries the fields of a log record. It
-/// limits an event to about a thousand empty lines.
+/// The number of bytes that each line counts in addition to its text, because every line carries the fields of a log
+/// record. This limits an event to about a thousand empty lines.
 pub const GUEST_LINE_BYTES: usize = 64;
-/// The longest log line in bytes. Longer text continues on the next line.
+/// The maximum length of a log line, in bytes. Longer text continues on the next line.
 pub const MAX_GUEST_LINE_BYTES: usize = 8 << 10;
 
-/// Shortens a guest's text to the length of one log line.
+/// Cuts a guest's text to the maximum length of one log line.
 pub(crate) fn excerpt(text: &str) -> &str {
     text.get(..text.floor_char_boundary(MAX_GUEST_LINE_BYTES)).unwrap_or(text)
 }
@@ -83,7 +83,7 @@ impl GuestLog {
     }
 
     fn emit(&self, stream: Stream, line: &mut Vec<u8>) {
-        // A line above the limit becomes several lines of the log.
+        // A line above the maximum length becomes several log lines.
         for piece in line.chunks(MAX_GUEST_LINE_BYTES) {
             let text = String::from_utf8_lossy(piece);
             let text = text.trim_end_matches(['\r', '\n']);

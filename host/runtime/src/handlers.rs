@@ -1,4 +1,4 @@
-//! The host's work around a guest's call: it registers, unregisters and cleans up, whatever the guest does.
+//! The host's work around a guest's call. It registers, unregisters and cleans up even if the guest fails.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::routes::{Entry, Routes};
 use crate::state::Effects;
 use crate::trap::Failure;
 
-/// The end of a guest's call: its reply, its own error, or no answer.
+/// The result of a guest's call: its reply, its own error, or no answer.
 type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
 
 /// The parts of the host that one event uses.
@@ -77,7 +77,7 @@ async fn connect(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, ev
     let context = Arc::clone(&meta.context);
     if let Err(reason) = register(&resources, &meta.connection).await {
         log_event!(ERROR, &context, "cannot register the connection: {reason}");
-        // The row may exist although the answer to the write was lost; the socket will not open.
+        // The write may have succeeded although its response was lost, and the socket will not open.
         unregister(&resources, &context).await;
         return Outcome::without_guest(Ok(encode_reply(&reply::status(500))));
     }
@@ -114,7 +114,7 @@ async fn message(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, ev
     Outcome { response, after, route: Some(entry.key.clone()), active: None, fault }
 }
 
-/// Unregisters the connection, also when the guest fails and when there is no guest.
+/// Unregisters the connection, even if the guest fails or the release has no `$disconnect` route.
 async fn disconnect(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, event: wit::Event) -> Outcome {
     let context = Arc::clone(&meta.context);
     let mut outcome = Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
@@ -165,7 +165,7 @@ async fn authorize(resources: Resources<'_>, meta: Meta, authorization: Authoriz
     Outcome { response, after: PostResponse::nothing(), route: Some(meta.route_key), active: None, fault }
 }
 
-/// Calls the route's handler in a fresh instance, and logs a call that fails or does not answer.
+/// Calls the route's handler in a fresh instance, and logs a call that fails or ends without an answer.
 async fn call(
     resources: &Resources<'_>,
     entry: &Entry,

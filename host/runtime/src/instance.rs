@@ -25,10 +25,10 @@ pub const MARGIN: Duration = Duration::from_millis(100);
 /// Port calls return this long before the guest's deadline: 50 ms, or a tenth of the guest's time if that is less.
 pub const PORT_MARGIN: Duration = Duration::from_millis(50);
 
-/// An instance for one event. Nothing but its [`Effects`] outlives it.
+/// An instance for one event. Only its [`Effects`] outlive it.
 pub(crate) struct Instance<'e> {
     used: UsedStore,
-    /// The instance, if it was warm; otherwise the call instantiates.
+    /// The instance, if a warm one was taken. Otherwise the call instantiates the component.
     warm: Option<wasmtime::component::Instance>,
     component: Arc<Component>,
     deadline: Instant,
@@ -36,7 +36,7 @@ pub(crate) struct Instance<'e> {
     _tick_guard: TickGuard<'e>,
 }
 
-/// A store that an event has used, with its slots. Dropping it takes time that no client needs to wait for.
+/// A store that an event has used, with its slots. Dropping the store takes time that no client should wait for.
 pub(crate) struct UsedStore {
     // Dropped before the slots that it occupies.
     store: Store<State>,
@@ -55,14 +55,15 @@ pub(crate) struct InstanceEvent {
 }
 
 impl UsedStore {
-    /// Returns the context of the event that used it.
+    /// Returns the context of the event that used the store.
     pub(crate) fn context(&self) -> &Arc<EventContext> {
         &self.store.data().event.context
     }
 }
 
 impl<'e> Instance<'e> {
-    /// Waits for a slot, and takes the route's warm instance or creates a store, in which the call instantiates.
+    /// Waits for a slot, and takes the route's warm instance. Without one, creates a store in which the call
+    /// instantiates.
     pub(crate) async fn new(
         engine: &'e Engine,
         route: &Route,
@@ -87,7 +88,7 @@ impl<'e> Instance<'e> {
         let store = match warm_pool.and_then(|pool| pool.take(route)) {
             Some(WarmInstance { mut store, instance, permit }) => {
                 store.data_mut().event = data;
-                // Epochs have passed since the instance was created.
+                // The epoch has advanced since the instance was created.
                 store.set_epoch_deadline(1);
                 warm = Some(instance);
                 warm_slot = Some(permit);
@@ -139,7 +140,8 @@ impl<'e> Instance<'e> {
     }
 }
 
-/// Epochs interrupt a guest that computes; the timeout ends a guest whose host call waits.
+/// Runs a call with the guest's deadline. Epochs interrupt a CPU-bound guest. The timeout ends a guest that waits in a
+/// host call.
 async fn with_deadline<T>(
     call: impl Future<Output = wasmtime::Result<T>>,
     deadline: Instant,

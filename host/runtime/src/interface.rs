@@ -7,7 +7,7 @@ use std::fmt;
 use tidegate_app::{App, Grants, toml_key};
 use tidegate_diagnostic::Code;
 
-/// The WIT package that routes are written against.
+/// The WIT package that routes are built against.
 pub const WIT_PACKAGE: &str = "tidegate:route";
 /// The version of the package. Components of another 0.1 patch load as well, because 0.1 only adds functions.
 pub const WIT_VERSION: &str = "0.1.0";
@@ -88,7 +88,8 @@ pub enum Incompatibility {
         /// A line of the manifest that grants some of it.
         example: &'static str,
     },
-    /// The component imports an interface that an authorizer can never be granted, and only the authorizer uses it.
+    /// The component imports an interface that an authorizer cannot be granted, and only the authorizer uses the
+    /// component.
     #[error("imports `{interface}`, which an authorizer cannot be granted")]
     NotForAuthorizer {
         /// The interface with its version.
@@ -237,10 +238,10 @@ impl Interfaces {
         self.exports.iter().any(|name| speaks(name) && interface(name) == role.interface())
     }
 
-    /// Checks all uses of the component `name`; the result is empty if nothing is wrong.
+    /// Checks all uses of the component `name`. The result is empty if there is no problem.
     ///
-    /// Every import must be granted to at least one use. A call on a route without the grant answers `forbidden`, so a
-    /// component that serves several routes does not need every grant on each of them.
+    /// Every import must be granted to at least one use. A component that serves several routes does not need every
+    /// grant on each of them, because a call without the grant returns `forbidden`.
     #[must_use]
     pub fn check_uses(&self, name: &str, uses: &[ComponentUse<'_>]) -> Vec<Refusal> {
         let refusal = |place: &str, reason| Refusal { place: place.to_owned(), component: name.to_owned(), reason };
@@ -263,7 +264,7 @@ impl Interfaces {
                 refusals.push(refusal(&place, Incompatibility::MissingGrant { interface, example }));
             } else if !self.exports(Role::Route) {
                 // A component that is also built as a route keeps the imports of routes. As the authorizer it is
-                // granted none of them, and each call answers `forbidden`.
+                // granted none of them, and each call returns `forbidden`.
                 refusals.push(refusal(&place, Incompatibility::NotForAuthorizer { interface: import.clone() }));
             }
         }

@@ -14,7 +14,7 @@
 //! - `warm`: instances that are created before their event
 //! - `imports`: the interfaces that a guest may import; `wasi`, without authority
 //! - [`guest_log`]: the output of guests; `context`: the fields of every log line about an event
-//! - `trap`: calls that end without an answer; `reply`: from a guest's answer to the response
+//! - `trap`: calls that end without an answer; `reply`: converts a guest's answer to the response
 //! - [`post_response`]: the work after the response is posted
 
 mod bindings;

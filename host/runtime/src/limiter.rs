@@ -4,8 +4,8 @@ use wasmtime::{ResourceLimiter, Result};
 
 use crate::engine::MAX_TABLE_ELEMENTS;
 
-/// Counts the bytes of all linear memories of an instance. Growth beyond the limit is a trap, so that the log has the
-/// reason; a refused `memory.grow` would end in the guest's allocator, which reports nothing.
+/// Counts the bytes of all linear memories of an instance. Growth beyond the limit is a trap, so that the log states
+/// the reason. A failed `memory.grow` would only reach the guest's allocator, which reports nothing.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limit: usize,

@@ -1,20 +1,20 @@
-//! The end of one event.
+//! The outcome of one event.
 
 use tidegate_event::{FunctionError, RouteKey};
 
 use crate::post_response::PostResponse;
 use crate::rollout::tracks::ActiveRelease;
 
-/// The end of one event.
+/// The outcome of one event.
 #[derive(Debug)]
 pub struct Outcome {
     /// The JSON of the integration's or the authorizer's response, or the function error to report instead.
     pub response: Result<Vec<u8>, FunctionError>,
     /// The work to do once the response is posted.
     pub after: PostResponse,
-    /// The key of the route that ran, as the release names it; `None` if no route ran.
+    /// The key of the route that ran, as the release names it, or `None` if no route ran.
     pub route: Option<RouteKey>,
-    /// The release that the event ran on; `None` if the event could not be decoded.
+    /// The release that the event ran on, or `None` if the event could not be decoded.
     pub active: Option<ActiveRelease>,
     /// The failure that the release is responsible for. The response does not always show it: on `$connect` it is a
     /// status, and the response to `$disconnect` is ignored.

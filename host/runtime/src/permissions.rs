@@ -17,7 +17,7 @@ impl Permissions {
         Self { grants, limits, config_refusal_logged: AtomicBool::new(false) }
     }
 
-    /// Returns true on the first call only, so that a route which reads ungranted configuration logs it once.
+    /// Returns true on the first call only, so that a route that reads ungranted configuration is logged once.
     pub(crate) fn is_first_config_refusal(&self) -> bool {
         !self.config_refusal_logged.swap(true, Ordering::Relaxed)
     }

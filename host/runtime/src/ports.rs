@@ -12,7 +12,7 @@ pub struct Ports {
     /// The ports of routes; `None` in a function that runs only the authorizer, which needs no table and no
     /// `@connections`.
     pub routes: Option<RoutePorts>,
-    /// Configuration values by name; a route sees those that it is granted.
+    /// Configuration values by name. A route can read only the values that it is granted.
     pub config: Arc<BTreeMap<String, String>>,
 }
 

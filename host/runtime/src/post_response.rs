@@ -1,4 +1,4 @@
-//! The work after the response is posted and before the next event arrives; Lambda freezes the process after it.
+//! The work after the response is posted and before the next event arrives. Lambda freezes the process after this work.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::route::Route;
 use crate::state::{Effects, Gone};
 use crate::warm::WarmPool;
 
-/// The most gone connections that are reaped at a time.
+/// The maximum number of gone connections that are reaped concurrently.
 const REAP_CONCURRENCY: usize = 16;
 
-/// The work that one event leaves until its response is posted.
+/// The work that one event leaves for the time after its response is posted.
 #[must_use = "a greeting that was sent during `$connect` is lost unless this runs"]
 pub struct PostResponse {
     effects: Option<PendingEffects>,
     next: Option<NextInstance>,
 }
 
-/// The used store, which is dropped, and everything that makes the route's next instance.
+/// The used store, which is dropped, and the parts that the route's next instance is created from.
 struct NextInstance {
     used: UsedStore,
     engine: Engine,
@@ -41,12 +41,12 @@ struct PendingEffects {
 }
 
 impl PostResponse {
-    /// Returns an empty phase.
+    /// Returns a phase without work.
     pub(crate) fn nothing() -> Self {
         Self { effects: None, next: None }
     }
 
-    /// Returns the phase that delivers and reaps what an event has left.
+    /// Returns the phase that delivers the deferred messages of an event and reaps the gone connections that it found.
     pub(crate) fn new(context: &Arc<EventContext>, effects: Effects, ports: &Arc<Ports>) -> Self {
         if effects.deferred.is_empty() && effects.gone.is_empty() {
             return Self::nothing();
@@ -55,7 +55,7 @@ impl PostResponse {
         Self { effects: Some(effects), next: None }
     }
 
-    /// Leaves the used store and the route's next instance to the phase if the engine keeps instances warm; otherwise
+    /// Adds the used store and the route's next instance to the phase if the engine keeps instances warm. Otherwise
     /// drops the store now.
     pub(crate) fn then_warm(
         mut self,
@@ -81,7 +81,7 @@ impl PostResponse {
         self.effects.is_none() && self.next.is_none()
     }
 
-    /// Runs the phase until it is complete or the deadline has passed; the rest is dropped and logged.
+    /// Runs the phase until it is complete or the deadline has passed. Work that is left then is dropped and logged.
     ///
     /// Messages that were deferred during `$connect` are delivered in order, connections that were found gone are
     /// reaped, and the route's next instance is created.
@@ -93,14 +93,14 @@ impl PostResponse {
             effects.run(deadline).await;
         }
         if let Some(warming) = warming {
-            // The next event runs in any case: a warm instance only makes it faster.
+            // The next event does not depend on a warm instance, which only makes it faster.
             let _ = tokio::time::timeout_at(deadline.instant().into(), warming).await;
         }
     }
 }
 
 impl NextInstance {
-    /// Drops the store at once. The future creates the warm instance.
+    /// Drops the store at once. The returned future creates the warm instance.
     fn free_store(self) -> impl Future<Output = ()> {
         let Self { used, engine, route, warm_pool, ports } = self;
         let context = Arc::clone(used.context());
@@ -152,8 +152,8 @@ async fn reap(gone: &Gone, registry: &dyn Registry, deadline: Deadline) -> Resul
     if registry.reap(&gone.id, deadline).await? {
         return Ok(());
     }
-    // The row is too young to be reaped, or it is missing: an `unregister` whose answer was lost has removed the row
-    // and with it the names of its groups. The group that listed the connection is one of them.
+    // The row is too young to be reaped, or it is missing. A row is missing after an `unregister` whose response was
+    // lost: the row is gone, and with it the names of its groups. The group that listed the connection was one of them.
     let Some(group) = &gone.group else { return Ok(()) };
     match registry.describe(&gone.id, deadline).await {
         Err(registry::Error::NotFound) => registry.leave(group, &gone.id, deadline).await,

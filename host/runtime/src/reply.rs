@@ -1,4 +1,4 @@
-//! From a guest's answer to the integration's response.
+//! Converts a guest's answer to the integration's response.
 
 use std::ops::RangeInclusive;
 
@@ -21,13 +21,13 @@ const FAILURES: RangeInclusive<u16> = 400..=599;
 
 type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
 
-/// Returns a reply that has a status only.
+/// Returns a reply that consists of a status only.
 pub(crate) fn status(status: u16) -> Reply {
     Reply { status, headers: Vec::new(), body: None }
 }
 
-/// Returns the response to `$connect`: a status, and the sub-protocol if the connection is accepted. No answer and an
-/// invalid answer become status 500.
+/// Returns the response to `$connect`: a status, and the sub-protocol if the connection is accepted. A missing or
+/// invalid answer becomes status 500.
 pub(crate) fn to_connect(called: Called) -> Reply {
     match called {
         Ok(Ok(reply)) if (200..=299).contains(&reply.status) => {
@@ -64,7 +64,8 @@ pub(crate) fn to_message(called: Called, two_way: bool) -> Result<Reply, Functio
     }
 }
 
-/// Logs a guest's own error, because a one-way route shows it to nobody. Statuses below 500 are the client's fault.
+/// Logs a guest's own error, because a one-way route does not show it to the client. Statuses below 500 are the
+/// client's fault.
 pub(crate) fn log_error(error: &wit::Error, context: &EventContext) {
     let status = error.status;
     let message = excerpt(&error.message);

@@ -16,7 +16,7 @@ use crate::permissions::Permissions;
 use crate::route::Route;
 use crate::warm::WarmPool;
 
-/// A route under its key, with the pool that its warm instances share with those of the other routes.
+/// A route with its key, and the warm pool that all routes of the release share.
 pub(crate) struct Entry {
     pub(crate) key: RouteKey,
     pub(crate) route: Arc<Route>,
@@ -61,8 +61,8 @@ impl Routes {
         self.routes.get(key)
     }
 
-    /// Returns the route of a message: the one with its key, else `$default`. A message never reaches `$connect` or
-    /// `$disconnect`.
+    /// Returns the route of a message: the route with its key, or else `$default`. A message never reaches `$connect`
+    /// or `$disconnect`.
     pub(crate) fn message(&self, key: &str) -> Option<&Entry> {
         let own = if matches!(key, RouteKey::CONNECT | RouteKey::DISCONNECT) { None } else { self.exact(key) };
         own.or_else(|| self.exact(RouteKey::DEFAULT))
@@ -125,7 +125,7 @@ fn link<'a>(
     if refusals.is_empty() { Ok(components) } else { Err(Error::Refused(refusals)) }
 }
 
-/// Returns the place, the component and the limits of every route and of the authorizer.
+/// Returns the place in the manifest, the component and the limits of every route and of the authorizer.
 fn limits_of_uses(release: &Release) -> impl Iterator<Item = (String, &str, &Limits)> {
     let routes = release.app.routes.iter();
     let routes =

@@ -15,7 +15,7 @@ use crate::permissions::Permissions;
 use crate::ports::Ports;
 use crate::wasi::Wasi;
 
-/// The most gone connections of one event that are reaped after it; more are left to expire.
+/// The maximum number of gone connections that are reaped after one event. Further ones are left to expire.
 const MAX_GONE: usize = 4_096;
 
 /// The part of an event that its store needs. A warm instance receives it when its event arrives.
@@ -24,9 +24,10 @@ pub(crate) struct EventData {
     pub(crate) ports: Arc<Ports>,
     /// True during `$connect`, so that messages to the connection wait until its socket is open.
     pub(crate) connecting: bool,
-    /// The guest is interrupted at this time.
+    /// The time at which the guest is interrupted.
     pub(crate) guest_deadline: Deadline,
-    /// Ports answer by this time: a little before the guest is interrupted, so that it can act on the answer.
+    /// The time by which port calls return. It is a little before the guest is interrupted, so that the guest can act
+    /// on the result.
     pub(crate) port_deadline: Deadline,
 }
 
@@ -55,7 +56,7 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     limiter: Limiter,
     wasi: Option<Box<Wasi>>,
-    /// The bytes that host calls may still move.
+    /// The remaining budget for host calls, in bytes.
     budget: usize,
 }
 
@@ -77,7 +78,7 @@ impl State {
 
     /// Creates the store of an instance, with the route's limits.
     ///
-    /// At each tick a guest that computes yields to the others, and is interrupted once its deadline has passed.
+    /// At each tick, a CPU-bound guest yields to the other guests. It is interrupted once its deadline has passed.
     pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
         let limits = self.permissions.limits;
         let mut store = Store::new(engine.wasmtime(), self);
@@ -94,15 +95,15 @@ impl State {
         store
     }
 
-    /// True if the guest has called WASI, which binds its output to the event's context.
+    /// Returns true if the guest has called WASI, which binds its output to the event's context.
     pub(crate) fn has_used_wasi(&self) -> bool {
         self.wasi.is_some()
     }
 
-    /// Takes the bytes that a host call moves, in either direction, from the event's budget.
+    /// Subtracts the bytes that a host call moves, in either direction, from the event's budget.
     ///
     /// # Errors
-    /// A trap when the budget is smaller.
+    /// A trap if the remaining budget is smaller.
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
         if !self.try_charge(bytes) {
             let limit = self.permissions.limits.host_call_bytes;
@@ -111,8 +112,9 @@ impl State {
         Ok(())
     }
 
-    /// Takes the bytes of an answer from the event's budget and returns true, or takes nothing and returns false. For
-    /// calls that change nothing and have an error for it.
+    /// Subtracts the bytes of an answer from the event's budget and returns true. If the remaining budget is smaller,
+    /// subtracts nothing and returns false. Use this only for calls without side effects that can report the failure as
+    /// an error.
     pub(crate) fn try_charge(&mut self, bytes: usize) -> bool {
         let left = self.budget.checked_sub(bytes);
         self.budget = left.unwrap_or(self.budget);
@@ -124,7 +126,7 @@ impl State {
         &self.event.context.connection_id
     }
 
-    /// Remembers that a connection is gone, so that the post-response phase reaps it.
+    /// Records that a connection is gone, so that the post-response phase reaps it.
     pub(crate) fn record_gone(&mut self, id: &ConnectionId, group: Option<&Arc<str>>) {
         if self.effects.gone.len() < MAX_GONE {
             self.effects.gone.push(Gone { id: id.clone(), group: group.cloned() });

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The length of an epoch. A guest that computes yields to the others this often.
+/// The length of an epoch. A CPU-bound guest yields to the other guests once per epoch.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// The number of ticks after the end of the last guest, so that a busy host does not wake the thread for each event.
+/// The number of ticks for which the thread continues after the last guest has ended, so that a busy host does not wake
+/// the thread for each event.
 const LINGER: u32 = 20;
 
-/// A thread that advances the epoch. A timer of the executor would not do, because a guest that computes occupies its
-/// thread.
+/// A thread that advances the epoch. A timer of the executor would not work, because a CPU-bound guest occupies the
+/// executor's thread.
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -25,7 +26,7 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// Advances the epoch until it is dropped.
+/// Keeps the epoch advancing until the guard is dropped.
 pub(crate) struct TickGuard<'a>(&'a Shared);
 
 impl Ticker {
@@ -38,8 +39,9 @@ impl Ticker {
     }
 
     pub(crate) fn run(&self) -> TickGuard<'_> {
-        // Each side writes its own flag before it reads the other one, in one total order. Either the thread sees this
-        // guest before it sleeps, or this guest sees the sleeping thread and wakes it.
+        // Each side writes its own flag before it reads the flag of the other side, and all these accesses have one
+        // total order. Either the thread sees this guest before it sleeps, or this guest sees the sleeping thread and
+        // wakes it.
         self.shared.running.fetch_add(1, Ordering::SeqCst);
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.wake();

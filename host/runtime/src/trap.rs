@@ -1,4 +1,4 @@
-//! Calls that end without an answer: a trap, a missed deadline, no free slot.
+//! Calls that end without an answer: the guest trapped, missed its deadline, or got no slot.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Warm instances: the post-response phase instantiates a route's component for the next event, which saves that event
-//! the time.
+//! Warm instances: the post-response phase instantiates a route's component for the next event, which then need not
+//! wait for the instantiation.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,11 +17,11 @@ use crate::state::{EventData, State};
 pub(crate) struct WarmInstance {
     pub(crate) store: Store<State>,
     pub(crate) instance: wasmtime::component::Instance,
-    /// Its share of the pool, returned after the store is dropped.
+    /// The permit of the instance, returned after the store is dropped.
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// The warm instances of a release's routes, the latest last.
+/// The warm instances of a release's routes, the newest last.
 #[derive(Default)]
 pub(crate) struct WarmPool(Mutex<Vec<WarmInstance>>);
 
@@ -40,8 +40,8 @@ impl WarmPool {
 
     /// Creates a warm instance of the route unless there is one.
     ///
-    /// If the engine has no room, the oldest instance makes room: the route that ran last is the likeliest to run
-    /// next. A component that fails to instantiate is left to its next event, which reports the failure.
+    /// If the engine has no room, the oldest instance is dropped, because the route that ran last is the most likely to
+    /// run next. If a component fails to instantiate, its next event reports the failure.
     pub(crate) async fn fill(&self, engine: &Engine, route: &Route, ports: Arc<Ports>, context: Arc<EventContext>) {
         if self.holds(route) {
             return;
@@ -71,7 +71,7 @@ impl WarmInstance {
     }
 }
 
-/// `context` is that of the previous event, in whose post-response phase this runs.
+/// Creates a warm instance in the post-response phase of the previous event, whose context is `context`.
 async fn instantiate(
     engine: &Engine,
     route: &Route,

@@ -14,12 +14,12 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView};
 use crate::context::EventContext;
 use crate::guest_log::{GuestLog, Stream};
 
-/// The most random bytes of one call; a seed takes 16 to 32.
+/// The maximum number of random bytes per call. A seed takes 16 to 32 bytes.
 const MAX_RANDOM_BYTES: u64 = 64 << 10;
-/// The most bytes that a guest may write to a stream at once.
+/// The maximum number of bytes that a guest may write to a stream at once.
 const WRITE_BYTES: usize = 4_096;
 
-/// The WASI context of one event. Most routes never call WASI, so it is created at the first call.
+/// The WASI context of one event. It is created at the first call, because most routes never call WASI.
 pub(crate) struct Wasi {
     ctx: WasiCtx,
     log: Arc<GuestLog>,
@@ -48,7 +48,7 @@ impl Wasi {
 
 impl Drop for Wasi {
     fn drop(&mut self) {
-        // The last line may lack a line feed, and may be the one that explains a trap.
+        // The last line may lack a line feed, and it may explain a trap.
         self.log.finish();
     }
 }

@@ -11,7 +11,7 @@ use crate::bindings::tidegate::route::messaging::{Delivery, Error};
 use crate::context::log_event;
 use crate::state::State;
 
-/// The members to leave out: those that the guest excludes, and those that an earlier page listed.
+/// The members to leave out: those that the guest excludes, and those on earlier pages.
 struct Exclusions {
     excluded: HashSet<String>,
     earlier: HashSet<ConnectionId>,
@@ -66,7 +66,7 @@ pub(super) async fn run(
     }
 }
 
-/// Converts the error of a broadcast that could not list any member, so that nobody has the message.
+/// Converts the error of a broadcast that listed no member and therefore sent nothing.
 pub(super) fn listing_error(error: registry::Error) -> Error {
     match error {
         registry::Error::Invalid(problem) => Error::Invalid(problem),
@@ -75,7 +75,7 @@ pub(super) fn listing_error(error: registry::Error) -> Error {
     }
 }
 
-/// Defers the copy of the event's own connection during `$connect`, until its socket is open.
+/// During `$connect`, defers the message to the event's own connection until its socket is open.
 fn defer_own(state: &mut State, targets: &mut Vec<ConnectionId>, data: &Payload, delivery: &mut Delivery) {
     if !state.event.connecting {
         return;
@@ -106,7 +106,7 @@ impl Exclusions {
 }
 
 impl Delivery {
-    /// Returns true if no member was tried.
+    /// Returns true if no send was attempted and none was skipped.
     fn is_empty(&self) -> bool {
         self.delivered == 0 && self.gone == 0 && self.failed == 0 && self.not_attempted == 0
     }

@@ -32,7 +32,8 @@ impl Host for State {
 }
 
 impl State {
-    /// Logs the first value that the route reads without a grant. The guest cannot tell it from a missing value.
+    /// Logs the first read of a value that the route is not granted. The guest cannot distinguish it from a missing
+    /// value.
     fn log_config_refusal(&self, name: &str) {
         if self.permissions.is_first_config_refusal() {
             let name = excerpt(name);

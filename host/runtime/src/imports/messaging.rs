@@ -15,7 +15,7 @@ use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
 use crate::state::State;
 
-/// The most messages to a connection during its own `$connect`; the next one is `throttled`.
+/// The maximum number of messages to a connection during its own `$connect`. The next one is `throttled`.
 pub(crate) const MAX_DEFERRED: usize = 64;
 
 type Outcome<T> = Result<std::result::Result<T, Error>>;

@@ -1,6 +1,6 @@
 //! The interfaces that the host offers to guests.
 //!
-//! Each function checks the grant first, then its limits, and only then calls the port.
+//! Each function first checks the grant and then its limits, and only then calls the port.
 
 /// Returns the value, or returns from the host function with an error for the guest.
 macro_rules! attempt {

@@ -153,8 +153,8 @@ impl State {
         self.event.ports.storage().ok_or(Error::Unavailable)
     }
 
-    /// Takes the bytes of an answer from the event's budget. Too large an answer is the guest's error rather than a
-    /// trap, because a valid `get-many` may ask for more than the budget.
+    /// Subtracts the bytes of an answer from the event's budget. An answer that is too large is an error for the guest
+    /// and not a trap, because a valid `get-many` may ask for more than the budget.
     fn charge_answer(&mut self, bytes: usize) -> std::result::Result<(), Error> {
         if self.try_charge(bytes) { Ok(()) } else { Err(Error::TooLarge) }
     }

@@ -1,5 +1,5 @@
-//! Counts the events of a canary. The store has the sum over all hosts; the counts that this host has yet to add are
-//! here.
+//! Counts the events of a canary. The store has the sum over all hosts. This module has the counts that this host has
+//! not added to the sum yet.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,11 +22,11 @@ pub(super) struct ErrorBudget(Mutex<State>);
 struct State {
     /// The run of the canary that is counted.
     run: u64,
-    /// The counts that the sum lacks.
+    /// The counts that are not in the sum yet.
     pending: CanaryCounts,
     /// The counts of this host in total.
     own: CanaryCounts,
-    /// True once the sum was above the budget.
+    /// True once the number of failures has exceeded the budget.
     spent: bool,
     flushed: Option<AwakeInstant>,
 }
@@ -51,7 +51,7 @@ impl ErrorBudget {
         outcome.fault.is_some()
     }
 
-    /// Updates the sum if it is due. Returns the number of failures the first time that it is above the budget.
+    /// Updates the sum if an update is due. Returns the number of failures the first time that it exceeds the budget.
     pub(super) async fn flush(&self, store: &dyn ReleaseReader, canary: &Canary, deadline: Deadline) -> Option<u64> {
         let added = {
             let mut state = self.state_of(canary.run);
@@ -67,7 +67,8 @@ impl ErrorBudget {
             Ok(sum) => sum.failures(),
             Err(error) => {
                 tracing::warn!(release = %canary.release, "cannot count the events of the canary: {error}");
-                // The store may have added them. Counting twice may halt the canary too early, which is the safe side.
+                // The store may have added the counts despite the error. Counting events twice may halt the canary too
+                // early, which is the safe side.
                 state.pending = state.pending.plus(added);
                 // A host that cannot reach the store protects its own events.
                 state.own.failures()

@@ -1,9 +1,9 @@
 //! Polls the store, and applies the rollout state that it reads.
 //!
-//! A host on Lambda is frozen between events, so it polls around events: an event whose snapshot is older than the
-//! poll interval reads a new one while it runs, and new releases are loaded after its response. A snapshot above the
-//! maximum age, as after a thaw, is refreshed before the event, within a budget. A host that is never frozen
-//! [polls](Follower::poll) at intervals.
+//! A host on Lambda is frozen between events, so it polls around events. An event whose snapshot is older than the poll
+//! interval reads a new one while it runs, and new releases are loaded after the response. A snapshot that exceeds the
+//! maximum age, for example after a thaw, is refreshed before the event, within a time budget. A host that is never
+//! frozen [polls](Follower::poll) at intervals.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,17 +30,18 @@ use crate::engine;
 use crate::interface::WIT_VERSION;
 use crate::outcome::Outcome;
 
-/// The default age of a snapshot at which the next event reads a new one.
+/// The default age at which a snapshot is read again during the next event.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// The age of a snapshot above which it is refreshed before an event begins. Only a process that was frozen reaches it.
+/// The age at which a snapshot is refreshed before an event begins. Only a process that was frozen reaches it.
 pub const MAX_AGE_BEFORE_EVENT: Duration = Duration::from_secs(30);
-/// The longest time that an event waits for such a refresh.
+/// The maximum time that an event waits for such a refresh.
 pub const REFRESH_BUDGET: Duration = Duration::from_millis(50);
-/// The longest time that loading a release may take when a refresh began it. It continues after the event.
+/// The time limit for a read or a load that an event starts. It continues after the event if it is not complete.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Returns the profile of a host of this binary: it runs releases that one of `keys` signed, of the app that it was
-/// deployed with, for its own engine and CPU. `None` on a machine that no release is compiled for.
+/// Returns the profile of a host of this binary. Such a host runs releases of the app that it was deployed with, if one
+/// of `keys` signed them and they are compiled for its engine and CPU. Returns `None` on a machine that no release is
+/// compiled for.
 #[must_use]
 pub fn host_profile(keys: TrustedKeys, app: App) -> Option<HostProfile> {
     let target = engine::target()?;
@@ -61,7 +62,7 @@ pub struct FollowOptions {
     pub profile: HostProfile,
     /// The name of the host in reports and halts.
     pub host: String,
-    /// The age of a snapshot at which the next event reads a new one.
+    /// The age at which a snapshot is read again during the next event.
     pub poll_interval: Duration,
 }
 
@@ -73,7 +74,7 @@ pub struct Follower {
     poll_interval: Duration,
     read_times: ReadTimes,
     pending: Mutex<Option<PendingSnapshot>>,
-    /// Held while a snapshot is applied, so that one is applied at a time.
+    /// Held while a snapshot is applied, so that snapshots are applied one at a time.
     attempts: tokio::sync::Mutex<Attempts>,
     switch: Switch,
     budget: ErrorBudget,
@@ -82,7 +83,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Creates a follower of `store` for `host`, which runs the release that it was `deployed` with.
+    /// Creates a follower of `store` for `host`. The host runs the release `deployed`, which it was deployed with.
     #[must_use]
     pub fn new(
         host: Arc<Host>,
@@ -118,8 +119,8 @@ impl Follower {
         self.free();
     }
 
-    /// Runs before an event: starts to read a new snapshot if the poll interval has passed, and waits for it within
-    /// [`REFRESH_BUDGET`] if the current one is above [`MAX_AGE_BEFORE_EVENT`].
+    /// Runs before an event. If the poll interval has passed, starts to read a new snapshot. If the current snapshot
+    /// has reached [`MAX_AGE_BEFORE_EVENT`] or there is none, waits at most [`REFRESH_BUDGET`] for the new one.
     pub async fn before_event(self: &Arc<Self>) {
         if !self.read_times.is_due(self.poll_interval) {
             return;
@@ -184,12 +185,13 @@ impl Follower {
         self.pending_halt.publish(self.store(), deadline).await;
     }
 
-    /// Frees the releases whose last event has ended. May wait for the kernel.
+    /// Frees the releases whose last event has ended. May block while the kernel unmaps their code.
     pub fn free(&self) {
         self.switch.free();
     }
 
-    /// Reads a new snapshot and applies it. If this is cancelled while it loads, the rest happens after the event.
+    /// Reads a new snapshot and applies it. If this future is cancelled while a release loads, the snapshot is applied
+    /// after the event.
     async fn refresh(&self) {
         match self.read(Deadline::after(LOAD_TIMEOUT)).await {
             Ok(snapshot) => {
@@ -210,8 +212,8 @@ impl Follower {
             reason: format!("{failures} failures, and its error budget is {}", canary.error_budget),
             release: canary.release,
         };
-        // Logged before the lock: a snapshot that is applied meanwhile may end the canary, because its budget is
-        // exhausted.
+        // Logged before the lock is taken: a snapshot that is applied in the meantime ends this canary, because its
+        // budget is exhausted.
         log_halt(&halt);
         (self.loader.hooks.on_event)(&RolloutEvent::Halted(halt.release.clone()));
         let attempts = self.attempts.lock().await;
@@ -224,7 +226,7 @@ impl Follower {
         self.read_times.read(self.store(), deadline).await
     }
 
-    /// Logs a failed read, at most once a poll interval.
+    /// Logs a failed read, at most once per poll interval.
     fn log_read_error(&self, error: &StoreError) {
         tracing::warn!(
             release = %self.host().release(),
@@ -259,7 +261,7 @@ impl Follower {
         self.switch.swap(tracks, Tracks { stable, canary });
     }
 
-    /// Returns a release that runs already or that can be loaded, and reports on the load.
+    /// Returns a release that is already running or that can be loaded. Reports the result of loading it.
     async fn find_or_load(
         &self,
         attempts: &mut Attempts,

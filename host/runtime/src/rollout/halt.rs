@@ -1,4 +1,4 @@
-//! Publishes the halt of a canary until the store knows it.
+//! Publishes the halt of a canary until the store has recorded it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use tidegate_ports::Deadline;
 use tidegate_release::rollout::Halt;
 use tidegate_release::store::ReleaseReader;
 
-/// The longest time that one write of the status may take.
+/// The time limit for one write of the status.
 pub(super) const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause between two attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// A halt that the store does not know yet.
+/// A halt that the store has not recorded yet.
 #[derive(Debug, Default)]
 pub(super) struct PendingHalt(Mutex<Option<Halt>>);
 
@@ -22,7 +22,8 @@ impl PendingHalt {
         *self.lock() = Some(halt);
     }
 
-    /// Publishes the halt, with retries until the deadline. The next call continues.
+    /// Publishes the pending halt, with retries until the deadline. If the halt is still pending then, the next call
+    /// tries again.
     pub(super) async fn publish(&self, store: &dyn ReleaseReader, deadline: Deadline) {
         loop {
             let Some(halt) = self.lock().take() else { return };

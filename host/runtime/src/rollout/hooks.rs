@@ -10,9 +10,9 @@ use tidegate_release::{Release, ReleaseId};
 
 /// Reduces the app of a release to the part that this host serves.
 pub type Select = Box<dyn Fn(&mut App) + Send + Sync>;
-/// Fetches the configuration that a release needs before it runs. Returns the reason when it must not run.
+/// Fetches the configuration that a release needs before it runs. Returns an error if the release must not run.
 pub type Prepare = Box<dyn for<'a> Fn(&'a Release, Deadline) -> BoxFuture<'a, Result<(), Diagnostic>> + Send + Sync>;
-/// Receives an event that the log already has.
+/// Receives a rollout event after it was logged.
 pub type OnEvent = Box<dyn Fn(&RolloutEvent) + Send + Sync>;
 
 /// Customization points for one kind of host. The default serves the whole app, prepares nothing and ignores events.
@@ -21,7 +21,7 @@ pub struct RolloutHooks {
     pub select: Select,
     /// Fetches the configuration that a release needs before it runs.
     pub prepare: Prepare,
-    /// Receives every event of the rollout.
+    /// Receives each rollout event.
     pub on_event: OnEvent,
 }
 
@@ -29,7 +29,7 @@ pub struct RolloutHooks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RolloutEvent {
-    /// The host runs other releases than before.
+    /// The host now runs other releases.
     Swapped {
         /// The stable release.
         stable: ReleaseId,

@@ -16,7 +16,7 @@ use crate::dispatch::Host;
 
 /// Initial back-off after a release fails to load; doubled on each failure.
 const INITIAL_BACKOFF: Duration = Duration::from_secs(2);
-/// The longest back-off, after which a repair in the store is noticed.
+/// The maximum back-off. A repair in the store is noticed after this time at the latest.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Turns the id of a release into a linked release.
@@ -52,7 +52,8 @@ impl Loader {
     }
 }
 
-/// Linking computes for milliseconds, which would delay events on the executor's threads.
+/// Links a release on a blocking thread. Linking takes milliseconds of CPU time, which would delay events on the
+/// executor's threads.
 async fn link_on_blocking_thread(host: Arc<Host>, release: Release) -> Result<LinkedRelease, Diagnostic> {
     let linking = tokio::task::spawn_blocking(move || host.link(&release));
     let linked = linking.await.diagnose(Code::ReleaseLink, || "cannot link the release")?;
@@ -62,14 +63,14 @@ async fn link_on_blocking_thread(host: Arc<Host>, release: Release) -> Result<Li
 /// The newest generation that was applied, and the back-off of releases that failed to load.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    /// An eventually consistent read may return an older generation.
+    /// The newest generation that was applied. An eventually consistent read may return an older one.
     generation: u64,
     failed: HashMap<ReleaseId, FailedAttempt>,
 }
 
 #[derive(Debug)]
 struct FailedAttempt {
-    /// The generation that named the release. Another generation is a new attempt.
+    /// The generation that named the release. The next generation starts a new attempt.
     generation: u64,
     retry_at: Instant,
     backoff: Duration,
@@ -81,7 +82,7 @@ impl Attempts {
         generation < self.generation
     }
 
-    /// Remembers that this generation is applied.
+    /// Records that this generation is applied.
     pub(super) fn applied(&mut self, generation: u64) {
         self.generation = self.generation.max(generation);
     }
@@ -97,7 +98,7 @@ impl Attempts {
         let previous = self.failed.get(id).filter(|previous| previous.generation == generation);
         let backoff = previous.map_or(INITIAL_BACKOFF, |previous| (previous.backoff * 2).min(MAX_BACKOFF));
         let retry_at = Instant::now() + backoff;
-        // Releases of other generations are not asked for any more.
+        // Releases that only earlier generations named are no longer needed.
         self.failed.retain(|_, failed| failed.generation == generation);
         self.failed.insert(id.clone(), FailedAttempt { generation, retry_at, backoff });
     }

@@ -1,15 +1,15 @@
 //! Keeps a host in sync with the releases that its store says should run.
 //!
-//! The last good release stays active if a release, the store or its status is faulty.
+//! The last good release stays active if a new release is faulty or the store fails.
 //!
 //! - `follower`: polls the store, around events or at intervals
-//! - `snapshot`: the rollout state as it was read, and its age
+//! - `snapshot`: a snapshot of the rollout state in the store, and its age
 //! - `loader`: loads, verifies and links a release, and backs off after a failure
 //! - `switch`: swaps the tracks of the host, and frees replaced releases
 //! - `error_budget`: counts the failures of a canary, and detects that its budget is exhausted
-//! - `halt`: publishes a halt until the store knows it
-//! - `reports`: reports to the store which releases load
-//! - [`tracks`]: the releases that events begin on
+//! - `halt`: publishes a halt until the store has recorded it
+//! - `reports`: reports to the store whether releases load
+//! - [`tracks`]: the releases that new events run on
 //! - `hooks`: the customization points of one kind of host
 
 mod error_budget;

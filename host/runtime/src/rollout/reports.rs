@@ -1,4 +1,4 @@
-//! Reports to the store which releases load.
+//! Reports to the store whether releases load.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,12 +9,12 @@ use tidegate_release::store::{LoadReport, MAX_REASON_BYTES, ReleaseReader};
 
 use super::halt::STATUS_TIMEOUT;
 
-/// The reports that were not sent yet.
+/// The reports that are still to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Reports(Mutex<Vec<(ReleaseId, LoadReport)>>);
 
 impl Reports {
-    /// Adds a report of this host about a release. `failure` is the reason why it does not load.
+    /// Adds a report of this host about a release. `failure` is the reason why the release does not load.
     pub(super) fn add(&self, host: &str, release: &ReleaseId, failure: Option<String>) {
         let failure = failure.map(|mut reason| {
             reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
@@ -24,7 +24,7 @@ impl Reports {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((release.clone(), report));
     }
 
-    /// Sends the reports once each. A host works without them, so a failure is only logged.
+    /// Sends each report once. The host works without reports, so a failure is only logged.
     pub(super) async fn send(&self, store: &dyn ReleaseReader) {
         let reports = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for (release, report) in reports {

@@ -1,4 +1,4 @@
-//! The rollout state as it was read from the store, and its age.
+//! A snapshot of the rollout state in the store, and its age.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tidegate_release::rollout::{Canary, Halt, RolloutState};
 use tidegate_release::store::{Consistency, ReleaseReader, StoreError};
 use tokio::task::JoinHandle;
 
-/// The longest time that reading the rollout state may take.
+/// The time limit for reading the rollout state.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The rollout state at one time.
+/// The rollout state at the time of a read.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     pub(super) state: RolloutState,
-    /// The halt of its canary.
+    /// The halt of the canary.
     pub(super) halt: Option<Halt>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct DesiredTracks {
 pub(super) enum PendingSnapshot {
     /// The read is in progress.
     Reading(JoinHandle<Result<Snapshot, StoreError>>),
-    /// The snapshot was read, and there was no time to load its releases.
+    /// The snapshot was read, but there was no time to load its releases.
     Read(Snapshot),
 }
 
@@ -47,7 +47,7 @@ struct Times {
 }
 
 impl Snapshot {
-    /// Returns the releases that should run on a host which was deployed with the release `deployed`.
+    /// Returns the releases that should run on a host that was deployed with the release `deployed`.
     pub(super) fn desired(&self, deployed: &ReleaseId) -> DesiredTracks {
         let stable = self.state.active.as_ref().unwrap_or(deployed).clone();
         let canary = self.state.canary.as_ref();
@@ -58,17 +58,17 @@ impl Snapshot {
 }
 
 impl ReadTimes {
-    /// Returns the age of the last successful read; `None` if there is none.
+    /// Returns the age of the last successful read, or `None` before the first one.
     pub(super) fn age(&self) -> Option<Duration> {
         self.lock().read.map(AwakeInstant::elapsed)
     }
 
-    /// Returns true if the last attempt is at least `interval` ago.
+    /// Returns true if the last attempt was at least `interval` ago.
     pub(super) fn is_due(&self, interval: Duration) -> bool {
         self.lock().tried.is_none_or(|tried| tried.elapsed() >= interval)
     }
 
-    /// Reads the rollout state, and keeps the time.
+    /// Reads the rollout state, and records the time.
     pub(super) async fn read(&self, store: &dyn ReleaseReader, deadline: Deadline) -> Result<Snapshot, StoreError> {
         let began = AwakeInstant::now();
         self.lock().tried = Some(began);

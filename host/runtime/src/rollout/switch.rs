@@ -21,11 +21,11 @@ impl Switch {
         Self { host, hooks, retired: Mutex::default() }
     }
 
-    /// Runs later events on `new` in place of `old`, and logs the difference.
+    /// Runs later events on `new` instead of `old`, and logs the change.
     pub(super) fn swap(&self, old: Tracks, new: Tracks) {
         let (old_stable, old_canary) = ids(&old);
         let (stable, canary) = ids(&new);
-        // The host and its events alone keep a release alive.
+        // From here on, only the host and its events keep a release alive.
         drop(old);
         if (&old_stable, &old_canary) == (&stable, &canary) {
             return;
@@ -54,7 +54,7 @@ impl Switch {
         }
     }
 
-    /// Frees the releases whose last event has ended. May wait for the kernel.
+    /// Frees the releases whose last event has ended. May block while the kernel unmaps their code.
     pub(super) fn free(&self) {
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let idle: Vec<_> = retired.extract_if(.., |retired| retired.is_idle()).collect();

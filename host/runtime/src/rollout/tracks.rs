@@ -1,4 +1,4 @@
-//! The releases that events begin on: the stable release, and a canary beside it.
+//! The releases that new events run on: the stable release, and possibly a canary.
 
 use std::fmt;
 use std::ops::Deref;
@@ -11,16 +11,16 @@ use tokio::sync::oneshot;
 
 use crate::routes::Routes;
 
-/// The release that an event runs on.
+/// The release that an event runs on, and its track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveRelease {
     /// The id of the release.
     pub release: ReleaseId,
-    /// The track that the connection is on.
+    /// The track of the event's connection.
     pub track: Track,
 }
 
-/// One of the two releases that run at a time.
+/// One of the two releases that run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Track {
     /// Serves every connection that is not assigned to the canary.
@@ -38,7 +38,7 @@ impl fmt::Display for Track {
     }
 }
 
-/// A release that was loaded, checked and linked for one engine. A clone is the same release.
+/// A release that was loaded, checked and linked for one engine. Clones share the release.
 #[derive(Debug, Clone)]
 pub struct LinkedRelease(pub(crate) Arc<SharedRoutes>);
 
@@ -63,10 +63,10 @@ impl LinkedRelease {
 
 /// The routes of a release, as the host and its events share them.
 ///
-/// The [`Retired`] handle is notified when the last of them drops its share. Neither taking nor dropping a share locks.
+/// The [`Retired`] handle is notified when the last share is dropped. Taking and dropping a share need no lock.
 #[derive(Debug)]
 pub(crate) struct SharedRoutes {
-    // Dropped before the signal, so that only the handle is left to free the routes.
+    // Dropped before the signal, so that the handle holds the last reference when it is notified.
     routes: Arc<Routes>,
     end: EndSignal,
 }
@@ -86,13 +86,13 @@ struct EndSignal(Mutex<Option<oneshot::Sender<()>>>);
 impl Drop for EndSignal {
     fn drop(&mut self) {
         if let Some(sender) = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            // Without a handle nobody waits.
+            // If the handle was dropped, nobody waits.
             let _ = sender.send(());
         }
     }
 }
 
-/// The releases that events begin on.
+/// The releases that new events run on.
 #[derive(Debug, Clone)]
 pub struct Tracks {
     /// The stable release.
@@ -108,7 +108,7 @@ impl Tracks {
         Self { stable, canary: None }
     }
 
-    /// Returns the routes for an event of this connection.
+    /// Returns the routes for an event of this connection, and the track of the connection.
     pub(crate) fn choose(&self, connection: &ConnectionId) -> (&Arc<SharedRoutes>, Track) {
         match &self.canary {
             Some((rule, canary)) if rule.serves(connection) => (&canary.0, Track::Canary),
@@ -153,8 +153,8 @@ impl Retired {
         !self.ended.is_empty()
     }
 
-    /// Waits until the last event on the release has ended, and returns the release, to be dropped where that may
-    /// block.
+    /// Waits until the last event on the release has ended. Returns the release, which the caller should drop on a
+    /// thread that may block.
     pub async fn idle(self) -> IdleRelease {
         let Self { routes, ended } = self;
         // An error means that the signal is gone, and with it every event.
