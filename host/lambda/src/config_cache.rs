@@ -11,10 +11,10 @@ use tidegate_runtime::Host;
 
 use crate::environment;
 
-/// The age at which values are read again. Parameter Store, the slower source, answers 40 requests a second for a whole
-/// account, which at this age serves 2,400 busy processes.
+/// The age at which values are read again. Parameter Store is the slower of the two sources: it serves 40 requests per
+/// second for a whole account, which is enough for 2,400 busy processes at this age.
 const MAX_AGE: Duration = Duration::from_secs(60);
-/// The longest time that a refresh may take.
+/// The time limit of a refresh.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The configuration values that routes are granted.
@@ -22,7 +22,7 @@ pub(crate) struct ConfigCache {
     /// `None` when the environment does not name a source.
     store: Option<ConfigStore>,
     state: Mutex<State>,
-    /// Held while values are added, so that two callers with the same names read them once.
+    /// Held while values are added, so that two callers with the same names read the values only once.
     adding: tokio::sync::Mutex<()>,
 }
 
@@ -38,12 +38,12 @@ impl ConfigCache {
         Self { store, state: Mutex::new(state), adding: tokio::sync::Mutex::default() }
     }
 
-    /// Reads the values of `names` that are not cached yet, and gives the host all values.
+    /// Reads the values of `names` that are not cached yet, and updates the values of the host.
     ///
-    /// A value that does not exist is logged: a route that reads it finds it absent, and the other routes work.
+    /// A missing value is logged. A route that reads it gets no value, and other routes are not affected.
     ///
     /// # Errors
-    /// The environment names no source, or the source cannot be read. Cached values stay.
+    /// The environment names no source, or the source cannot be read. Cached values are kept.
     pub(crate) async fn add(&self, names: BTreeSet<String>, host: &Host, deadline: Deadline) -> Result<(), Diagnostic> {
         let _one_at_a_time = self.adding.lock().await;
         let new: BTreeSet<_> = names.difference(&self.state().names).cloned().collect();
@@ -76,7 +76,7 @@ impl ConfigCache {
         Ok(values.found)
     }
 
-    /// Reads the values again if they are old. A failure is logged, and the cached values stay.
+    /// Reads the values again if they are old. A failure is logged, and the cached values are kept.
     pub(crate) async fn refresh(&self, host: &Host, deadline: Deadline) {
         if !self.take_due() {
             return;
@@ -85,7 +85,7 @@ impl ConfigCache {
         match self.read(&names, deadline.min(Deadline::after(REFRESH_TIMEOUT))).await {
             Ok(values) => {
                 let mut state = self.state();
-                // A new release may have added other names meanwhile.
+                // A new release may have added other names in the meantime.
                 state.values.retain(|name, _| !names.contains(name));
                 state.values.extend(values);
                 host.set_config(state.values.clone());
@@ -99,7 +99,7 @@ impl ConfigCache {
         }
     }
 
-    /// Returns true if a refresh is due, and starts the next period, so that concurrent events do not refresh as well.
+    /// Returns true if a refresh is due. Also starts the next period, so that concurrent events do not refresh as well.
     fn take_due(&self) -> bool {
         let mut state = self.state();
         let due = state.read_at.elapsed() >= MAX_AGE && !state.names.is_empty();

@@ -11,7 +11,7 @@ use tidegate_runtime::rollout;
 /// The environment of one function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Environment {
-    /// The function that this process is.
+    /// The function that this process runs.
     pub(crate) function: Function,
     /// `STAGE`: a dimension of the metrics.
     pub(crate) stage: String,
@@ -31,12 +31,12 @@ pub(crate) struct Environment {
     pub(crate) releases: Option<ReleaseSource>,
     /// `MAX_STALENESS`: the age at which an event reads the rollout state again, for example `2s`.
     pub(crate) poll_interval: Duration,
-    /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`: the name of this process, by which its logs are
-    /// found.
+    /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`: the name of this process, which identifies its
+    /// logs.
     pub(crate) name: String,
     /// `AWS_XRAY_DAEMON_ADDRESS`: the address of the X-Ray daemon.
     pub(crate) xray_daemon: Option<String>,
-    /// `AWS_LAMBDA_MAX_CONCURRENCY`: the number of events at a time; 1 by default.
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`: the maximum number of concurrent events; 1 by default.
     pub(crate) concurrency: u32,
 }
 
@@ -64,7 +64,7 @@ pub(crate) enum ReleaseSource {
         /// `RELEASES_BUCKET`.
         bucket: String,
     },
-    /// `RELEASES_DIR`: a folder, on one machine or a file system that functions share.
+    /// `RELEASES_DIR`: a folder on one machine, or on a file system that functions share.
     Folder(PathBuf),
 }
 
@@ -193,7 +193,7 @@ impl Environment {
 }
 
 impl Error {
-    /// Returns the error of an app that is granted configuration values while no prefix is set.
+    /// Returns the error for an app that is granted configuration values although no prefix is set.
     pub(crate) fn no_config_prefix() -> Self {
         Self::Missing { name: CONFIG_PREFIX.0, meaning: CONFIG_PREFIX.1 }
     }
@@ -278,7 +278,7 @@ impl Variables<'_> {
         }
     }
 
-    /// Reads the three variables of a store on AWS, or the one of a folder, or none.
+    /// Reads the three variables of a store on AWS, or the one variable of a folder. Returns `None` if none is set.
     fn releases(&self) -> Result<Option<ReleaseSource>, Error> {
         let of_aws = [RELEASES_TABLE, RELEASE_STATUS_TABLE, RELEASES_BUCKET];
         let any = of_aws.iter().any(|(name, _)| self.get(name).is_some());

@@ -1,4 +1,4 @@
-//! From the environment to a host, and the report to Lambda when the function does not start.
+//! Creates the host from the environment, and reports to Lambda if the function does not start.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -19,13 +19,14 @@ use crate::metrics::Metrics;
 use crate::trace::Tracer;
 use crate::{log, releases};
 
-/// The longest time for reading the configuration: half of the ten seconds that Lambda gives to a start.
+/// The time limit for reading the configuration: half of the ten seconds that Lambda allows for the Init phase.
 const CONFIG_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest time for loading a published release at a start. The release of the package serves if it takes longer.
+/// The time limit for loading a published release in the Init phase. If loading takes longer, the function runs the
+/// release of the package.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest time for reporting an error to the Runtime API, which is on the same machine.
+/// The time limit for reporting an error to the Runtime API, which is on the same machine.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The type of errors of a function that does not start.
+/// The error type of a function that does not start.
 const ERROR_TYPE: &str = "Tidegate.Init";
 
 /// The state of the process.
@@ -34,9 +35,9 @@ pub(crate) struct App {
     /// The configuration values that routes are granted.
     pub(crate) config: Arc<ConfigCache>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Sends traces, if Lambda states an address.
+    /// Sends traces. `None` if Lambda states no address of a daemon, or the socket fails.
     pub(crate) tracer: Option<Tracer>,
-    /// Keeps the host in sync with published releases, if the environment names their store.
+    /// Keeps the host in sync with published releases. `None` if the environment does not name their store.
     pub(crate) follower: Option<Arc<Follower>>,
 }
 
@@ -69,7 +70,7 @@ impl App {
     }
 }
 
-/// Reports to Lambda why the function does not start, for its log and the caller's error. Does nothing without a
+/// Reports to Lambda why the function does not start, for its log and the caller's error. Does nothing if there is no
 /// Runtime API.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror>
@@ -80,7 +81,7 @@ pub(crate) fn report(runtime_api: Option<&str>, error: &Diagnostic) {
     }
 }
 
-/// Lambda shows the message alone, so it contains the hint too.
+/// Returns the body of the report. Lambda shows only the message, so the message contains the hint too.
 fn init_error(error: &Diagnostic) -> serde_json::Value {
     let hint = error.hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
     json!({
@@ -91,7 +92,7 @@ fn init_error(error: &Diagnostic) -> serde_json::Value {
     })
 }
 
-/// Posts to the Runtime API. An HTTP client would itself have to start, and may be the part that failed.
+/// Posts to the Runtime API without an HTTP client, because the client may be the part that failed to start.
 fn post(address: &str, body: &[u8]) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(REPORT_TIMEOUT))?;
@@ -103,7 +104,7 @@ fn post(address: &str, body: &[u8]) -> std::io::Result<()> {
     );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)?;
-    // The answer has no content; its first byte shows that the report was read.
+    // The response has no content. Its first byte shows that the report was read.
     stream.read_exact(&mut [0]).map(drop)
 }
 
@@ -129,7 +130,7 @@ fn retain_served(mut release: Release, environment: &Environment) -> Result<Rele
     Ok(release)
 }
 
-/// Returns a tracer. Without one, events are not traced.
+/// Returns a tracer. If it cannot be created, events are not traced.
 fn tracer(daemon: &str) -> Option<Tracer> {
     let tracer = Tracer::new(daemon);
     tracer.inspect_err(|error| tracing::warn!("cannot send traces to `{daemon}`: {error}")).ok()

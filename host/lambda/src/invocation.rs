@@ -8,7 +8,7 @@ use lambda_runtime::Context;
 use tidegate_ports::Deadline;
 use tidegate_runtime::{ActiveRelease, Fault, PostResponse};
 
-/// The longest that API Gateway waits for an integration.
+/// The maximum time that API Gateway waits for an integration.
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub(crate) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
@@ -29,19 +29,19 @@ pub(crate) struct Invocation {
     pub(crate) deadline: Deadline,
     /// True for the first event of the process.
     pub(crate) cold_start: bool,
-    /// The time of its arrival.
+    /// The time at which the event arrived.
     pub(crate) began: Instant,
     /// The event, as JSON.
     pub(crate) event: Bytes,
-    /// The release that the event runs on, once it is chosen.
+    /// The release that the event runs on, set when it is chosen.
     pub(crate) active: OnceLock<ActiveRelease>,
     done: Mutex<Option<Done>>,
 }
 
-/// The end of an event, and the work that it leaves.
+/// The result of an event, and the work that is left for the post-response phase.
 #[derive(Debug)]
 pub(crate) struct Done {
-    /// The route that ran; `None` if no route ran.
+    /// The route that ran, or `None` if no route ran.
     pub(crate) route: Option<String>,
     /// The release that the event ran on.
     pub(crate) active: Option<ActiveRelease>,
@@ -49,7 +49,7 @@ pub(crate) struct Done {
     pub(crate) fault: Option<Fault>,
     /// True if the answer is a function error other than a refusal.
     pub(crate) failed: bool,
-    /// The time until the answer.
+    /// The time from the arrival of the event to the answer.
     pub(crate) took: Duration,
     /// The work for the post-response phase.
     pub(crate) after: PostResponse,
@@ -58,9 +58,9 @@ pub(crate) struct Done {
 impl Invocation {
     /// Creates the invocation of an event that arrived now.
     pub(crate) fn new(context: &Context, event: Bytes, cold_start: bool) -> Self {
-        // Lambda states the deadline by the wall clock. A time in the past means that the clocks disagree, as after
-        // one was set, or under an emulator that invents the time. Lambda ends the function by its own clock in any
-        // case.
+        // Lambda states the deadline as wall-clock time. A deadline in the past means that the clocks disagree, for
+        // example after a clock was set, or under an emulator with an invented time. Lambda always enforces the
+        // deadline by its own clock.
         let left = context.deadline().duration_since(SystemTime::now()).unwrap_or(INTEGRATION_TIMEOUT);
         Self {
             request_id: context.request_id.clone(),
@@ -74,12 +74,12 @@ impl Invocation {
         }
     }
 
-    /// Keeps the end of the event for the post-response phase.
+    /// Stores the result of the event for the post-response phase.
     pub(crate) fn finish(&self, done: Done) {
         *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
     }
 
-    /// Takes the end of the event; `None` if the event was not answered.
+    /// Takes the result of the event. Returns `None` if the event was not answered.
     pub(crate) fn take_done(&self) -> Option<Done> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

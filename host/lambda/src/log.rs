@@ -1,7 +1,7 @@
 //! The log: lines of JSON on standard output, in Lambda's own format.
 //!
-//! A line takes its context from its fields, then from the [`CURRENT`] invocation; a line outside of events names the
-//! stable release.
+//! A line takes its context from its own fields, then from the [`CURRENT`] invocation. A line outside of events names
+//! the stable release.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>
 
@@ -23,10 +23,10 @@ use crate::invocation::{CURRENT, Invocation};
 
 const TIMESTAMP: StaticFormatDescription =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-/// The targets whose lines below `INFO` are written. Lines of other crates show requests with their signatures and
+/// The targets that may log below `INFO`. Such lines of other crates would show requests with their signatures and
 /// bodies.
 const OWN: [&str; 3] = ["tidegate", "bootstrap", "guest"];
-/// The target that repeats each function error, refusals of the authorizer included.
+/// The target that repeats each function error, including refusals of the authorizer.
 const REPEATED: &str = "lambda_runtime::layers::panic";
 
 /// The stable release, for lines outside of events.
@@ -40,7 +40,7 @@ struct Log {
 /// Installs the log, which also receives panics. `level` is `AWS_LAMBDA_LOG_LEVEL`.
 pub(crate) fn install(level: Option<&str>) {
     let known = parse_level(level.unwrap_or("INFO"));
-    // Only a second subscriber would be refused.
+    // This fails only if a subscriber is already installed.
     let _ = tracing::subscriber::set_global_default(Log { level: known.unwrap_or(LevelFilter::INFO) });
     if let (None, Some(level)) = (known, level) {
         tracing::warn!("`AWS_LAMBDA_LOG_LEVEL` is `{level}`, which is not a level, so the level is `INFO`");
@@ -108,7 +108,8 @@ fn line(event: &Event<'_>) -> Map<String, Value> {
     line.insert("timestamp".to_owned(), now.into());
     line.insert("level".to_owned(), event.metadata().level().as_str().into());
     line.insert("message".to_owned(), Value::Null);
-    // The fields of the invocation come last: `requestId` is Lambda's, as in the lines that Lambda writes itself.
+    // The fields of the invocation come last, so that `requestId` is Lambda's, as in the lines that Lambda writes
+    // itself.
     event.record(&mut Fields(&mut line));
     let mut release = None;
     let _ = CURRENT.try_with(|invocation| {
@@ -143,7 +144,7 @@ struct Fields<'a>(&'a mut Map<String, Value>);
 
 impl Fields<'_> {
     fn set(&mut self, field: &Field, value: Value) {
-        // In the runtime, as in the access log of API Gateway, `requestId` is that of API Gateway.
+        // In `tidegate_runtime` and in API Gateway's access log, `requestId` is API Gateway's request id.
         let name = if field.name() == "requestId" { "apiRequestId" } else { field.name() };
         self.0.insert(name.to_owned(), value);
     }
@@ -152,7 +153,7 @@ impl Fields<'_> {
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = String::new();
-        // Writing to a string fails only if the value's own formatting does, and the text up to there is kept.
+        // Writing to a string fails only if the formatting of the value fails. The text up to that point is kept.
         let _ = write!(text, "{value:?}");
         self.set(field, text.into());
     }

@@ -1,12 +1,13 @@
 //! The host as a Lambda function: `bootstrap`.
 //!
-//! One binary serves both functions of an app; `TIDEGATE_FUNCTION` selects one. In the order of a process's life:
+//! One binary serves both functions of an app, and `TIDEGATE_FUNCTION` selects one of them. In the order of a process's
+//! life:
 //!
 //! - [`environment`]: the environment variables, read once
-//! - [`init`]: from the environment to a host, and the report to Lambda when the function does not start
+//! - [`init`]: creates the host from the environment, and reports to Lambda if the function does not start
 //! - [`take_event`]: the outermost layer, which makes an event the current [`invocation`]
-//! - [`post_response`]: the layer that works after the response is posted
-//! - [`service`]: the innermost service, which answers an event
+//! - [`post_response`]: the layer that runs the post-response phase
+//! - [`service`]: the innermost service, which handles an event
 //! - [`config_cache`]: configuration values, read when the function starts and refreshed after events
 //! - [`releases`]: the rollout of published releases to the running function
 //! - [`trace`]: subsegments of X-Ray
@@ -37,11 +38,11 @@ use init::App;
 use post_response::PostResponseLayer;
 use take_event::TakeEventLayer;
 
-/// A chat event takes a fourteenth less time than with the allocator of the system.
+/// A chat event takes a fourteenth less time than with the system allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The time after which an idle thread of name look-ups ends. It is not needed again soon.
+/// The time after which an idle thread for DNS look-ups ends. Such a thread is not needed again soon.
 const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
 fn start(lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Diagnostic> {
     let environment = Environment::read(lookup)?;
     let mut executor = match environment.concurrency {
-        // Events come one at a time, so further threads would only wait for each other.
+        // Events arrive one at a time, so further threads would only wait for each other.
         1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };

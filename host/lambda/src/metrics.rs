@@ -2,8 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
-//! A line costs money by its length, so the events of a second share one line. A fault is written at once. Lambda may
-//! freeze a process and never resume it, which loses the counts of its last second.
+//! CloudWatch charges for the length of each line, so the events of one second share a line. A fault is written at
+//! once. If Lambda freezes a process and never resumes it, the counts of its last second are lost.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ use crate::log;
 const NAMESPACE: &str = "Tidegate";
 /// The time after which counts are written.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The most values of one metric in one line, a limit of CloudWatch.
+/// The maximum number of values of one metric in one line, a limit of CloudWatch.
 const MAX_VALUES: usize = 100;
 /// The route of events that ran no route.
 const NO_ROUTE: &str = "none";
@@ -88,7 +88,7 @@ impl Metrics {
         let counts = state.groups.entry(group).or_default();
         counts.errors += u32::from(done.failed);
         counts.traps += u32::from(trapped);
-        // Rounded to microseconds, because a line costs money by its length.
+        // Rounded to microseconds, because CloudWatch charges for the length of a line.
         let micros = u32::try_from(done.took.as_micros()).unwrap_or(u32::MAX);
         counts.milliseconds.push(f64::from(micros) / 1_000.0);
         let full = counts.milliseconds.len() >= MAX_VALUES;
@@ -101,7 +101,7 @@ impl Metrics {
         }
     }
 
-    /// Writes an event of a release as a count of one.
+    /// Writes a rollout event of a release as a metric with the value 1.
     pub(crate) fn count_release_event(&self, name: &'static str, release: &ReleaseId) {
         let metric = json!({ "Name": name, "Unit": "Count" });
         let mut line = Map::new();
@@ -119,7 +119,7 @@ impl Metrics {
             json!({ "Name": "Errors", "Unit": "Count" }),
             json!({ "Name": "Duration", "Unit": "Milliseconds" }),
         ];
-        // Alarms watch the metric of the whole app.
+        // Alarms watch the fault metric of the whole app.
         let fault = if self.authorizer { "AuthorizerFaults" } else { "Traps" };
         by_route.push(json!({ "Name": fault, "Unit": "Count" }));
         let faults = if self.authorizer { counts.errors } else { counts.traps };
@@ -159,7 +159,7 @@ fn about(now: SystemTime, metrics: &[(&[&str], &[Value])]) -> Value {
 }
 
 impl State {
-    /// Returns true if the last line is a second old.
+    /// Returns true if the last line was written at least a second ago.
     fn is_due(&self) -> bool {
         self.written.is_none_or(|written| written.elapsed() >= INTERVAL)
     }

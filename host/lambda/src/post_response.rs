@@ -1,5 +1,5 @@
-//! The layer that works after the response is posted and before Lambda is asked for the next event. Lambda freezes the
-//! process after it.
+//! The layer that runs the post-response phase: the time after the response is posted and before the next event is
+//! requested from Lambda. Lambda freezes the process after this phase.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,10 +13,10 @@ use tidegate_ports::Deadline;
 use crate::init::App;
 use crate::invocation::{CURRENT, Invocation};
 
-/// The longest time that this phase lasts; the function is busy until its end. A greeting waits up to a second for its
-/// socket.
+/// The time limit of this phase. The function is busy until the phase ends. A message that was deferred during
+/// `$connect` waits up to a second for its socket.
 const LONGEST: Duration = Duration::from_secs(5);
-/// The time between the end of this phase and Lambda's deadline, at which Lambda kills the process.
+/// The time between the end of this phase and Lambda's deadline. Lambda kills the process at the deadline.
 const MARGIN: Duration = Duration::from_millis(100);
 
 /// Wraps a service into a [`PostResponse`].

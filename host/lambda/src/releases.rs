@@ -1,5 +1,5 @@
-//! The rollout of published releases to the running function: their store, and the part of each that the function
-//! serves.
+//! The rollout of published releases to the running function: the store of the releases, and the part of each release
+//! that the function serves.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,11 +24,11 @@ use crate::metrics::Metrics;
 
 /// The folder that keeps artifacts for later processes in the same environment, and for a rollback.
 const CACHE_DIR: &str = "/tmp/tidegate-artifacts";
-/// The most bytes of artifacts in Lambda's 512 MB of `/tmp`.
+/// The maximum size of the cached artifacts in Lambda's 512 MB of `/tmp`, in bytes.
 const CACHE_BYTES: u64 = 128 << 20;
 
-/// Returns the follower of published releases, if the environment names their store. The host runs `release`, the
-/// release of the package.
+/// Returns the follower of published releases, or `None` if the environment does not name their store. The host runs
+/// `release`, the release of the package.
 pub(crate) fn follower(
     environment: &Environment,
     account: &Account,
@@ -64,7 +64,7 @@ fn store(
     })
 }
 
-/// Reads the trusted keys of the package. A package without the file trusts no key.
+/// Reads the trusted keys of the package. If the package has no such file, no key is trusted.
 fn keys(package: &Path) -> Result<Keys, Diagnostic> {
     let path = package.join(folder::KEYS_FILE);
     let what = || format!("cannot read the trusted keys `{}`", path.display());

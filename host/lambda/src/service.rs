@@ -1,4 +1,4 @@
-//! The answer to one event: the innermost service, which `lambda_runtime` calls.
+//! The innermost service, which `lambda_runtime` calls for each event.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,10 +15,10 @@ use tidegate_runtime::ActiveRelease;
 use crate::init::App;
 use crate::invocation::{CURRENT, Done, INTEGRATION_TIMEOUT, Invocation};
 
-/// The part of Lambda's time that is reserved for posting the answer.
+/// The part of Lambda's time that is reserved for posting the response.
 const POST_MARGIN: Duration = Duration::from_millis(20);
 
-/// Answers events with the app's host.
+/// Runs events on the app's host.
 #[derive(Clone)]
 pub(crate) struct Handler {
     app: Arc<App>,
@@ -62,7 +62,7 @@ async fn answer(app: &App, invocation: &Invocation) -> Result<Box<RawValue>, Fai
         follower.before_event().await;
     }
     let on_release = |active: &ActiveRelease| {
-        // An event runs on one release, so the cell is empty.
+        // An event runs on one release, so the cell is still empty.
         let _ = invocation.active.set(active.clone());
     };
     let outcome = app.host.dispatch_observed(&invocation.event, deadline, on_release).await;

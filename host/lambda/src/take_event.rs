@@ -1,7 +1,7 @@
-//! The outermost layer around `lambda_runtime`: it takes the event out of the runtime's hands.
+//! The outermost layer around `lambda_runtime`: it takes the event before the runtime parses it.
 //!
 //! `lambda_runtime` parses the body of every event before it calls the handler, but the host decodes the bytes itself.
-//! So this layer moves the body into an [`Invocation`], leaves `null` in its place, and makes the invocation
+//! This layer therefore moves the body into an [`Invocation`] and replaces it with `null`. It makes the invocation
 //! [`CURRENT`] for everything inside: the handler, the post-response phase and the log.
 
 use std::future::Future;
@@ -16,7 +16,7 @@ use tidegate_aws::http::transport::TRACE;
 
 use crate::invocation::{CURRENT, Invocation};
 
-/// The body that `lambda_runtime` parses in place of the event.
+/// The body that `lambda_runtime` parses instead of the event.
 const PLACEHOLDER: Bytes = Bytes::from_static(b"null");
 
 /// Wraps a service into a [`TakeEvent`].

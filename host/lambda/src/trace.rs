@@ -1,6 +1,6 @@
-//! Traces: a subsegment for each event, which names its release, sent to the X-Ray daemon beside the process.
+//! X-Ray traces: each event sends a subsegment, which names its release, to the X-Ray daemon beside the process.
 //!
-//! A lost datagram loses one subsegment only, so nothing waits for an answer.
+//! A lost datagram loses only one subsegment, so no event waits for a reply.
 //!
 //! <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>
 
@@ -28,7 +28,7 @@ struct Trace<'a> {
 }
 
 impl Tracer {
-    /// Creates a tracer for the daemon at this address, `AWS_XRAY_DAEMON_ADDRESS`.
+    /// Creates a tracer for the daemon at the address `daemon`, the value of `AWS_XRAY_DAEMON_ADDRESS`.
     ///
     /// # Errors
     /// The error of the socket.
@@ -61,7 +61,7 @@ impl Tracer {
                 "route": done.route.as_deref().unwrap_or("none"),
             },
         });
-        // The daemon may be gone, or its buffer full.
+        // The daemon may have ended, or its buffer may be full.
         let _ = self.socket.send(format!("{HEADER}{document}").as_bytes());
     }
 }
@@ -75,7 +75,7 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// Returns an id that is unique in the trace, because Lambda's request id is random and an event has one subsegment.
+/// Returns an id that is unique in the trace: Lambda's request id is random, and an event has one subsegment.
 fn id(request_id: &str) -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(request_id)
