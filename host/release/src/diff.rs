@@ -1,7 +1,7 @@
 //! The differences between two versions of an app, for an operator who activates the newer one.
 //!
-//! Grants are compared by their meaning: `lobby` in addition to `*` adds nothing, and neither do read and write in
-//! place of read-write.
+//! Grants are compared by their meaning: `lobby` in addition to `*` adds nothing, and read plus write is the same as
+//! read-write.
 //!
 //! - `grants`: the grants of one version that another does not cover
 
@@ -91,7 +91,7 @@ pub struct Changed {
     /// The limits of one event of the route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Step<Limits>>,
-    /// True if the grants differ. [`Difference::grants`] has the meaning of the difference.
+    /// True if the grants differ. [`Difference::grants`] describes the difference.
     pub grants: bool,
 }
 
@@ -248,7 +248,7 @@ fn uses(app: &App) -> BTreeMap<Option<&RouteKey>, &Grants> {
     routes.chain(app.authorizer.iter().map(|authorizer| (None, &authorizer.grants))).collect()
 }
 
-/// Returns a sentence for each grant of `new` that `old` does not cover.
+/// Returns a sentence for each grant of `new` that `old` does not cover. `verb` is the verb of the sentence.
 fn added_grants(old: &App, new: &App, verb: &str) -> Vec<String> {
     let nothing = Grants::default();
     let old = uses(old);

@@ -17,7 +17,7 @@ use tidegate_app::App;
 
 /// The media type of the payload.
 pub const PAYLOAD_TYPE: &str = "application/vnd.tidegate.release+json";
-/// The maximum size of an envelope, in bytes. An app of 300 routes with many grants needs a tenth.
+/// The maximum size of an envelope, in bytes. An app of 300 routes with many grants needs a tenth of it.
 pub const MAX_ENVELOPE_BYTES: usize = 1 << 20;
 /// The maximum number of signatures. A rotation of keys needs two.
 const MAX_SIGNATURES: usize = 16;
@@ -59,7 +59,7 @@ pub enum VerifyError {
     /// The release has no signature.
     #[error("the release is not signed")]
     Unsigned,
-    /// No signature is by a key that the stage trusts.
+    /// No key that the stage trusts signed the release.
     #[error("the release is signed by {signers}, and the stage `{stage}` does not trust any of these keys")]
     Untrusted {
         /// The ids of the keys that signed the release.
@@ -139,7 +139,7 @@ impl Envelope {
     /// Parses a stored envelope.
     ///
     /// # Errors
-    /// [`VerifyError::Malformed`] if the bytes are not an envelope, or more than [`MAX_ENVELOPE_BYTES`].
+    /// [`VerifyError::Malformed`] if the bytes are not an envelope, or there are more than [`MAX_ENVELOPE_BYTES`].
     pub fn parse(json: &[u8]) -> Result<Self, VerifyError> {
         if json.len() > MAX_ENVELOPE_BYTES {
             return Err(malformed(format!("the envelope has {} bytes, more than {MAX_ENVELOPE_BYTES}", json.len())));
@@ -154,7 +154,7 @@ impl Envelope {
         Ok(envelope)
     }
 
-    /// Reads the manifest without checking a signature. The result may be shown and must not be run.
+    /// Reads the manifest without checking a signature. The result may be displayed but must not be run.
     ///
     /// # Errors
     /// If the payload is not a valid manifest.
@@ -188,7 +188,8 @@ impl Envelope {
         Ok(Verified { manifest, signed_by })
     }
 
-    /// Returns the name of a trusted key whose signature matches. One is enough: during a rotation there are several.
+    /// Returns the name of a trusted key whose signature matches. One such key is enough, because a release has several
+    /// signatures during a rotation of keys.
     fn signed_by(&self, keys: &TrustedKeys) -> Result<String, VerifyError> {
         let message = pre_authentication_encoding(&self.payload_type, &self.payload);
         let mut altered = None;

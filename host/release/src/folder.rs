@@ -81,7 +81,7 @@ pub fn write<A: AsRef<[u8]>>(
 pub fn load(dir: &Path) -> Result<Release, Error> {
     let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
     loop {
-        // While the folder is open, its inode number is not reused.
+        // The folder is held open so that its inode number is not reused.
         let held = File::open(&dir).and_then(|folder| folder.metadata().map(|of| (folder, of)));
         let release = read(&dir);
         match (held, fs::metadata(&dir)) {
@@ -136,7 +136,7 @@ fn sync(dir: &Path) -> Result<(), Error> {
 fn list(components: &Path) -> Result<BTreeSet<OsString>, Error> {
     let entries = match fs::read_dir(components) {
         Ok(entries) => entries,
-        // The first artifact is reported as missing.
+        // The caller reports the first artifact as missing.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         Err(error) => return Err(Error::io("list", components)(error)),
     };

@@ -1,4 +1,4 @@
-//! The id of a release: an address made of its content.
+//! The id of a release: a content address.
 
 use std::collections::BTreeMap;
 use std::fmt;

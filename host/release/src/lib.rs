@@ -4,12 +4,11 @@
 //! - [`folder`]: a folder as the source of one release
 //! - [`manifest`]: the signed description of a published release; [`envelope`]: the manifest with its signatures;
 //!   [`keys`]: signing keys and trusted keys
-//! - [`store`]: where releases are published: the traits; [`store::fs`]: a folder; [`store::cached`]: a folder of
-//!   artifacts in front of a store
-//! - [`rollout`]: which release is active, the canary rule, and how both change
-//! - [`verify`]: from a published release to one that a host runs
-//! - [`publish`](mod@publish): from build outputs to a published release; [`prune`](mod@prune): removal of unused
-//!   releases
+//! - [`store`]: the traits of stores, to which releases are published; [`store::fs`]: a store in a folder;
+//!   [`store::cached`]: a folder of artifacts in front of a store
+//! - [`rollout`]: the active release, the canary, and the operations that change them
+//! - [`verify`]: turns a published release into one that a host can run
+//! - [`publish`](mod@publish): publishes a release from build outputs; [`prune`](mod@prune): removes unused releases
 //! - [`diff`]: the differences between two versions of an app
 //! - [`digest`]: SHA-256 digests, which name stored objects
 //! - [`error`]: errors of release folders

@@ -1,4 +1,4 @@
-//! The manifest of a published release: the signed text.
+//! The manifest of a published release: the text that is signed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub struct ReleaseManifest {
     pub engine: String,
     /// The version of the WIT package that the components were validated against.
     pub wit: String,
-    /// The minimum CPU of the artifacts by target, for example `x86_64-unknown-linux-gnu`: `x86-64-v3`.
+    /// The minimum CPU of the artifacts by target, for example `x86-64-v3` for `x86_64-unknown-linux-gnu`.
     pub targets: BTreeMap<String, String>,
     /// The origin of the release.
     pub provenance: Provenance,

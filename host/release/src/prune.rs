@@ -1,9 +1,9 @@
 //! The removal of unused releases and of artifacts that no other release needs.
 //!
-//! The rollout state lists the releases that are being removed, from before the first removal until after the last one,
-//! so none of them can be activated in between. An interrupted prune is completed by the next one. Each step changes
-//! the generation of the rollout state, so a concurrent operation that is based on an earlier state fails and must read
-//! the state again.
+//! Before the first removal, the rollout state is changed to list the releases that are being removed, and the list is
+//! cleared after the last removal. None of these releases can be activated in between. The next prune completes an
+//! interrupted one. Each step changes the generation of the rollout state, so a concurrent operation that is based on
+//! an earlier state fails and must read the state again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -32,10 +32,11 @@ const ATTEMPTS: usize = 10;
 /// The releases to keep, in addition to the active release, the canary, and the target of a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// The releases of this number of the latest changes are kept, and at least this number of the latest used
-    /// releases.
+    /// The number of the latest changes whose releases are kept. At least this number of the most recently used
+    /// releases is kept.
     pub keep: usize,
-    /// Releases and artifacts that are younger are kept: an operation in progress may need them.
+    /// The minimum age of removed releases and artifacts. Younger ones are kept, because an operation in progress may
+    /// need them.
     pub min_age: Duration,
 }
 
@@ -68,7 +69,7 @@ pub enum PruneError {
     Unreadable {
         /// The id of the release.
         id: ReleaseId,
-        /// The problem of the stored bytes.
+        /// The problem with the stored bytes.
         problem: VerifyError,
     },
     /// The release is active or the canary.
@@ -191,7 +192,7 @@ async fn releases(
     let back = RolloutState { canary: None, ..state.clone() }.rollback(&history).ok();
     used.extend(back.iter().filter_map(|back| back.active.as_ref()));
     let stays = |(id, at): &(&ReleaseId, &Timestamp)| {
-        // The artifacts of a release that is being removed may be missing.
+        // Artifacts of a release that is being removed may already be missing.
         !state.pruning.contains(*id) && (used.contains(*id) || !is_old(**at, rules, now))
     };
     let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) = stored.iter().partition(stays);
@@ -201,7 +202,7 @@ async fn releases(
     Ok((gone, ids(kept)))
 }
 
-/// Returns the releases of the latest `keep` changes, and of earlier changes until there are `keep` releases.
+/// Returns the releases of the latest `keep` changes. Earlier changes count too until there are `keep` releases.
 fn recent(history: &[Change], keep: usize) -> BTreeSet<&ReleaseId> {
     let mut recent = BTreeSet::new();
     let changes = history.iter().filter(|change| change.action != Action::Prune);
@@ -216,7 +217,7 @@ fn recent(history: &[Change], keep: usize) -> BTreeSet<&ReleaseId> {
     recent
 }
 
-/// Returns the artifacts of `releases`, each with a release that needs it. Releases that do not exist are skipped.
+/// Returns the artifacts of `releases`, each with one release that needs it. Releases that do not exist are skipped.
 async fn needed(
     store: &(impl ReleaseWriter + ?Sized),
     releases: &BTreeSet<ReleaseId>,
@@ -272,7 +273,7 @@ async fn remove_unused_artifacts(
     }
 }
 
-/// Ends the prune of `releases`, unless another prune has ended it.
+/// Ends the prune of `releases`, unless another prune has already ended it.
 async fn end(
     store: &(impl ReleaseWriter + ?Sized),
     releases: &BTreeSet<ReleaseId>,

@@ -1,5 +1,5 @@
-//! From build outputs to a published release. Artifacts are uploaded first and the signed release last, so an
-//! interrupted publish leaves nothing visible.
+//! Publishes a release from build outputs. Artifacts are uploaded first and the signed release last, so an interrupted
+//! publish leaves nothing visible.
 //!
 //! Stored objects are named by their content and never replaced. Publishing the same release again, or twice at the
 //! same time, has the effect of publishing it once.
@@ -57,9 +57,9 @@ pub struct BuiltComponent {
 pub struct Published {
     /// The id of the release.
     pub id: ReleaseId,
-    /// The stored envelope. If the release was published before, the envelope has the signatures of that time.
+    /// The stored envelope. If the release was published before, the envelope has the earlier signatures.
     pub envelope: Envelope,
-    /// True if this call published the release, false if it was published before.
+    /// True if this call published the release, or false if it was published before.
     pub new: bool,
 }
 
@@ -158,11 +158,12 @@ impl BuiltRelease {
     }
 }
 
-/// Signs and publishes a release. If it is published already, its signatures stay as they are, and missing artifacts
-/// are uploaded.
+/// Signs and publishes a release. If it is published already, its signatures are kept, and missing artifacts are
+/// uploaded.
 ///
 /// # Errors
-/// If the release is not valid, another release has its id, or the store fails. The release cannot be activated then.
+/// If the release is not valid, another release has its id, or the store fails. In that case the release cannot be
+/// activated.
 pub async fn publish(
     store: &(impl ReleaseWriter + ?Sized),
     release: &BuiltRelease,
@@ -175,7 +176,7 @@ pub async fn publish(
     let json = envelope.to_json();
     Envelope::parse(&json).and_then(|envelope| envelope.unverified()).map_err(PublishError::Refused)?;
 
-    // A conflicting release is found before anything is uploaded.
+    // A conflict with another release is found before anything is uploaded.
     let stored = match store.envelope(&id, Deadline::after(CALL_TIMEOUT)).await {
         Ok(stored) => Some(check_same(&id, &manifest, &stored)?),
         Err(StoreError::NotFound(_)) => None,

@@ -1,7 +1,7 @@
 //! The rollout: the active release, the canary, and the operations that change them.
 //!
-//! Each operation computes the next state from the one that was read. A store accepts the next state only if the one
-//! that was read is still stored, so two concurrent operations cannot both succeed.
+//! Each operation computes the next state from a state that was read. A store accepts the next state only if the stored
+//! state is still the one that was read, so two concurrent operations cannot both succeed.
 //!
 //! - `weight`: the share of the connections that a canary serves
 
@@ -166,8 +166,8 @@ impl From<RolloutError> for Diagnostic {
 }
 
 impl Canary {
-    /// Returns true if the canary serves the connection. The answer is the same for each event and on every host as
-    /// long as the weight does not change. A larger weight keeps the connections of a smaller one.
+    /// Returns true if the canary serves the connection. As long as the weight does not change, the answer is the same
+    /// for each event and on every host. A larger weight keeps the connections of a smaller one.
     #[must_use]
     pub fn serves(&self, connection: &ConnectionId) -> bool {
         canary_serves(&self.release, self.weight, connection)
@@ -181,8 +181,8 @@ impl Canary {
     }
 }
 
-/// Returns true if a canary of this release and weight serves the connection: if the SHA-256 of the two ids, as a
-/// big-endian number, modulo 10,000, is below the weight in hundredths of a percent.
+/// Returns true if a canary of this release and weight serves the connection. The canary serves it if the SHA-256 of
+/// the two ids, as a big-endian number, modulo 10,000, is below the weight in hundredths of a percent.
 #[must_use]
 pub fn canary_serves(canary: &ReleaseId, weight: TrafficWeight, connection: &ConnectionId) -> bool {
     let mut hash = Sha256::new();
@@ -193,8 +193,8 @@ pub fn canary_serves(canary: &ReleaseId, weight: TrafficWeight, connection: &Con
 }
 
 impl RolloutState {
-    /// Returns the state after `release` becomes active for every connection. A canary ends. `halt` is the halt of the
-    /// current canary.
+    /// Returns the state after `release` becomes active for every connection, which ends any canary. `halt` is the halt
+    /// of the current canary.
     ///
     /// # Errors
     /// [`RolloutError::Active`] if the release is active and there is no canary to end, [`RolloutError::Halted`] if the
@@ -248,9 +248,10 @@ impl RolloutState {
         Ok(Self { active: Some(canary.release.clone()), canary: None, ..self.next() })
     }
 
-    /// Returns the state one step back. If there is a canary, it ends. Otherwise the release becomes active that was
-    /// active before the current one was activated or promoted, so a second rollback goes back further. A state without
-    /// an active release means the release that hosts were deployed with. `history` has the newest change first.
+    /// Returns the state one step back. If there is a canary, the step ends it. Otherwise the step restores the release
+    /// that was active before the current one was activated or promoted, so a second rollback goes back further. In a
+    /// state without an active release, hosts run the release that they were deployed with. `history` has the newest
+    /// change first.
     ///
     /// # Errors
     /// [`RolloutError::NothingActive`] or [`RolloutError::NothingBefore`] if there is no earlier release,

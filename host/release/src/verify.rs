@@ -1,4 +1,4 @@
-//! From a published release to one that a host runs. The bytes that are verified are the bytes that are loaded.
+//! Turns a published release into one that a host can run. The bytes that are verified are the bytes that are loaded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub struct HostProfile {
     pub target: String,
     /// The minimum CPU, for example `x86-64-v3`.
     pub cpu: String,
-    /// The version of the WIT package. Releases of another patch version run as well.
+    /// The version of the WIT package. The host also runs releases for another patch version.
     pub wit: String,
     /// The app that the host was deployed with. A release must have its name and its routing.
     pub app: App,
@@ -123,10 +123,10 @@ impl From<LoadError> for Diagnostic {
 }
 
 /// Loads a release from a store and verifies its signature, its compatibility with the host of this `profile`, and the
-/// digests of the artifacts. Only components that the app uses after `select` are loaded.
+/// digests of its artifacts. Only the components that the app still uses after `select` are loaded.
 ///
 /// # Errors
-/// The first problem that is found. Then no part of the release may run.
+/// The first problem that is found. In that case no part of the release may run.
 pub async fn load(
     store: &(impl ReleaseReader + ?Sized),
     id: &ReleaseId,
@@ -160,7 +160,7 @@ async fn fetch(
     profile: &HostProfile,
     deadline: Deadline,
 ) -> Result<Artifact, LoadError> {
-    // A verified release has an artifact of each component for each of its targets, and the target was checked.
+    // A verified release has an artifact of each component for each of its targets, and the target was checked before.
     let record = record.ok_or_else(|| incompatible("the target", "none", &profile.target))?;
     let bytes = store.artifact(&record.digest, deadline).await?;
     let found = Digest::of(&bytes);

@@ -62,15 +62,15 @@ fn added_scope(new: Option<Scope>, old: Option<Scope>) -> Option<&'static str> {
     }
 }
 
-/// Returns the patterns of `new` that match a group which no pattern of `old` matches.
+/// Returns the patterns of `new` that match a group that no pattern of `old` matches.
 fn added_groups(new: &[GroupPattern], old: &[GroupPattern]) -> impl Iterator<Item = String> {
     let old: Vec<String> = old.iter().cloned().map(Into::into).collect();
     let new: BTreeSet<String> = new.iter().cloned().map(Into::into).collect();
     new.into_iter().filter(move |pattern| !old.iter().any(|old| covers(old, pattern)))
 }
 
-/// Returns true if `by` matches every group that `pattern` matches. Several patterns cannot cover a pattern together
-/// that none of them covers alone, because a name can continue in more ways than there are patterns.
+/// Returns true if `by` matches every group that `pattern` matches. If no single pattern covers `pattern`, several
+/// patterns together do not cover it either, because a name can continue in more ways than there are patterns.
 fn covers(by: &str, pattern: &str) -> bool {
     match by.strip_suffix('*') {
         Some(prefix) => pattern.strip_suffix('*').unwrap_or(pattern).starts_with(prefix),

@@ -187,7 +187,7 @@ fn added_removed_and_changed_routes_are_listed() {
     assert_eq!(changed["limits"].limits.as_ref().map(|step| step.to.memory), Some(16 << 20));
     assert_eq!(changed["two-way"].response, Some(Step { from: false, to: true }));
     assert_eq!(difference.routing.as_deref(), Some("routes or their responses (`gone`, `new`, `two-way`)"));
-    // The routes that came and went ask for what they read.
+    // The configuration values of added and removed routes are part of the difference.
     assert_eq!(difference.grants.grown, ["new newly asks for the configuration value new"]);
     assert_eq!(difference.grants.shrunk, ["gone no longer asks for the configuration value gone"]);
     assert_eq!(difference.config.added, BTreeSet::from(["new".to_owned()]));

@@ -14,7 +14,7 @@ fn author() -> Author {
     Author { who: "me".to_owned(), why: Some("tidying up".to_owned()) }
 }
 
-/// A time at which everything that these tests store has an age above zero.
+/// A time at which everything that these tests have stored is older than zero.
 fn now() -> Timestamp {
     Timestamp::now().saturating_add(Duration::from_secs(1))
 }
@@ -187,7 +187,7 @@ async fn activations_during_a_prune_are_kept() {
     end(&store, &going, &author()).await.unwrap();
     let state = read_state(&store).await.unwrap();
     assert_eq!((state.active, state.pruning.len()), (Some(second), 0));
-    // A prune that has ended is not ended twice.
+    // Ending a prune that has already ended changes nothing.
     end(&store, &going, &author()).await.unwrap();
     assert_eq!(read_state(&store).await.unwrap().generation, 3);
 }

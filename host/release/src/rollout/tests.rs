@@ -131,7 +131,7 @@ fn halted_canaries_are_not_promoted() {
     assert!(diagnostic.hint.is_some());
 }
 
-/// Issue 9: `activate` asks about the halt as `promote` does.
+/// Issue 9: `activate` checks the halt as `promote` does.
 #[test]
 fn halted_canaries_are_not_activated() {
     let mut rollout = Rollout::default();
@@ -139,7 +139,7 @@ fn halted_canaries_are_not_activated() {
     rollout.canary(2);
     let refused = rollout.state.activate(&release(2), Some(&halt(2)));
     assert_eq!(refused, Err(RolloutError::Halted { release: release(2), reason: "11 failures".to_owned() }));
-    // The halt of another run does not matter, nor does the halt of a canary when another release is activated.
+    // Neither the halt of another run matters, nor the halt of a canary when another release is activated.
     assert!(rollout.state.activate(&release(2), Some(&halt(1))).is_ok());
     assert!(rollout.state.activate(&release(3), Some(&halt(2))).is_ok());
     assert!(rollout.state.activate(&release(1), Some(&halt(2))).is_ok());
@@ -189,13 +189,13 @@ fn rollbacks_follow_the_latest_activations() {
     rollout.activate(3);
     rollout.rollback();
     assert_eq!(rollout.active(), Some(1));
-    // An activation of the active release only ends the canary. It is not a step.
+    // An activation of the active release only ends the canary. A rollback does not count it as a step.
     rollout.activate(2);
     rollout.canary(4);
     rollout.activate(2);
     rollout.rollback();
     assert_eq!(rollout.active(), Some(1));
-    // A prune is not a step.
+    // A rollback does not count a prune as a step.
     rollout.activate(5);
     rollout.make(Action::Prune, |it| it.state.begin_prune([release(2)].into()));
     rollout.make(Action::Prune, |it| Ok(it.state.end_prune()));

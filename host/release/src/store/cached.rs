@@ -28,8 +28,8 @@ pub struct Cached<S: ?Sized> {
 }
 
 impl<S: ?Sized> Cached<S> {
-    /// Puts the folder `dir` in front of `store`. The folder is created on the first write and must not be used for
-    /// anything else. It holds at most `max_bytes` of artifacts: the least recently used ones are removed.
+    /// Caches artifacts of `store` in the folder `dir`. The folder is created on the first write and must not be used
+    /// for anything else. It holds at most `max_bytes` of artifacts. The least recently used ones are removed.
     #[must_use]
     pub fn new(store: Arc<S>, dir: impl Into<PathBuf>, max_bytes: u64) -> Self {
         Self { store, dir: dir.into(), max_bytes }
@@ -44,13 +44,13 @@ impl<S: ?Sized> Cached<S> {
         let path = self.path(digest);
         let file = File::open(&path).ok()?;
         let mut bytes = Vec::new();
-        // A larger file was not written by this cache.
+        // A file above `max_bytes` was not written by this cache.
         let read = (&file).take(self.max_bytes).read_to_end(&mut bytes);
         if read.is_err() || Digest::of(&bytes) != *digest {
             remove(&path);
             return None;
         }
-        // The time of the last write is the time of the last use.
+        // The modification time records the last use.
         let _ = file.set_modified(SystemTime::now());
         Some(bytes)
     }
@@ -71,8 +71,8 @@ impl<S: ?Sized> Cached<S> {
         let _: io::Result<File> = write();
     }
 
-    /// Removes the least recently used files until the rest has at most `max_bytes`. Half-written files of killed
-    /// processes are removed as well.
+    /// Removes the least recently used files until the remaining ones have at most `max_bytes`. Also removes
+    /// half-written files of killed processes.
     fn remove_oldest(&self, max_bytes: u64) {
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {

@@ -12,11 +12,13 @@
 //! deployed.json              the app that the hosts of this folder were started with
 //! ```
 //!
-//! A file is written under a temporary name, synced, and renamed. Readers need no lock: they find a complete file, also
-//! after a crash. The change is written before the rollout state, so a change with a generation above the state's was
-//! left by a crash; it is not part of the history, and the next change replaces it. Immutable files are never replaced.
+//! A file is written under a temporary name, synced, and renamed. Readers need no lock: they find a complete file, even
+//! after a crash. The change is written before the rollout state. A change whose generation is above that of the
+//! rollout state was left by a crash. It is not part of the history, and the next change replaces it. Immutable files
+//! are never replaced.
 //!
-//! Calls block their thread on the file system. A call that changes a file waits for the lock until its deadline.
+//! Calls block their thread while they wait for the file system. A call that changes a file waits for the lock until
+//! its deadline.
 //!
 //! - `files`: reading and writing complete files
 //! - `reader` and `writer`: the implementations of the two traits
@@ -38,13 +40,13 @@ use crate::store::{Result, StoreError, StoreFailure};
 
 use files::{FileKind, failed};
 
-/// A store in a folder. Clones, and other stores of the same folder in any process, share its content.
+/// A store in a folder. Its clones share its content with all other stores of the same folder, in any process.
 #[derive(Debug, Clone)]
 pub struct FolderStore {
     dir: PathBuf,
 }
 
-/// The age from which a temporary file counts as left by a killed process. No file takes this long to write.
+/// The age at which a temporary file is regarded as left by a killed process. No file takes this long to write.
 const ABANDONED: Duration = Duration::from_secs(3_600);
 
 impl FolderStore {

@@ -53,7 +53,7 @@ pub trait ReleaseReader: Send + Sync + fmt::Debug {
     /// [`StoreError::NotFound`] if no release has this id.
     async fn envelope(&self, release: &ReleaseId, deadline: Deadline) -> Result<Vec<u8>>;
 
-    /// Reads the bytes that are stored as the artifact of this digest. The caller must check their digest.
+    /// Reads the bytes that are stored under the digest of an artifact. The caller must verify the digest of the bytes.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if no artifact has this digest.
@@ -62,7 +62,7 @@ pub trait ReleaseReader: Send + Sync + fmt::Debug {
     /// Reads the halt of the canary that began in generation `run`. Returns `None` if that canary was not halted.
     async fn halt(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>>;
 
-    /// Halts a canary unless it is halted already. Returns the halt that is stored then, the same for every host.
+    /// Halts a canary unless it is halted already. Returns the stored halt, which is the same for every host.
     async fn record_halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt>;
 
     /// Adds to the counts of the canary that began in generation `run`. Returns the sum over all hosts.
@@ -84,15 +84,15 @@ pub trait ReleaseWriter: ReleaseReader {
     /// Stores an artifact under its digest, unless it is stored already. Returns true if this call stored it.
     async fn put_artifact(&self, bytes: &[u8], deadline: Deadline) -> Result<bool>;
 
-    /// Stores a signed release, unless one of this id is stored already. The caller must have stored its artifacts:
-    /// this call makes the release visible.
+    /// Stores a signed release, unless a release with this id is stored already. The caller must have stored its
+    /// artifacts, because this call makes the release visible.
     async fn put_envelope(&self, release: &ReleaseId, envelope: &[u8], deadline: Deadline) -> Result<Stored>;
 
     /// Stores the rollout state `next` and appends `change` to the history, if the stored generation is the one before
     /// `next.generation`.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the stored generation is another one. The caller must read the state again.
+    /// [`StoreError::Conflict`] if the stored generation is a different one. The caller must read the state again.
     async fn compare_and_set(&self, next: &RolloutState, change: &Change, deadline: Deadline) -> Result<()>;
 
     /// Reads at most `limit` changes, the newest first.
@@ -116,6 +116,6 @@ pub trait ReleaseWriter: ReleaseReader {
 pub enum Stored {
     /// The release was stored by this call.
     New,
-    /// A release of this id was stored before and was not replaced. These are its bytes.
+    /// A release with this id was stored before and was not replaced. The value contains its bytes.
     Already(Vec<u8>),
 }

@@ -19,7 +19,7 @@ use crate::store::{Result, StoreError, StoreFailure};
 
 /// The prefix of the names of temporary files.
 const TEMPORARY: &str = ".tidegate-store-";
-/// The pause between two attempts to take the lock. A holder writes two small files.
+/// The pause between two attempts to take the lock. The holder of the lock writes only two small files.
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
 /// The maximum size of a JSON file, in bytes. The rollout state is large while tens of thousands of releases are
 /// pruned.
@@ -114,7 +114,7 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => false,
         Err(error) => return Err(failed("write", path)(error.error)),
     };
-    // The file of another process counts as stored too, so its name must be on the disk.
+    // A file that another process created counts as stored too, so its directory entry must be synced.
     sync(folder)?;
     Ok(created)
 }
@@ -137,7 +137,8 @@ pub(super) fn sync(folder: &Path) -> Result<()> {
 fn write_beside<'a>(path: &'a Path, bytes: &[u8]) -> Result<(&'a Path, NamedTempFile)> {
     let folder = path.parent().unwrap_or(path);
     let write = || {
-        // A temporary file is private to its owner by default; files of a store are readable as any new file is.
+        // Temporary files are private to their owner by default. The files of a store have the permissions of any new
+        // file.
         let permissions = Permissions::from_mode(0o666);
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(folder)?;
         file.as_file_mut().write_all(bytes)?;
@@ -174,7 +175,7 @@ fn key_of<K: FromStr>(path: &Path, extension: &str) -> Option<K> {
     stem.parse().ok()
 }
 
-/// Removes temporary files that killed processes left. Failures are ignored: the files only take disk space.
+/// Removes temporary files that killed processes left. Failures are ignored, because the files only take disk space.
 pub(super) fn sweep(folder: &Path, abandoned: Duration) {
     let old = |path: &Path| {
         let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;

@@ -43,7 +43,7 @@ impl ReleaseReader for FolderStore {
     }
 
     async fn record_halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
-        // Many hosts exceed the budget at once. Most of them find the halt of another.
+        // Many hosts may exceed the budget at once. Most of them find a halt that another host has recorded.
         if let Some(first) = self.halt(halt.run, deadline).await? {
             return Ok(first);
         }

@@ -30,7 +30,7 @@ impl ReleaseWriter for FolderStore {
             touch(&path);
             return Ok(false);
         }
-        // The stored bytes were altered.
+        // The stored bytes are wrong: they were altered.
         files::replace(&path, bytes)?;
         Ok(true)
     }
@@ -88,8 +88,8 @@ impl ReleaseWriter for FolderStore {
 }
 
 impl FolderStore {
-    /// Checks that the rollout state was not lost. A crash leaves at most one change above it; with two changes above
-    /// it, the next write would overwrite history.
+    /// Checks that the rollout state was not lost. A crash leaves at most one change above it. If there are two changes
+    /// above it, the next write would overwrite history.
     fn check_history(&self, current: u64) -> Result<()> {
         let path = self.change_path(current.saturating_add(2));
         match path.try_exists().map_err(files::failed("read", &path))? {
