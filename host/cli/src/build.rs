@@ -2,9 +2,9 @@
 //! release folder.
 //!
 //! - `built`: the built components, compared with the manifest
-//! - `cache`: compiled components by content
+//! - `cache`: a cache of compiled components, by content
 //! - `shell`: build commands
-//! - `check`, `package`: the commands of these names
+//! - `check`, `package`: the commands with these names
 //! - `bootstrap`: the binary of the Lambda function
 
 pub(crate) mod bootstrap;
@@ -35,7 +35,7 @@ const STATE_DIR: &str = ".tidegate";
 /// Builds the app and prints the path of the release folder.
 ///
 /// # Errors
-/// The manifest, a build command or a component is at fault.
+/// The manifest or a component is not valid, or a build command fails.
 pub(crate) async fn run(args: &args::App) -> Result<()> {
     let manifest = Manifest::load(&args.dir)?;
     build(&manifest).await?;
@@ -56,10 +56,10 @@ pub(crate) async fn build(manifest: &Manifest) -> Result<Release> {
     rebuild(manifest, |_| true).await
 }
 
-/// Builds like [`build`], with the build commands of the changed components only.
+/// Builds like [`build`], but runs only the build commands of the changed components.
 ///
 /// # Errors
-/// The same as for [`run`]. The earlier release folder then stays as it was.
+/// The same as for [`run`]. In that case the earlier release folder is unchanged.
 pub(crate) async fn rebuild(manifest: &Manifest, is_changed: impl Fn(&str) -> bool) -> Result<Release> {
     run_commands(manifest, is_changed).await?;
     let components = built::read(manifest)?;
@@ -91,7 +91,7 @@ async fn run_commands(manifest: &Manifest, is_changed: impl Fn(&str) -> bool) ->
     Ok(())
 }
 
-/// Compiles the components for `target`. Components of an earlier build come from the cache.
+/// Compiles the components for `target`. Components that an earlier build compiled come from the cache.
 ///
 /// # Errors
 /// A component does not compile, or the cache cannot be used.
@@ -100,7 +100,7 @@ pub(crate) async fn compile(
     components: Vec<Built>,
     target: Triple,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    // One folder for each target, because a build removes what it does not use.
+    // Each target has a separate folder, because a build removes the artifacts that it does not use.
     let cache = Cache::open(state_dir(manifest).join("cache").join(target.as_str()), Compiler::new(target)?)?;
     blocking(move || {
         let mut artifacts = BTreeMap::new();

@@ -1,12 +1,12 @@
-//! `tidegate dev`: runs the gateway, DynamoDB and the host in one process, or the host in processes of its own.
+//! `tidegate dev`: runs the gateway, DynamoDB and the host in one process, or the host in separate processes.
 //!
 //! - `server`: the parts of a running app
 //! - `api`: the gateway's configuration of an app
-//! - `local`: the ports of one machine, over DynamoDB in process
+//! - `local`: the ports of a local run, over DynamoDB in this process
 //! - `config`: the configuration values of a local run
-//! - `integration`: the gateway's integration: `in_process` or `on_lambda`
+//! - `integration`: the gateway's integration, which is `in_process` or `on_lambda`
 //! - `package_copy`, `child`: the release and the processes of a run with `--lambda`
-//! - `watch`: changes of the app's files; `reload`: rebuilds after them
+//! - `watch`: changes to the app's files; `reload`: rebuilds after such changes
 //! - `follow`: follows a folder of releases
 //! - `shutdown`: the signals that end the process
 
@@ -44,10 +44,10 @@ use crate::dev::watch::Watch;
 use crate::ui::error::Result;
 use crate::{args, build};
 
-/// Builds the app and serves it until a signal. Then closes every socket and waits for the events under way.
+/// Builds the app and serves it until a signal arrives. Then closes every socket and waits for the events in flight.
 ///
 /// # Errors
-/// The app is at fault, the port is in use, or another process uses the data folder.
+/// The app cannot be built, the port is in use, or another process uses the data folder.
 pub(crate) async fn run(args: &args::Dev, mut shutdown: Shutdown) -> Result<ExitCode> {
     let (server, listener) = tokio::select! {
         started = start(args) => started?,
@@ -71,7 +71,8 @@ pub(crate) async fn run(args: &args::Dev, mut shutdown: Shutdown) -> Result<Exit
 async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     let manifest = Manifest::load(&args.app.dir)?;
     let address = SocketAddr::new(args.host, args.port);
-    // The listener and the database come before the build, so a port or a data folder in use is reported at once.
+    // The listener and the database are opened before the build, so a port or data folder that is in use is reported at
+    // once.
     let listener = TcpListener::bind(address).await.map_err(|error| listen_error(address, &error))?;
     if !args.host.is_loopback() {
         eprintln!(
@@ -82,7 +83,7 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     let bootstrap = if args.lambda { Some(on_lambda::bootstrap(args)?) } else { None };
     let local = Local::open(&data(args, &manifest)).await?;
     let releases = Releases::open(args, &manifest)?;
-    // The watch comes before the build, so no change is missed.
+    // The watch starts before the build, so no change is missed.
     let watch = if releases.is_none() { Some(Watch::new(&manifest)) } else { None };
     let release = build::build(&manifest).await?;
     local.remove_stale_connections().await?;
@@ -116,8 +117,8 @@ fn listen_error(address: SocketAddr, error: &Error) -> Diagnostic {
     }
 }
 
-/// Raises the soft limit of descriptors, 1,024 by default, which is meant for programs that use `select`. Every socket
-/// is a descriptor.
+/// Raises the soft limit on file descriptors. Its default of 1,024 is meant for programs that use `select`, and every
+/// socket is a file descriptor.
 fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

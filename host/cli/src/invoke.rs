@@ -18,16 +18,16 @@ use crate::ui::error::{Result, blocking};
 use crate::ui::output::out;
 use crate::{args, build};
 
-/// The name of the authorizer on the command line: it has no route key.
+/// The name of the authorizer on the command line, because the authorizer has no route key.
 const AUTHORIZER: &str = "authorizer";
-/// API Gateway's longest integration timeout.
+/// API Gateway's maximum integration timeout.
 const TIMEOUT: Duration = Duration::from_secs(29);
 
-/// Builds the app, runs one route on one event over empty tables and without open sockets, and prints the response as
-/// JSON. A function error is printed too, with exit code 1.
+/// Builds the app, runs one route on one event with empty tables and without open sockets, and prints the response as
+/// JSON. A function error is also printed, with exit code 1.
 ///
 /// # Errors
-/// The app or the event is at fault.
+/// The app cannot be built, or the event is not valid.
 pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
     let manifest = Manifest::load(&args.app)?;
     let event = event(&args.event, &args.route, &manifest.app()).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
     }
 }
 
-/// Reads the event at `path`, and gives it the route key `route`.
+/// Reads the event at `path`, and sets its route key to `route`.
 async fn event(path: &Path, route: &str, app: &App) -> Result<Vec<u8>> {
     let what = format!("cannot read the event `{}`", path.display());
     let bytes = read(path, &what).await?;
@@ -76,7 +76,7 @@ async fn event(path: &Path, route: &str, app: &App) -> Result<Vec<u8>> {
 async fn read(path: &Path, what: &str) -> Result<Vec<u8>> {
     let what = what.to_owned();
     let path = path.to_owned();
-    // A thread of its own lets a signal end the wait for standard input.
+    // Standard input is read on a separate thread, so that a signal can end the wait for it.
     blocking(move || {
         let bytes = match path.to_str() {
             Some("-") => std::io::read_to_string(std::io::stdin()).map(String::into_bytes),

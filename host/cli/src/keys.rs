@@ -81,7 +81,7 @@ fn write(path: &Path, pem: &[u8]) -> io::Result<()> {
         File::open(folder)?.sync_all()
     });
     if written.is_err() {
-        // An incomplete key is useless, and would make the next attempt fail.
+        // An incomplete key is useless, and its file would make the next attempt fail.
         let _ = fs::remove_file(path);
     }
     written

@@ -4,7 +4,7 @@
 //! - `build`: the commands `build`, `check` and `package`
 //! - `dev`: the command `dev`: the local run
 //! - `release`: the commands that publish releases and change the rollout
-//! - `invoke`, `keys`, `token`: the commands of these names
+//! - `invoke`, `keys`, `token`: the commands with these names
 //! - `ui`: standard output, errors, progress and the log
 
 mod args;
@@ -28,7 +28,8 @@ use crate::dev::child;
 use crate::dev::shutdown::Shutdown;
 use crate::ui::error::Result;
 
-/// The system's allocator took a tenth of the time of an echo, and a quarter of the time of reading a group's members.
+/// With the system allocator, allocation took a tenth of the time of an echo, and a quarter of the time to read the
+/// members of a group.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -51,7 +52,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     }
     let runtime = runtime()?;
     let result = runtime.block_on(execute(cli));
-    // Work that cannot be interrupted, for example compiling, must not delay the end.
+    // Work that cannot be interrupted, for example compiling, must not delay the exit.
     runtime.shutdown_background();
     result
 }
@@ -84,8 +85,8 @@ async fn run_to_end(command: &Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Starts the executor. Without a pool that keeps the memory of guests resident it has one thread: guests share page
-/// tables, and two threads that contend for them run fewer events than one.
+/// Starts the executor. If a pool cannot keep the memory of guests resident, the executor has one thread: guests share
+/// page tables, and two threads that contend for them run fewer events than one.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if !Engine::pagemap_scan() {

@@ -20,7 +20,7 @@ use crate::ui::output::out;
 /// The name of the configuration value that signs tokens.
 const SECRET: &str = "jwt-secret";
 
-/// Prints a token, alone, on standard output.
+/// Prints only a token on standard output.
 ///
 /// # Errors
 /// The app has no `jwt-secret`.
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &args::Token) -> Result<()> {
     Ok(())
 }
 
-/// Returns a token for `user`. Returns `None` if the configuration has no secret to sign it with.
+/// Returns a token for `user`, or `None` if the configuration has no secret for signing it.
 ///
 /// # Errors
 /// The secret is not a valid key.

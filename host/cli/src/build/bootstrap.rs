@@ -1,4 +1,4 @@
-//! The binary of the Lambda function: one that was built before, or one that is built here from Tidegate's sources.
+//! The binary of the Lambda function: a prebuilt one, or one that is built here from Tidegate's sources.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ fn machine(bytes: &[u8]) -> Option<Triple> {
     }
 }
 
-/// Builds the bootstrap with zig as the linker and the C compiler, so any machine can build for both targets and for
+/// Builds the bootstrap. Zig is the linker and the C compiler, so any machine can build for both targets and for
 /// Lambda's glibc.
 async fn build(target: Triple) -> Result<PathBuf> {
     let sources = std::fs::canonicalize(SOURCES)
@@ -75,7 +75,7 @@ async fn build(target: Triple) -> Result<PathBuf> {
     Ok(target_dir.join(target.as_str()).join(PROFILE).join("bootstrap"))
 }
 
-/// Returns the setting that keeps the folders of this machine out of the binary, so every machine builds the same
+/// Returns the setting that keeps the paths of this machine out of the binary, so that every machine builds the same
 /// bytes.
 fn remap(sources: &Path, target: Triple) -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);

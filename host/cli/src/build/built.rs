@@ -52,7 +52,7 @@ fn read_error(component: &Component, what: String, error: &std::io::Error) -> Di
     Diagnostic::new(Code::ComponentFileMissing, what, "no such file").hint(hint)
 }
 
-/// Returns the id of the release that the components make.
+/// Returns the id of the release that consists of these components.
 pub(crate) fn release_id(manifest: &Manifest, components: &[Built]) -> ReleaseId {
     let digests = components.iter().map(|built| (built.component.name.as_str(), Digest::of(&built.bytes)));
     ReleaseId::of(&manifest.app(), digests, &engine::id())
@@ -61,7 +61,8 @@ pub(crate) fn release_id(manifest: &Manifest, components: &[Built]) -> ReleaseId
 /// Compares the imports and exports of the components with the manifest.
 ///
 /// # Errors
-/// A line for each problem, with the place in the manifest. The code is that of the first problem.
+/// The components do not match the manifest. The error has a line for each problem, with the place in the manifest, and
+/// the code of the first problem.
 pub(crate) fn check(manifest: &Manifest, components: &[Built]) -> Result<()> {
     let app = manifest.app();
     let mut refusals = Vec::new();

@@ -1,4 +1,4 @@
-//! Compiled components by content, so a build compiles only the components that changed.
+//! A cache of compiled components by content, so that a build compiles only the components that changed.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use tidegate_release::folder::ARTIFACT_EXTENSION;
 use crate::ui::error::Result;
 use crate::ui::progress::Progress;
 
-/// A folder of artifacts. A file is named by the digest of the component and of the compiler's configuration.
+/// A folder of artifacts. The name of a file is the digest of the component and of the compiler's configuration.
 pub(crate) struct Cache {
     dir: PathBuf,
     compiler: Compiler,
@@ -33,7 +33,7 @@ impl Cache {
         Ok(Self { dir, compiler, used: RefCell::default() })
     }
 
-    /// Returns the artifact of a component, compiled unless it is in the cache.
+    /// Returns the artifact of a component. Compiles the component if its artifact is not in the cache.
     ///
     /// # Errors
     /// The component does not compile, or the cache cannot be read or written.
@@ -67,14 +67,14 @@ impl Cache {
             let entry = entry.diagnose(Code::FileRead, what)?;
             let is_artifact = entry.path().extension().is_some_and(|extension| extension == ARTIFACT_EXTENSION);
             if is_artifact && !self.used.borrow().contains(&entry.file_name()) {
-                // Another build may have removed the file, and a file that stays does no harm.
+                // Another build may have removed the file, and a leftover file does no harm.
                 let _ = fs::remove_file(entry.path());
             }
         }
         Ok(())
     }
 
-    /// Writes a file in one step, for another build may read it.
+    /// Writes a file atomically, because another build may read it.
     fn write(&self, path: &Path, artifact: &[u8]) -> io::Result<()> {
         let mut temporary = tempfile::NamedTempFile::new_in(&self.dir)?;
         temporary.write_all(artifact)?;

@@ -12,7 +12,7 @@ use crate::{args, build};
 /// Builds and checks the app, and prints one line if it is valid.
 ///
 /// # Errors
-/// The app is at fault. The error lists every problem of a kind.
+/// The app is not valid or cannot be built. The error lists every problem of the same kind.
 pub(crate) async fn run(args: &args::App) -> Result<()> {
     let manifest = Manifest::load(&args.dir)?;
     let release = checked(&manifest).await?;
@@ -32,7 +32,7 @@ pub(crate) async fn checked(manifest: &Manifest) -> Result<Release> {
     Ok(release)
 }
 
-/// Loads and links a release like a host, without running anything.
+/// Loads and links a release as a host does, without running anything.
 ///
 /// # Errors
 /// A host would refuse the release.

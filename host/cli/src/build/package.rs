@@ -18,11 +18,11 @@ use crate::ui::error::Result;
 use crate::ui::output::out;
 use crate::{args, keys};
 
-/// The name under which Lambda looks for the host.
+/// The file name that Lambda requires for the host.
 const BOOTSTRAP: &str = "bootstrap";
-/// The file with the routing fingerprint, one line, which the stack records.
+/// The file that contains the routing fingerprint as one line. The stack records the fingerprint.
 const FINGERPRINT_FILE: &str = "routing-fingerprint";
-/// The highest level of deflate: a package is written once and loaded often.
+/// The highest compression level of deflate, because a package is written once and loaded often.
 const COMPRESSION_LEVEL: i64 = 9;
 const FILE_MODE: u32 = 0o644;
 const PROGRAM_MODE: u32 = 0o755;
@@ -33,11 +33,12 @@ type Files = BTreeMap<String, (Vec<u8>, u32)>;
 /// Builds the app for one CPU, and prints the path of the package.
 ///
 /// # Errors
-/// The app is at fault, the bootstrap cannot be built, or the package cannot be written. An earlier package then stays.
+/// The app cannot be built, the bootstrap cannot be built, or the package cannot be written. An earlier package is kept
+/// then.
 pub(crate) async fn run(args: &args::Package) -> Result<()> {
     let manifest = Manifest::load(&args.app.dir)?;
     let target: Triple = args.target.into();
-    // A host of this machine reports problems now that a host on Lambda would report at its start.
+    // This check reports problems now that a host on Lambda would otherwise report at its start.
     check::checked(&manifest).await?;
     let dir = build::state_dir(&manifest).join("package").join(target.as_str());
     let components = built::read(&manifest)?;
@@ -78,7 +79,7 @@ fn files(
     Ok(files)
 }
 
-/// Writes the zip file in one step. Equal files make equal bytes: entries are sorted by path, and carry the earliest
+/// Writes the zip file atomically. Equal files result in equal bytes: entries are sorted by path, and have the earliest
 /// date that the format allows.
 fn write(path: &Path, files: &Files) -> io::Result<()> {
     let parent = parent(path);
@@ -100,7 +101,7 @@ fn write(path: &Path, files: &Files) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a temporary file, which only its owner can read, the usual permissions.
+/// Sets the usual permissions on a temporary file, which at first only its owner can read.
 fn make_readable(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(FILE_MODE))
 }

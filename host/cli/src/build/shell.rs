@@ -1,4 +1,4 @@
-//! Build commands: those of the manifest, which a shell runs, and Tidegate's own.
+//! Build commands: the commands of the manifest, which a shell runs, and Tidegate's own commands.
 
 use std::path::Path;
 use std::pin::pin;
@@ -14,10 +14,10 @@ use tokio::process::{Child, Command};
 use crate::ui::error::Result;
 use crate::ui::progress::Progress;
 
-/// The time limit for the rest of the output of a command that has ended.
+/// The time limit for reading the remaining output of a command that has ended.
 const OUTPUT_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Runs `line` with `sh -c` in the folder `dir`, like [`complete`].
+/// Runs `line` with `sh -c` in the folder `dir`, and waits for it as [`complete`] does.
 ///
 /// # Errors
 /// The shell cannot be started, or the command fails.
@@ -36,7 +36,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Returns the error of a command that is described by `subject`.
+    /// Returns the error of the command that `subject` describes.
     pub(crate) fn into_diagnostic(self, subject: &str) -> Diagnostic {
         match self {
             Self::Start(error) => {
@@ -51,9 +51,9 @@ impl Failure {
     }
 }
 
-/// Runs a command to its end. Its output goes to standard error, because standard output carries data only.
+/// Runs a command to completion. Its output goes to standard error, because standard output carries data only.
 ///
-/// The command is a process group of its own. Dropping this future ends the group, so an interrupted build leaves no
+/// The command runs in a new process group. Dropping this future ends the group, so an interrupted build leaves no
 /// compiler behind.
 ///
 /// # Errors
@@ -102,7 +102,7 @@ struct Group(Child);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // `id` is `None` once the child has been waited for: its number may then belong to another process.
+        // `id` is `None` once the child has been waited for. Its process id may then belong to another process.
         let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
             // This fails only if the group has ended.

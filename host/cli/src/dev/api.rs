@@ -9,7 +9,7 @@ use tidegate_gateway::{ApiConfig, AuthorizerConfig, RouteConfig};
 
 use crate::ui::error::Result;
 
-/// The id, the Region and the account of the local API, as events and the authorizer's `methodArn` carry them.
+/// The id, the Region and the account of the local API, as they appear in events and in the authorizer's `methodArn`.
 const API_ID: &str = "local";
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -25,7 +25,7 @@ pub(crate) fn config(app: &App, stage: &str) -> Result<ApiConfig> {
     })?;
     let mut routes: BTreeMap<RouteKey, RouteConfig> =
         app.routes.iter().map(|(key, route)| (key.clone(), RouteConfig { response: route.response })).collect();
-    // The host registers and unregisters connections on these two routes even if the app does not have them.
+    // The host registers and unregisters connections on these two routes even if the app does not define them.
     for key in [RouteKey::CONNECT, RouteKey::DISCONNECT] {
         let key = RouteKey::new(key).diagnose(Code::RouteKeyInvalid, || format!("cannot add the route `{key}`"))?;
         routes.entry(key).or_default();

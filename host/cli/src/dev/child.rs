@@ -1,8 +1,8 @@
 //! A program that ends with the command that started it, even if that command is killed.
 //!
-//! The kernel ends a process together with its parent if the process requests it. A process of the function therefore
-//! starts as `tidegate tether`, requests it, and becomes the bootstrap. The kernel regards the thread that started a
-//! process as its parent: here a worker of the executor, which lives as long as the command.
+//! The kernel ends a process together with its parent if the process has requested it. A process of the function
+//! therefore starts as `tidegate tether`, makes this request, and then becomes the bootstrap. For the kernel, the
+//! parent is the thread that started the process: here a worker of the executor, which lives as long as the command.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -26,14 +26,14 @@ pub(crate) fn command() -> Result<Vec<OsString>> {
     Ok(vec![this.into(), NAME.into(), std::process::id().to_string().into()])
 }
 
-/// Becomes the program.
+/// Replaces this process with the program.
 ///
 /// # Errors
 /// The command has ended, or the program cannot be run.
 pub(crate) fn run(args: &args::Tether) -> Result<Infallible> {
     let what = || format!("cannot run `{}`", args.program.display());
     end_with_parent().diagnose(Code::ChildStartFailed, what)?;
-    // The parent may have ended before the request.
+    // The parent may have ended before this process made the request.
     let parent = rustix::process::getppid().map(|parent| parent.as_raw_nonzero().get());
     if parent != Some(args.parent) {
         return Err(Diagnostic::new(Code::ChildStartFailed, what(), "the command that started it has ended"));
@@ -48,8 +48,8 @@ fn end_with_parent() -> std::io::Result<()> {
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
-/// On other systems a stopped process gets a hangup when its group is orphaned, and a running one loses its Runtime
-/// API.
+/// Does nothing. On other systems a stopped process gets SIGHUP when its process group is orphaned, and a running one
+/// ends when it loses the Runtime API.
 #[cfg(not(target_os = "linux"))]
 fn end_with_parent() -> std::io::Result<()> {
     Ok(())

@@ -8,7 +8,7 @@ use tidegate_diagnostic::{Code, Diagnostic};
 
 use crate::ui::error::Result;
 
-/// Returns the values of the manifest, overridden by the `.env` file beside it. `JWT_SECRET` sets `jwt-secret`.
+/// Returns the values of the manifest, overridden by the `.env` file next to it. `JWT_SECRET` sets `jwt-secret`.
 ///
 /// # Errors
 /// The `.env` file cannot be read or parsed.
@@ -30,7 +30,7 @@ pub(crate) fn env_file(manifest: &Manifest) -> PathBuf {
     manifest.dir.join(".env")
 }
 
-/// Converts an error without the text of the line, which may contain a secret.
+/// Converts an error. Omits the text of the line, because it may contain a secret.
 fn env_error(what: String, error: &dotenvy::Error) -> Diagnostic {
     match error {
         dotenvy::Error::LineParse(_, index) => {
@@ -42,7 +42,7 @@ fn env_error(what: String, error: &dotenvy::Error) -> Diagnostic {
     }
 }
 
-/// Returns the configuration name for a name in a `.env` file.
+/// Returns the configuration name that belongs to a name in a `.env` file.
 fn config_name(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
 }

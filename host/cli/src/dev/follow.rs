@@ -21,7 +21,7 @@ use crate::ui::error::Result;
 
 /// The time limit for reading the rollout state, and for loading and linking the releases that it names.
 const POLL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The interval of reading the rollout state without a change event, which not every file system sends.
+/// The interval at which the rollout state is read without a change event. Not every file system sends such events.
 const PERIOD: Duration = Duration::from_secs(2);
 /// The time limit for writing counts at the end of the run.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ impl Releases {
         following
     }
 
-    /// Watches the two things that change which releases run: the rollout state and the halts.
+    /// Watches the rollout state and the halts, which determine the releases that run.
     fn watch(&self, changed: Arc<Notify>) -> Result<RecommendedWatcher> {
         let state = self.store.rollout_state_path().file_name().map(ToOwned::to_owned);
         let halts = self.store.halts_dir();
@@ -120,7 +120,7 @@ impl Releases {
                 || path.parent().and_then(Path::file_name).is_some_and(|name| Some(name) == halts_name.as_deref())
         };
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // A lost event costs one period.
+            // A lost event delays the change by one period at most.
             let Ok(event) = event else { return };
             let changes = matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_));
             if changes && event.paths.iter().any(|path| is_relevant(path)) {
@@ -140,7 +140,7 @@ impl Following {
     /// Follows until the future is dropped. Changes that arrive during a poll are applied together.
     pub(crate) async fn run(self) {
         loop {
-            // A change and the end of the period have the same effect.
+            // A change and the end of the period both cause a poll.
             let _ = tokio::time::timeout(PERIOD, self.changed.notified()).await;
             self.poll().await;
         }
@@ -156,12 +156,12 @@ impl Following {
     }
 }
 
-/// Writes the counts of `follower`.
+/// Writes the canary's event counts of `follower` to the store.
 pub(crate) async fn flush(follower: Arc<Follower>) {
     off_the_executor(async move { follower.flush(Deadline::after(FLUSH_TIMEOUT)).await }).await;
 }
 
-/// Runs work that waits for the file system on a thread that runs no events.
+/// Runs work that waits for the file system on a thread of Tokio's blocking pool, on which no events run.
 async fn off_the_executor(work: impl Future<Output = ()> + Send + 'static) {
     let runtime = Handle::current();
     // This fails only if the work panics, and the next poll does not depend on it.

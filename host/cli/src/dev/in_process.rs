@@ -14,9 +14,10 @@ use tokio_util::task::TaskTracker;
 use crate::dev::follow;
 use crate::ui::error::{Result, blocking};
 
-/// API Gateway's longest integration timeout. It bounds an event like Lambda's deadline does when deployed.
+/// API Gateway's maximum integration timeout. It limits an event as Lambda's deadline does in a deployed app.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(29);
-/// The time limit of one post-response phase. A deferred greeting waits for its socket for 1 s at most.
+/// The time limit of one post-response phase. A message that was deferred during `$connect` waits at most 1 s for
+/// its socket.
 const POST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The host as the gateway's integration.
@@ -28,7 +29,7 @@ pub(crate) struct InProcess {
 }
 
 impl InProcess {
-    /// Creates the integration that runs events on `host` and counts them for `follower`.
+    /// Creates the integration, which runs events on `host` and counts them for `follower`.
     pub(crate) fn new(host: Arc<Host>, follower: Option<Arc<Follower>>) -> Self {
         Self { host, follower, post_response: TaskTracker::new() }
     }
@@ -38,7 +39,8 @@ impl InProcess {
         self.follower.as_ref()
     }
 
-    /// Runs later events on another release. Events under way end on their own release, which is then freed.
+    /// Switches later events to another release. Events in flight end on the release that they began on, which is then
+    /// freed.
     ///
     /// # Errors
     /// The host refuses the release. Events then continue on the current one.
@@ -56,7 +58,7 @@ impl InProcess {
         Ok(())
     }
 
-    /// Gives later events these configuration values.
+    /// Sets the configuration values for later events.
     pub(crate) fn set_config(&self, values: BTreeMap<String, String>) {
         self.host.set_config(values);
     }

@@ -1,4 +1,4 @@
-//! The gateway's integration: a host in this process, or the functions as processes of their own.
+//! The gateway's integration: a host in this process, or the functions in separate processes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::ui::error::{Result, blocking};
 pub(crate) enum Integration {
     /// A host in this process.
     InProcess(Arc<InProcess>),
-    /// The functions of the app, as processes of their own.
+    /// The functions of the app, in separate processes.
     OnLambda(Arc<OnLambda>),
 }
 
 impl Integration {
-    /// Creates a host in this process, which follows `releases` if there are any.
+    /// Creates a host in this process, which follows `releases` if it is `Some`.
     ///
     /// # Errors
     /// The host refuses the release.
@@ -42,7 +42,7 @@ impl Integration {
         Ok(Self::OnLambda(Arc::new(OnLambda::new(parts)?)))
     }
 
-    /// Returns the integration as the gateway's port.
+    /// Returns the integration for the gateway.
     pub(crate) fn invoke(&self) -> Arc<dyn Invoke> {
         match self {
             Self::InProcess(host) => Arc::clone(host) as _,
@@ -58,8 +58,8 @@ impl Integration {
         }
     }
 
-    /// Runs later events on the release that [`build::rebuild`](crate::build::rebuild) has written. Events under way
-    /// end on their own release.
+    /// Switches later events to the release that [`build::rebuild`](crate::build::rebuild) has written. Events in
+    /// flight end on the release that they began on.
     ///
     /// # Errors
     /// A host refuses the release, or the release cannot be copied. Events then continue on the current release.
@@ -67,14 +67,14 @@ impl Integration {
         match self {
             Self::InProcess(host) => host.activate(release).await,
             Self::OnLambda(functions) => {
-                // A function would refuse the release at its start, too late to keep the current one.
+                // A function would refuse the release only at its start, too late to keep the current one.
                 blocking(move || check::dry_run_link(&release)).await?;
                 functions.activate()
             }
         }
     }
 
-    /// Gives later events these configuration values. Functions get them in new processes.
+    /// Sets the configuration values for later events. Functions get them in new processes.
     ///
     /// # Errors
     /// New processes cannot be prepared.
@@ -86,7 +86,7 @@ impl Integration {
         Ok(())
     }
 
-    /// Waits for the work that events left behind.
+    /// Waits for the rest of the work of earlier events.
     pub(crate) async fn drain(&self) {
         match self {
             Self::InProcess(host) => host.drain().await,

@@ -1,4 +1,4 @@
-//! The ports of one machine: the DynamoDB implementation over a database in this process.
+//! The ports of a local run: the DynamoDB implementation over a database in this process.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,18 +19,18 @@ const DATABASE_FILE: &str = "tidegate.db";
 /// The time limit of one call during the removal of stale connections.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The place of the tables.
+/// The location of the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Data {
     /// In memory, until the process ends.
     Memory,
-    /// In a folder, which is created.
+    /// In a folder, which is created if it is missing.
     Folder(PathBuf),
 }
 
-/// The database of one machine, and the ports over it.
+/// The database of a local run, and the ports over it.
 pub(crate) struct Local {
-    /// The database, which sweeps and closes.
+    /// The database, for the removal of expired items and for closing.
     pub(crate) database: Embedded,
     storage: Arc<DynamoStorage>,
     registry: Arc<DynamoRegistry>,
@@ -54,7 +54,7 @@ impl Local {
         Ok(Self { database, storage, registry })
     }
 
-    /// Returns the ports, with messages through `messaging` and the values of `config`.
+    /// Returns the ports, which send messages through `messaging` and have the configuration values `config`.
     pub(crate) fn ports(&self, messaging: Arc<dyn Messaging>, config: BTreeMap<String, String>) -> Ports {
         let routes = RoutePorts {
             storage: Arc::clone(&self.storage) as _,
@@ -64,7 +64,7 @@ impl Local {
         Ports { routes: Some(routes), config: Arc::new(config) }
     }
 
-    /// Removes the connections of an earlier process, whose sockets ended with it.
+    /// Removes the connections of an earlier process, whose sockets were closed when it ended.
     ///
     /// # Errors
     /// The registry fails.
@@ -78,7 +78,8 @@ impl Local {
                 let removed = self.registry.unregister(&connection.id, Deadline::after(CALL_TIMEOUT)).await;
                 removed.diagnose(Code::DatabaseFailed, what)?;
             }
-            // An empty page is not always the last one: rows that have expired meanwhile are filtered.
+            // An empty page is not always the last one, because items that have expired in the meantime are filtered
+            // out.
             cursor = page.cursor;
             if cursor.is_none() {
                 return Ok(());

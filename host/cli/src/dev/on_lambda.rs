@@ -1,6 +1,6 @@
-//! The gateway's integration with `--lambda`: the real `bootstrap`, in processes of its own.
+//! The gateway's integration with `--lambda`: the real `bootstrap`, in separate processes.
 //!
-//! The functions are configured like the stack in `infra/` configures them.
+//! The functions have the same configuration as in the stack in `infra/`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -24,13 +24,13 @@ use crate::dev::child;
 use crate::dev::package_copy::PackageCopy;
 use crate::ui::error::Result;
 
-/// The file name of the bootstrap, beside this program.
+/// The file name of the bootstrap, next to this program.
 const BOOTSTRAP: &str = "bootstrap";
 /// The memory and the timeout that the stack gives each function.
 const HANDLER: Size = Size { memory: 512, timeout: Duration::from_secs(29) };
 const AUTHORIZER: Size = Size { memory: 256, timeout: Duration::from_secs(5) };
 
-/// The interval between checks for the last event of replaced functions.
+/// The interval at which replaced functions are checked for callers that still hold them.
 const REPLACED_PERIOD: Duration = Duration::from_millis(100);
 
 struct Size {
@@ -54,7 +54,7 @@ pub(crate) struct OnLambda {
     /// The prefix of the app's parameters.
     prefix: String,
     active: RwLock<Arc<Functions>>,
-    /// Replaced functions that still run events.
+    /// The tasks that wait for replaced functions to end their events.
     ending: TaskTracker,
 }
 
@@ -65,7 +65,7 @@ struct Functions {
     _package: PackageCopy,
 }
 
-/// The parts of the functions.
+/// The parts from which the functions are created.
 pub(crate) struct Parts<'a> {
     /// The program to run.
     pub(crate) bootstrap: &'a Path,
@@ -98,7 +98,7 @@ struct Run {
     access_key_id: String,
 }
 
-/// Returns the bootstrap that the arguments name, or the one beside this program.
+/// Returns the bootstrap that the arguments name, or the one next to this program.
 ///
 /// # Errors
 /// The file does not exist.
@@ -150,8 +150,8 @@ impl OnLambda {
         })
     }
 
-    /// Runs later events on the current content of the release folder, in new processes, as a deployment does. Events
-    /// under way end in the old processes, which then end too.
+    /// Switches later events to new processes with the current content of the release folder, as a deployment does.
+    /// Events in flight end in the old processes, which then end too.
     ///
     /// # Errors
     /// The release cannot be copied. Events then continue on the current release.
@@ -171,7 +171,8 @@ impl OnLambda {
         Ok(())
     }
 
-    /// Writes the parameters, and starts new processes that read them: running processes would do so a minute later.
+    /// Writes the parameters, and starts new processes that read them. Running processes would read them only a minute
+    /// later.
     ///
     /// # Errors
     /// The same as for [`activate`](Self::activate).
@@ -180,7 +181,7 @@ impl OnLambda {
         self.activate()
     }
 
-    /// Waits until every event and its post-response phase have ended, and ends the processes.
+    /// Waits until every event and its post-response phase have ended, and then ends the processes.
     pub(crate) async fn drain(&self) {
         self.active().close().await;
         self.ending.close();

@@ -1,4 +1,5 @@
-//! A copy of the release for one run with `--lambda`, so a build during the run does not change half of its processes.
+//! A copy of the release for one run with `--lambda`, so that a build during the run cannot change only some of its
+//! processes.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,7 +13,8 @@ use crate::keys;
 
 /// The folder of all runs, inside the state folder of the app.
 const RUNS_DIR: &str = "runs";
-/// A file that is locked: in the folder of a run while the run lives, in the folder of all runs while a run begins.
+/// The lock file. The one in the folder of a run is locked while the run lives. The one in the folder of all runs is
+/// locked while a run begins.
 const LOCK_FILE: &str = "lock";
 /// The package in the folder of a run.
 const PACKAGE_DIR: &str = "package";
@@ -30,7 +32,7 @@ impl PackageCopy {
     /// # Errors
     /// The file system fails.
     pub(crate) fn new(release: &Path, keys: &Keys, state_dir: &Path) -> io::Result<Self> {
-        // The processes of the functions start in another folder.
+        // The path must be absolute, because the processes of the functions start in another folder.
         let runs = std::path::absolute(state_dir)?.join(RUNS_DIR);
         fs::create_dir_all(&runs)?;
         let all = File::create(runs.join(LOCK_FILE))?;
@@ -75,7 +77,8 @@ fn remove_if_ended(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Links the files where the file system has links. A build writes new files and never into existing ones.
+/// Hard-links the files, or copies them if the file system has no hard links. A build writes new files and never into
+/// existing ones.
 fn copy(release: &Path, package: &Path) -> io::Result<()> {
     let components = package.join(COMPONENTS_DIR);
     fs::create_dir_all(&components)?;

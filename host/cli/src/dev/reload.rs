@@ -13,28 +13,29 @@ use crate::dev::integration::Integration;
 use crate::dev::watch::{Changes, Watch};
 use crate::ui::error::{self, Result};
 
-/// A running app that follows its files.
+/// A running app that is rebuilt when its files change.
 pub(crate) struct Reload {
-    /// The manifest that was read last.
+    /// The manifest, as it was last read.
     pub(crate) manifest: Manifest,
     /// The app that the gateway serves.
     pub(crate) app: App,
     /// The release that runs.
     pub(crate) release: ReleaseId,
-    /// The integration that runs it.
+    /// The integration that runs the release.
     pub(crate) integration: Integration,
-    /// The configuration values that it runs with.
+    /// The current configuration values.
     pub(crate) config: BTreeMap<String, String>,
     /// The watch over the files of the manifest.
     pub(crate) watch: Watch,
-    /// Changes that an earlier watch saw before it was replaced.
+    /// Changes that were seen by an earlier watch, which was then replaced.
     pub(crate) late: Changes,
 }
 
 impl Reload {
-    /// Follows the files until the future is dropped. An error is printed, and the current release continues.
+    /// Rebuilds the app after changes, until the future is dropped. An error is printed, and the current release
+    /// continues to run.
     pub(crate) async fn run(mut self) {
-        // A failed change is built again with the next one.
+        // A change whose build failed is built again together with the next change.
         let mut pending = Changes::default();
         loop {
             pending.add(self.next().await);
@@ -71,7 +72,7 @@ impl Reload {
         Ok(())
     }
 
-    /// Reads the manifest, and watches the files of the new one before they are built.
+    /// Reads the manifest, and starts to watch the files that it names before the build.
     fn read_manifest(&mut self) -> Result<()> {
         let manifest = Manifest::load(&self.manifest.file)?;
         let mut old = std::mem::replace(&mut self.watch, Watch::new(&manifest)?);
@@ -95,7 +96,8 @@ impl Reload {
         Ok(())
     }
 
-    /// Checks that the routing is the one that the gateway started with, as for a deployed stack.
+    /// Checks that the routing is still the one that the gateway started with. A deployed stack has the same
+    /// restriction.
     fn check_routing(&self) -> Result<()> {
         let Some(difference) = self.manifest.app().routing_difference(&self.app) else { return Ok(()) };
         let what = format!("cannot reload `{}`", self.manifest.file.display());

@@ -1,4 +1,4 @@
-//! A running app: the gateway over the host over the database.
+//! A running app: the gateway, its host and the database.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ use crate::{args, build, token};
 const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
 /// The user of the demonstration token.
 const DEMO_USER: &str = "demo";
-/// The interval of the removal of expired items. Reads filter them anyway; DynamoDB itself takes up to days.
+/// The interval at which expired items are removed. Reads filter them out anyway, and DynamoDB itself may take days.
 const SWEEP_PERIOD: Duration = Duration::from_secs(60);
 
 /// A running app.
@@ -37,7 +37,7 @@ pub(crate) struct Server {
     name: String,
     stage: String,
     release: ReleaseId,
-    /// A line about the place of the routes, if they do not run in this process.
+    /// A line that says where the routes run, if they do not run in this process.
     placement: Option<String>,
     config: BTreeMap<String, String>,
     gateway: Arc<Gateway>,
@@ -52,8 +52,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Creates the server. With `bootstrap`, a program and the address of the gateway, the host runs in processes of
-    /// its own.
+    /// Creates the server. With `bootstrap`, which is a program and the address of the gateway, the host runs in
+    /// separate processes.
     ///
     /// # Errors
     /// The release is refused, or the configuration values cannot be read.
@@ -109,7 +109,7 @@ impl Server {
         })
     }
 
-    /// Rebuilds the app after changes of its files.
+    /// Rebuilds the app after changes to its files.
     pub(crate) fn reload_on_changes(&mut self, watch: Watch, manifest: Manifest, app: App) {
         self.reload = Some(Reload {
             manifest,
@@ -156,17 +156,17 @@ impl Server {
         Ok(())
     }
 
-    /// Serves until `stopped`, then closes the sockets, waits for the events under way, and closes the database.
+    /// Serves until `stopped`. Then closes the sockets, waits for the events in flight, and closes the database.
     pub(crate) async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
         let sweeper = tokio::spawn(sweep(self.database.clone()));
         let reload = self.reload.map(|reload| tokio::spawn(reload.run()));
         let following = self.following.map(|following| tokio::spawn(following.run()));
         let stopped = async {
-            // A dropped sender has the same meaning.
+            // A dropped sender also means that the server must stop.
             let _ = stopped.await;
         };
         tidegate_gateway::run(listener, self.gateway, stopped).await;
-        // This ends a build that is under way.
+        // This cancels a build in progress.
         [reload, following].into_iter().flatten().for_each(|task| task.abort());
         self.integration.drain().await;
         sweeper.abort();

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::ui::error::Result;
 
-/// The handlers of both signals. Signals arrive from the creation of this value on.
+/// The handlers of both signals. They receive every signal after the creation of this value.
 pub(crate) struct Shutdown {
     interrupt: Signal,
     terminate: Signal,
@@ -23,7 +23,7 @@ impl Shutdown {
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    /// Waits for the next signal. Returns the exit code that shells give a process that a signal ended.
+    /// Waits for the next signal. Returns the exit code that shells report for a process that the signal killed.
     pub(crate) async fn exit_code(&mut self) -> ExitCode {
         tokio::select! {
             _ = self.interrupt.recv() => ExitCode::from(130),

@@ -1,4 +1,4 @@
-//! Changes of the files that an app is made from.
+//! Changes to the files that an app is built from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{self, Path, PathBuf};
@@ -15,7 +15,8 @@ use crate::build;
 use crate::dev::config;
 use crate::ui::error::Result;
 
-/// The quiet time before a build begins: an editor writes a file in several steps, and saves several files at once.
+/// The quiet time before a build begins, because an editor writes a file in several steps and saves several files at
+/// once.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// The characters that make a path a pattern.
 const PATTERN: [char; 4] = ['*', '?', '[', '{'];
@@ -44,7 +45,7 @@ impl Changes {
         *self == Self::default()
     }
 
-    /// Adds other changes to these.
+    /// Adds the other changes to these.
     pub(crate) fn add(&mut self, others: Self) {
         self.manifest |= others.manifest;
         self.config |= others.config;
@@ -52,7 +53,7 @@ impl Changes {
     }
 }
 
-/// The meaning of each path.
+/// The rules that map the path of a changed file to its effect.
 struct Rules {
     manifest: PathBuf,
     config: PathBuf,
@@ -64,7 +65,7 @@ struct Rules {
 }
 
 impl Watch {
-    /// Watches the manifest, the `.env` file beside it, the `watch` patterns of each component, and the files of the
+    /// Watches the manifest, the `.env` file next to it, the `watch` patterns of each component, and the files of the
     /// components without a build command.
     ///
     /// # Errors
@@ -72,7 +73,7 @@ impl Watch {
     pub(crate) fn new(manifest: &Manifest) -> Result<Self> {
         let (changed, paths) = unbounded_channel();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // A lost event is repaired by the next change of the file.
+            // If an event is lost, the next change of the file causes a build.
             let Ok(event) = event else { return };
             if matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)) {
                 // The send fails only after the watch has ended.
@@ -101,7 +102,7 @@ impl Watch {
                 },
             };
             match path {
-                // Other files do not count: a log beside the sources may change all the time.
+                // Changes of other files do not count: a log next to the sources may change all the time.
                 Some(path) if self.rules.apply(&path, &mut changes) => quiet = Some(Instant::now() + DEBOUNCE),
                 Some(_) => {}
                 // The watcher lives as long as this value.
@@ -110,7 +111,7 @@ impl Watch {
         }
     }
 
-    /// Returns the changes that have arrived and were not taken.
+    /// Returns the changes that have arrived since the last call of [`next`](Self::next).
     pub(crate) fn rest(&mut self) -> Changes {
         let mut changes = Changes::default();
         while let Ok(path) = self.paths.try_recv() {
@@ -133,7 +134,7 @@ impl Rules {
         let mut folders = BTreeMap::from([(manifest.dir.clone(), RecursiveMode::NonRecursive)]);
         for Component { name, source, build, watch, .. } in &manifest.components {
             if build.is_none() {
-                // Events name files without `.`.
+                // Events report paths without `.`.
                 let source: PathBuf = source.components().collect();
                 let folder = source.parent().unwrap_or(&source).to_owned();
                 folders.entry(folder).or_insert(RecursiveMode::NonRecursive);
@@ -148,12 +149,12 @@ impl Rules {
                 rules.globs.push((name.clone(), matcher));
             }
         }
-        // A missing folder cannot be watched. A build command may create it, which does not count as a change.
+        // A missing folder cannot be watched. If a build command creates it, this does not count as a change.
         folders.retain(|folder, _| folder.is_dir());
         Ok((rules, folders))
     }
 
-    /// Adds the meaning of a change of `path`. Returns true if it has one.
+    /// Adds the effect of a change of `path` to `changes`. Returns true if there is an effect.
     fn apply(&self, path: &Path, changes: &mut Changes) -> bool {
         if path.starts_with(&self.state_dir) {
             return false;
@@ -171,10 +172,10 @@ impl Rules {
     }
 }
 
-/// Returns the folder before the first pattern of a glob, and the matcher of the whole glob. `dir` is the base of
-/// relative globs.
+/// Returns the folder above the first pattern of a glob, and the matcher of the whole glob. Relative globs start at
+/// `dir`.
 fn pattern(dir: &Path, glob: &str) -> Result<(PathBuf, GlobMatcher), globset::Error> {
-    // Events name files without `.`.
+    // Events report paths without `.`.
     let glob: PathBuf = Path::new(glob).components().filter(|part| *part != path::Component::CurDir).collect();
     let literal = |part: &path::Component<'_>| !part.as_os_str().to_string_lossy().contains(PATTERN);
     let mut base: PathBuf = glob.components().take_while(literal).collect();

@@ -48,7 +48,7 @@ pub(crate) struct StoreBackend {
 pub(crate) enum Missing {
     /// Creates the folder.
     Create,
-    /// Fails: the name may be misspelt, and a missing folder has no releases.
+    /// Fails, because the name may be misspelt, and a missing folder has no releases.
     Refuse,
 }
 
@@ -189,7 +189,7 @@ impl StoreBackend {
             }
             ReleaseRef::Digits(digits) => digits,
         };
-        // The caller reads the release, and so finds out if it exists.
+        // The caller reads the release, and reports an error if it does not exist.
         if let Ok(id) = digits.parse() {
             return Ok(id);
         }
@@ -208,7 +208,7 @@ impl StoreBackend {
         }
     }
 
-    /// Replaces the rollout state `state` by `next`, and returns the entry in the history.
+    /// Replaces the rollout state `state` with `next`, and returns the new entry in the history.
     ///
     /// # Errors
     /// Another operator changed the rollout state first, or the store fails.
@@ -242,7 +242,7 @@ impl StoreBackend {
         Diagnostic::new(Code::RolloutConflict, what, why).hint("look at `tidegate release status`, and decide again")
     }
 
-    /// Returns the name of a signature's key in the manifest, or else its id.
+    /// Returns the name in the manifest of the key with the id `key`, or the id if the manifest does not list the key.
     pub(crate) fn key_name(&self, key: &str) -> String {
         let named = self.keys.0.iter().find(|(_, known)| KeyId::of(&known.public_key).to_string() == key);
         named.map_or_else(|| key.to_owned(), |(name, _)| name.clone())

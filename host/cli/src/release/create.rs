@@ -25,7 +25,7 @@ use crate::ui::output::out;
 /// Builds, signs and publishes a release, and prints its id.
 ///
 /// # Errors
-/// The app is at fault, there is no key, or the store fails.
+/// The app cannot be built, there is no key, or the store fails.
 pub(crate) async fn run(args: &args::Create) -> Result<()> {
     let manifest = Manifest::load(&args.app.dir)?;
     // Errors that need no build are reported before the build.
@@ -81,7 +81,7 @@ fn signing_key(key: &args::SigningKey) -> Result<SigningKey> {
 
 /// Builds the release for every CPU.
 async fn built_release(manifest: &Manifest) -> Result<BuiltRelease> {
-    // A host of this machine reports problems now that another host would report when the release is activated.
+    // This check reports problems now that hosts would otherwise report when the release is activated.
     let checked = check::checked(manifest).await?.id;
     let revision = revision::of(&manifest.dir).await;
     let built = built::read(manifest)?;
@@ -120,8 +120,8 @@ fn without_artifacts(built: &Built) -> (String, BuiltComponent) {
     (built.component.name.clone(), BuiltComponent { digest: Digest::of(&built.bytes), artifacts: BTreeMap::new() })
 }
 
-/// Publishes the release. A release that is already published, and not signed by any of these keys, is signed again,
-/// for example after a key was revoked.
+/// Publishes the release. If it is already published but not signed by any of these keys, signs it again, for example
+/// after a key was revoked.
 async fn publish_or_sign_again(
     backend: &StoreBackend,
     release: &BuiltRelease,

@@ -22,7 +22,7 @@ enum Side {
     Deployed(Box<App>),
 }
 
-/// Prints the differences of the second release from the first.
+/// Prints the differences between the first and the second release.
 ///
 /// # Errors
 /// A release does not exist or cannot be read.
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &args::Diff) -> Result<()> {
     let difference = Difference::between(old.version(), new.version());
     if args.store.json {
         let mut json = json!({ "from": old.id(), "to": new.id() });
-        // A difference is a JSON object.
+        // A difference is always a JSON object.
         if let (Value::Object(json), Ok(Value::Object(more))) = (&mut json, serde_json::to_value(&difference)) {
             json.extend(more);
         }

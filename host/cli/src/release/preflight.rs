@@ -1,4 +1,4 @@
-//! Checks a release before it runs: hosts must accept it, it must be complete, its routing must be the deployed one,
+//! Checks a release before it runs. Hosts must accept it, it must be complete, its routing must be the deployed one,
 //! and the operator must know about new grants.
 
 use tidegate_diagnostic::{Code, Context as _, Diagnostic};
@@ -16,13 +16,14 @@ pub(crate) struct Candidate {
     pub(crate) id: ReleaseId,
     /// The name of the key that signed it.
     pub(crate) signed_by: String,
-    /// The grants that the active release, or else the deployed app, does not have.
+    /// The grants that the active release does not have. If no release is active, the grants that the deployed app does
+    /// not have.
     pub(crate) new_grants: Vec<String>,
     /// Warnings for the operator.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Checks a release against the place where it will run.
+/// Checks a release against the stage or the folder in which it will run.
 ///
 /// # Errors
 /// The first reason why the release must not run.
@@ -54,7 +55,7 @@ impl Candidate {
     /// Checks that the release has no new grants, unless they are allowed.
     ///
     /// # Errors
-    /// A line for each new grant.
+    /// The release has new grants that are not allowed. The error has a line for each.
     pub(crate) fn check_grants(&self, allow_new_grants: bool) -> Result<()> {
         if allow_new_grants || self.new_grants.is_empty() {
             return Ok(());
@@ -65,7 +66,8 @@ impl Candidate {
     }
 }
 
-/// Compares a release with the active release, or else with the deployed app. Returns `None` if there is neither.
+/// Compares a release with the active release, or with the deployed app if no release is active. Returns `None` if
+/// there is neither.
 async fn difference(
     backend: &StoreBackend,
     state: &RolloutState,
@@ -75,7 +77,7 @@ async fn difference(
     if let Some(active) = &state.active {
         match backend.release_manifest(active).await {
             Ok(active) => return Some(Difference::between(&active, new)),
-            // An unreadable release must not prevent its own replacement.
+            // An active release that cannot be read must not prevent its replacement.
             Err(error) => warnings.push(format!("the release is not compared with the active release: {error}")),
         }
     }

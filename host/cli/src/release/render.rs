@@ -23,7 +23,7 @@ pub(crate) fn time(at: Timestamp) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
     let seconds = i64::try_from(at.seconds()).ok();
     let time = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-    // A time beyond the calendar is shown as a number.
+    // A time outside the calendar's range is shown as a number.
     time.and_then(|time| time.format(&format).ok()).unwrap_or_else(|| format!("{} ms", at.millis()))
 }
 

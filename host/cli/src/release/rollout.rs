@@ -14,13 +14,13 @@ use crate::ui::output::out;
 /// The default number of events of a canary that may fail.
 const ERROR_BUDGET: u64 = 10;
 /// The numbers of changes to read in search of the release that was active before. The first number is enough unless
-/// canaries changed often.
+/// the canary changed often.
 const HISTORY: [usize; 2] = [50, 1_000];
 
 /// Runs a release for every connection.
 ///
 /// # Errors
-/// The release must not run, or another operator was first.
+/// The release must not run, or another operator changed the rollout first.
 pub(crate) async fn activate(args: &args::Activate) -> Result<()> {
     let backend = StoreBackend::find(&args.store).await?;
     let state = backend.rollout_state().await?;
@@ -47,7 +47,7 @@ pub(crate) async fn canary(args: &args::Canary) -> Result<()> {
     let budget = args.error_budget.unwrap_or(running.map_or(ERROR_BUDGET, |canary| canary.error_budget));
     let next = state.canary(&id, args.percent, budget, halt.as_ref(), args.restart)?;
     let candidate = preflight::check(&backend, &state, &id).await?;
-    // A canary that runs already has been allowed.
+    // The grants of a running canary are allowed already.
     candidate.check_grants(args.allow_new_grants || running.is_some())?;
     let change = backend.compare_and_set(&state, &next, Action::Canary, args.reason.reason.clone()).await?;
     report(&args.store, &next, &change, Some(&candidate));
@@ -72,16 +72,17 @@ pub(crate) async fn promote(args: &args::RolloutArgs) -> Result<()> {
     Ok(())
 }
 
-/// Ends the canary. Without a canary, activates the release that was active before, whose grants were allowed then.
+/// Ends the canary. If there is no canary, activates the release that was active before. Its grants were allowed at
+/// that time.
 ///
 /// # Errors
-/// No release was active before, hosts would refuse it now, or another operator was first.
+/// There is no earlier release, hosts would refuse it now, or another operator changed the rollout first.
 pub(crate) async fn rollback(args: &args::RolloutArgs) -> Result<()> {
     let backend = StoreBackend::find(&args.store).await?;
     let state = backend.rollout_state().await?;
     let next = previous(&backend, &state).await?;
     let candidate = match &next.active {
-        // Ending a canary must not depend on anything: the active release runs already.
+        // Ending a canary must not depend on any check, because the active release is already running.
         active if *active == state.active => None,
         Some(id) => Some(preflight::check(&backend, &state, id).await?),
         None => None,

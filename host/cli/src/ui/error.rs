@@ -17,7 +17,7 @@ pub(crate) fn print(error: &Diagnostic, json: bool) {
     }
 }
 
-/// Returns the text for a terminal. Several causes stand on a line each.
+/// Returns the text for a terminal. If there are several causes, each is on a separate line.
 pub(crate) fn to_text(error: &Diagnostic) -> String {
     if !error.why.contains('\n') {
         return error.report();
@@ -31,7 +31,7 @@ fn to_json(error: &Diagnostic) -> Value {
     json!({ "error": { "code": error.code.as_str(), "message": error.to_string(), "hint": error.hint } })
 }
 
-/// Runs blocking work on a thread that runs no events.
+/// Runs blocking work on a thread of Tokio's blocking pool, on which no events run.
 ///
 /// # Errors
 /// The error of the work, or [`Code::Internal`] if the work panics.

@@ -7,15 +7,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The time between two pictures of the spinner.
+/// The time between two frames of the spinner.
 const PERIOD: Duration = Duration::from_millis(80);
 const PICTURES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 /// Returns to the start of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
-/// The longest label of a spinner, in characters: a line that wraps cannot be cleared.
+/// The maximum length of a spinner's label, in characters. A line that wraps cannot be cleared.
 const LABEL_CHARACTERS: usize = 60;
 
-/// A step that is under way. Dropping it removes the spinner.
+/// A step in progress. Dropping it removes the spinner.
 pub(crate) struct Progress {
     label: String,
     started: Instant,
@@ -23,7 +23,7 @@ pub(crate) struct Progress {
     spinner: Option<Spinner>,
 }
 
-/// A thread that draws. It ends when its sender is dropped.
+/// A thread that draws the spinner. It ends when its sender is dropped.
 struct Spinner {
     lines: Option<Sender<String>>,
     thread: Option<JoinHandle<()>>,
@@ -57,7 +57,7 @@ impl Progress {
 }
 
 impl Spinner {
-    /// Returns `None` if the system does not start a thread.
+    /// Returns `None` if the system cannot start a thread.
     fn start(label: &str, started: Instant) -> Option<Self> {
         let label: String = match label.char_indices().nth(LABEL_CHARACTERS) {
             Some((end, _)) => format!("{}…", label.get(..end).unwrap_or_default()),
@@ -73,13 +73,13 @@ impl Drop for Spinner {
     fn drop(&mut self) {
         self.lines.take();
         if let Some(thread) = self.thread.take() {
-            // The thread does not panic, and a picture that stays would do no harm.
+            // The thread does not panic, and a leftover frame would do no harm.
             let _ = thread.join();
         }
     }
 }
 
-/// Draws until every sender is dropped. Errors are ignored: a terminal that has gone needs no pictures.
+/// Draws until every sender is dropped. Errors are ignored, because a closed terminal needs no spinner.
 fn draw(label: &str, started: Instant, lines: &Receiver<String>) {
     for picture in PICTURES.iter().cycle() {
         let seconds = started.elapsed().as_secs_f64();
@@ -88,7 +88,7 @@ fn draw(label: &str, started: Instant, lines: &Receiver<String>) {
             Ok(line) => {
                 let mut stderr = std::io::stderr().lock();
                 let _ = writeln!(stderr, "{CLEAR}{line}");
-                // A compiler prints many lines at once.
+                // A compiler may print many lines at once.
                 for line in lines.try_iter() {
                     let _ = writeln!(stderr, "{line}");
                 }
