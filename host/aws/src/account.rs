@@ -14,9 +14,10 @@ use crate::http::transport::Transport;
 use crate::releases::AwsStore;
 use crate::s3::Bucket;
 
-/// Credentials, a Region and a transport, which the clients of services are made from. The clients share connections.
+/// Credentials, a Region and a transport, from which the clients of the services are created. The clients share
+/// connections.
 ///
-/// An account does not search for credentials in files or services: the search would be most of a cold start, and
+/// An account does not search files or services for credentials: the search would take up most of a cold start, and
 /// Lambda provides the credentials of the function's role in the environment.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -26,7 +27,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Creates an account from an access key. `session_token` is part of temporary credentials.
+    /// Creates an account from an access key. Temporary credentials include a `session_token`.
     #[must_use]
     pub fn new(
         transport: Transport,
@@ -48,7 +49,7 @@ impl Account {
         Self { transport, region: region.to_owned(), credentials }
     }
 
-    /// Returns a client of DynamoDB, at the default endpoint of the Region unless `endpoint` is given.
+    /// Returns a DynamoDB client, which uses the Region's default endpoint unless `endpoint` is given.
     #[must_use]
     pub fn dynamodb(&self, endpoint: Option<&str>) -> aws_sdk_dynamodb::Client {
         let mut config = aws_sdk_dynamodb::Config::builder()
@@ -63,15 +64,14 @@ impl Account {
         client::client(config)
     }
 
-    /// Returns the store of releases in these tables and this bucket. `dynamodb` and `s3` are endpoints that replace
-    /// the default ones.
+    /// Returns the release store in these tables and this bucket. `dynamodb` and `s3` override the default endpoints.
     #[must_use]
     pub fn releases(&self, tables: &ReleaseTables, bucket: &str, dynamodb: Option<&str>, s3: Option<&str>) -> AwsStore {
         let bucket = Bucket::new(self.transport.connector(), self.credentials.clone(), &self.region, s3, bucket);
         AwsStore::new(self.dynamodb(dynamodb), tables, bucket)
     }
 
-    /// Returns the messages of one API and stage. `url` is the callback URL of its `@connections`.
+    /// Returns the messaging port of one API stage. `url` is the callback URL of its `@connections`.
     #[must_use]
     pub fn messaging(&self, url: &str) -> ConnectionsMessaging {
         let config = aws_sdk_apigatewaymanagement::Config::builder()
@@ -86,8 +86,8 @@ impl Account {
         ConnectionsMessaging::new(apigateway::client(config))
     }
 
-    /// Returns the configuration values of `source` whose names begin with `prefix`. `endpoint` replaces the default
-    /// endpoint of the service.
+    /// Returns the configuration values of `source` whose names begin with `prefix`. `endpoint` overrides the service's
+    /// default endpoint.
     #[must_use]
     pub fn config(&self, source: ConfigSource, prefix: &str, endpoint: Option<&str>) -> ConfigStore {
         ConfigStore::new(source, self.transport.connector(), self.credentials.clone(), &self.region, endpoint, prefix)

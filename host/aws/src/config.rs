@@ -1,7 +1,7 @@
 //! Configuration values by name, from SSM Parameter Store or Secrets Manager.
 //!
-//! The host needs one operation of each service, so it sends these requests itself, signed by the SDK's signer. The
-//! SDK's client for SSM has 150 operations, and would be the largest part of the build.
+//! The host needs one operation of each service, so it sends these requests itself and signs them with the SDK's
+//! signer. The SDK's SSM client has 150 operations, and would be the largest part of the build.
 //!
 //! - `service`: requests of the AWS JSON protocol
 //! - `parameter_store`, `secrets_manager`: the operations of each service
@@ -30,7 +30,7 @@ pub enum ConfigSource {
     SecretsManager,
 }
 
-/// The configuration values of one stage. The name of each in its service is a prefix followed by the value's name.
+/// The configuration values of one stage. The service stores each value under a prefix followed by the value's name.
 #[derive(Debug, Clone)]
 pub struct ConfigStore {
     service: Service,
@@ -48,7 +48,7 @@ pub struct FetchedConfig {
 }
 
 impl ConfigSource {
-    /// Returns the name of the service, for people.
+    /// Returns the display name of the service.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl ConfigSource {
 
 impl ConfigStore {
     /// Creates a store of the values of `source` whose names begin with `prefix`, for example `/tidegate/chat/dev/`.
-    /// `endpoint` replaces the default endpoint of the service.
+    /// `endpoint` overrides the service's default endpoint.
     #[must_use]
     pub fn new(
         source: ConfigSource,
@@ -90,11 +90,11 @@ impl ConfigStore {
 
     /// Reads and decrypts the values of `names`. Retries temporary failures until the deadline.
     ///
-    /// A value that does not exist is not an error: its name is in [`FetchedConfig::missing`].
+    /// A missing value is not an error: its name is added to [`FetchedConfig::missing`].
     ///
     /// # Errors
-    /// [`Error::Config`] if the role lacks the permission for a value, a name is not allowed, a secret is binary, or
-    /// the service does not answer in time.
+    /// [`Error::Config`] if the role lacks permission for a value, a name is not allowed, a secret is binary, or the
+    /// service does not respond in time.
     pub async fn fetch(&self, names: &BTreeSet<String>, deadline: Deadline) -> Result<FetchedConfig, Error> {
         let names: Vec<String> = names.iter().map(|name| format!("{}{name}", self.prefix)).collect();
         let read = match self.source {
@@ -116,12 +116,12 @@ impl ConfigStore {
     }
 }
 
-/// Each name with its value, or `None` if it does not exist. The error has the names and the reason.
+/// Each name with its value, or `None` if the value does not exist. The error has the names and the reason.
 type Read = Result<Vec<(String, Option<String>)>, (String, String)>;
 
 impl std::fmt::Debug for FetchedConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Values may be secrets.
+        // The values may be secrets, so they are not printed.
         f.debug_struct("FetchedConfig").field("missing", &self.missing).finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use crate::failure::code_of;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// DynamoDB refused or failed a request about a table.
+    /// DynamoDB rejected or failed a request for a table.
     #[error("cannot {action} the table `{table}`: {reason}")]
     Table {
         /// The action that failed, for example `create`.
@@ -18,7 +18,7 @@ pub enum Error {
         /// DynamoDB's error code and message.
         reason: String,
     },
-    /// A table of this name exists and has other keys.
+    /// A table with this name exists and has other keys.
     #[error("cannot use the table `{table}`: its keys are not `{expected}`")]
     OtherKeys {
         /// The name of the table.
@@ -33,10 +33,10 @@ pub enum Error {
         names: String,
         /// The service: Parameter Store or Secrets Manager.
         store: &'static str,
-        /// The service's error code and message, or the reason why there was no answer.
+        /// The service's error code and message, or the reason for the missing response.
         reason: String,
     },
-    /// The TLS library refused its configuration.
+    /// The TLS library rejected its configuration.
     #[error("cannot set up TLS: {0}")]
     Tls(String),
 }

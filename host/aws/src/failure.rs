@@ -9,7 +9,8 @@ use tidegate_ports::{registry, storage};
 
 /// Parts of DynamoDB's messages about an item above 400 KB, in a put and in an update.
 const TOO_LARGE_MESSAGES: [&str; 2] = ["Item size has exceeded", "Item size to update has exceeded"];
-/// Parts of DynamoDB's messages about an update that the stored document does not allow, and the text for a guest.
+/// Parts of DynamoDB's messages about an update that the stored document does not allow, each with the text for the
+/// guest.
 const UPDATE_MESSAGES: [(&str, &str); 5] = [
     ("document path", "a path leads through a member that does not exist or is not an object"),
     ("incorrect data type", "a change does not fit the type of the existing member"),
@@ -18,16 +19,16 @@ const UPDATE_MESSAGES: [(&str, &str); 5] = [
     ("Nesting Levels", "the document would be nested deeper than 32 levels"),
 ];
 
-/// The reason of a request that could not be built, so it was not sent.
+/// The reason for a request that could not be built, so it was not sent.
 pub(crate) const NOT_BUILT: &str = "the request could not be built";
-/// The reason of a request that got no answer before its time limit.
+/// The reason for a request that got no response before its time limit.
 pub(crate) const NO_ANSWER: &str = "no answer in time";
-/// The reason of a request whose connection failed before the answer was complete.
+/// The reason for a request whose connection failed before the response was complete.
 pub(crate) const NO_CONNECTION: &str = "the connection failed";
-/// The reason of a request whose answer is not in the format of the operation.
+/// The reason for a request whose response is not in the format of the operation.
 pub(crate) const INVALID_ANSWER: &str = "the answer is not valid";
 
-/// A failed request. "Not applied" means that AWS is known not to have made the change.
+/// A failed request. "Not applied" means that AWS definitely did not make the change.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Not applied: AWS throttled the request.
@@ -36,20 +37,20 @@ pub(crate) enum Failure {
     Contended,
     /// Not applied: the condition of the request was false.
     Condition,
-    /// Not applied: the transaction was cancelled. There is one reason for each of its operations.
+    /// Not applied: the transaction was cancelled. Each of its operations has a reason.
     Cancelled(Vec<CancellationReason>),
     /// Not applied: the item or the answer is above a size limit.
     TooLarge,
-    /// Not applied: the request is not valid, for this reason.
+    /// Not applied: the request is invalid, for this reason.
     Invalid(String),
-    /// Not applied, and a retry does not help: for example a missing table or permission.
+    /// Not applied, and a retry does not help. For example, a table or a permission is missing.
     Refused(String),
-    /// Perhaps applied: no answer, a failure of the service, or an answer that is not valid.
+    /// Possibly applied: there was no response, the service failed, or the response is invalid.
     Unknown(String),
 }
 
 impl Failure {
-    /// Creates the failure of a request that lacks a required part, so it was not sent.
+    /// Creates the failure of a request that was not sent because it lacks a required part.
     pub(crate) fn not_built(error: BuildError) -> Self {
         Self::Refused(error.to_string())
     }
@@ -120,7 +121,7 @@ pub(crate) fn describe_error(status: u16, code: &str, message: &str) -> String {
     }
 }
 
-/// Classifies a failed transaction by the most lasting of its reasons.
+/// Classifies a failed transaction by the most permanent of its reasons.
 pub(crate) fn cancelled(error: SdkError<TransactWriteItemsError, HttpResponse>) -> Failure {
     let refusal = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(refusal)) => refusal,
@@ -153,7 +154,7 @@ pub(crate) fn cancelled(error: SdkError<TransactWriteItemsError, HttpResponse>) 
     Failure::Unknown("DynamoDB cancelled the transaction".to_owned())
 }
 
-/// Classifies a ValidationException. Requests are checked before they are sent, so the cause is the stored item.
+/// Classifies a ValidationException. Requests are validated before they are sent, so the cause is the stored item.
 fn validation(operation: &'static str, message: &str) -> Failure {
     if TOO_LARGE_MESSAGES.iter().any(|part| message.contains(part)) {
         return Failure::TooLarge;
@@ -179,7 +180,7 @@ fn transport<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> F
     }
 }
 
-/// Returns the reason of an error that is not an error response of a service.
+/// Returns the reason for an error that is not an error response from a service.
 pub(crate) fn transport_reason<E, R>(error: &SdkError<E, R>) -> &'static str {
     match error {
         SdkError::ConstructionFailure(_) => NOT_BUILT,
@@ -219,7 +220,7 @@ impl From<Failure> for storage::Error {
 impl From<Failure> for registry::Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            // Other events were changing the same row until the deadline.
+            // Other events kept changing the same row until the deadline.
             Failure::Throttled | Failure::Contended => Self::Throttled,
             Failure::TooLarge => Self::Invalid("the row would be too large".to_owned()),
             Failure::Invalid(reason) => Self::Invalid(reason),

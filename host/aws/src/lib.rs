@@ -1,7 +1,7 @@
 //! The ports on AWS: DynamoDB, `@connections`, S3, and Parameter Store or Secrets Manager.
 //!
-//! [`DynamoStorage`] and [`DynamoRegistry`] implement their ports on `aws-sdk-dynamodb`. `tidegate dev` runs the same
-//! code with an HTTP client that answers in process, see [`dynamodb::client::local`].
+//! [`DynamoStorage`] and [`DynamoRegistry`] implement their ports with `aws-sdk-dynamodb`. `tidegate dev` runs the same
+//! code with an in-process HTTP client, see [`dynamodb::client::local`].
 //!
 //! - [`dynamodb`]: storage and the registry
 //! - [`apigateway`]: messages to connections

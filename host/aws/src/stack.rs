@@ -1,7 +1,7 @@
 //! The CloudFormation stack of a deployed stage, looked up from a developer's machine.
 //!
-//! Credentials and the Region are those that the AWS CLI would use: from a profile (SSO, assumed roles and credential
-//! processes included) or from the environment. `AWS_ENDPOINT_URL` and its per-service variants are honoured.
+//! Credentials and Region are the ones that the AWS CLI would use: from a profile (including SSO, assumed roles and
+//! credential processes) or from the environment. `AWS_ENDPOINT_URL` and its per-service variants are honoured.
 //!
 //! - [`Stack::find`]: from an app and a stage to the store of its releases
 //! - `query`: requests of the AWS Query protocol
@@ -42,16 +42,16 @@ const RELEASE_STATUS_TABLE: &str = "ReleaseStatusTable";
 /// The stack output with the name of the releases bucket.
 const RELEASES_BUCKET: &str = "ReleasesBucket";
 
-/// The stage to find, and the identity to find it with.
+/// The stage to find, and the identity used to find it.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
     /// The name of the app.
     pub app: &'a str,
     /// The name of the stage.
     pub stage: &'a str,
-    /// A profile of the AWS configuration files; none uses the environment, which may name a profile.
+    /// A profile in the AWS configuration files. `None` uses the environment, which may name a profile.
     pub profile: Option<&'a str>,
-    /// The Region; none uses that of the environment or the profile.
+    /// The Region. `None` uses the Region of the environment or of the profile.
     pub region: Option<&'a str>,
 }
 
@@ -66,13 +66,13 @@ pub struct Stack {
     pub outputs: BTreeMap<String, String>,
     /// The app that the stack was deployed with.
     pub app: App,
-    /// The store of its releases.
+    /// The store of the stage's releases.
     pub store: AwsStore,
     /// The ARN of the caller's identity.
     pub who: String,
 }
 
-/// The part of a stack's template that describes the app.
+/// The part of a stack template that describes the app.
 #[derive(Deserialize)]
 struct Template {
     #[serde(rename = "Metadata")]
@@ -87,7 +87,7 @@ struct Metadata {
 
 #[derive(Deserialize)]
 struct Tidegate {
-    /// JSON in ASCII: CloudFormation returns other characters of a template as question marks.
+    /// The app as ASCII JSON: CloudFormation replaces other characters of a template with question marks.
     #[serde(rename = "App")]
     app: String,
 }
@@ -152,12 +152,12 @@ struct Identity {
     arn: String,
 }
 
-/// The parameters that the requests of one lookup share.
+/// The parameters shared by the requests of one lookup.
 struct Lookup<'a> {
     query: &'a Query<'a>,
     config: &'a SdkConfig,
     transport: &'a Transport,
-    /// Sends the requests of CloudFormation and STS.
+    /// Sends the requests to CloudFormation and STS.
     connector: SharedHttpConnector,
     deadline: Deadline,
 }
@@ -167,7 +167,7 @@ impl Stack {
     ///
     /// # Errors
     /// A diagnostic with one of the codes `aws-…`: there are no credentials or no Region, the stack does not exist or
-    /// has no releases, the credentials do not allow the lookup, or AWS does not answer before the deadline.
+    /// has no releases, the credentials do not allow the lookup, or AWS does not respond before the deadline.
     pub async fn find(query: &Query<'_>, deadline: Deadline) -> Result<Self, Diagnostic> {
         let failures = Failures::of(query);
         let transport = Transport::new().map_err(|error| failures.no_transport(&error))?;
@@ -203,7 +203,7 @@ impl Lookup<'_> {
         Ok(Stack { stack, region: region.to_owned(), outputs, app, store, who })
     }
 
-    /// Returns a client of the service; `name` is its signing name and `id` its service id.
+    /// Returns a client for a service. `name` is its signing name and `id` its service id.
     fn service(
         &self,
         name: &'static str,
@@ -217,7 +217,7 @@ impl Lookup<'_> {
     }
 }
 
-/// Returns the name of the stack of a stage.
+/// Returns the stack name of a stage.
 fn stack_name(query: &Query<'_>) -> String {
     format!("tidegate-{}-{}", query.app, query.stage)
 }
@@ -233,7 +233,7 @@ async fn config(query: &Query<'_>, transport: &Transport, failures: &Failures) -
     }
     let config = loader.load().await;
     let Some(profile) = query.profile else { return Ok(config) };
-    // A named profile takes precedence over credentials of the environment.
+    // A named profile takes precedence over credentials in the environment.
     let region = match config.region() {
         Some(region) => region.clone(),
         None => return Err(failures.no_region()),
@@ -280,7 +280,7 @@ async fn caller(service: &QueryService, failures: &Failures) -> Result<String, D
     Ok(answer.get_caller_identity_result.arn)
 }
 
-/// Returns the configured endpoint of a service, with the rules of the SDK's clients.
+/// Returns the configured endpoint of a service, by the rules of the SDK's clients.
 fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let specific = key.ok().and_then(|key| config.service_config()?.load_config(key));

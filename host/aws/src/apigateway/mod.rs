@@ -1,9 +1,9 @@
-//! Messages on API Gateway's `@connections`.
+//! Messages to connections through API Gateway's `@connections`.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>
 //!
 //! - `failure`: classification of SDK errors
-//! - `pace`: the number of concurrent posts of one call
+//! - `pace`: the number of concurrent posts in one call
 
 mod failure;
 mod pace;
@@ -33,38 +33,38 @@ use pace::Pace;
 
 pub use pace::{MAX_IN_FLIGHT, START_IN_FLIGHT};
 
-/// The time limit of one request. API Gateway answers within tens of milliseconds, and one connection without an answer
-/// must not delay the other connections of a broadcast until its deadline.
+/// The time limit of one request. API Gateway responds within tens of milliseconds. One unresponsive connection must
+/// not delay the other connections of a broadcast until the deadline.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-/// The time limit for a socket to open after the answer to its `$connect`.
+/// The time limit for a socket to open after the response to its `$connect`.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
-/// The first pause between two checks whether a socket is open. Each later pause is twice as long.
+/// The first pause between two checks for an open socket. Each later pause is twice as long.
 const FIRST_CHECK_PAUSE: Duration = Duration::from_millis(5);
 /// The longest pause between two checks.
 const MAX_CHECK_PAUSE: Duration = Duration::from_millis(80);
 
-/// Creates a client from a configuration that has the endpoint. The SDK's retry is off, because it would repeat posts
-/// whose outcome is unknown.
+/// Creates a client from a configuration that includes the endpoint. Turns off the SDK's retries, because they would
+/// repeat posts whose outcome is unknown.
 #[must_use]
 pub fn client(config: Builder) -> Client {
     let config = config
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled())
-        // Each call has a deadline, which is earlier than the grace period of this protection.
+        // Each call has a deadline, which is earlier than the grace period of stalled-stream protection.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     Client::from_conf(config.build())
 }
 
 /// Messages through `@connections`.
 ///
-/// A post is repeated only after throttling. After a timeout or a failure of the service, the delivery is unknown, and
-/// the caller receives [`Error::Unavailable`].
+/// A post is retried only after throttling. After a timeout or a service failure, the message may or may not have been
+/// delivered, and the caller receives [`Error::Unavailable`].
 #[derive(Debug, Clone)]
 pub struct ConnectionsMessaging {
     client: Client,
 }
 
-/// One post of a call to many connections.
+/// One post in a call to many connections.
 struct Job {
     /// The position of the target in the call.
     index: usize,
@@ -73,7 +73,7 @@ struct Job {
 }
 
 impl ConnectionsMessaging {
-    /// Creates the port from a client that [`client`] returned.
+    /// Creates the port from a client returned by [`client`].
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self { client }
@@ -130,7 +130,7 @@ impl Messaging for ConnectionsMessaging {
             }
             let (result, job, id) = tokio::select! {
                 Some(ended) = running.next() => ended,
-                // After a pause, waiting posts start even if an earlier post still has no answer.
+                // After a pause, waiting posts start even if an earlier post still has no response.
                 true = pace.resume(deadline), if in_flight == 0 && !waiting.is_empty() => continue,
                 else => break,
             };
@@ -139,7 +139,7 @@ impl Messaging for ConnectionsMessaging {
                     pace.throttled(Instant::now());
                     waiting.push_back((Job { throttled: true, ..job }, id));
                 }
-                // The deadline passed before the retry, so the result of the attempt before it stands.
+                // The deadline passed before the retry, so the result of the previous attempt stands.
                 Err(Error::NotAttempted) if job.throttled => settle(&mut results, job.index, Err(Error::Throttled)),
                 result => {
                     pace.answered();
@@ -186,7 +186,7 @@ fn settle(results: &mut [Result<(), Error>], index: usize, result: Result<(), Er
     }
 }
 
-/// Makes one attempt, which ends by the deadline and does not start after it.
+/// Makes one attempt, which ends by the deadline. No attempt starts after the deadline.
 async fn attempt<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
     operation: &'static str,
     deadline: Deadline,
@@ -205,7 +205,7 @@ async fn attempt<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
     }
 }
 
-/// Repeats a call while API Gateway throttles it and the deadline allows.
+/// Retries a call while API Gateway throttles it and the deadline allows another attempt.
 async fn repeat<T, F: Future<Output = Result<T, Error>>>(
     deadline: Deadline,
     mut call: impl FnMut() -> F,
@@ -214,7 +214,7 @@ async fn repeat<T, F: Future<Output = Result<T, Error>>>(
     let mut result = call().await;
     while matches!(result, Err(Error::Throttled)) && backoff.pause(deadline).await {
         result = match call().await {
-            // The pause used up the remaining time. The attempt before it was throttled.
+            // The pause used up the remaining time. The previous attempt was throttled.
             Err(Error::NotAttempted) => return Err(Error::Throttled),
             other => other,
         };

@@ -1,11 +1,11 @@
-//! The number of concurrent posts of one call.
+//! The number of concurrent posts in one call.
 //!
-//! The number follows additive increase and multiplicative decrease. API Gateway's rate limit is shared by every sender
-//! of the account, so a call probes for its share, and halves the number when a post is throttled.
+//! The number follows additive increase and multiplicative decrease. All senders of the account share API Gateway's
+//! rate limit, so a call probes for its share, and halves the number when a post is throttled.
 //!
-//! A call has at most 1,000 targets. A broadcast to a larger group is several consecutive calls, and each starts with
-//! [`START_IN_FLIGHT`]. Keeping the number between the calls would make it a part of the port, where sockets of one
-//! machine do not need it. Starting over costs at most one more pause per call.
+//! A call has at most 1,000 targets. A broadcast to a larger group takes several consecutive calls, and each call
+//! starts with [`START_IN_FLIGHT`]. Keeping the number between calls would make it part of the port, and the local
+//! gateway does not need it. Starting over costs at most one more pause per call.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use tidegate_ports::Deadline;
 
 use crate::http::retry::fraction;
 
-/// The number of concurrent posts at the start of a call. Each may open a connection, whose TLS handshake costs about a
-/// millisecond of CPU time, and a small Lambda function has a third of a CPU.
+/// The number of concurrent posts at the start of a call. Each post may open a connection. A TLS handshake costs about
+/// a millisecond of CPU time, and a small Lambda function has a third of a CPU.
 pub const START_IN_FLIGHT: usize = 64;
-/// The largest number of concurrent posts of a call.
+/// The maximum number of concurrent posts in a call.
 pub const MAX_IN_FLIGHT: usize = 128;
-/// The smallest number of concurrent posts, which repeated throttling does not reduce.
+/// The minimum number of concurrent posts, even after repeated throttling.
 const MIN_IN_FLIGHT: usize = 2;
-/// The limit of the first pause. The limit doubles for each further pause without a window of answers between them.
+/// The maximum length of the first pause. The maximum doubles with each pause until a full window of responses arrives.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
@@ -29,11 +29,11 @@ const MAX_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Pace {
     window: usize,
-    /// The answers since the window last changed.
+    /// The number of responses since the window last changed.
     answered: usize,
-    /// The limit of the next pause.
+    /// The maximum length of the next pause.
     longest: Duration,
-    /// The end of the current or last pause.
+    /// The end of the current or most recent pause.
     resumes: Instant,
 }
 
@@ -42,12 +42,12 @@ impl Pace {
         Self { window: START_IN_FLIGHT, answered: 0, longest: FIRST_PAUSE, resumes: now }
     }
 
-    /// Returns the number of posts that may be in flight now: none during a pause.
+    /// Returns the number of posts that may be in flight now: zero during a pause.
     pub(super) fn in_flight(&self, now: Instant) -> usize {
         if now < self.resumes { 0 } else { self.window }
     }
 
-    /// Counts an answer. After a window of answers, the window grows by one.
+    /// Counts a response. After a full window of responses, the window grows by one.
     pub(super) fn answered(&mut self) {
         self.answered += 1;
         if self.answered >= self.window {
@@ -64,7 +64,8 @@ impl Pace {
         }
         self.window = (self.window / 2).max(MIN_IN_FLIGHT);
         self.answered = 0;
-        // At least half of the limit: after a very short pause, posts that were sent before it would count again.
+        // The pause is at least half of the maximum. After a very short pause, posts sent before it would be counted
+        // again.
         self.resumes = now + self.longest.mul_f64(0.5 + fraction() / 2.0);
         self.longest = (self.longest * 2).min(MAX_PAUSE);
     }

@@ -9,7 +9,7 @@ use super::Read;
 use super::service::Service;
 
 const TARGET: &str = "AmazonSSM.GetParameters";
-/// The limit of GetParameters.
+/// The maximum number of names in one GetParameters request.
 const MAX_NAMES: usize = 10;
 
 #[derive(Serialize)]

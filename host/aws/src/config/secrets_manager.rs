@@ -1,6 +1,6 @@
 //! Values as secrets of Secrets Manager.
 //!
-//! Each secret is a request of its own: BatchGetSecretValue needs a permission for every secret of the account.
+//! Each secret takes a separate request: BatchGetSecretValue needs permission for every secret in the account.
 //!
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>
 
@@ -25,13 +25,13 @@ struct Request<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
-    /// Absent if the secret is binary.
+    /// `None` if the secret is binary.
     secret_string: Option<String>,
 }
 
 /// Reads the values of `names`.
 pub(super) async fn read(service: &Service, names: &[String], deadline: Deadline) -> Read {
-    // Owned names: with borrowed ones the compiler cannot prove that the future is `Send`.
+    // The names are owned: with borrowed names, the compiler cannot prove that the future is `Send`.
     let reads = stream::iter(names.to_vec()).map(|name| read_one(service, name, deadline));
     reads.buffered(CONCURRENCY).try_collect().await
 }

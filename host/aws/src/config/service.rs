@@ -26,11 +26,11 @@ pub(super) struct Service {
     endpoint: String,
 }
 
-/// A request that did not succeed.
+/// The failure of a request.
 pub(super) struct Refusal {
-    /// The error code, empty when the answer has none.
+    /// The error code. Empty if the response has none.
     pub(super) kind: String,
-    /// The error code and message, or the reason why there was no answer.
+    /// The error code and message, or the reason for the missing response.
     pub(super) reason: String,
 }
 
@@ -47,12 +47,12 @@ struct Refused {
 enum Failure {
     /// A later attempt may succeed.
     Temporary(String),
-    /// Later attempts would fail as well.
+    /// Later attempts would fail too.
     Permanent(Refusal),
 }
 
 impl Service {
-    /// Creates a client of the service `name`, at the default endpoint unless `endpoint` is given.
+    /// Creates a client for the service `name`, which uses the default endpoint unless `endpoint` is given.
     pub(super) fn new(
         name: &'static str,
         connector: SharedHttpConnector,

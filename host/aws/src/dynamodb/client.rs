@@ -10,15 +10,15 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 
 /// Creates a client for AWS from a configuration, for example `Builder::from(&sdk_config)`.
 ///
-/// The SDK's retry is off: it ignores deadlines, and it would repeat writes without a token after timeouts and 5xx
-/// answers. The ports retry requests that are safe to repeat.
+/// The SDK's retries are off: they ignore deadlines, and would repeat writes without a token after timeouts and 5xx
+/// responses. The ports retry requests that are safe to repeat.
 #[must_use]
 pub fn client(config: Builder) -> Client {
     Client::from_conf(without_retry(config).build())
 }
 
-/// Creates a client for one machine, whose requests `http_client` answers in process. Credentials and Region are
-/// placeholders, and the endpoint is the loopback address, so that no request can leave the machine.
+/// Creates a client for one machine, whose requests `http_client` handles in process. Credentials and Region are
+/// placeholders. The endpoint is the loopback address, so no request can leave the machine.
 #[must_use]
 pub fn local(http_client: impl HttpClient + 'static) -> Client {
     let config = Config::builder()
@@ -35,6 +35,6 @@ pub fn local(http_client: impl HttpClient + 'static) -> Client {
 fn without_retry(config: Builder) -> Builder {
     config
         .retry_config(RetryConfig::disabled())
-        // Each request has a deadline, which is earlier than the grace period of this protection.
+        // Each request has a deadline, which is earlier than the grace period of stalled-stream protection.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
 }

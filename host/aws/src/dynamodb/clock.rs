@@ -1,22 +1,22 @@
-//! The clock that expires rows.
+//! The clock that decides when rows expire.
 
 use std::fmt;
 use std::sync::Arc;
 
 use tidegate_event::Timestamp;
 
-/// The clock that expires rows: the system's, or one that a test controls.
+/// The clock that decides when rows expire: the system clock, or one that a test controls.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// Returns the system's clock.
+    /// Returns the system clock.
     #[must_use]
     pub fn system() -> Self {
         Self::new(Timestamp::now)
     }
 
-    /// Creates a clock that calls `now`.
+    /// Creates a clock that returns the result of `now`.
     #[must_use]
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))

@@ -1,7 +1,6 @@
-//! Placeholders of DynamoDB's expressions.
+//! Placeholders in DynamoDB expressions.
 //!
-//! Every name and value is passed as a placeholder, so that DynamoDB cannot read a name as syntax or as a reserved
-//! word.
+//! Every name and value is passed as a placeholder, so DynamoDB cannot mistake a name for syntax or a reserved word.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ExpressionAttributeNames.html>
 
@@ -9,7 +8,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-/// Names and values in the form that a request takes.
+/// Names and values in the form that requests take.
 pub(crate) type Parts = (Option<HashMap<String, String>>, Option<HashMap<String, AttributeValue>>);
 
 /// The names and values of one request's expressions. DynamoDB rejects a request with names or values that no
@@ -21,7 +20,7 @@ pub(crate) struct Placeholders {
 }
 
 impl Placeholders {
-    /// Returns the placeholder of an attribute name.
+    /// Returns the placeholder for an attribute name.
     pub(crate) fn name(&mut self, name: &str) -> String {
         let known = self.names.iter().find(|(_, value)| value.as_str() == name);
         if let Some((placeholder, _)) = known {
@@ -32,19 +31,19 @@ impl Placeholders {
         placeholder
     }
 
-    /// Returns a placeholder of a value.
+    /// Returns a placeholder for a value.
     pub(crate) fn value(&mut self, value: AttributeValue) -> String {
         let placeholder = format!(":v{}", self.values.len());
         self.values.insert(placeholder.clone(), value);
         placeholder
     }
 
-    /// Returns a placeholder of an integer.
+    /// Returns a placeholder for an integer.
     pub(crate) fn number(&mut self, number: impl ToString) -> String {
         self.value(AttributeValue::N(number.to_string()))
     }
 
-    /// Returns a placeholder of a string.
+    /// Returns a placeholder for a string.
     pub(crate) fn string(&mut self, string: impl Into<String>) -> String {
         self.value(AttributeValue::S(string.into()))
     }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 use crate::error::Error;
 use crate::failure::transport_reason;
 
-/// The attribute by which DynamoDB deletes expired rows, in seconds since the epoch. Every table has it.
+/// The attribute that DynamoDB's time to live reads, in seconds since the epoch. Every table has it.
 pub const TTL_ATTRIBUTE: &str = "expires_at";
 
 /// The names of the tables.
@@ -24,16 +24,16 @@ pub struct Tables {
     pub storage: String,
 }
 
-/// The names of the tables of releases. `tidegate dev` uses a folder instead.
+/// The names of the release tables. `tidegate dev` uses a folder instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseTables {
-    /// `RELEASES_TABLE`: the rollout state and its history. Their items do not expire.
+    /// `RELEASES_TABLE`: the rollout state and its history. These items do not expire.
     pub releases: String,
     /// `RELEASE_STATUS_TABLE`: the reports of hosts.
     pub release_status: String,
 }
 
-/// The definition of a table. Its keys are strings, it is billed per request, and its time to live is in
+/// The definition of a table. Its keys are strings, it is billed per request, and its time to live uses
 /// [`TTL_ATTRIBUTE`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
@@ -63,10 +63,10 @@ impl Tables {
         ]
     }
 
-    /// Creates the tables that do not exist, for `tidegate dev`. On AWS the stack creates them.
+    /// Creates the missing tables, for `tidegate dev`. On AWS, the stack creates the tables.
     ///
     /// # Errors
-    /// [`Error::Table`] if a request fails, [`Error::OtherKeys`] if a table of this name has other keys.
+    /// [`Error::Table`] if a request fails, [`Error::OtherKeys`] if a table with this name has other keys.
     pub async fn create_missing(&self, client: &Client) -> Result<(), Error> {
         create_missing(client, &self.definitions()).await
     }
@@ -82,10 +82,10 @@ impl ReleaseTables {
         ]
     }
 
-    /// Creates the tables that do not exist, for tests. On AWS the stack creates them.
+    /// Creates the missing tables, for tests. On AWS, the stack creates the tables.
     ///
     /// # Errors
-    /// [`Error::Table`] if a request fails, [`Error::OtherKeys`] if a table of this name has other keys.
+    /// [`Error::Table`] if a request fails, [`Error::OtherKeys`] if a table with this name has other keys.
     pub async fn create_missing(&self, client: &Client) -> Result<(), Error> {
         create_missing(client, &self.definitions()).await
     }
@@ -96,7 +96,7 @@ async fn create_missing(client: &Client, definitions: &[Definition]) -> Result<(
         if !exists(client, definition).await? {
             create(client, definition).await?;
         }
-        // Also for tables that exist: an earlier run may have ended between the two requests.
+        // Existing tables need this too: an earlier run may have ended between the two requests.
         enable_ttl(client, &definition.name).await?;
     }
     Ok(())
@@ -139,7 +139,7 @@ async fn create(client: &Client, definition: &Definition) -> Result<(), Error> {
     }
     match request.send().await {
         Ok(_) => Ok(()),
-        // Another process of this machine has created the table.
+        // Another process on this machine has created the table.
         Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
         Err(error) => Err(failed("create", &definition.name, &error)),
     }

@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 
-/// The length of a cursor's digest, which prevents that a cursor of another listing is accepted by accident. A forged
-/// cursor has no use, because it only selects a position in a listing that its caller may read.
+/// The length of a cursor's digest. The digest prevents a cursor of one listing from being accepted by another by
+/// accident. A forged cursor is useless, because it only selects a position in a listing that its caller may read.
 const DIGEST_BYTES: usize = 12;
 
 /// Returns 128 random bits as 22 characters.
@@ -38,7 +38,7 @@ pub(crate) fn position(scope: &[&str], text: &str) -> Option<String> {
 fn digest(scope: &[&str], position: &str) -> [u8; DIGEST_BYTES] {
     let mut hash = Sha256::new();
     for part in scope.iter().chain([&position]) {
-        // The length distinguishes `a`, `bc` from `ab`, `c`.
+        // The length distinguishes the parts `a`, `bc` from `ab`, `c`.
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`transport`]: the SDK's HTTP client over TLS, with the feature `https`
 //! - `signer`: Signature Version 4 for requests that no SDK client sends
-//! - `retry`: repeated attempts within a deadline
+//! - `retry`: retries within a deadline
 
 pub(crate) mod retry;
 pub(crate) mod signer;

@@ -1,4 +1,4 @@
-//! Repeated attempts of a request within its deadline.
+//! Retries of a request within its deadline.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,26 +9,26 @@ use tidegate_ports::Deadline;
 
 use crate::failure::{self, Failure, NO_ANSWER, code_of};
 
-/// The longest first pause; each later pause may be twice as long.
+/// The maximum length of the first pause. The maximum doubles for each later pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// The longest pause.
+/// The maximum length of every pause.
 const MAX_PAUSE: Duration = Duration::from_millis(400);
-/// The time limit of an attempt that may be repeated. A pooled connection that died while Lambda had frozen the process
-/// never answers, and must not use up the time until the deadline.
+/// The time limit of an attempt that may be retried. A pooled connection that died while the process was frozen by
+/// Lambda never responds, and must not use up the time until the deadline.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// The failures after which a request is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryPolicy {
-    /// Every failure that may pass: the request is a read, or idempotent.
+    /// Every temporary failure, for a request that is a read or idempotent.
     Safe,
-    /// As `Safe`, for a request whose answer may take longer than [`ATTEMPT`].
+    /// Like `Safe`, for a request whose response may take longer than [`ATTEMPT`].
     SafeWithin(Duration),
-    /// Failures that the service reports as not applied.
+    /// Only failures that the service reports as not applied.
     Unapplied,
 }
 
-/// Pauses between attempts: exponential with full jitter, so that throttled callers do not return together.
+/// Pauses between attempts: exponential with full jitter, so that throttled callers do not retry at the same time.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     attempts: u32,
@@ -48,8 +48,8 @@ impl Backoff {
     }
 }
 
-/// Repeats `attempt`, each time for at most `limit`, until it succeeds, `may_repeat` rejects its error, or the deadline
-/// is too near for another pause. `no_answer` creates the error of an attempt that ran out of time.
+/// Repeats `attempt` until it succeeds, `may_repeat` rejects its error, or the deadline is too near for another pause.
+/// Each attempt takes at most `limit`. `no_answer` creates the error of an attempt that timed out.
 ///
 /// # Errors
 /// The error of the last attempt.
@@ -68,7 +68,7 @@ where
     let mut last = None;
     loop {
         let time = deadline.remaining().min(limit);
-        // A timer polls its future first, so a passed deadline would still send the request.
+        // A timer polls its future first, so the request would be sent even after the deadline.
         if time.is_zero() {
             return Err(last.unwrap_or_else(|| no_answer(time)));
         }
@@ -84,7 +84,7 @@ where
     }
 }
 
-/// Sends a request to DynamoDB and repeats it as `policy` and the deadline allow.
+/// Sends a request to DynamoDB and retries it as `policy` and the deadline allow.
 pub(crate) async fn send<T, E, F, Fut>(
     operation: &'static str,
     policy: RetryPolicy,
@@ -99,7 +99,7 @@ where
     send_with(operation, policy, deadline, request, |error| failure::classify(operation, &error)).await
 }
 
-/// Works as [`send`], for operations with errors of their own and for other services.
+/// Works like [`send`], for operations with specific error types and for other services.
 pub(crate) async fn send_with<T, E, F, Fut>(
     operation: &'static str,
     policy: RetryPolicy,
@@ -142,7 +142,7 @@ impl RetryPolicy {
     }
 }
 
-/// Returns a random number from 0 to 1, or 0.5 when the system has no random bytes, which costs only the jitter.
+/// Returns a random number from 0 to 1. Returns 0.5 if the system has no random bytes; only the jitter is lost.
 pub(crate) fn fraction() -> f64 {
     let mut bytes = [0_u8; 4];
     match getrandom::fill(&mut bytes) {

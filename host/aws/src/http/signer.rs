@@ -1,4 +1,4 @@
-//! Signature Version 4 for requests that no SDK client sends, by the SDK's signer.
+//! Signature Version 4 for requests that no SDK client sends, with the SDK's signer.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
 
@@ -10,7 +10,7 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
-/// The identity, the service and the Region that requests are signed for.
+/// The identity, service and Region for which requests are signed.
 #[derive(Debug, Clone)]
 pub(crate) struct Signer {
     /// The name of the service in the credential scope, for example `s3`.

@@ -1,9 +1,9 @@
 //! The SDK's HTTP client over TLS, for a process that Lambda freezes between events.
 //!
-//! Mozilla's root certificates are compiled in: reading them from a file would be most of a cold start.
+//! Mozilla's root certificates are compiled in: reading them from a file would take up most of a cold start.
 //!
-//! A connection that was idle for [`MAX_IDLE`] is not used again. Its other end may have closed it while Lambda had
-//! frozen the process, and the outcome of a request that was written to it would be unknown.
+//! A connection that was idle for [`MAX_IDLE`] is not reused. The server may have closed it while the process was
+//! frozen by Lambda, and the outcome of a request written to it would be unknown.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,26 +25,26 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::Error;
 
-/// The idle time after which a connection is not used again. AWS endpoints keep idle connections open for longer.
+/// The idle time after which a connection is not reused. AWS endpoints keep idle connections open for longer.
 pub const MAX_IDLE: Duration = Duration::from_secs(20);
-/// The time limit of connecting, which takes about a millisecond within a Region.
+/// The time limit for connecting, which takes about a millisecond within a Region.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The limit of idle connections to one host, equal to the largest number of concurrent posts of a broadcast.
+/// The maximum number of idle connections to one host, equal to the maximum number of concurrent posts of a broadcast.
 const MAX_IDLE_CONNECTIONS: usize = 128;
-/// The header that adds the work of a service to the trace of an event.
+/// The header that adds a service's work to the trace of an event.
 const TRACE_HEADER: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 tokio::task_local! {
-    /// The trace header of the event that this task handles; empty if the event is not traced.
+    /// The trace header of the event that this task handles. Empty if the event is not traced.
     ///
-    /// The transport adds it to every request without one. The SDK would read it from the environment of the process,
-    /// which cannot hold the headers of several concurrent events.
+    /// The transport adds this header to every request that lacks one. The SDK would read the header from the
+    /// environment of the process, which cannot hold the headers of several concurrent events.
     pub static TRACE: String;
 }
 
 type Hyper = Client<HttpsConnector<TcpConnector>, SdkBody>;
 
-/// An HTTP client for the SDK's clients. A clone shares its connections.
+/// An HTTP client for the SDK's clients. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Transport {
     connector: SharedHttpConnector,
@@ -54,7 +54,7 @@ impl Transport {
     /// Creates a client. It connects at the first request.
     ///
     /// # Errors
-    /// [`Error::Tls`] if the TLS library refuses its configuration.
+    /// [`Error::Tls`] if the TLS library rejects its configuration.
     pub fn new() -> Result<Self, Error> {
         let connector = Connector { https: https()?, pool: Mutex::new(None) };
         Ok(Self { connector: SharedHttpConnector::new(connector) })
@@ -66,7 +66,7 @@ impl Transport {
         SharedHttpClient::new(self.clone())
     }
 
-    /// Returns the connector, which sends requests that no SDK client makes.
+    /// Returns the connector, for requests that no SDK client sends.
     #[must_use]
     pub fn connector(&self) -> SharedHttpConnector {
         self.connector.clone()
@@ -75,7 +75,7 @@ impl Transport {
 
 impl HttpClient for Transport {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        // The ports limit each attempt by its deadline, so the timeouts of the settings are not needed.
+        // The ports limit each attempt by its deadline, so the timeouts in the settings are not needed.
         self.connector.clone()
     }
 }
@@ -85,7 +85,7 @@ struct Connector {
     pool: Mutex<Option<Pool>>,
 }
 
-/// Connections, with the time of their last use on both clocks.
+/// Connections, with the time of their last use according to both clocks.
 struct Pool {
     client: Hyper,
     used: Instant,
@@ -93,8 +93,8 @@ struct Pool {
 }
 
 impl Connector {
-    /// Returns the pool, or a new one if the pool was idle for too long on either clock: the monotonic clock may stand
-    /// still while the process is frozen.
+    /// Returns the pool, or a new one if the pool was idle for too long according to either clock. The monotonic clock
+    /// may stop while the process is frozen.
     fn pool(&self) -> Hyper {
         let used = Instant::now();
         let used_at = SystemTime::now();

@@ -1,4 +1,4 @@
-//! The store's error for each failure of AWS.
+//! The store's error for each AWS failure.
 
 use tidegate_release::StoreError;
 use tidegate_release::store::StoreFailure;

@@ -79,7 +79,7 @@ pub(super) const HISTORY: &str = "history";
 /// The partition of the load reports.
 pub(super) const RELEASE: &str = "release";
 
-/// Formats a number as a sort key. Sort keys have the order of their numbers.
+/// Formats a number as a sort key. Sort keys sort in numeric order.
 fn digits(number: u64) -> String {
     format!("{number:020}")
 }
@@ -90,7 +90,7 @@ pub(super) fn document(value: &impl Serialize) -> AttributeValue {
     AttributeValue::S(serde_json::to_string(value).unwrap_or_default())
 }
 
-/// Returns the expiry of a status item that is written now, in seconds since the Unix epoch.
+/// Returns the expiry of a status item written at `now`, in seconds since the Unix epoch.
 pub(super) fn expiry(now: Timestamp) -> u64 {
     now.saturating_add(DAY.saturating_mul(STATUS_DAYS)).seconds()
 }
@@ -102,7 +102,7 @@ impl Item<'_> {
         serde_json::from_str(text).map_err(|error| self.foreign(name, &error.to_string()))
     }
 
-    /// Reads an attribute of the type text.
+    /// Reads a string attribute.
     pub(super) fn text(&self, name: &str) -> Result<&str> {
         match self.attributes.get(name) {
             Some(AttributeValue::S(text)) => Ok(text),
@@ -111,7 +111,7 @@ impl Item<'_> {
         }
     }
 
-    /// Reads an attribute of the type number.
+    /// Reads a number attribute.
     pub(super) fn number(&self, name: &str) -> Result<u64> {
         match self.attributes.get(name) {
             Some(AttributeValue::N(number)) => {
@@ -122,12 +122,12 @@ impl Item<'_> {
         }
     }
 
-    /// Reads an attribute of the type number. Returns 0 if it does not exist.
+    /// Reads a number attribute. Returns 0 if the attribute does not exist.
     pub(super) fn number_or_zero(&self, name: &str) -> Result<u64> {
         if self.attributes.contains_key(name) { self.number(name) } else { Ok(0) }
     }
 
-    /// Returns the error for an attribute that this code does not write.
+    /// Returns the error for an attribute that this code would not write.
     pub(super) fn foreign(&self, name: &str, problem: &str) -> StoreError {
         let part = |name| self.attributes.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
         let partition = part(PARTITION);

@@ -1,14 +1,14 @@
 //! Releases in an S3 bucket and two DynamoDB tables.
 //!
-//! The bucket has the immutable objects: signed releases as `releases/<id>.json` and artifacts as `artifacts/<digest>`.
-//! One table has the rollout state and its history, the other one the status that hosts report. An item has its JSON in
-//! one attribute. Values that conditions and additions need have attributes of their own.
+//! The bucket holds the immutable objects: signed releases as `releases/<id>.json` and artifacts as
+//! `artifacts/<digest>`. One table holds the rollout state and its history. The other table holds the status that hosts
+//! report. An item stores its JSON in one attribute. Values used in conditions and additions have separate attributes.
 //!
 //! - `reader`: the part that hosts use
 //! - `writer`: the part that only the command line uses, behind the feature `publish`
-//! - `item`: keys and attributes; `failure`: the store's error for each failure of AWS
+//! - `item`: keys and attributes; `failure`: the store's error for each AWS failure
 //!
-//! A role needs these permissions on the table of releases, the table of their status, and the bucket:
+//! A role needs these permissions on the release table, the status table and the bucket:
 //!
 //! | | releases | status | bucket |
 //! |---|---|---|---|
@@ -16,7 +16,7 @@
 //! | publisher | | | `GetObject`, `PutObject` |
 //! | operator | `GetItem`, `PutItem`, `Query` | `GetItem`, `Query` | `GetObject`, `DeleteObject` |
 //!
-//! Each role also needs `ListBucket`: without it, S3 reports a missing object as a forbidden one.
+//! Each role also needs `ListBucket`: without it, S3 reports a missing object as forbidden.
 
 mod failure;
 mod item;
@@ -40,7 +40,7 @@ const ARTIFACTS: &str = "artifacts/";
 /// The suffix of the keys of signed releases.
 const JSON: &str = ".json";
 
-/// A store of releases on AWS. Clones share the connections.
+/// A release store on AWS. Clones share the connections.
 #[derive(Debug, Clone)]
 pub struct AwsStore {
     client: Client,
@@ -51,7 +51,7 @@ pub struct AwsStore {
 
 impl AwsStore {
     /// Creates a store in these tables and this bucket. The client must come from [`crate::dynamodb::client`], which
-    /// turns off the retries of the SDK.
+    /// turns off the SDK's retries.
     #[must_use]
     pub fn new(client: Client, tables: &ReleaseTables, bucket: Bucket) -> Self {
         Self { client, tables: tables.clone(), bucket, clock: Clock::system() }
@@ -64,7 +64,7 @@ impl AwsStore {
         self
     }
 
-    /// Returns the name of an object for errors.
+    /// Returns the name of an object, for error messages.
     fn place(&self, key: &str) -> String {
         format!("`{key}` in the bucket `{}`", self.bucket.name())
     }

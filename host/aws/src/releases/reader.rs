@@ -62,7 +62,7 @@ impl ReleaseReader for AwsStore {
     }
 
     async fn record_halt(&self, halt: &Halt, deadline: Deadline) -> Result<Halt> {
-        // A halt does not expire: a halted canary must not run again only because time has passed.
+        // A halt does not expire: a halted canary must not run again merely because time has passed.
         let mut attributes = Key::halt(halt.run).attributes();
         attributes.insert(DOCUMENT.to_owned(), item::document(halt));
         let request = self
@@ -72,7 +72,7 @@ impl ReleaseReader for AwsStore {
             .set_item(Some(attributes))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PARTITION);
-        // A retry after a lost response finds the halt of the first attempt.
+        // A retry after a lost response finds the halt that the first attempt stored.
         match retry::send("PutItem", RetryPolicy::Safe, deadline, || request.clone().send()).await {
             Ok(_) => Ok(halt.clone()),
             Err(Failure::Condition) => Ok(self.halt(halt.run, deadline).await?.unwrap_or_else(|| halt.clone())),
@@ -116,7 +116,7 @@ impl ReleaseReader for AwsStore {
             let (items, next) = self.reports_page(start, deadline).await?;
             for attributes in items {
                 let item = Item { table: self.status_table(), attributes };
-                // DynamoDB removes expired items late.
+                // DynamoDB deletes expired items late.
                 if item.number_or_zero(TTL_ATTRIBUTE)? > self.clock.now().seconds() {
                     reports.insert(read_release(&item)?, read_summary(&item)?);
                 }
@@ -162,7 +162,7 @@ impl AwsStore {
         store_error(&format!("{attempted} in the table `{}`", self.status_table()), failure)
     }
 
-    /// Adds numbers to attributes of a status item and sets other attributes. Returns the new item.
+    /// Increments attributes of a status item, and sets other attributes. Returns the new item.
     async fn add<const N: usize, const M: usize>(
         &self,
         key: &Key,
@@ -245,7 +245,7 @@ fn read_summary(item: &Item<'_>) -> Result<LoadSummary> {
     })
 }
 
-/// Cuts a reason to the maximum length.
+/// Truncates a reason to the maximum length.
 fn bounded(reason: &str) -> &str {
     reason.get(..reason.floor_char_boundary(MAX_REASON_BYTES)).unwrap_or(reason)
 }

@@ -30,7 +30,7 @@ impl ReleaseWriter for AwsStore {
             let why = format!("it has {} bytes, and hosts read at most {MAX_ARTIFACT_BYTES}", bytes.len());
             return Err(StoreError::Invalid(StoreFailure::new(what, why)));
         }
-        // Most artifacts of a release are those of the release before, and they are large.
+        // Most artifacts are unchanged since the previous release, and artifacts are large.
         if self.bucket.has(&key, deadline).await {
             return Ok(false);
         }
@@ -44,7 +44,7 @@ impl ReleaseWriter for AwsStore {
     async fn put_envelope(&self, release: &ReleaseId, envelope: &[u8], deadline: Deadline) -> Result<Stored> {
         let key = envelope_key(release);
         let failed = |failure| store_error(&format!("store the release {}", self.place(&key)), failure);
-        // If there is no response, the rest of the time is used to read the stored value.
+        // The rest of the time is reserved for reading the stored value if there is no response.
         let sending = deadline.earlier(deadline.remaining() / 4);
         let (perhaps_ours, unknown) = match self.bucket.put_new(&key, envelope, sending).await {
             Ok(Put::New) => return Ok(Stored::New),
@@ -72,13 +72,13 @@ impl ReleaseWriter for AwsStore {
         let token = token::random().map_err(failed)?;
         let items = self.items(next, change, &token).map_err(failed)?;
         let request = self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(&token);
-        // If there is no response, the rest of the time is used to read the stored value.
+        // The rest of the time is reserved for reading the stored value if there is no response.
         let sending = deadline.earlier(deadline.remaining() / 4);
         let send = || request.clone().send();
         let sent = retry::send_with("TransactWriteItems", RetryPolicy::Safe, sending, send, failure::cancelled).await;
         let Err(failure) = sent else { return Ok(()) };
         // One transaction writes the state and its change, so the token of the change identifies the author. An attempt
-        // without a response may have succeeded, whatever the response to a later attempt was.
+        // without a response may have succeeded, regardless of the response to a later attempt.
         match (self.token_of(next.generation, deadline).await, failure) {
             (Ok(Some(found)), _) if found == token => Ok(()),
             (_, Failure::Cancelled(reasons)) => Err(self.lost(next, &reasons)),
@@ -179,7 +179,7 @@ impl AwsStore {
         item.map(|item| item.text(TOKEN).map(str::to_owned)).transpose()
     }
 
-    /// Returns the error of a cancelled transaction. The first reason is about the state, the second about its change.
+    /// Returns the error of a cancelled transaction. The first reason concerns the state, the second its change.
     fn lost(&self, next: &RolloutState, reasons: &[CancellationReason]) -> StoreError {
         let what = format!("cannot store generation {} of the rollout state", next.generation);
         match reasons.first().and_then(CancellationReason::code) {
@@ -195,7 +195,7 @@ impl AwsStore {
         }
     }
 
-    /// Lists the objects whose keys are `prefix`, a `T`, and `suffix`.
+    /// Lists the objects whose keys consist of `prefix`, a `T` and `suffix`.
     async fn objects<T: FromStr + Ord>(
         &self,
         prefix: &str,

@@ -14,12 +14,12 @@ use super::{AwsRequest, Bucket};
 use crate::failure::{Failure, INVALID_ANSWER};
 use crate::http::retry::{self, RetryPolicy};
 
-/// The size limit of one page, which has at most a thousand objects of about 400 bytes each.
+/// The maximum size of one page, which has at most a thousand objects of about 400 bytes each.
 const MAX_PAGE_BYTES: usize = 4 << 20;
-/// The time limit of one page, for which S3 reads up to a thousand keys.
+/// The time limit of one page. S3 reads up to a thousand keys for each page.
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
-/// The characters that a query must encode: all but RFC 3986's unreserved ones.
+/// The characters that a query must encode: all except RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// An object of a bucket.
@@ -27,7 +27,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 pub(crate) struct Object {
     /// The key, which is the name of the object.
     pub(crate) key: String,
-    /// The time at which the object was stored.
+    /// The time when the object was stored.
     pub(crate) stored: Timestamp,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Object {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Page {
-    /// This element is required, so that other XML is not taken for an empty page.
+    /// This element is required, so that other XML is not mistaken for an empty page.
     is_truncated: bool,
     #[serde(default)]
     contents: Vec<Listed>,
@@ -61,7 +61,7 @@ impl Bucket {
             }
             token = match (page.is_truncated, page.next_continuation_token) {
                 (false, _) => return Ok(objects),
-                // Without a new token the same page would repeat forever.
+                // Without a new token, the same page would repeat forever.
                 (true, next) if next.is_none() || next == token => {
                     return Err(invalid("a page has no token of the next page"));
                 }
@@ -99,7 +99,7 @@ fn invalid(reason: impl ToString) -> Failure {
     Failure::Invalid(format!("{INVALID_ANSWER}: {}", reason.to_string()))
 }
 
-/// Encodes a value for a query as Signature Version 4 requires it: everything but unreserved characters.
+/// Encodes a query value as Signature Version 4 requires: everything except unreserved characters.
 fn encode(value: &str) -> PercentEncode<'_> {
     utf8_percent_encode(value, RESERVED)
 }

@@ -1,11 +1,11 @@
 //! Objects of an S3 bucket.
 //!
-//! This module sends the few requests itself, because the SDK's client for S3 does not fit into the Lambda package. See
+//! This module sends its few requests itself, because the SDK's client for S3 does not fit into the Lambda package. See
 //! `docs/adr/0009-host-speaks-s3-without-the-sdk.md`.
 //!
-//! - [`Bucket`]: the address of a bucket, and reading of objects
-//! - `write`: storing and deleting of objects, with the feature `publish`
-//! - `list`: listing of objects, with the feature `publish`
+//! - [`Bucket`]: the address of a bucket, and reading objects
+//! - `write`: storing and deleting objects, with the feature `publish`
+//! - `list`: listing objects, with the feature `publish`
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
@@ -35,7 +35,7 @@ use crate::http::signer::{Signer, Unsigned, domain};
 #[cfg(feature = "publish")]
 pub(crate) use write::Put;
 
-/// The size limit of an error response.
+/// The maximum size of an error response.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
 /// One S3 bucket.
@@ -57,17 +57,18 @@ struct AwsRequest<'a> {
     body: SdkBody,
     /// The digest of the body.
     digest: Digest,
-    /// The time limit until the answer begins.
+    /// The time limit until the response begins.
     time: Duration,
-    /// The size limit of the answer, in bytes.
+    /// The maximum size of the response, in bytes.
     limit: usize,
 }
 
 impl Bucket {
-    /// Creates a client of the bucket `name` in `region`.
+    /// Creates a client for the bucket `name` in `region`.
     ///
-    /// URLs have the bucket in the host name. They have it in the path if `endpoint` is given, because emulators have
-    /// one host name, or if the name has dots, because S3's certificate does not match such a host name.
+    /// By default, URLs have the bucket in the host name. URLs have the bucket in the path if `endpoint` is given,
+    /// because emulators have one host name. They also have it in the path if the name has dots, because S3's
+    /// certificate does not match such a host name.
     #[must_use]
     pub fn new(
         connector: SharedHttpConnector,
@@ -83,7 +84,7 @@ impl Bucket {
             None => format!("https://{name}.s3.{region}.{domain}/"),
         };
         let mut settings = SigningSettings::default();
-        // S3 signs the path as it is sent, and requires the digest of the body in a header.
+        // The signature covers the path exactly as it is sent, and S3 requires the digest of the body in a header.
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -123,14 +124,14 @@ impl Bucket {
 }
 
 impl<'a> AwsRequest<'a> {
-    /// Creates a request without a body, for a short answer.
+    /// Creates a request without a body, for a short response.
     fn new(method: &'static str, path: &'a str) -> Self {
         let digest = Digest::of(&[]);
         Self { method, path, headers: &[], body: SdkBody::empty(), digest, time: ATTEMPT, limit: MAX_ERROR_BYTES }
     }
 }
 
-/// Reads the complete body of an answer.
+/// Reads the complete body of a response.
 ///
 /// # Errors
 /// [`Failure::TooLarge`] above `limit`, [`Failure::Unknown`] if the body is incomplete.
@@ -164,7 +165,7 @@ fn refused(method: &str, status: u16, body: &str) -> Result<Option<Vec<u8>>, Fai
     let reason = describe_error(status, code, message);
     match (code, status) {
         ("NoSuchKey", _) => return Ok(None),
-        // The answer to HEAD has no body, so it has no code.
+        // A response to HEAD has no body, so it has no error code.
         ("", 404) if method == "HEAD" => return Ok(None),
         _ => {}
     }
@@ -179,14 +180,14 @@ fn refused(method: &str, status: u16, body: &str) -> Result<Option<Vec<u8>>, Fai
         ("SlowDown", _) | (_, 429) => Failure::Throttled,
         ("PreconditionFailed", _) | (_, 412) => Failure::Condition,
         ("ConditionalRequestConflict" | "OperationAborted", _) => Failure::Contended,
-        // The body of the request did not arrive in time.
+        // The request body did not arrive in time.
         ("RequestTimeout", _) => Failure::Unknown(reason),
         (_, 300..500) => Failure::Refused(reason),
         _ => Failure::Unknown(reason),
     })
 }
 
-/// Returns the text of an element that occurs once and contains text only. Returns an empty text if it does not exist.
+/// Returns the text of an element that occurs once and contains only text. Returns an empty string if there is none.
 fn element<'a>(xml: &'a str, name: &str) -> &'a str {
     let rest = xml.split_once(&format!("<{name}>")).map(|(_, rest)| rest);
     rest.and_then(|rest| rest.split_once(&format!("</{name}>"))).map(|(text, _)| text).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Storing and deleting of objects.
+//! Storing and deleting objects.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::{AwsRequest, Bucket, unknown};
 use crate::failure::{Failure, NO_ANSWER};
 use crate::http::retry::{self, ATTEMPT, RetryPolicy};
 
-/// The slowest supported uplink, in bytes per second.
+/// The slowest supported upload speed, in bytes per second.
 const MIN_BYTES_PER_SECOND: u64 = 64 << 10;
-/// The time limit of connecting and of the answer. The time for sending is added.
+/// The time limit for connecting and for the response. The time for sending is added.
 const PUT_TIME: Duration = Duration::from_secs(5);
 
 /// The result of storing an object.
@@ -20,21 +20,22 @@ const PUT_TIME: Duration = Duration::from_secs(5);
 pub(crate) enum Put {
     /// The object was stored.
     New,
-    /// An object of this key exists.
+    /// An object with this key exists.
     Present {
-        /// True if an earlier attempt of this call may have stored it, because that attempt had no valid answer.
+        /// True if an earlier attempt of this call may have stored the object, because that attempt had no valid
+        /// response.
         perhaps_ours: bool,
     },
 }
 
 impl Bucket {
-    /// Returns true if an object exists. One failed attempt counts as false: the check only saves an upload.
+    /// Returns true if an object exists. A failed attempt counts as false: the check only saves an upload.
     pub(crate) async fn has(&self, key: &str, deadline: Deadline) -> bool {
         let time = ATTEMPT.min(deadline.remaining());
         matches!(self.attempt(AwsRequest { time, ..AwsRequest::new("HEAD", key) }).await, Ok(Some(_)))
     }
 
-    /// Stores an object unless an object of this key exists.
+    /// Stores an object unless one with this key exists.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
     pub(crate) async fn put_new(&self, key: &str, bytes: &[u8], deadline: Deadline) -> Result<Put, Failure> {
@@ -63,7 +64,7 @@ impl Bucket {
         }
     }
 
-    /// Deletes an object. Succeeds if it does not exist.
+    /// Deletes an object. Succeeds if the object does not exist.
     pub(crate) async fn delete(&self, key: &str, deadline: Deadline) -> Result<(), Failure> {
         let delete = || self.attempt(AwsRequest::new("DELETE", key));
         retry::send_with("DeleteObject", RetryPolicy::Safe, deadline, delete, |failure| failure).await.map(|_| ())

@@ -60,7 +60,7 @@ impl Failures {
 
     pub(super) fn no_credentials_because(&self, error: &CredentialsError) -> Diagnostic {
         match (error, &self.profile, error.source()) {
-            // The error would list each place that was searched.
+            // The error would list every place that was searched.
             (CredentialsError::CredentialsNotLoaded(_), None, _) => {
                 self.no_credentials("neither the environment nor a profile has any")
             }
@@ -81,7 +81,7 @@ impl Failures {
         self.error(Code::AwsStackOutdated, &what, reason).hint(format!("run {}", self.deploy()))
     }
 
-    /// Explains a request that did not succeed; `attempted` completes "cannot …".
+    /// Explains a failed request. `attempted` completes the phrase "cannot …".
     pub(super) fn refused(&self, attempted: &str, error: QueryError) -> Diagnostic {
         let (status, code, message) = match error {
             QueryError::Unreachable(reason) => {
@@ -96,7 +96,7 @@ impl Failures {
         };
         let reason = describe_error(status, &code, &message);
         match code.as_str() {
-            // CloudFormation has no code of its own for a missing stack.
+            // CloudFormation has no specific code for a missing stack.
             "ValidationError" if message.contains("does not exist") => {
                 let hint = format!("run {}, or pass another `--region` or `--profile`", self.deploy());
                 self.error(Code::AwsStackNotFound, attempted, "the stack does not exist").hint(hint)

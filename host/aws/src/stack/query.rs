@@ -1,4 +1,4 @@
-//! Requests of the AWS Query protocol: a signed form, answered in XML.
+//! Requests in the AWS Query protocol: a signed form, with a response in XML.
 //!
 //! The SDK's client for CloudFormation takes minutes to compile, and a lookup needs three requests. See
 //! `docs/adr/0014-the-stack-is-read-without-the-cloudformation-client.md`.
@@ -24,7 +24,7 @@ use crate::http::signer::{Signer, Unsigned};
 
 /// The time limit of one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The number of attempts for a request that may succeed when repeated, as in the SDK's standard retry mode.
+/// The number of attempts for a request that may succeed on a retry, as in the SDK's standard retry mode.
 const ATTEMPTS: usize = 3;
 /// Error codes of throttled requests.
 const THROTTLES: [&str; 3] = ["Throttling", "ThrottlingException", "RequestLimitExceeded"];
@@ -38,13 +38,13 @@ pub(super) struct QueryService {
     deadline: Deadline,
 }
 
-/// A request that did not succeed.
+/// The failure of a request.
 pub(super) enum QueryError {
-    /// There was no answer, for this reason.
+    /// There was no response, for this reason.
     Unreachable(String),
-    /// An answer that is not of this protocol.
+    /// The response is not in the format of this protocol.
     Invalid { status: u16 },
-    /// An error response of the service.
+    /// An error response from the service.
     Refused { status: u16, code: String, message: String },
 }
 

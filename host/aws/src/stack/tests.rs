@@ -22,13 +22,13 @@ const APP: &str = r#"{
     "routes": {"$default": {"component": "chat"}}
 }"#;
 
-/// The answers of a fake AWS: a status and a body for each request.
+/// The responses of a fake AWS: a status and a body for each request.
 #[derive(Debug, Clone)]
 struct Aws {
     stacks: (u16, String),
     template: (u16, String),
     identity: (u16, String),
-    /// True if no request gets an answer.
+    /// True if no request gets a response.
     broken: bool,
 }
 
@@ -227,10 +227,10 @@ sso_region = eu-north-1
 sso_start_url = https://example.awsapps.com/start
 ";
 
-/// Set in the child process of the test below, which reads its environment as the command line does.
+/// Set in the child process of the test below. The child process reads its environment as the command line does.
 const CHILD: &str = "TIDEGATE_TEST_PROFILE";
 
-/// Runs the test `name` in a child process with this environment; the variable [`CHILD`] names the profile.
+/// Runs the test `name` in a child process with these environment variables. [`CHILD`] holds the name of the profile.
 async fn in_child_process(name: &str, profile: &str, variables: &[(&str, &str)]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -255,7 +255,7 @@ async fn serve(listener: TcpListener) {
     }
 }
 
-/// Answers as AWS does, to requests signed with the key of the profile `work` only.
+/// Responds as AWS does, but only to requests signed with the key of the profile `work`.
 async fn answer(request: http::Request<Incoming>) -> Result<http::Response<Full<Bytes>>, Infallible> {
     let signed = request.headers()["authorization"].to_str().unwrap().to_owned();
     let body = request.into_body().collect().await.unwrap().to_bytes();

@@ -16,9 +16,9 @@ use crate::dynamodb::token;
 use crate::failure::Failure;
 use crate::http::retry::{self, ATTEMPT, Backoff, RetryPolicy};
 
-/// The limit of requests for one page. See `MAX_ROUNDS` of the storage's query.
+/// The maximum number of requests for one page. See `MAX_ROUNDS` in the query module of storage.
 const MAX_ROUNDS: usize = 4;
-/// The limit of requests in one BatchWriteItem.
+/// The maximum number of requests in one BatchWriteItem.
 const BATCH: usize = 25;
 const LIST_SCOPE: [&str; 1] = ["list"];
 
@@ -45,8 +45,8 @@ impl DynamoRegistry {
         answer.item.filter(|row| !row::has_expired(row, self.clock.now())).ok_or(Error::NotFound)
     }
 
-    /// Reads the attributes, and writes them if they have not changed meanwhile. A write without this condition could
-    /// exceed the limits if another event sets attributes at the same time.
+    /// Reads the attributes, and writes them if they have not changed in the meantime. Without this condition, two
+    /// events that set attributes at the same time could exceed the limits.
     pub(super) async fn change_attributes(
         &self,
         id: &ConnectionId,
@@ -81,7 +81,7 @@ impl DynamoRegistry {
         let mut names = Placeholders::default();
         let attributes = names.name(row::ATTRIBUTES);
         let update = format!("SET {attributes} = {}", names.value(AttributeValue::M(new)));
-        // The condition is false for a deleted row, and the next read finds that the row does not exist.
+        // The condition is false for a deleted row. The next read then finds that the row does not exist.
         let condition = format!("{attributes} = {}", names.value(AttributeValue::M(old)));
         let (names, values) = names.into_parts();
         let request = self
@@ -133,8 +133,8 @@ impl DynamoRegistry {
     }
 
     pub(super) async fn remove(&self, id: &ConnectionId, deadline: Deadline) -> Result<(), Error> {
-        // `$disconnect` is often the first event after a freeze, when a pooled connection may be dead. So the first
-        // attempt does not wait until the deadline.
+        // `$disconnect` is often the first event after a freeze, when a pooled connection may be dead. The first
+        // attempt therefore does not wait until the deadline.
         let shortly = deadline.min(Deadline::after(ATTEMPT));
         let unknown = match self.delete(self.deletion(id), RetryPolicy::Unapplied, shortly).await {
             Ok(old) => return self.remove_memberships(id, old, deadline).await,
@@ -142,8 +142,8 @@ impl DynamoRegistry {
             Err(failure) if failure.is_temporary() && shortly < deadline => false,
             Err(failure) => return Err(failure.into()),
         };
-        // The first attempt may have deleted the row, and with it the names of the groups. If so, the memberships stay
-        // until they expire, and the caller receives an error.
+        // The first attempt may have deleted the row, and the names of the groups with it. In that case, the
+        // memberships stay until they expire, and the caller receives an error.
         let old = self.delete(self.deletion(id), RetryPolicy::Unapplied, deadline).await?;
         if unknown && old.is_none() {
             return Err(Error::Unavailable);
@@ -225,7 +225,7 @@ fn check_changes(changes: &[(String, Option<String>)]) -> Result<(), Error> {
     if changes.iter().any(|(name, _)| name.is_empty()) {
         return Err(Error::Invalid("the name of an attribute is empty".to_owned()));
     }
-    // Stored attributes are within the limits, so changes above twice the limits cannot succeed.
+    // Stored attributes are within the limits, so changes larger than twice the limits cannot succeed.
     let size: usize = changes.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len)).sum();
     if changes.len() > 2 * MAX_ATTRIBUTES || size > 2 * MAX_ATTRIBUTE_BYTES {
         return Err(Error::Invalid("the attributes are too many or too large".to_owned()));
@@ -233,7 +233,7 @@ fn check_changes(changes: &[(String, Option<String>)]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Applies the changes in their order.
+/// Applies the changes in order.
 fn changed(old: &Row, changes: &[(String, Option<String>)]) -> Result<Row, Error> {
     let mut new = old.clone();
     for (name, value) in changes {

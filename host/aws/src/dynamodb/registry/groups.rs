@@ -17,9 +17,9 @@ use crate::dynamodb::token;
 use crate::failure::{self, Failure};
 use crate::http::retry::{self, RetryPolicy};
 
-/// The limit of requests for one page, in addition to one for each shard. See `MAX_ROUNDS` of the storage's query.
+/// The maximum number of requests for one page, plus one per shard. See `MAX_ROUNDS` in the query module of storage.
 const MAX_ROUNDS: u32 = 4;
-/// The smallest number of rows that each request after the first reads.
+/// The minimum number of rows that each request after the first reads.
 const MIN_REFILL: usize = 100;
 
 /// A position in a list of members: the shard, and the id after which to continue.
@@ -62,7 +62,7 @@ impl DynamoRegistry {
         let connection = self.change_groups(id, format!("DELETE {groups} {set}"), registered, names)?;
         let member = self.member_deletion(group, id)?;
         match self.transact(vec![connection, member], deadline).await {
-            // A connection that is not registered has no groups. A membership that outlived it is deleted as well.
+            // An unregistered connection has no groups. A membership that outlived its connection is deleted as well.
             Err(Failure::Cancelled(_)) => Ok(self.transact(vec![self.member_deletion(group, id)?], deadline).await?),
             result => Ok(result?),
         }
@@ -161,7 +161,7 @@ impl DynamoRegistry {
             // A broadcast after a join must reach the new member.
             .consistent_read(true)
             .key_condition_expression("#g = :g")
-            // DynamoDB drops expired rows and all attributes but the id, because a broadcast reads thousands of rows.
+            // DynamoDB filters out expired rows and returns only the ids, because a broadcast reads thousands of rows.
             .filter_expression("#e > :now")
             .projection_expression("#i")
             .expression_attribute_names("#g", row::GROUP)
@@ -206,7 +206,7 @@ impl DynamoRegistry {
     }
 }
 
-/// Adds members until the page is full. Returns the id of the last one if rows are left over.
+/// Adds members until the page is full. Returns the id of the last added member if rows are left over.
 fn take(rows: Vec<Row>, limit: usize, members: &mut Vec<ConnectionId>) -> Result<Option<String>, Error> {
     for member in rows {
         if members.len() >= limit {
@@ -217,7 +217,7 @@ fn take(rows: Vec<Row>, limit: usize, members: &mut Vec<ConnectionId>) -> Result
     Ok(None)
 }
 
-/// Logs a request that lacks a required part, so it was not sent, and returns the error.
+/// Logs a request that was not sent because it lacks a required part, and returns the error.
 fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
     tracing::error!(%error, "a request could not be built");
     Error::Unavailable

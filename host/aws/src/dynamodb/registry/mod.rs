@@ -1,7 +1,7 @@
 //! Connections and groups on DynamoDB.
 //!
-//! A connection is a row of one table, with the names of its groups. A membership is a row of the other table, so that
-//! one query reads the members of a group. A transaction changes the two together.
+//! A connection is a row in one table, with the names of its groups. A membership is a row in the other table, so one
+//! query reads the members of a group. A transaction changes both rows together.
 //!
 //! - `row`: a connection and a membership as rows
 //! - `connections`: register, describe, attributes, list, unregister and reap
@@ -34,8 +34,8 @@ pub struct DynamoRegistry {
 }
 
 impl DynamoRegistry {
-    /// Creates a registry in `tables.connections` and `tables.groups`, with one shard for each group. The client must
-    /// come from [`crate::dynamodb::client`], which turns the SDK's retry off.
+    /// Creates a registry in `tables.connections` and `tables.groups`, with one shard per group. The client must come
+    /// from [`crate::dynamodb::client`], which turns off the SDK's retries.
     #[must_use]
     pub fn new(client: Client, tables: &Tables) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl DynamoRegistry {
         }
     }
 
-    /// Replaces the system's clock.
+    /// Replaces the system clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -55,7 +55,7 @@ impl DynamoRegistry {
     }
 
     /// Spreads the members of each group over `shards` partitions, for groups that change more often than the 1,000
-    /// writes per second that one partition allows. After a change of the number, earlier members are not found.
+    /// writes per second that one partition allows. After the number changes, existing members are no longer found.
     #[must_use]
     pub fn with_shards(mut self, shards: NonZeroU32) -> Self {
         self.shards = shards;

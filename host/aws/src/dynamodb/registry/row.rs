@@ -43,7 +43,7 @@ pub(super) fn member_key(partition: &str, id: &str) -> Row {
     Row::from([(GROUP.to_owned(), text(partition)), (CONNECTION_ID.to_owned(), text(id))])
 }
 
-/// Returns a membership's row. It has only its key and its expiry, because a broadcast reads thousands of rows.
+/// Returns a membership's row. The row has only its key and its expiry, because a broadcast reads thousands of rows.
 pub(super) fn member(partition: &str, id: &ConnectionId, now: Timestamp) -> Row {
     let mut row = member_key(partition, id.as_str());
     row.insert(TTL_ATTRIBUTE.to_owned(), AttributeValue::N(expiry(now).seconds().to_string()));
@@ -71,7 +71,7 @@ pub(super) fn connection(connection: &Connection, now: Timestamp) -> Row {
     row
 }
 
-/// Returns true if a row has expired. The time is in seconds, which is exact enough for connections.
+/// Returns true if a row has expired. A precision of one second is enough for connections.
 pub(super) fn has_expired(row: &Row, now: Timestamp) -> bool {
     number(row, TTL_ATTRIBUTE).is_some_and(|end| end <= now.seconds())
 }
@@ -144,7 +144,7 @@ fn number(row: &Row, name: &str) -> Option<u64> {
     row.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// Logs a row that a host did not write, and returns the error.
+/// Logs a row that was not written by a host, and returns the error.
 fn foreign(attribute: &'static str) -> Error {
     tracing::error!(attribute, "a row of the connections table has an invalid attribute");
     Error::Unavailable

@@ -1,7 +1,7 @@
 //! Conversion of JSON text to attribute values and back.
 //!
-//! Objects and arrays are parsed one level at a time into borrowed raw values, so that a number keeps its text.
-//! serde_json's number type would round it, and the feature `arbitrary_precision` would change every crate of the
+//! Objects and arrays are parsed one level at a time into borrowed raw values, so that numbers keep their text.
+//! serde_json's number type would round them, and the feature `arbitrary_precision` would change every crate in the
 //! build.
 
 use std::collections::HashMap;
@@ -15,10 +15,10 @@ use tidegate_ports::storage::{Error, MAX_JSON_BYTES};
 
 use super::number;
 
-/// DynamoDB's limit of nested objects and arrays, the document included.
+/// DynamoDB's limit for nested objects and arrays, including the document itself.
 pub(super) const MAX_DEPTH: usize = 32;
 
-/// The members of a document, or of one of its objects.
+/// The members of a document, or of an object inside it.
 pub(super) type Members = HashMap<String, AttributeValue>;
 
 /// Parses a document.
@@ -34,7 +34,7 @@ pub(super) fn read(text: &str) -> Result<Members, Error> {
     object(text, 1)
 }
 
-/// Parses any JSON text that will be nested in `depth` objects.
+/// Parses JSON text of any type. The value will be nested in `depth` objects.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the text is not JSON, or the value cannot be stored; [`Error::TooLarge`] above
@@ -96,7 +96,7 @@ fn not_json(error: serde_json::Error) -> Error {
     Error::Invalid(format!("the text is not JSON: {error}"))
 }
 
-/// The members of an object in their order, with unparsed values.
+/// The members of an object in order, with unparsed values.
 struct RawObject<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
@@ -196,8 +196,8 @@ fn push(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the size of an item in bytes, as DynamoDB counts it: names and values, one byte for each element of a
-/// container, and three for the container.
+/// Returns the size of an item in bytes, as DynamoDB counts it: the names and values, one byte for each element of a
+/// container, and three bytes for each container.
 ///
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
 pub(super) fn size(members: &Members) -> usize {

@@ -37,14 +37,14 @@ pub struct DynamoStorage {
 }
 
 impl DynamoStorage {
-    /// Creates storage in `tables.storage`. The client must come from [`crate::dynamodb::client`], which turns the
-    /// SDK's retry off.
+    /// Creates storage in `tables.storage`. The client must come from [`crate::dynamodb::client`], which turns off the
+    /// SDK's retries.
     #[must_use]
     pub fn new(client: Client, tables: &Tables) -> Self {
         Self { client, table: tables.storage.clone(), clock: Clock::system() }
     }
 
-    /// Replaces the system's clock.
+    /// Replaces the system clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;

@@ -4,18 +4,18 @@
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html>
 
-/// DynamoDB's limit of significant digits.
+/// DynamoDB's maximum number of significant digits.
 const MAX_DIGITS: usize = 38;
-/// The smallest power of ten of the first digit.
+/// The minimum power of ten of the first digit.
 const MIN_POWER: i64 = -130;
-/// The largest power of ten of the first digit.
+/// The maximum power of ten of the first digit.
 const MAX_POWER: i64 = 125;
 
-/// Returns the normal form of a JSON number: the shortest digits of its value, with an exponent if there would be more
-/// than 38 digits and zeros.
+/// Returns the normal form of a JSON number: the shortest digits of its value. The normal form has an exponent if the
+/// text would otherwise have more than 38 digits and zeros.
 ///
 /// # Errors
-/// The reason why DynamoDB cannot store the number.
+/// Returns the reason if DynamoDB cannot store the number.
 pub(super) fn normalise(text: &str) -> Result<String, String> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -90,7 +90,7 @@ pub(super) fn is_json(text: &str) -> bool {
         && exponent.is_none_or(|part| digits(part.strip_prefix(['+', '-']).unwrap_or(part)))
 }
 
-/// Returns the size of a stored number in bytes: one for every two digits, one more, and one for a minus sign.
+/// Returns the size of a stored number in bytes: one for every two digits, one extra, and one for a minus sign.
 pub(super) fn size(text: &str) -> usize {
     let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
     let all: String = mantissa.chars().filter(char::is_ascii_digit).collect();
@@ -98,7 +98,7 @@ pub(super) fn size(text: &str) -> usize {
     digits.div_ceil(2) + 1 + usize::from(text.starts_with('-'))
 }
 
-/// Cuts a text to 60 characters, for an error message.
+/// Truncates a text to 60 characters, for an error message.
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

@@ -13,10 +13,10 @@ use crate::dynamodb::expression::Placeholders;
 use crate::dynamodb::token;
 use crate::http::retry::{self, RetryPolicy};
 
-/// The limit of requests for one page. DynamoDB counts expired rows and stops at 1 MB, so a page may need several
-/// requests. At the limit the page is short, and has a cursor.
+/// The maximum number of requests for one page. DynamoDB counts expired rows and stops at 1 MB, so a page may need
+/// several requests. At the maximum, the page is short and has a cursor.
 const MAX_ROUNDS: usize = 4;
-/// The smallest number of rows that each request after the first reads: next to expired rows there are often more.
+/// The minimum number of rows that each request after the first reads: expired rows often occur together.
 const MIN_REFILL: usize = 100;
 
 /// A valid query.
@@ -27,7 +27,7 @@ struct Reader<'a> {
     options: &'a QueryOptions,
 }
 
-/// The range of sort keys. An upper bound that is empty matches none, because no sort key is empty.
+/// The range of sort keys. An empty upper bound matches nothing, because no sort key is empty.
 #[derive(Clone, Copy)]
 enum Bounds<'a> {
     Prefix(&'a str),
@@ -70,7 +70,7 @@ impl DynamoStorage {
         Ok(Page { items, cursor: start.map(|sort| Cursor(token::cursor(&reader.scope, &sort))) })
     }
 
-    /// Adds rows until the page is full. Returns the sort key of the last one if rows are left over.
+    /// Adds rows until the page is full. Returns the sort key of the last added row if rows are left over.
     fn take(
         &self,
         partition: &str,

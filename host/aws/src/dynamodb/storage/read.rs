@@ -58,7 +58,7 @@ impl DynamoStorage {
             .collect()
     }
 
-    /// Reads rows. Repeats the request for rows that DynamoDB leaves out because of their size or under load.
+    /// Reads rows. Repeats the request for rows that DynamoDB leaves out because of their size or because of load.
     async fn fetch(&self, mut keys: Vec<Members>, deadline: Deadline) -> Result<Vec<Members>, Failure> {
         let mut rows = Vec::with_capacity(keys.len());
         let mut backoff = Backoff::default();
@@ -80,7 +80,7 @@ impl DynamoStorage {
                 .flat_map(HashMap::into_values)
                 .flat_map(|batch| batch.keys)
                 .collect();
-            // If rows came, the answer was full, so the next request needs no pause.
+            // If rows arrived, the response was full, so the next request needs no pause.
             if !keys.is_empty() && rows.len() == before && !backoff.pause(deadline).await {
                 return Err(Failure::Throttled);
             }

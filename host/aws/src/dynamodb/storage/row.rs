@@ -1,8 +1,8 @@
 //! A document as a row of the table.
 //!
-//! The members of the document are top-level attributes: DynamoDB creates the row if an update sets a top-level
-//! attribute of a row that does not exist, and fails if the attribute is nested. A row also has its key, its version
-//! and, if it expires, the time in seconds for DynamoDB's time to live, and in milliseconds.
+//! The members of the document are top-level attributes. If the row does not exist, an update of a top-level attribute
+//! creates the row, but an update of a nested attribute fails. A row also has its key and its version. If the row
+//! expires, it has the expiry time in seconds for DynamoDB's time to live, and in milliseconds.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::dynamodb::tables::TTL_ATTRIBUTE;
 pub(super) const PARTITION: &str = "pk";
 pub(super) const SORT: &str = "sk";
 pub(super) const VERSION: &str = "tg:version";
-/// Milliseconds since the epoch.
+/// The attribute with the expiry time in milliseconds since the epoch.
 pub(super) const EXPIRES: &str = "tg:expires_at";
-/// DynamoDB's limit of the length of a partition key.
+/// DynamoDB's maximum length of a partition key.
 const MAX_PARTITION_BYTES: usize = 2_048;
-/// DynamoDB's limit of the length of an attribute name.
+/// DynamoDB's maximum length of an attribute name.
 const MAX_NAME_BYTES: usize = 65_535;
 
-/// Returns true if the store uses a top-level name itself.
+/// Returns true if a top-level name is reserved for the store.
 pub(super) fn is_reserved(name: &str) -> bool {
     matches!(name, PARTITION | SORT | TTL_ATTRIBUTE) || name.starts_with("tg:")
 }
 
-/// Checks that a document may have a top-level name.
+/// Checks that a document may use a top-level name.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     if is_reserved(name) {
         return Err(Error::Invalid(format!("the top-level name `{name}` is reserved")));
@@ -39,8 +39,8 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the partition key. Each `#` in the name of the collection is escaped, so the first `#` ends the name, and
-/// different pairs of collection and partition have different keys.
+/// Returns the partition key. Each `#` in the name of the collection is escaped, so the first `#` ends the name.
+/// Different pairs of collection and partition therefore have different keys.
 pub(super) fn partition_key(collection: &str, partition: &str) -> Result<AttributeValue, Error> {
     check_partition(partition)?;
     if collection.is_empty() {
@@ -83,12 +83,12 @@ pub(super) fn row(
     Ok(row)
 }
 
-/// Returns the time to live, rounded up to seconds, so that DynamoDB does not delete a row early.
+/// Returns the time to live in seconds. The time is rounded up, so DynamoDB does not delete a row early.
 pub(super) fn ttl_seconds(time: Timestamp) -> u64 {
     time.saturating_add(Duration::from_millis(999)).seconds()
 }
 
-/// Returns the expiry of a row. A row of another program may have only a time to live.
+/// Returns the expiry of a row. A row written by another program may have only a time to live.
 pub(super) fn expires_at(row: &Members) -> Option<Timestamp> {
     let number = |name| row.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<u64>().ok());
     number(EXPIRES)
@@ -106,7 +106,7 @@ pub(super) fn sort_key(row: &Members) -> Option<&str> {
     row.get(SORT).and_then(|value| value.as_s().ok()).map(String::as_str)
 }
 
-/// Reads the document of a row. A row of another program has an empty version, which no condition matches.
+/// Reads the document of a row. A row written by another program has an empty version, which no condition matches.
 pub(super) fn item(key: Key, row: &Members) -> Result<Item, Error> {
     let version = row.get(VERSION).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
     Ok(Item {

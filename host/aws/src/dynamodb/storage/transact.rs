@@ -14,15 +14,15 @@ use crate::dynamodb::token;
 use crate::failure::{self, Failure};
 use crate::http::retry::{self, RetryPolicy};
 
-/// DynamoDB's limit of the size of all items of a transaction.
+/// DynamoDB's maximum total size of the items in a transaction.
 const MAX_BYTES: usize = 4 << 20;
-/// The number of times that a transaction is sent, with some updates replaced by puts because their rows have expired.
+/// The maximum number of attempts. After the first attempt, updates whose rows have expired are sent as puts.
 const MAX_ROUNDS: usize = 4;
 
 impl DynamoStorage {
     pub(super) async fn apply_all(&self, operations: &[Operation], deadline: Deadline) -> Result<(), Error> {
         check_operations(operations)?;
-        // The positions of updates whose row has expired. They are sent as puts.
+        // The positions of updates whose rows have expired. These updates are sent as puts.
         let mut renewed = HashSet::new();
         for _ in 0..MAX_ROUNDS {
             let items = self.items(operations, &renewed)?;
@@ -99,7 +99,7 @@ impl DynamoStorage {
         if renew {
             return self.put(key, changes.fresh()?, options, Some(&Condition::Absent), size);
         }
-        // The stored members count as well, but only DynamoDB knows their size.
+        // The stored members count too, but only DynamoDB knows their size.
         *size += changes.size();
         let update = changes.expressions(&token::random()?, options, self.clock.now())?;
         let (names, values) = update.placeholders.into_parts();
@@ -141,7 +141,7 @@ impl DynamoStorage {
         Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
-    /// Sends a transaction. The token makes repeated requests within ten minutes idempotent.
+    /// Sends a transaction. The token makes requests that are repeated within ten minutes idempotent.
     async fn send_all(&self, items: Vec<TransactWriteItem>, deadline: Deadline) -> Result<(), Failure> {
         let token = token::random()?;
         let request = self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token);
@@ -151,11 +151,11 @@ impl DynamoStorage {
     }
 }
 
-/// Returns the positions of updates to send in their other form, as a put or as an update. The set is empty if the
-/// transaction failed because of a guest's condition.
+/// Returns the positions of updates to send in their other form: as a put instead of an update, or the reverse. The set
+/// is empty if the transaction failed because of a guest's condition.
 ///
-/// An update without a guest's condition has an implicit one: sent as an update, it fails if the row has expired, and
-/// sent as a put, it fails if the row has not expired. In both cases the other form is the right one.
+/// An update without a guest's condition has an implicit one. Sent as an update, it fails if the row has expired. Sent
+/// as a put, it fails if the row has not expired. In both cases the other form is the right one.
 fn switched(operations: &[Operation], reasons: &[CancellationReason]) -> HashSet<usize> {
     let mut switched = HashSet::new();
     for (index, (operation, reason)) in operations.iter().zip(reasons).enumerate() {
@@ -170,7 +170,7 @@ fn switched(operations: &[Operation], reasons: &[CancellationReason]) -> HashSet
     switched
 }
 
-/// Logs a request that lacks a required part, so it was not sent, and returns the error.
+/// Logs a request that was not sent because it lacks a required part, and returns the error.
 fn incomplete(error: BuildError) -> Error {
     tracing::error!(%error, "a request could not be built");
     Error::Unavailable

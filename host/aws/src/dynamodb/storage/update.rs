@@ -1,4 +1,4 @@
-//! Changes of an update, as DynamoDB expressions or applied to an empty document.
+//! The changes in an update, as DynamoDB expressions or applied to an empty document.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tidegate_event::Timestamp;
@@ -10,9 +10,10 @@ use super::row::{self, EXPIRES, VERSION};
 use crate::dynamodb::expression::Placeholders;
 use crate::dynamodb::tables::TTL_ATTRIBUTE;
 
-/// DynamoDB's limit of the length of an expression.
+/// DynamoDB's maximum length of an expression.
 const MAX_EXPRESSION_BYTES: usize = 4_096;
-/// The limit of changes. DynamoDB allows 300 operators and functions in an expression, and a change uses at most two.
+/// The maximum number of changes. DynamoDB allows 300 operators and functions in an expression, and a change uses at
+/// most two.
 const MAX_CHANGES: usize = 100;
 const NO_PARENT: &str = "a path leads through a member that does not exist";
 
@@ -129,8 +130,8 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// Returns the condition of an update. It is false for a row that has expired and is not deleted yet, because the
-/// update would keep old members of the row.
+/// Returns the condition of an update. The condition is false for a row that has expired but is not deleted yet,
+/// because the update would keep old members of the row.
 fn update_condition(names: &mut Placeholders, wanted: Option<&Condition>, now: Timestamp) -> String {
     match wanted {
         Some(wanted) => condition::expression(names, wanted, now),
@@ -174,10 +175,11 @@ fn check_path(path: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Rejects two changes of one member, or of a member and a member within it: DynamoDB does not define their order.
+/// Rejects two changes to one member, or to a member and another member inside it: DynamoDB does not define their
+/// order.
 fn check_overlap(steps: &[Step<'_>]) -> Result<(), Error> {
     let mut paths: Vec<&[String]> = steps.iter().map(|step| step.path).collect();
-    // In sorted order, a path that is a prefix of others comes right before one of them.
+    // In sorted order, a path that is a prefix of others comes directly before one of them.
     paths.sort_unstable();
     for pair in paths.windows(2) {
         if let [a, b] = pair

@@ -11,7 +11,7 @@ use crate::dynamodb::token;
 use crate::failure::{Failure, INVALID_ANSWER};
 use crate::http::retry::{self, RetryPolicy};
 
-/// The number of attempts to replace an expired row while other calls do the same.
+/// The maximum number of attempts to replace an expired row while other calls do the same.
 const MAX_ROUNDS: usize = 4;
 
 impl DynamoStorage {
@@ -30,7 +30,7 @@ impl DynamoStorage {
         Ok(Version(version))
     }
 
-    /// Writes a whole row. Without a condition the request is idempotent.
+    /// Writes a whole row. Without a condition, the request is idempotent.
     async fn put_row(&self, row: Members, wanted: Option<&Condition>, deadline: Deadline) -> Result<(), Failure> {
         let mut request = self.client.put_item().table_name(&self.table).set_item(Some(row));
         if let Some(wanted) = wanted {
@@ -94,7 +94,7 @@ impl DynamoStorage {
         Err(Error::Conflict)
     }
 
-    /// Applies the changes to an empty document, and writes it if there is no row or the row has expired.
+    /// Applies the changes to an empty document, and writes the document if there is no row or the row has expired.
     async fn replace_expired(
         &self,
         key: &Key,
@@ -121,7 +121,7 @@ impl DynamoStorage {
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
             .return_values(ReturnValue::AllNew);
-        // A repetition after a lost answer would apply `add` twice, and would return another version than the caller
+        // After a lost response, a retry would apply `add` twice, and would return a different version than the caller
         // expects.
         let answer = retry::send("UpdateItem", RetryPolicy::Unapplied, deadline, || request.clone().send()).await?;
         answer.attributes.ok_or_else(|| Failure::Unknown(INVALID_ANSWER.to_owned()))
