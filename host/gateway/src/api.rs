@@ -10,18 +10,18 @@ use tidegate_event::{Fields, RouteKey, SelectionExpression};
 pub struct ApiConfig {
     /// The `apiId` of events.
     pub api_id: String,
-    /// The stage, which is the path of its sockets and the first path segment of @connections.
+    /// The stage: the path of its sockets and the first path segment of `@connections` URLs.
     pub stage: String,
     /// The Region in the authorizer's `methodArn`.
     pub region: String,
     /// The account in the authorizer's `methodArn`.
     pub account: String,
-    /// The `domainName` of events. If none, events have the `Host` header of the handshake, port included, so callback
-    /// URLs that a guest makes from it work.
+    /// The `domainName` of events. With `None`, events have the `Host` header of the handshake, port included, so the
+    /// callback URLs that a guest builds from it work.
     pub domain_name: Option<String>,
     /// The expression that selects the route key from a message.
     pub selection: SelectionExpression,
-    /// The routes. `$connect` and `$disconnect` are invoked only if they are among them.
+    /// The routes. `$connect` and `$disconnect` are invoked only if this map contains them.
     pub routes: BTreeMap<RouteKey, RouteConfig>,
     /// The authorizer of `$connect`.
     pub authorizer: Option<AuthorizerConfig>,
@@ -32,7 +32,7 @@ pub struct ApiConfig {
 /// The configuration of a route.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RouteConfig {
-    /// True if the route has a route response, so the body of a reply is sent to the client.
+    /// True if the route has a route response. The body of a reply is then sent to the client.
     pub response: bool,
 }
 
@@ -41,7 +41,8 @@ pub struct RouteConfig {
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuthorizerConfig {
-    /// The values that a handshake must have, none of them empty. With an empty list, the authorizer is always called.
+    /// The values that a handshake must have. An empty value counts as missing. With an empty list, the authorizer is
+    /// always called.
     pub identity_source: Vec<IdentitySource>,
 }
 
@@ -58,8 +59,8 @@ impl ApiConfig {
         self.routes.get_key_value(key).map(|(key, route)| (key, *route))
     }
 
-    /// Returns the route of a message: the selected route, else `$default`, else none. A message cannot select
-    /// `$connect` or `$disconnect`.
+    /// Returns the route of a message: the selected route, or `$default`, or `None` if neither exists. A message cannot
+    /// select `$connect` or `$disconnect`.
     pub(crate) fn route_of(&self, body: &str) -> Option<(&RouteKey, RouteConfig)> {
         let selected = self.selection.evaluate(body);
         let is_lifecycle = |key: &str| key == RouteKey::CONNECT || key == RouteKey::DISCONNECT;

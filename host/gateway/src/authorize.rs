@@ -13,7 +13,7 @@ use crate::gateway::Gateway;
 use crate::handshake::Refusal;
 use crate::invoke::{Function, InvokeError};
 
-/// The client's identity, and the time that the authorizer took, in milliseconds.
+/// The client's identity, and the duration of the authorizer's call in milliseconds.
 pub(crate) struct Authorized {
     pub(crate) identity: Identity,
     pub(crate) latency: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Authorized {
 /// Invokes the authorizer for a handshake. Replaces the event in `request`.
 ///
 /// # Errors
-/// The refusal, if the authorizer does not allow the connection.
+/// The refusal if the authorizer does not allow the connection.
 pub(crate) async fn authorize(
     gateway: &Gateway,
     api: &ApiConfig,
@@ -32,7 +32,7 @@ pub(crate) async fn authorize(
 ) -> Result<Authorized, Refusal> {
     let missing = |source: &&IdentitySource| find(source, api, request, handshake).is_none_or(|value| value.is_empty());
     if let Some(source) = authorizer.identity_source.iter().find(missing) {
-        // The client's answer does not name the source, so the log does.
+        // The response to the client does not name the missing source, so the log does.
         let source = String::from(source.clone());
         tracing::info!(connection = %request.connection.id, %source, "an identity source is missing or empty");
         return Err(Refusal::Unauthorized);
@@ -88,7 +88,7 @@ fn find<'a>(
     }
 }
 
-/// Returns a variable of the request context by its name in the event.
+/// Returns a variable of the request context, by its name in the event.
 fn context<'a>(name: &str, request: &'a Request) -> Option<&'a str> {
     let connection = &request.connection;
     match name {

@@ -23,14 +23,13 @@ impl Clock {
         Self(Source::System { start: Instant::now() })
     }
 
-    /// Returns a clock that stands at `start` until [`advance`](Self::advance) is called.
+    /// Returns a clock that stays at `start` until [`advance`](Self::advance) is called.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
         Self(Source::Manual { start, elapsed: watch::Sender::new(Duration::ZERO) })
     }
 
-    /// Advances a manual clock, and wakes the tasks that wait for a time it has reached. Does nothing to the system
-    /// clock.
+    /// Advances a manual clock, and wakes the tasks whose wake-up time has come. Does nothing to the system clock.
     pub fn advance(&self, duration: Duration) {
         if let Source::Manual { elapsed, .. } = &self.0 {
             elapsed.send_modify(|elapsed| *elapsed = elapsed.saturating_add(duration));
@@ -60,13 +59,13 @@ impl Clock {
         match &self.0 {
             Source::System { start } => tokio::time::sleep_until((*start + time).into()).await,
             Source::Manual { elapsed, .. } => {
-                // The sender lives in `self`, so this cannot fail.
+                // The sender is owned by `self`, so this cannot fail.
                 let _ = elapsed.subscribe().wait_for(|elapsed| *elapsed >= time).await;
             }
         }
     }
 
-    /// Runs `future` for at most `limit`. Returns none if the limit has passed.
+    /// Runs `future` for at most `limit`. Returns `None` if the limit has passed.
     pub(crate) async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         let end = self.elapsed().saturating_add(limit);
         tokio::select! {

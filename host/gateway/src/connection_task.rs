@@ -3,10 +3,10 @@
 //! One future does all three. An idle connection therefore costs one task, a quick reply is written without waking
 //! another task, and a slow handler delays neither reading nor writing.
 //!
-//! A client with too many messages under way, or with too many unread messages, is paused: one more message is read and
-//! held, and nothing after it. The gateway sees pings and a close frame until then. If a paused client sends more
-//! messages before its close frame, the gateway sees the close frame only after the pause, which ends at the latest
-//! with the integration timeout.
+//! A client with too many messages in progress, or too many unread messages, is paused: the task reads and holds one
+//! more message, and reads nothing after it. Until then, the gateway still sees pings and a close frame. If a paused
+//! client sends more messages before its close frame, the gateway sees the close frame only after the pause. The pause
+//! ends at the latest with the integration timeout.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,42 +30,42 @@ use crate::pending_close::PendingClose;
 use crate::session::{Socket, stamp};
 use crate::socket_table::{Entry, Peer};
 
-/// The most frames that are read before replies are written and other tasks run.
+/// The maximum number of frames to read before replies are written and other tasks run.
 const BATCH: usize = 16;
 
-/// The messages of one connection that are under way.
+/// The messages of one connection that are in progress.
 type Handlers = FuturesUnordered<BoxFuture<'static, ()>>;
 
-/// The task of an open socket. It completes when the connection has ended.
+/// The task of an open socket. The task completes when the connection has ended.
 pub(crate) struct ConnectionTask<'a> {
     gateway: Arc<Gateway>,
     peer: Arc<Peer>,
-    /// The part of every event that belongs to the connection.
+    /// The part of each event that all events of the connection share.
     request: &'a mut Request,
-    /// None once the task has completed.
+    /// `None` once the task has completed.
     socket: Option<Socket>,
     handlers: Handlers,
     /// A message that was read while the client was paused.
     held: Option<Utf8Bytes>,
-    /// Set once either side has begun to close. Later messages of the client are discarded.
+    /// Set once either side has begun to close. Later messages from the client are discarded.
     closing: Option<Close>,
-    /// The end of the closing handshake, once it has begun.
+    /// The time limit of the closing handshake, once the handshake has begun.
     close_timeout: Option<Pin<Box<Sleep>>>,
     unflushed: bool,
 }
 
-/// The end of a connection, and the work that is left.
+/// The end of a connection, and the remaining work.
 pub(crate) struct Ended {
     pub(crate) close: Close,
     handlers: Handlers,
     pending: Option<PendingClose>,
 }
 
-/// The reason why reading or writing stops for good.
+/// The reason for reading or writing to stop permanently.
 enum Stop {
-    /// The connection has ended, and no close frame is to be sent.
+    /// The connection has ended, and no close frame must be sent.
     Over(Close),
-    /// The client broke a rule, and a close frame is to be sent.
+    /// The client broke a rule, and a close frame must be sent.
     Refuse(Close),
 }
 
@@ -84,7 +84,7 @@ impl<'a> ConnectionTask<'a> {
         }
     }
 
-    /// Reads, runs handlers and writes once. Returns true if there is more to do at once.
+    /// Reads, runs handlers and writes once. Returns true if there is more to do immediately.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
         let has_more = self.read(cx)?;
         while let Poll::Ready(Some(())) = Pin::new(&mut self.handlers).poll_next(cx) {}
@@ -93,13 +93,13 @@ impl<'a> ConnectionTask<'a> {
         Ok(has_more && (self.held.is_none() || !self.is_paused()))
     }
 
-    /// Returns true if the client has too many messages under way, or too many messages that it has not read.
+    /// Returns true if the client has too many messages in progress, or has not read too many messages.
     fn is_paused(&self) -> bool {
         let is_busy = self.handlers.len() >= self.gateway.limits.concurrent_messages;
         self.closing.is_none() && (is_busy || self.peer.outbox.is_full(self.gateway.limits.room()))
     }
 
-    /// Reads a batch of frames. Returns true if the socket may have more.
+    /// Reads a batch of frames. Returns true if the socket may have more frames.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
         for _ in 0..BATCH {
             // The replies to earlier frames are staged before a later frame can close the socket.
@@ -115,8 +115,7 @@ impl<'a> ConnectionTask<'a> {
                 Poll::Ready(Some(Err(error))) => return Err(self.read_error(&error)),
                 Poll::Ready(None) => return Err(self.over()),
             }
-            // A handler that is not done may have run for as long as the host lets a guest run, so other tasks are
-            // next.
+            // An unfinished handler may have run for as long as the host lets a guest run, so other tasks run next.
             if self.handlers.len() > under_way {
                 break;
             }
@@ -127,7 +126,7 @@ impl<'a> ConnectionTask<'a> {
     fn receive(&mut self, message: Message, cx: &mut Context<'_>) -> Result<(), Stop> {
         match message {
             Message::Close(frame) => {
-                // tungstenite answers the close frame at the next read.
+                // tungstenite responds to the close frame at the next read.
                 self.closing.get_or_insert_with(|| Close::by_client(frame.as_ref()));
                 self.peer.outbox.shut();
                 start_close_timeout(&mut self.close_timeout, &self.gateway);
@@ -162,7 +161,7 @@ impl<'a> ConnectionTask<'a> {
         true
     }
 
-    /// Starts a message on its route. The first poll happens here because most handlers need no second one.
+    /// Starts a message on its route. The first poll happens here, because most handlers do not need a second poll.
     fn dispatch(&mut self, text: &str, cx: &mut Context<'_>) {
         let gateway = Arc::clone(&self.gateway);
         let peer = Arc::clone(&self.peer);
@@ -188,7 +187,7 @@ impl<'a> ConnectionTask<'a> {
         }
     }
 
-    /// Passes the outbox to the socket as far as the client reads it. Does not register for later messages.
+    /// Passes the outbox to the socket as far as the client reads. Does not register for later messages.
     fn stage(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         match self.poll_stage(cx, false) {
             Poll::Ready(Err(_)) => Err(self.over()),
@@ -196,13 +195,13 @@ impl<'a> ConnectionTask<'a> {
         }
     }
 
-    /// Writes the outbox as far as the client reads it.
+    /// Writes the outbox as far as the client reads.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         match self.poll_write(cx) {
             Poll::Ready(Ok(())) => Ok(()),
             Poll::Ready(Err(_)) => Err(self.over()),
             Poll::Pending => {
-                // A client that does not read cannot prevent its connection from being closed.
+                // A client that does not read cannot keep its connection from being closed.
                 if let Some(close) = self.peer.outbox.closing(cx) {
                     self.closing.get_or_insert(close);
                     start_close_timeout(&mut self.close_timeout, &self.gateway);
@@ -223,8 +222,8 @@ impl<'a> ConnectionTask<'a> {
         Poll::Ready(Ok(()))
     }
 
-    /// Passes the outbox to the socket's write buffer. Pending if the client does not read. With `wait`, the task is
-    /// woken by the next message.
+    /// Passes the outbox to the socket's write buffer. Pending if the client does not read. With `wait`, the next
+    /// message wakes the task.
     fn poll_stage(&mut self, cx: &mut Context<'_>, wait: bool) -> Poll<Result<(), Error>> {
         let Some(socket) = self.socket.as_mut() else { return Poll::Ready(Ok(())) };
         let mut socket = Pin::new(socket);
@@ -281,7 +280,7 @@ impl<'a> ConnectionTask<'a> {
     }
 }
 
-/// Starts the time for the closing handshake, once.
+/// Starts the time limit of the closing handshake, once.
 fn start_close_timeout(timeout: &mut Option<Pin<Box<Sleep>>>, gateway: &Gateway) {
     timeout.get_or_insert_with(|| Box::pin(tokio::time::sleep(gateway.limits.close_handshake)));
 }
@@ -311,12 +310,12 @@ impl Future for ConnectionTask<'_> {
 }
 
 impl Ended {
-    /// Returns the end of a connection whose client left before its socket opened.
+    /// Returns the end of a connection whose client left before the socket opened.
     pub(crate) fn vanished() -> Self {
         Self { close: Close::VANISHED, handlers: Handlers::new(), pending: None }
     }
 
-    /// Closes the socket, for which it takes at most `limit`, and finishes the messages under way.
+    /// Closes the socket, which takes at most `limit`, and finishes the messages in progress.
     pub(crate) async fn finish(self, limit: Duration) {
         let Self { close, mut handlers, pending } = self;
         let closing = async {

@@ -1,4 +1,4 @@
-//! The kinds of requests, by path, and HTTP answers.
+//! The kinds of requests, by path, and HTTP responses.
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -6,10 +6,10 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use percent_encoding::percent_decode_str;
 
-/// An HTTP answer.
+/// An HTTP response.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// The header with the name of an error, which AWS SDKs read first.
+/// The header with the error name, which AWS SDKs read first.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 /// The path segment before the id of a connection, plain and percent-encoded.
 const CONNECTIONS: [&str; 2] = ["@connections/", "%40connections/"];
@@ -19,14 +19,14 @@ const CONNECTIONS: [&str; 2] = ["@connections/", "%40connections/"];
 pub(crate) enum RequestKind {
     /// A request on the stage's path, for a socket.
     Socket,
-    /// A call of @connections, with the decoded connection id.
+    /// A call to `@connections`, with the decoded connection id.
     Connection(String),
     /// A request on any other path.
     Unknown,
 }
 
 impl RequestKind {
-    /// Returns the kind of a request for `path` on an API with this stage.
+    /// Returns the kind of a request for `path` on an API with the stage `stage`.
     pub(crate) fn of(path: &str, stage: &str) -> Self {
         let Some(rest) = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage)) else { return Self::Unknown };
         if rest.is_empty() || rest == "/" {
@@ -38,17 +38,17 @@ impl RequestKind {
     }
 }
 
-/// Returns the decoded names and values of a query string, in their order.
+/// Returns the decoded names and values of a query string, in order.
 pub(crate) fn query_of(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-/// Decodes the escapes of a path segment.
+/// Percent-decodes a path segment.
 fn decode(segment: &str) -> String {
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
-/// Creates an answer with a JSON body.
+/// Creates a response with a JSON body.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
@@ -56,7 +56,7 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer
 }
 
-/// Creates an error as AWS sends it, with its name in a header and its message in the body.
+/// Creates an error response in AWS's format, with the error name in a header and the message in the body.
 pub(crate) fn error(status: StatusCode, name: &'static str, message: &str) -> Answer {
     let mut answer = json(status, serde_json::json!({ "message": message }).to_string());
     answer.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(name));

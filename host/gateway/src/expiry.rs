@@ -7,14 +7,15 @@ use crate::gateway::Gateway;
 use crate::limits::Limits;
 use crate::socket_table::Peer;
 
-/// The shortest time between two scans of the connections. It bounds the cost when many connections expire one after
-/// the other. A close comes at most this late.
+/// The minimum time between two scans of the connections. It bounds the cost when many connections expire one after the
+/// other. A close is delayed by at most this time.
 const GRANULARITY: Duration = Duration::from_secs(1);
 
 /// Closes connections as they expire. Never returns.
 ///
-/// One task scans all connections, instead of one timer for each. A frame only moves the end of its connection further
-/// away, and a new connection cannot end before the earliest end of the last scan, so the task sleeps until then.
+/// One task scans all connections, instead of one timer for each connection. A frame only postpones the expiry of its
+/// connection, and a new connection cannot expire before the earliest expiry of the last scan. The task can therefore
+/// sleep until then.
 pub(crate) async fn watch(gateway: &Gateway) {
     let limits = &gateway.limits;
     loop {
@@ -32,7 +33,7 @@ pub(crate) async fn watch(gateway: &Gateway) {
     }
 }
 
-/// Returns the time at which a connection without further frames ends, and its close.
+/// Returns the time at which a connection expires if no more frames arrive, and its close.
 fn end_of(peer: &Peer, limits: &Limits) -> (Duration, Close) {
     let idle = peer.active().saturating_add(limits.idle);
     let lifetime = peer.created.saturating_add(limits.lifetime);

@@ -1,12 +1,12 @@
 //! Frame headers that RFC 6455 forbids.
 //!
 //! tungstenite checks the length of a frame against the limit before it checks the rest of the header, so a control
-//! frame above the limit looks like a message that is too large. The scanner tells them apart: the one is a protocol
-//! error (1002), the other a message that is too large (1009).
+//! frame above the limit looks like a message that is too large. The scanner distinguishes the two: the control frame
+//! is a protocol error (1002), and the large message is closed with 1009.
 //!
 //! <https://www.rfc-editor.org/rfc/rfc6455#section-5>
 
-/// The longest header, in bytes: 2, an extended length of 8, and a mask of 4.
+/// The maximum length of a header, in bytes: 2, an extended length of 8, and a mask of 4.
 const MAX_HEADER_BYTES: usize = 14;
 
 const FINAL: u8 = 0x80;
@@ -15,19 +15,19 @@ const CONTROL: u8 = 0x08;
 const MASKED: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
 
-/// Follows the frame boundaries of a client's bytes.
+/// Tracks the frame boundaries in a client's bytes.
 #[derive(Default)]
 pub(crate) struct FrameScanner {
     header: [u8; MAX_HEADER_BYTES],
-    /// The bytes of the header that have arrived.
+    /// The number of header bytes that have arrived.
     filled: usize,
-    /// The bytes of the payload that have not arrived.
+    /// The number of payload bytes that have not arrived.
     payload: u64,
     forbidden: bool,
 }
 
 impl FrameScanner {
-    /// Scans the bytes that follow the bytes scanned before.
+    /// Scans bytes that directly follow the previously scanned bytes.
     pub(crate) fn scan(&mut self, mut bytes: &[u8]) {
         while !self.forbidden {
             let payload = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());
@@ -45,7 +45,7 @@ impl FrameScanner {
         }
     }
 
-    /// Returns true if a header was scanned that the RFC forbids whatever the limits are.
+    /// Returns true if a scanned header is forbidden by the RFC regardless of the limits.
     pub(crate) fn has_forbidden_header(&self) -> bool {
         self.forbidden
     }
@@ -70,7 +70,7 @@ impl FrameScanner {
             0 => u64::from(length),
             count => number(extended.get(..count).unwrap_or_default()),
         };
-        // The first bit of a length of 64 bits must be 0.
+        // The first bit of a 64-bit length must be 0.
         self.forbidden |= self.payload > u64::MAX >> 1;
         self.filled = 0;
     }
@@ -114,7 +114,7 @@ mod tests {
     fn allowed_frames_of_every_length_are_skipped() {
         let mut bytes = Vec::new();
         for length in [0, 1, 125, 126, 127, 65_535, 65_536] {
-            // Payloads of bytes that would be a forbidden header.
+            // The payloads contain bytes that would be a forbidden header.
             bytes.extend(frame(0x01, &vec![0xff; length]));
         }
         bytes.extend(frame(0x80, b"end"));

@@ -51,13 +51,13 @@ impl Gateway {
         })
     }
 
-    /// Returns the configuration of the next event.
+    /// Returns the configuration for the next event.
     #[must_use]
     pub fn api(&self) -> Arc<ApiConfig> {
         Arc::clone(&self.api.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the configuration. Open sockets stay open, and events under way finish with the old configuration.
+    /// Replaces the configuration. Open sockets stay open, and events in progress finish with the old configuration.
     pub fn replace(&self, config: ApiConfig) {
         *self.api.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
@@ -93,14 +93,14 @@ impl Gateway {
 
     /// Waits until the gateway stops.
     pub(crate) async fn stopped(&self) {
-        // The sender lives in `self`, so this cannot fail.
+        // The sender is owned by `self`, so this cannot fail.
         let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
-    /// Waits for the tasks, for at most the drain time, and aborts the rest. No task runs once this returns.
+    /// Waits for the tasks, at most for the drain time, and aborts the rest. No task runs after this function returns.
     pub(crate) async fn drain(&self) {
         let end = tokio::time::Instant::now() + self.limits.drain;
-        // A handshake under way may start a session, so more tasks may follow the first ones.
+        // A handshake in progress may start a session, so more tasks may follow the first ones.
         while let Some(mut tasks) = self.take_tasks() {
             let all = async { while tasks.join_next().await.is_some() {} };
             if tokio::time::timeout_at(end, all).await.is_err() {
@@ -116,7 +116,7 @@ impl Gateway {
         }
     }
 
-    /// Takes the tasks so far. If there are none, later tasks are refused.
+    /// Takes the tasks started so far. If there are none, later tasks are refused.
     fn take_tasks(&self) -> Option<JoinSet<()>> {
         let mut tasks = self.tasks();
         if tasks.as_ref().is_some_and(JoinSet::is_empty) {
@@ -167,7 +167,7 @@ mod tests {
         Gateway::new(api, SocketTable::new(limits, Clock::system()), Arc::new(Unused))
     }
 
-    /// A value of a task whose drop takes 100 ms.
+    /// A value owned by a task. Dropping it takes 100 ms.
     struct SlowDrop(Arc<AtomicBool>);
 
     impl Drop for SlowDrop {
@@ -194,7 +194,7 @@ mod tests {
             std::future::pending::<()>().await;
         });
         let stopping = async {
-            // The drain has taken the first tasks before.
+            // The drain has already taken the first tasks.
             gateway.stop();
             begins.await.unwrap();
         };

@@ -1,4 +1,4 @@
-//! The upgrade request, and the statuses that refuse it.
+//! The upgrade request, and the statuses of refusals.
 
 use std::net::SocketAddr;
 
@@ -16,19 +16,19 @@ use crate::gateway::Gateway;
 use crate::raw_headers::fields_of;
 
 const SUPPORTED_VERSION: HeaderValue = HeaderValue::from_static("13");
-/// The headers of one hop, which API Gateway does not forward.
+/// The hop-by-hop headers, which API Gateway does not forward.
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-authorization", "te", "transfer-encoding", "upgrade", "content-length"];
 /// The scheme of the gateway, which has no TLS.
 const FORWARDED_PROTO: &str = "http";
-/// The port of a `Host` header without a port.
+/// The port if the `Host` header has none.
 const DEFAULT_PORT: &str = "80";
 
 /// A well-formed upgrade request.
 pub(crate) struct Upgrade {
     /// The part that functions receive.
     pub(crate) handshake: Handshake,
-    /// The `Sec-WebSocket-Accept` header of the answer.
+    /// The `Sec-WebSocket-Accept` header of the response.
     pub(crate) accept: String,
     pub(crate) host: String,
     pub(crate) source_ip: String,
@@ -51,7 +51,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Returns the HTTP answer. Its body has the shape of an error frame (observed).
+    /// Returns the HTTP response. Its body has the shape of an error frame (observed).
     pub(crate) fn answer(self, connection: &ConnectionId, request: &RequestId) -> Answer {
         let (status, message) = match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
@@ -66,10 +66,10 @@ impl Refusal {
 }
 
 impl Upgrade {
-    /// Reads an upgrade request to the stage's path.
+    /// Reads an upgrade request on the stage's path.
     ///
     /// # Errors
-    /// The answer to a request that is too long, malformed, or not an upgrade.
+    /// The response to a request that is too long, malformed, or not an upgrade.
     pub(crate) fn read<B>(
         gateway: &Gateway,
         request: &Request<B>,
@@ -95,7 +95,7 @@ impl Upgrade {
         })
     }
 
-    /// Returns the answer that opens the socket.
+    /// Returns the response that opens the socket.
     pub(crate) fn accept(&self, protocol: Option<HeaderValue>) -> Answer {
         let mut answer = Answer::new(Full::new(Bytes::new()));
         *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -112,7 +112,7 @@ impl Upgrade {
     }
 }
 
-/// Returns a refusal from before the connection has an id.
+/// Returns a refusal for a connection that does not have an id yet.
 pub(crate) fn refuse(status: StatusCode, message: &str) -> Box<Answer> {
     Box::new(endpoint::json(status, serde_json::json!({ "message": message }).to_string()))
 }
@@ -143,7 +143,7 @@ fn accept_key<B>(request: &Request<B>) -> Result<String, Box<Answer>> {
     }
 }
 
-/// Removes and adds headers as API Gateway does before it forwards them.
+/// Removes and adds headers as API Gateway does before it forwards a request.
 fn forward(headers: &mut Fields, from: SocketAddr, gateway: &Gateway) {
     headers.retain(|(name, _)| !HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop)));
     let source = from.ip().to_canonical().to_string();

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 
-/// The bytes of an id: 16 characters of base64 with a `=` at the end, like API Gateway's. Clients and back ends
-/// therefore meet ids that must be encoded in a URL on one machine too.
+/// The number of bytes in an id. In base64, an id has 16 characters and ends with `=`, like API Gateway's ids. Clients
+/// and back ends therefore also meet ids that need URL encoding when everything runs on one machine.
 const ID_BYTES: usize = 11;
 
-/// The characters of an id in base64.
+/// The number of base64 characters in an id.
 const ID_CHARACTERS: usize = 16;
 
-/// An id. It is kept on the stack because each message takes two ids and copies one.
+/// An id. It is stored on the stack, because each message takes two ids and copies one.
 #[derive(Clone, Copy)]
 pub(crate) struct Id([u8; ID_CHARACTERS]);
 
@@ -24,7 +24,7 @@ impl Id {
     }
 }
 
-/// A generator of ids: 88 bits of a keyed hash of a counter. The keys come from the operating system's randomness.
+/// A generator of ids: 88 bits of a keyed hash of a counter. The keys are random numbers from the operating system.
 #[derive(Default)]
 pub(crate) struct Ids {
     high: RandomState,
@@ -40,7 +40,7 @@ impl Ids {
         let low = u128::from(self.low.hash_one(number));
         let bytes = ((high << 64) | low).to_be_bytes();
         let mut id = [0; ID_CHARACTERS];
-        // Eleven bytes are 16 characters, so this cannot fail.
+        // Eleven bytes encode to 16 characters, so this cannot fail.
         let _ = URL_SAFE.encode_slice(bytes.first_chunk::<ID_BYTES>().copied().unwrap_or_default(), &mut id);
         Id(id)
     }

@@ -1,4 +1,4 @@
-//! One message: its invocation, its reply, its error frame.
+//! One message: the invocation, the reply and the error frame.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::invoke::{Function, InvokeError};
 use crate::outbox::frame_of;
 use crate::socket_table::Peer;
 
-/// The message of the error frame if no route matches (observed).
+/// The error frame's message if no route matches (observed).
 pub(crate) const FORBIDDEN: &str = "Forbidden";
-/// The message of the error frame if the integration failed, or its reply was malformed.
+/// The error frame's message if the integration failed or its reply was malformed.
 pub(crate) const INTERNAL: &str = "Internal server error";
-/// The message of the error frame if the integration timed out.
+/// The error frame's message if the integration timed out.
 pub(crate) const TIMED_OUT: &str = "Endpoint request timed out";
-/// The message of the error frame if the account's rate is exhausted (unconfirmed).
+/// The error frame's message if the account's rate limit is exceeded (unconfirmed).
 pub(crate) const THROTTLED: &str = "Too Many Requests";
 
 /// A message on its route.
@@ -33,7 +33,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Invokes the integration, and sends the client its reply or an error frame.
+    /// Invokes the integration, and sends the reply or an error frame to the client.
     pub(crate) async fn run(self) {
         let Self { gateway, peer, request_id, event, response } = self;
         let message = match gateway.invoke(Function::Handler, event).await {
@@ -73,7 +73,7 @@ fn body_of(json: &[u8], limit: usize) -> Result<Option<Message>, String> {
     }
 }
 
-/// Returns the error frame of a message.
+/// Returns an error frame with this message.
 pub(crate) fn error_frame(message: &str, peer: &Peer, request_id: Id) -> Message {
     Message::text(error_body(message, peer.id.as_str(), request_id.as_str()))
 }

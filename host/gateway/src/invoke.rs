@@ -1,4 +1,4 @@
-//! The port to the functions.
+//! The port that invokes functions.
 
 use async_trait::async_trait;
 use tidegate_diagnostic::{Code, Diagnostic};
@@ -7,13 +7,13 @@ use tidegate_event::FunctionError;
 /// A function of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
-    /// The integration of every route.
+    /// The integration of all routes.
     Handler,
     /// The authorizer of `$connect`.
     Authorizer,
 }
 
-/// The failure of an invocation.
+/// The error of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
@@ -53,8 +53,8 @@ impl From<InvokeError> for Diagnostic {
 
 /// Invokes functions with events. Events and results are JSON.
 ///
-/// The gateway invokes from the tasks of its connections, many at a time. It drops an invocation under way only when
-/// the integration timeout or the drain time of a shutdown has passed.
+/// The gateway calls this port concurrently from the tasks of its connections. It drops an invocation in progress only
+/// after the integration timeout, or after the drain time of a shutdown.
 #[async_trait]
 pub trait Invoke: Send + Sync {
     /// Invokes `function` with `event`, and returns its result.

@@ -1,42 +1,43 @@
-//! API Gateway's WebSocket data plane and @connections endpoint on one machine.
+//! API Gateway's WebSocket data plane and `@connections` endpoint on one machine.
 //!
 //! The gateway holds the sockets, selects routes, and sends API Gateway's JSON events to an [`Invoke`] port. It does
-//! not know the implementation of the port. It follows API Gateway's quotas and developer guide pages, including the
-//! statuses of refused handshakes and the error frames. Behaviour that is known only from public reports is marked as
-//! observed where it is defined, and a guess is marked as unconfirmed.
+//! not know the implementation of the port. The gateway follows API Gateway's quotas and developer guide, including the
+//! statuses of refused handshakes and the error frames. Definitions marked "observed" rely only on public reports, and
+//! those marked "unconfirmed" are guesses.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html>
 //!
-//! The modules, in the order in which an event passes them:
+//! The modules, in the order in which an event passes through them:
 //!
-//! - [`server`]: accepts sockets, runs until shutdown, drains; `reserve_fd`: refuses sockets without descriptors
+//! - [`server`]: accepts sockets, runs until shutdown, drains; `reserve_fd`: refuses sockets when no descriptor is left
 //! - `recording_stream`: the server's side of a socket; `raw_headers`: header names as the client sent them; `frames`:
 //!   frame headers that RFC 6455 forbids
-//! - `endpoint`: the kinds of requests and HTTP answers
-//! - `handshake`: the upgrade request, and the statuses that refuse it
+//! - `endpoint`: the kinds of requests, and HTTP responses
+//! - `handshake`: the upgrade request, and the statuses of refusals
 //! - `authorize`: the authorizer
 //! - `session`: one connection, from its handshake to its `$disconnect`
 //! - `connection_task`: reads frames, runs handlers, writes messages; `pending_close`: closes a socket without a reset
-//! - `integration`: one message: its invocation, its reply, its error frame
+//! - `integration`: one message: the invocation, the reply and the error frame
 //! - [`socket_table`]: the open sockets, and the `Messaging` port
-//! - `outbox`: the messages that wait to be written to one client
+//! - `outbox`: the messages waiting to be written to one client
 //! - `closing`: close codes and reasons
 //! - `expiry`: idle and two-hour closes
-//! - `management`: the @connections endpoint
+//! - `management`: the `@connections` endpoint
 //! - [`gateway`]: the gateway of one API, with its clock, limits, ids and rates
-//! - [`api`]: the configuration of an API; [`limits`]: the limits of a gateway; `throttle`: the rates of an account
+//! - [`api`]: the configuration of an API; [`limits`]: the limits of a gateway; `throttle`: the rate limits of an
+//!   account
 //! - [`clock`]: the clock, which tests can set; `ids`: connection, request and message ids
-//! - [`invoke`]: the port to the functions
+//! - [`invoke`]: the port that invokes functions
 //!
 //! # Differences from API Gateway
 //!
-//! - It has no TLS, no custom domains, no API keys, and one stage. Listen on a loopback address.
-//! - A call of @connections must have a SigV4 `Authorization` header, as AWS SDKs send it. Without one it is refused as
-//!   unsigned. The signature is **not** verified: anyone who reaches the port can send to, describe and close
-//!   connections.
-//! - The rates of an account are off unless [`Limits::connects`] and [`Limits::requests`] are set.
-//! - The number of messages of one connection that are handled at a time, and the number of open sockets, are bounded.
-//! - `domainName` is the `Host` header, port included, unless the configuration names a domain.
+//! - The gateway has no TLS, custom domains or API keys, and only one stage. Listen on a loopback address.
+//! - A call to `@connections` must have a SigV4 `Authorization` header, as AWS SDKs send it. A call without this header
+//!   is refused as unsigned. The signature is **not** verified: anyone who reaches the port can send to, describe and
+//!   close connections.
+//! - The rate limits of an account are off unless [`Limits::connects`] and [`Limits::requests`] are set.
+//! - The gateway bounds the number of concurrent messages of one connection, and the number of open sockets.
+//! - `domainName` is the `Host` header, port included, unless the configuration sets a domain.
 
 pub mod api;
 mod authorize;

@@ -9,65 +9,67 @@ use crate::outbox::Room;
 /// The parameters of a token bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Tokens that are added each second.
+    /// The number of tokens added per second.
     pub per_second: u32,
-    /// Tokens that the bucket holds.
+    /// The maximum number of tokens in the bucket.
     pub burst: u32,
 }
 
-/// The limits of a gateway. The defaults are API Gateway's, except that the rates of an account are off, because tests
-/// and benchmarks on one machine exceed them.
+/// The limits of a gateway. The defaults are API Gateway's, except that the rate limits of an account are off, because
+/// tests and benchmarks on one machine exceed them.
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// The largest message in either direction, in bytes. A larger one from a client closes its connection with 1009.
+    /// The maximum size of a message in either direction, in bytes. A larger message from a client closes its
+    /// connection with 1009.
     pub message_bytes: usize,
-    /// The largest frame from a client, in bytes. A larger data frame closes the connection with 1009. Control frames
-    /// above 125 bytes close it with 1002, whatever this limit is (RFC 6455 section 5.5).
+    /// The maximum size of a frame from a client, in bytes. A larger data frame closes the connection with 1009. A
+    /// control frame above 125 bytes closes it with 1002, regardless of this limit (RFC 6455 section 5.5).
     pub frame_bytes: usize,
-    /// The longest path and query of a handshake, in characters.
+    /// The maximum length of a handshake's path and query, in characters.
     pub url_characters: usize,
-    /// The longest time of a connection without a frame in either direction.
+    /// The maximum time without a frame in either direction.
     pub idle: Duration,
-    /// The longest life of a connection.
+    /// The maximum lifetime of a connection.
     pub lifetime: Duration,
     /// True if pings and pongs keep a connection from being idle. API Gateway does not document its behaviour.
     pub pings_reset_idle: bool,
     /// The integration timeout. API Gateway allows 50 ms to 29 s.
     pub integration: Duration,
-    /// The rate of new connections, or none for no limit. [`Limits::AWS_CONNECTS`] is the default of an account.
+    /// The rate limit of new connections. `None` means no limit. [`Limits::AWS_CONNECTS`] is the default of an account.
     pub connects: Option<Rate>,
-    /// The rate of messages and of calls to @connections, in-process calls included, or none for no limit.
+    /// The rate limit of messages and of calls to `@connections`, in-process calls included. `None` means no limit.
     /// [`Limits::AWS_REQUESTS`] is the default of an account.
     pub requests: Option<Rate>,
-    /// The most bytes that wait to be written to one client. Further messages are throttled. Eight of the largest
-    /// messages are enough for a client that reads, and few enough that hundreds of clients that do not read are
-    /// harmless.
+    /// The maximum number of bytes waiting to be written to one client. Further messages are throttled. The default is
+    /// eight of the largest messages: enough for a client that reads, and small enough that hundreds of clients that do
+    /// not read are harmless.
     pub queued_bytes: usize,
-    /// The most messages that wait to be written to one client. A small message takes more memory than its bytes.
+    /// The maximum number of messages waiting to be written to one client. A small message takes more memory than its
+    /// bytes.
     pub queued_messages: usize,
-    /// The most messages of one connection that are handled at a time. At the limit, the gateway stops reading from the
-    /// connection until a message is done. API Gateway documents no such limit. Without one, a client could fill the
+    /// The maximum number of concurrent messages of one connection. At the limit, the gateway stops reading from the
+    /// connection until a message is done. API Gateway documents no such limit. Without one, a client could exhaust the
     /// memory.
     pub concurrent_messages: usize,
-    /// The most sockets that are open at a time, WebSocket and HTTP. Further sockets are closed at once.
+    /// The maximum number of open sockets, WebSocket and HTTP together. Further sockets are closed immediately.
     pub sockets: usize,
-    /// The longest time for the head of a request, for its body, and between two requests of an HTTP connection.
+    /// The maximum time for the head of a request, for its body, and between two requests on an HTTP connection.
     pub header_read: Duration,
-    /// The longest time for a closing handshake, after which the socket is dropped.
+    /// The maximum time for a closing handshake. The socket is dropped afterwards.
     pub close_handshake: Duration,
-    /// The longest time that a shutdown waits for closing handshakes, `$disconnect` routes and messages under way.
+    /// The maximum time that a shutdown waits for closing handshakes, `$disconnect` routes and messages in progress.
     pub drain: Duration,
 }
 
 impl Limits {
-    /// The rate of new connections of an account: 500 a second. AWS does not document the burst.
+    /// The rate of new connections of an account: 500 per second. AWS does not document the burst.
     pub const AWS_CONNECTS: Rate = Rate { per_second: 500, burst: 500 };
-    /// The rate of requests of an account, callbacks included: 10,000 a second with a burst of 5,000.
+    /// The rate of requests of an account, callbacks included: 10,000 per second with a burst of 5,000.
     pub const AWS_REQUESTS: Rate = Rate { per_second: 10_000, burst: 5_000 };
 
-    /// Returns the room of one client's outbox.
+    /// Returns the capacity of one client's outbox.
     pub(crate) fn room(&self) -> Room {
         Room { bytes: self.queued_bytes, messages: self.queued_messages }
     }

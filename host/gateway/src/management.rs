@@ -1,9 +1,9 @@
-//! The @connections endpoint.
+//! The `@connections` endpoint.
 //!
 //! <https://docs.aws.amazon.com/apigatewaymanagementapi/latest/reference/>
 //!
 //! A request must have a SigV4 `Authorization` header, as AWS SDKs send it. The signature is **not** verified, because
-//! one machine has no account to verify it with. Anyone who reaches the port can use the endpoint.
+//! the local machine has no account to verify it with. Anyone who reaches the port can use the endpoint.
 
 use http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
 use http::{Method, Request, StatusCode};
@@ -23,11 +23,11 @@ use crate::outbox::frame_of;
 const SIGV4: &[u8] = b"AWS4-HMAC-SHA256 ";
 const ISO_8601: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-/// The part of a large body that is read before the body is refused, in multiples of the limit. A client that is still
-/// writing does not read the answer.
+/// The maximum part of a large body to read before the body is refused, in multiples of the limit. A client does not
+/// read the response while it is still writing.
 const MAX_READ_FACTOR: usize = 64;
 
-/// Answers a request for one connection.
+/// Handles a request for one connection.
 pub(crate) async fn serve(gateway: &Gateway, id: &str, request: Request<Incoming>) -> Answer {
     let sockets = &gateway.sockets;
     let signed = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(SIGV4));
@@ -63,7 +63,7 @@ pub(crate) async fn serve(gateway: &Gateway, id: &str, request: Request<Incoming
     outcome.unwrap_or_else(|error| failure(&error))
 }
 
-/// Returns the answer to a request that is not signed or not for this API.
+/// Returns the response to a request that is not signed or not for this API.
 pub(crate) fn forbidden(message: &str) -> Answer {
     endpoint::error(StatusCode::FORBIDDEN, "ForbiddenException", message)
 }
@@ -87,7 +87,8 @@ fn empty(status: StatusCode) -> Answer {
     answer
 }
 
-/// Returns the description of a socket. Its members are in lower camel case, as SDKs read them, and absent if unknown.
+/// Returns the description of a socket. Its members are in lower camel case, as SDKs expect, and unknown members are
+/// absent.
 fn describe(socket: &Socket) -> Answer {
     let identity = match &socket.user_agent {
         Some(agent) => serde_json::json!({ "sourceIp": socket.source_ip, "userAgent": agent }),
@@ -107,7 +108,7 @@ fn iso_8601(time: Timestamp) -> String {
     time.format(ISO_8601).unwrap_or_default()
 }
 
-/// The failure to read a body.
+/// The error of reading a body.
 enum BodyError {
     /// The body is above the limit.
     TooLarge,
@@ -124,13 +125,13 @@ impl BodyError {
             Self::Broken => endpoint::error(StatusCode::BAD_REQUEST, "BadRequestException", "Incomplete body"),
             Self::Late => endpoint::error(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", "Request timed out"),
         };
-        // The rest of the body would be read as the next request.
+        // If the connection stayed open, the rest of the body would be read as the next request.
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         answer
     }
 }
 
-/// Reads a body, for at most the time of a head, or of a closing handshake once the gateway stops.
+/// Reads a body. The time limit is that of a request head, or that of a closing handshake once the gateway stops.
 async fn body_of(gateway: &Gateway, body: Incoming) -> Result<Bytes, BodyError> {
     let limits = &gateway.limits;
     let stopped = async {

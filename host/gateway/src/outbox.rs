@@ -1,4 +1,4 @@
-//! The messages that wait to be written to one client.
+//! The messages waiting to be written to one client.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,12 +12,12 @@ use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 
 use crate::closing::Close;
 
-/// The largest capacity of an empty queue. A larger queue is freed, so an idle connection does not keep the memory of a
+/// The maximum capacity of an empty queue. A larger queue is freed, so an idle connection does not keep the memory of a
 /// burst.
 const KEPT_CAPACITY: usize = 16;
 
-/// The largest frame to a client. API Gateway uses the same size (unconfirmed). The write buffer of a connection grows
-/// to this size and keeps it.
+/// The maximum size of a frame to a client. API Gateway uses the same size (unconfirmed). The write buffer of a
+/// connection grows to this size and stays that large.
 const MAX_FRAME_BYTES: usize = 32 << 10;
 
 /// The capacity of an outbox.
@@ -42,22 +42,22 @@ struct State {
     bytes: usize,
     /// True if a message was refused for lack of room since the queue was last empty.
     refused: bool,
-    /// The task of the socket, while it waits for a message.
+    /// The task of the socket while it waits for a message.
     waiting: Option<Waker>,
 }
 
-/// The phase of a connection, which decides what the back end can do with it.
+/// The phase of a connection. It decides which calls of the back end succeed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The handshake is under way. Only the deferred messages of its own `$connect` wait for the connection; for all
-    /// others it is gone.
+    /// The handshake is in progress. Only the deferred messages of the connection's own `$connect` wait for it to open.
+    /// For all other calls, the connection is gone.
     #[default]
     Connecting,
     /// The socket is open.
     Open,
     /// The gateway closes the socket after the queue is written.
     Closing(Close),
-    /// The close frame was passed to the socket, or the client closed or left.
+    /// The close frame was passed to the socket, or the client has closed or left.
     Closed,
 }
 
@@ -66,7 +66,7 @@ pub(crate) enum Next {
     Message(Message),
     /// The close frame, which is the last frame.
     Close(Close),
-    /// No message yet.
+    /// There is no message yet.
     Nothing,
 }
 
@@ -86,7 +86,7 @@ impl Outbox {
         }
     }
 
-    /// Queues a message of the back end like [`Outbox::send`], but waits for room.
+    /// Queues a message from the back end like [`Outbox::send`], but waits for room.
     pub(crate) async fn send_when_room(&self, message: Message, room: Room) -> Result<(), Error> {
         loop {
             let changed = self.changed.notified();
@@ -97,13 +97,13 @@ impl Outbox {
         }
     }
 
-    /// Queues a message of the back end, if the socket is open and there is room.
+    /// Queues a message from the back end if the socket is open and there is room.
     pub(crate) fn send(&self, message: Message, room: Room) -> Result<(), Error> {
         let mut state = self.state();
         if state.phase != Phase::Open {
             return Err(Error::Gone);
         }
-        // An empty queue takes a message of any allowed size.
+        // An empty queue accepts a message of any allowed size.
         let is_full = state.bytes.saturating_add(message.len()) > room.bytes || state.queue.len() >= room.messages;
         if is_full && !state.queue.is_empty() {
             state.refused = true;
@@ -115,8 +115,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Queues a reply or an error frame, even without room: the number of messages under way is bounded, and no message
-    /// is read while the outbox is full. Drops the reply if the socket is not open.
+    /// Queues a reply or an error frame, even without room: the number of messages in progress is bounded, and no
+    /// message is read while the outbox is full. Drops the reply if the socket is not open.
     pub(crate) fn reply(&self, message: Message) {
         let mut state = self.state();
         if state.phase == Phase::Open {
@@ -146,7 +146,7 @@ impl Outbox {
         self.state().phase.clone()
     }
 
-    /// Closes the socket after the queue is written. Returns false if the socket is closed already.
+    /// Closes the socket after the queue is written. Returns false if the socket is already closed.
     pub(crate) fn close(&self, close: Close) -> bool {
         let mut state = self.state();
         if !matches!(state.phase, Phase::Open | Phase::Connecting) {
@@ -200,7 +200,7 @@ impl Outbox {
         if let Phase::Closing(close) = &state.phase { Some(close.clone()) } else { None }
     }
 
-    /// Stops waking the task, which runs and checks the outbox before it waits again.
+    /// Stops waking the task. The task is running, and checks the outbox before it waits again.
     pub(crate) fn attend(&self) {
         self.state().waiting = None;
     }
@@ -235,7 +235,7 @@ impl State {
     }
 }
 
-/// The task to wake, once for any number of messages.
+/// The task to wake. One wake-up serves any number of messages.
 struct Waiting(Option<Waker>);
 
 impl Waiting {
@@ -263,8 +263,8 @@ fn parts_of(message: Message) -> impl Iterator<Item = Message> {
     small.into_iter().chain(large)
 }
 
-/// Returns a text message if the bytes are UTF-8, else a binary message. @connections has no other way to choose text
-/// (unconfirmed).
+/// Returns a text message if the bytes are UTF-8, otherwise a binary message. `@connections` has no other way to choose
+/// text (unconfirmed).
 pub(crate) fn frame_of(bytes: Bytes) -> Message {
     match Utf8Bytes::try_from(bytes.clone()) {
         Ok(text) => Message::Text(text),

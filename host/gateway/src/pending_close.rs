@@ -12,13 +12,13 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::closing::Close;
 use crate::session::Socket;
 
-/// A socket that is still to be closed.
+/// A socket that has yet to be closed.
 pub(crate) struct PendingClose {
     pub(crate) socket: Socket,
-    /// The messages to send before a close frame. None if no close frame is to be sent: the client has received one, or
-    /// has left.
+    /// The messages to send before a close frame. `None` if no close frame must be sent, because the client has
+    /// received one or has left.
     pub(crate) unsent: Option<VecDeque<Message>>,
-    /// The end of the closing handshake, if it has begun.
+    /// The time limit of the closing handshake, if the handshake has begun.
     pub(crate) timeout: Option<Pin<Box<Sleep>>>,
 }
 

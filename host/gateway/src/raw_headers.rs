@@ -1,14 +1,14 @@
 //! The header names of a request as the client sent them.
 //!
-//! API Gateway passes header names on unchanged, but hyper turns them into lower case. The bytes of the first request
-//! head of a socket are therefore recorded on their way to hyper, and parsed again for the names.
+//! API Gateway passes header names on unchanged, but hyper converts them to lower case. The bytes of a socket's first
+//! request head are therefore recorded on their way to hyper, and parsed again for the names.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
 use tidegate_event::Fields;
 
-/// The largest request head, in bytes: the URL and twice API Gateway's 10,240 bytes of headers.
+/// The maximum size of a request head, in bytes: the URL and twice API Gateway's 10,240 bytes of headers.
 pub(crate) const MAX_HEAD_BYTES: usize = 32 << 10;
 const END: &[u8] = b"\r\n\r\n";
 
@@ -17,7 +17,7 @@ const END: &[u8] = b"\r\n\r\n";
 pub(crate) struct RawHeaders(Mutex<Vec<u8>>);
 
 impl RawHeaders {
-    /// Takes the headers of the first request, in the order received. Later requests have none.
+    /// Takes the headers of the first request, in the order received. Returns `None` for later requests.
     pub(crate) fn take(&self) -> Option<Fields> {
         let head = std::mem::take(&mut *self.bytes());
         let end = head.windows(END.len()).position(|window| window == END)?;
@@ -40,7 +40,7 @@ impl RawHeaders {
     }
 }
 
-/// Returns the headers as hyper has them, for a request that is not the first of its socket.
+/// Returns the headers as hyper has them, for a request that is not the first one of its socket.
 pub(crate) fn fields_of(headers: &HeaderMap) -> Fields {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()

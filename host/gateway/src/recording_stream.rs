@@ -15,19 +15,19 @@ use tokio::time::Sleep;
 use crate::frames::FrameScanner;
 use crate::raw_headers::RawHeaders;
 
-/// The bytes that a closing socket reads and discards at a time.
+/// The number of bytes that a closing socket reads and discards at a time.
 const DISCARD_BYTES: usize = 8 << 10;
 
-/// A client's socket, with its permit to be open, that records or scans the bytes read from it.
+/// A client's socket with its permit to be open. It records or scans the bytes read from the socket.
 ///
-/// The shutdown closes the sending half, then reads and discards what the client still sends, until the client closes
-/// its half or the close timeout has passed. A socket that is dropped with unread bytes is reset, and a reset can
+/// A shutdown closes the sending half. It then reads and discards data from the client until the client closes its half
+/// or the close timeout has passed. The kernel resets a socket that is dropped with unread bytes, and a reset can
 /// destroy data that the client has not read yet, for example the close frame.
 pub(crate) struct RecordingStream {
     stream: TcpStream,
     recorder: Recorder,
     close_timeout: Duration,
-    /// The end of the close, once the sending half is closed.
+    /// The time limit of the close, once the sending half is closed.
     closing: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -49,14 +49,14 @@ impl RecordingStream {
         Self { stream, recorder: Recorder::Headers(headers), close_timeout, closing: None, _permit: permit }
     }
 
-    /// Scans the client's bytes as WebSocket frames from now on. `received` has been read from the socket already.
+    /// Scans the client's bytes as WebSocket frames from now on. `received` was already read from the socket.
     pub(crate) fn scan_frames(&mut self, received: &[u8]) {
         let mut scanner = FrameScanner::default();
         scanner.scan(received);
         self.recorder = Recorder::Frames(scanner);
     }
 
-    /// Returns true if the client has sent a frame header that RFC 6455 forbids whatever the limits are.
+    /// Returns true if the client has sent a frame header that RFC 6455 forbids regardless of the limits.
     pub(crate) fn has_forbidden_header(&self) -> bool {
         matches!(&self.recorder, Recorder::Frames(scanner) if scanner.has_forbidden_header())
     }
@@ -69,7 +69,7 @@ impl RecordingStream {
         }
     }
 
-    /// Reads and discards until the client has closed its half.
+    /// Reads and discards data until the client has closed its half.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut bytes = [0; DISCARD_BYTES];

@@ -1,4 +1,4 @@
-//! A file descriptor in reserve, for refusing sockets when no descriptor is left.
+//! A reserved file descriptor, for refusing sockets when no descriptor is left.
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::server::BACK_OFF;
 
-/// A descriptor that is given up in order to accept and close a new socket. Its client is refused instead of left
+/// A descriptor that is released in order to accept and close a new socket. The client is refused instead of left
 /// waiting, and open sockets are not affected.
 pub(crate) struct ReserveFd {
     file: Option<File>,
@@ -43,7 +43,7 @@ impl ReserveFd {
         if self.file.take().is_none() {
             tokio::time::sleep(BACK_OFF).await;
         }
-        // Polling ends at the first pending accept. Awaiting one would accept a later socket, which could be served.
+        // Polling ends at the first pending accept. Awaiting it would accept a later socket, which could be served.
         poll_fn(|cx| {
             while let Poll::Ready(Ok(refused)) = listener.poll_accept(cx) {
                 drop(refused);

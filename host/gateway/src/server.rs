@@ -32,11 +32,11 @@ const NO_DESCRIPTORS: [i32; 2] = [24, 23];
 /// The pause after a failed accept.
 pub(crate) const BACK_OFF: Duration = Duration::from_millis(20);
 
-/// Serves the API's sockets and @connections until `shutdown` completes.
+/// Serves the API's sockets and `@connections` until `shutdown` completes.
 ///
-/// The shutdown accepts no further sockets, closes every socket with 1001, runs each `$disconnect` and finishes the
-/// messages under way. After at most [`Limits::drain`](crate::Limits::drain) it drops what is left. When this function
-/// returns, no task of the gateway runs.
+/// The shutdown accepts no further sockets, closes every socket with 1001, runs each `$disconnect`, and finishes the
+/// messages in progress. After at most [`Limits::drain`](crate::Limits::drain), it drops the remaining work. When this
+/// function returns, no task of the gateway runs.
 pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, shutdown: impl Future<Output = ()>) {
     tokio::select! {
         () = shutdown => {}
@@ -62,7 +62,7 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>) {
                     reserve.set_recovered();
                     start(gateway, stream, from, permit);
                 }
-                // The socket is closed at once.
+                // The socket is closed immediately.
                 Err(_) => reserve.set_exhausted("the limit of open sockets is reached"),
             },
             Err(error) if error.raw_os_error().is_some_and(|code| NO_DESCRIPTORS.contains(&code)) => {
@@ -86,22 +86,22 @@ fn is_client_error(error: &io::Error) -> bool {
 
 /// Serves one socket in a new task.
 fn start(gateway: &Arc<Gateway>, stream: TcpStream, from: SocketAddr, permit: OwnedSemaphorePermit) {
-    // Each frame is written whole, and a client waits for it.
+    // Each frame is written in one piece while a client waits for it, so delaying small writes would only add latency.
     let _ = stream.set_nodelay(true);
     let context = Arc::new(HttpContext { from, headers: Arc::default(), is_busy: AtomicBool::new(false) });
     let stream = RecordingStream::new(stream, permit, Arc::clone(&context.headers), gateway.limits.close_handshake);
     gateway.spawn(serve_http(Arc::clone(gateway), TokioIo::new(stream), context));
 }
 
-/// The state that the requests of one HTTP connection share.
+/// The state shared by the requests of one HTTP connection.
 struct HttpContext {
     from: SocketAddr,
     headers: Arc<RawHeaders>,
-    /// True while a request is being answered.
+    /// True while a request is being handled.
     is_busy: AtomicBool,
 }
 
-/// Answers HTTP requests until the socket is upgraded or closed.
+/// Handles HTTP requests until the socket is upgraded or closed.
 async fn serve_http(gateway: Arc<Gateway>, stream: TokioIo<RecordingStream>, context: Arc<HttpContext>) {
     let service = {
         let gateway = Arc::clone(&gateway);
@@ -134,7 +134,7 @@ async fn serve_http(gateway: Arc<Gateway>, stream: TokioIo<RecordingStream>, con
     }
 }
 
-/// Answers one request. While the gateway stops, the answer closes the HTTP connection.
+/// Handles one request. While the gateway stops, the response closes the HTTP connection.
 async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, context: &HttpContext) -> Answer {
     context.is_busy.store(true, Ordering::Relaxed);
     let mut answer = route(&gateway, request, context).await;
@@ -168,6 +168,6 @@ async fn upgrade_socket(gateway: &Arc<Gateway>, mut request: Request<Incoming>, 
     let upgraded = hyper::upgrade::on(&mut request);
     let (send, receive) = oneshot::channel();
     gateway.spawn(session::run(Arc::clone(gateway), upgrade, upgraded, send));
-    // The session is dropped without an answer only if the gateway has drained, or if the session panicked.
+    // The session is dropped without a response only if the gateway has drained, or if the session panicked.
     receive.await.unwrap_or_else(|_| *refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"))
 }

@@ -30,10 +30,10 @@ use crate::limits::Limits;
 use crate::recording_stream::RecordingStream;
 use crate::socket_table::{Entry, Peer};
 
-/// The bytes that a socket reads at a time. tungstenite clears as many at every read, and keeps as many for every
-/// connection.
+/// The number of bytes that a socket reads at a time. tungstenite clears this many bytes at every read, and keeps this
+/// many for every connection.
 const READ_BUFFER_BYTES: usize = 4 << 10;
-/// The bytes of small frames that are gathered before they are written.
+/// The number of bytes of small frames to gather before they are written.
 const WRITE_BUFFER_BYTES: usize = 4 << 10;
 
 /// A client's socket as WebSocket frames.
@@ -51,7 +51,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>, upgrade: Upgrade, upgraded: OnUpg
     Box::pin(end(&gateway, ended, request)).await;
 }
 
-/// Runs the authorizer and `$connect`, and answers the client. Returns none if the client is refused.
+/// Runs the authorizer and `$connect`, and responds to the client. Returns `None` if the client is refused.
 async fn shake_hands(
     gateway: &Arc<Gateway>,
     upgrade: Upgrade,
@@ -65,8 +65,8 @@ async fn shake_hands(
     }
     match admit(gateway, &api, &mut request, upgrade.handshake.clone()).await {
         Ok(protocol) => {
-            // From now on messages wait in the outbox for the socket. A client whose socket is open is therefore never
-            // gone for others. A client that has left already is found gone when its socket is to open.
+            // From now on, messages wait in the outbox for the socket, so a client whose socket is open is never gone
+            // for other calls. If the client has already left, the session notices when it opens the socket.
             entry.peer.outbox.open();
             drop(answer.send(upgrade.accept(protocol)));
         }
@@ -80,7 +80,7 @@ async fn shake_hands(
     Some((entry, request))
 }
 
-/// Creates a connection and the common part of its events.
+/// Creates a connection and the part that all its events share.
 fn new_connection(gateway: &Gateway, api: &ApiConfig, upgrade: &Upgrade) -> Result<(Request, Peer), IdError> {
     let id = ConnectionId::new(gateway.ids.next().as_str())?;
     let peer = Peer::new(id.clone(), upgrade.source_ip.clone(), upgrade.user_agent.clone(), &gateway.clock);
@@ -149,7 +149,7 @@ async fn connect(gateway: &Gateway, request: &Request) -> Result<Option<HeaderVa
     Ok(chosen.and_then(|(_, value)| HeaderValue::from_str(value).ok()))
 }
 
-/// Returns the socket once the answer is written, or none if the client has left.
+/// Returns the socket once the response is written, or `None` if the client has left.
 async fn open(gateway: &Gateway, upgraded: OnUpgrade) -> Option<Socket> {
     let upgraded: Upgraded = upgraded.await.ok()?;
     let parts = upgraded.downcast::<TokioIo<RecordingStream>>().ok()?;
@@ -171,7 +171,7 @@ fn config(limits: &Limits) -> WebSocketConfig {
         .max_frame_size(Some(limits.frame_bytes))
 }
 
-/// Closes the socket, finishes the messages under way, and runs `$disconnect`, all concurrently.
+/// Closes the socket, finishes the messages in progress, and runs `$disconnect`, all concurrently.
 async fn end(gateway: &Gateway, ended: Ended, mut request: Request) {
     let close = ended.close.clone();
     let disconnect = async {

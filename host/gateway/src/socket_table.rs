@@ -1,4 +1,4 @@
-//! The open sockets; the `Messaging` port.
+//! The open sockets, and the `Messaging` port.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,12 +17,12 @@ use crate::limits::Limits;
 use crate::outbox::{Outbox, Phase, frame_of};
 use crate::throttle::Throttle;
 
-/// The longest time that deferred messages wait for the socket of their connection, as the port promises.
+/// The maximum time that deferred messages wait for the connection's socket, as the port specifies.
 const OPENING: Duration = Duration::from_secs(1);
 
-/// The open sockets of a gateway. Through [`Messaging`], a host in the same process sends to them without HTTP.
+/// The open sockets of a gateway. Through [`Messaging`], a host in the same process sends messages without HTTP.
 ///
-/// The [`Gateway`](crate::Gateway) of the table takes over its limits and its clock.
+/// The table's [`Gateway`](crate::Gateway) uses the limits and the clock of the table.
 pub struct SocketTable {
     open: RwLock<HashMap<ConnectionId, Arc<Peer>>>,
     limits: Limits,
@@ -69,14 +69,14 @@ impl SocketTable {
         self.peers().keys().cloned().collect()
     }
 
-    /// Adds a connection whose handshake begins. Dropping the entry removes it.
+    /// Adds a connection whose handshake begins. Dropping the entry removes the connection.
     pub(crate) fn insert(self: &Arc<Self>, peer: Peer) -> Entry {
         let peer = Arc::new(peer);
         self.open.write().unwrap_or_else(PoisonError::into_inner).insert(peer.id.clone(), Arc::clone(&peer));
         Entry { peer, table: Arc::clone(self) }
     }
 
-    /// Returns every connection, whatever its phase.
+    /// Returns every connection in any phase.
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
         self.peers().values().cloned().collect()
     }
@@ -93,12 +93,12 @@ impl SocketTable {
         self.open.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the connection with this id, which may still be in its handshake.
+    /// Returns the connection with this id. The connection may still be in its handshake.
     pub(crate) fn peer(&self, id: &ConnectionId) -> Result<Arc<Peer>, Error> {
         self.peers().get(id).cloned().ok_or(Error::Gone)
     }
 
-    /// Checks the deadline and the account's rate before a call.
+    /// Checks the deadline and the account's rate limit before a call.
     fn admit_call(&self, deadline: Deadline) -> Result<(), Error> {
         if deadline.has_passed() {
             return Err(Error::NotAttempted);
@@ -106,7 +106,7 @@ impl SocketTable {
         self.admit_request()
     }
 
-    /// Takes a request from the account's rate, or fails with `Throttled`.
+    /// Counts a request against the account's rate limit. Fails with `Throttled` if the limit is exceeded.
     pub(crate) fn admit_request(&self) -> Result<(), Error> {
         if self.requests.admit(|| self.clock.elapsed()) { Ok(()) } else { Err(Error::Throttled) }
     }
@@ -136,7 +136,7 @@ impl SocketTable {
         })
     }
 
-    /// Closes an open connection, as DELETE on @connections does.
+    /// Closes an open connection, like DELETE on `@connections`.
     pub(crate) fn delete(&self, id: &ConnectionId) -> Result<(), Error> {
         let peer = self.peer(id)?;
         if peer.outbox.phase() == Phase::Open && peer.outbox.close(Close::DELETED) { Ok(()) } else { Err(Error::Gone) }
@@ -185,7 +185,7 @@ impl Drop for Entry {
     }
 }
 
-/// Returns the frame of a message. Its bytes are copied once, however many connections share the frame.
+/// Returns the frame of a message. Its bytes are copied once, no matter how many connections share the frame.
 fn message_of(data: &Payload) -> Message {
     match data {
         Payload::Text(text) => Message::text(text.as_str()),
@@ -218,7 +218,7 @@ impl Messaging for SocketTable {
         }
         let message = message_of(data);
         let room = self.limits.room();
-        // The lock is held only for the lookup, and not while the tasks of the connections are woken.
+        // The lock is held only for the lookup, and not while the connections' tasks are woken.
         let peers: Vec<Option<Arc<Peer>>> = {
             let open = self.peers();
             to.iter().map(|id| open.get(id).cloned()).collect()
@@ -241,7 +241,7 @@ impl Messaging for SocketTable {
                 let allowed = data.len() <= self.limits.message_bytes;
                 allowed && peer.outbox.send_when_room(message_of(data), self.limits.room()).await.is_ok()
             };
-            // After a message that cannot be delivered, later ones are not sent either, which keeps the order.
+            // After a message that cannot be delivered, later messages are not sent either, so the order is kept.
             if tokio::time::timeout(deadline.remaining(), sent).await != Ok(true) {
                 return delivered;
             }

@@ -1,11 +1,11 @@
-//! The rates of an account.
+//! The rate limits of an account.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::limits::Rate;
 
-/// A token bucket that starts full. Without a rate it is unlimited.
+/// A token bucket that starts full. Without a rate, it is unlimited.
 pub(crate) struct Throttle(Option<Bucket>);
 
 struct Bucket {
@@ -26,7 +26,7 @@ impl Throttle {
         }))
     }
 
-    /// Takes one token at `now`, a time of the gateway's clock. Returns false if no token is left.
+    /// Takes one token at `now`, which is a time of the gateway's clock. Returns false if no token is left.
     pub(crate) fn admit(&self, now: impl FnOnce() -> Duration) -> bool {
         let Some(bucket) = &self.0 else { return true };
         let now = now();
