@@ -1,6 +1,6 @@
-//! DynamoDB and Parameter Store over HTTP.
+//! The DynamoDB and Parameter Store services, over HTTP.
 //!
-//! Requests must be signed with the access key of the run, so other users of the machine cannot read its configuration
+//! Requests must be signed with the access key of this run, so other users of the machine cannot read its configuration
 //! values. The signature itself is not verified.
 
 use std::collections::BTreeMap;
@@ -20,9 +20,10 @@ use serde_json::json;
 
 use crate::server::{self, BodyError, Server};
 
-/// The largest request, in bytes. DynamoDB accepts 16 MiB, and the database refuses larger requests with its own error.
+/// The maximum size of a request, in bytes. DynamoDB accepts 16 MiB, and the database rejects larger requests with
+/// DynamoDB's error.
 const MAX_REQUEST_BYTES: usize = (16 << 20) + 1;
-/// The most parameters of one request, as in Parameter Store.
+/// The maximum number of parameters in one request, as in Parameter Store.
 const MAX_NAMES: usize = 10;
 const DYNAMODB: &str = "DynamoDB_20120810.";
 const GET_PARAMETERS: &str = "AmazonSSM.GetParameters";
@@ -42,7 +43,7 @@ struct GetParameters {
 }
 
 impl Aws {
-    /// Creates the services. `dynamodb` answers requests for DynamoDB. Requests must be signed with `access_key_id`.
+    /// Creates the services. `dynamodb` handles the requests to DynamoDB. Requests must be signed with `access_key_id`.
     #[must_use]
     pub fn new(dynamodb: SharedHttpConnector, access_key_id: &str) -> Self {
         Self { dynamodb, credential: format!("Credential={access_key_id}/"), parameters: RwLock::default() }
@@ -59,7 +60,7 @@ impl Aws {
         *self.parameters.write().unwrap_or_else(PoisonError::into_inner) = parameters;
     }
 
-    /// Serves the services on a new port, so the connections of one client can be closed.
+    /// Serves the services on a new port. Each client has a separate port, so its connections can be closed.
     ///
     /// # Errors
     /// The operating system has no free port.
@@ -83,7 +84,7 @@ impl Aws {
         .await
     }
 
-    /// Answers one request.
+    /// Handles one request.
     pub async fn answer(&self, parts: &Parts, body: Bytes) -> Response<Full<Bytes>> {
         let signed = text(&parts.headers, header::AUTHORIZATION.as_str());
         if !signed.starts_with("AWS4-HMAC-SHA256 ") {

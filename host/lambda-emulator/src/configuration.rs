@@ -17,22 +17,22 @@ pub struct Configuration {
     pub region: String,
     /// The account in the function's ARN.
     pub account: String,
-    /// The path of the program, which is called `bootstrap` on Lambda.
+    /// The path of the program. On Lambda, the program is called `bootstrap`.
     pub bootstrap: PathBuf,
-    /// A program, with arguments, that executes the bootstrap in place of itself. The path of the bootstrap is added as
-    /// its last argument. If empty, the bootstrap is started directly.
+    /// A program and its arguments. The program must `exec` the bootstrap, whose path is added as the last argument. If
+    /// empty, the bootstrap is started directly.
     pub through: Vec<OsString>,
     /// The folder of the function's package.
     pub task_root: PathBuf,
-    /// The memory in the function's environment, in megabytes. It is not enforced.
+    /// The memory size in the function's environment, in megabytes. It is not enforced.
     pub memory: u32,
-    /// The timeout of an event, its post-response phase included.
+    /// The timeout of an event, including its post-response phase.
     pub timeout: Duration,
     /// The configured environment variables.
     pub variables: BTreeMap<String, String>,
-    /// The access key id of the function's requests. [`Aws`](crate::Aws) refuses all others.
+    /// The access key id of the function's requests. [`Aws`](crate::Aws) rejects all others.
     pub access_key_id: String,
-    /// True if processes are stopped between events, as on Lambda, and lose their idle connections.
+    /// True if processes are stopped between events, as on Lambda. A stopped process loses its idle connections.
     pub freeze: bool,
 }
 
@@ -44,10 +44,10 @@ impl Configuration {
         format!("arn:aws:lambda:{region}:{account}:function:{name}")
     }
 
-    /// Returns the environment of one process: the configured variables, Lambda's variables, and the endpoint of AWS.
+    /// Returns the environment of one process: the configured variables, Lambda's variables, and the AWS endpoint.
     ///
-    /// Lambda's library path and its X-Ray daemon are omitted, because this machine has neither. The log level is the
-    /// level of this process, so the function writes no lines that would be dropped here.
+    /// Lambda's library path and its X-Ray daemon are omitted, because the local machine has neither. The log level is
+    /// the level of the emulator, so the function writes no lines that would be dropped here.
     ///
     /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
     pub(crate) fn environment(&self, runtime_api: SocketAddr, aws: SocketAddr) -> BTreeMap<String, String> {
@@ -80,7 +80,7 @@ impl Configuration {
     }
 }
 
-/// Returns the most detailed log level of this process, by Lambda's name.
+/// Returns the most detailed log level of the emulator, by Lambda's name for it.
 fn log_level() -> &'static str {
     match LevelFilter::current() {
         LevelFilter::TRACE => "TRACE",

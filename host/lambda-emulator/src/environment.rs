@@ -25,7 +25,7 @@ const EXITED: &str = "Runtime.ExitError";
 #[derive(Debug)]
 pub(crate) struct Environment {
     api: RuntimeApi,
-    /// A separate server, so only the connections of this process are closed when it freezes.
+    /// A separate server, so that only the connections of this process are closed when the process freezes.
     aws: Server,
     process: Process,
     freeze: bool,
@@ -68,14 +68,15 @@ impl Environment {
         }
     }
 
-    /// Returns the answer to an event. After an error the process has ended or cannot be used again.
+    /// Sends an event to the process and returns the response. After an error, the process has ended or cannot be used
+    /// again.
     pub(crate) async fn invoke(&mut self, event: Vec<u8>, timeout: Duration) -> Result<Answer, Error> {
         let deadline = Instant::now() + timeout;
         let submitted = self.api.submit(event, timeout);
         let id = submitted.request_id();
         if self.freeze {
-            // The event is queued before the process continues, so the process sees it together with its closed
-            // connections.
+            // The event is queued before the process continues, so the process finds the event and its closed
+            // connections at the same time.
             self.process.resume();
         }
         tokio::select! {
@@ -91,11 +92,11 @@ impl Environment {
         }
     }
 
-    /// Waits for the end of the post-response phase, at which the process requests the next event. Then freezes the
-    /// process if the function is configured so.
+    /// Waits for the end of the post-response phase, when the process requests the next event. Then freezes the process
+    /// if the function is configured for freezing.
     ///
     /// # Errors
-    /// The process ended, or did not request an event before the deadline. It cannot be used again.
+    /// The process ended, or did not request an event before the deadline. The process cannot be used again.
     pub(crate) async fn settle(&mut self, deadline: Instant) -> Result<(), Error> {
         tokio::select! {
             biased;
@@ -113,7 +114,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Returns the exit of the process, if it has ended.
+    /// Returns the exit status of the process as text, if the process has ended.
     pub(crate) fn try_exit(&mut self) -> Option<String> {
         self.process.try_exit()
     }

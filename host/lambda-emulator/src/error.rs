@@ -1,11 +1,11 @@
-//! The failures of an invocation.
+//! The errors of an invocation.
 
 use std::path::PathBuf;
 
 use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_event::FunctionError;
 
-/// The failure of an invocation.
+/// The error of an invocation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -20,7 +20,7 @@ pub enum Error {
     Throttled {
         /// The name of the function.
         function: String,
-        /// The most environments of the function.
+        /// The maximum number of environments of the function.
         environments: usize,
     },
     /// An environment cannot be started.
@@ -28,7 +28,7 @@ pub enum Error {
     Start {
         /// The path of the bootstrap.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The function with this name is closed.

@@ -13,10 +13,10 @@ use crate::configuration::Configuration;
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// The most environments of one function. Lambda allows 1,000 for all functions of an account. Here each is a process
-/// of about 10 MiB, and all of them share one machine.
+/// The maximum number of environments of one function. Lambda allows 1,000 for all functions of an account. Here, each
+/// environment is a process of about 10 MiB, and all of them share one machine.
 pub const MAX_ENVIRONMENTS: usize = 64;
-/// The longest time from the start of a process to its first request for an event, as on Lambda.
+/// The maximum time from the start of a process to its first request for an event, as on Lambda.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,16 +26,16 @@ pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Function {
     configuration: Configuration,
     aws: Arc<Aws>,
-    /// One permit for each environment that can be busy.
+    /// One permit for each environment that may be busy.
     permits: Arc<Semaphore>,
-    /// The idle environments. The last one was used most recently, and is used next.
+    /// The idle environments, sorted by last use. The most recently used one is last, and is used next.
     idle: Mutex<Vec<Environment>>,
     events: TaskTracker,
     init_timeout: Duration,
 }
 
 impl Function {
-    /// Creates a function that calls `aws`. Its first process starts with its first event.
+    /// Creates a function that calls `aws`. The first process starts with the first event.
     #[must_use]
     pub fn new(configuration: Configuration, aws: Arc<Aws>) -> Arc<Self> {
         Arc::new(Self {
@@ -70,7 +70,7 @@ impl Function {
         replied.await.unwrap_or_else(|_| Err(Error::Closed(name.clone())))
     }
 
-    /// Waits until no event and no post-response phase is under way.
+    /// Waits until no event and no post-response phase is in progress.
     pub async fn settled(&self) {
         let all = u32::try_from(MAX_ENVIRONMENTS).unwrap_or(u32::MAX);
         // The semaphore is never closed.
@@ -117,7 +117,7 @@ impl Function {
         }
     }
 
-    /// Returns the most recently used environment whose process still runs, or a new one.
+    /// Returns the most recently used environment whose process is still running, or a new one.
     async fn environment(&self) -> Result<Environment, Error> {
         while let Some(mut environment) = self.take_idle() {
             match environment.try_exit() {

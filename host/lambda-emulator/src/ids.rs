@@ -4,23 +4,23 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A generator of the ids of one process's events. Each request id contains the number of its event.
+/// A generator of ids for one process's events. Each request id contains the number of its event.
 #[derive(Debug)]
 pub(crate) struct Ids {
-    /// The prefix of every request id, up to its last group.
+    /// The prefix of every request id, up to the last group.
     prefix: String,
     random: u64,
     numbers: AtomicU64,
 }
 
-/// The number of hexadecimal digits in the last group of a request id, which has 48 bits.
+/// The number of hexadecimal digits in the last group of a request id. The group has 48 bits.
 const DIGITS: usize = 12;
 
 impl Ids {
     pub(crate) fn new() -> io::Result<Self> {
         let random = random()?;
         let [a, b, c, d, e, f, g, h] = random.to_be_bytes();
-        // The form of a random UUID, version 4.
+        // The ids have the form of a random UUID, version 4.
         let prefix = format!(
             "{a:02x}{b:02x}{c:02x}{d:02x}-{e:02x}{f:02x}-4{:03x}-8{:03x}-",
             u16::from(g) << 4,
@@ -39,7 +39,7 @@ impl Ids {
         format!("{}{number:0DIGITS$x}", self.prefix)
     }
 
-    /// Returns the number of the event with this request id, or none if the id does not belong to this process.
+    /// Returns the number of the event with this request id, or `None` if the id does not belong to this process.
     pub(crate) fn number(&self, request_id: &str) -> Option<u64> {
         let digits = request_id.strip_prefix(&self.prefix).filter(|digits| digits.len() == DIGITS)?;
         u64::from_str_radix(digits, 16).ok()
@@ -56,7 +56,7 @@ impl Ids {
     }
 }
 
-/// Returns a random access key id: `AKIA` and 16 more characters, like IAM's.
+/// Returns a random access key id: `AKIA` and 16 more characters, like the ids of IAM.
 ///
 /// # Errors
 /// The operating system has no random numbers.

@@ -1,7 +1,7 @@
-//! Lambda on one machine: the processes of a function, and the services that they call.
+//! Lambda on one machine: the processes of a function, and the services they call.
 //!
-//! The real `bootstrap` runs as on AWS. It requests events from the Runtime API, one at a time, calls DynamoDB and
-//! Parameter Store over HTTP, and is stopped between events if configured so.
+//! The real `bootstrap` runs as on AWS. It requests events from the Runtime API, one at a time, and calls DynamoDB and
+//! Parameter Store over HTTP. It is stopped between events if the function is configured for freezing.
 //!
 //! - [`function`]: a function, with one environment for each concurrent event
 //! - [`configuration`]: the configuration of a function, and the environment of its processes
@@ -10,8 +10,8 @@
 //! - [`runtime_api`]: Lambda's Runtime API, for one process
 //! - `queue`: the events of one process; `ids`: request ids and trace ids
 //! - [`aws`]: DynamoDB and Parameter Store
-//! - [`server`]: the HTTP server of both
-//! - [`error`]: the failures of an invocation
+//! - [`server`]: the HTTP server of the Runtime API and of the services
+//! - [`error`]: the errors of an invocation
 
 pub mod aws;
 pub mod configuration;

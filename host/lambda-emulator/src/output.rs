@@ -1,17 +1,17 @@
-//! Copies the output of a function's process to the log of this process.
+//! Copies the output of a function's process to the log of the emulator.
 //!
-//! A line of JSON in Lambda's format becomes a log line at its level, with the message and the other members. Metrics
+//! A JSON line in Lambda's format becomes a log line at the same level, with the message and the other members. Metrics
 //! are omitted. A line that is not JSON, for example the message of an abort, becomes a warning.
 
 use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tracing::Level;
 
-/// The longest line, in bytes. A longer one is split.
+/// The maximum length of a line, in bytes. A longer line is split.
 const MAX_LINE_BYTES: usize = 256 << 10;
-/// The members that identify the event of a line, which are written first.
+/// The members that identify the event of a line. These members are written first.
 const IDENTITY: [&str; 4] = ["requestId", "connectionId", "route", "release"];
-/// The members that the log has elsewhere, or that have no meaning on one machine.
+/// The members that the log has elsewhere, or that have no meaning on a local machine.
 const OMITTED: [&str; 7] = ["timestamp", "level", "message", "source", "xrayTraceId", "coldStart", "apiRequestId"];
 
 /// A line of the log.
@@ -22,7 +22,7 @@ struct Line {
     text: String,
 }
 
-/// Logs the lines of `output` of a function until the output ends.
+/// Logs the lines that a function writes to `output`, until the output ends.
 pub(crate) async fn follow(output: impl AsyncRead + Unpin, function: String) {
     use tokio::io::AsyncReadExt as _;
     let mut output = BufReader::new(output);
@@ -41,7 +41,7 @@ pub(crate) async fn follow(output: impl AsyncRead + Unpin, function: String) {
 }
 
 impl Line {
-    /// Parses a line of output. Returns none for metrics and empty lines.
+    /// Parses a line of output. Returns `None` for metrics and empty lines.
     fn parse(bytes: &[u8], function: &str) -> Option<Self> {
         match serde_json::from_slice::<Map<String, Value>>(bytes) {
             Ok(members) if members.contains_key("_aws") => None,
@@ -59,8 +59,8 @@ impl Line {
         let level = text_of("level").and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
         let mut text = text_of("message").unwrap_or_default().to_owned();
         let identity = IDENTITY.into_iter().filter_map(|name| {
-            // The request id is API Gateway's, as in `tidegate dev` without `--lambda`. Lambda's id is for events
-            // without one.
+            // This request id is API Gateway's, as in `tidegate dev` without `--lambda`. Lambda's id is used only for
+            // events without one.
             let value = members.get("apiRequestId").filter(|_| name == "requestId");
             Some((name, value.or_else(|| members.get(name))?))
         });
@@ -76,7 +76,7 @@ impl Line {
     }
 
     fn log(&self) {
-        // tracing needs a constant level and a constant target in each place.
+        // tracing requires a constant level and a constant target at each call site.
         macro_rules! log {
             ($level:ident) => {
                 if self.guest {

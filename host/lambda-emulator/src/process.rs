@@ -1,8 +1,8 @@
 //! The process of a function, in a separate process group.
 //!
-//! If this process is killed, a running child loses its Runtime API and ends. A stopped child gets `SIGHUP` and
-//! `SIGCONT` from the kernel because its group is orphaned, but a child that is just about to stop does not. To exclude
-//! that case, start the children through a program that ends them with this process
+//! If the emulator is killed, a running child loses its Runtime API and ends. A stopped child gets `SIGHUP` and
+//! `SIGCONT` from the kernel because its group is orphaned, but a child that is about to stop does not. To exclude that
+//! case, start the children through a program that ends them together with the emulator
 //! ([`Configuration::through`](crate::Configuration::through)).
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::output;
 
-/// The longest time for reading the last lines of an ended process. Another process may hold its output open.
+/// The maximum time for reading the last lines of an ended process. Another process may hold the output open.
 const OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A process. Dropping it kills the process.
@@ -29,13 +29,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the bootstrap of `configuration` with exactly this environment.
+    /// Starts the bootstrap of `configuration` with exactly these environment variables.
     pub(crate) fn start(configuration: &Configuration, environment: BTreeMap<String, String>) -> Result<Self, Error> {
         let start_error = |path: &Path| {
             let path = path.to_owned();
             move |source| Error::Start { path, source }
         };
-        // A relative path would be resolved in the working folder of the new process.
+        // A relative path would be resolved in the working directory of the new process.
         let bootstrap = &configuration.bootstrap;
         let program = std::path::absolute(bootstrap).map_err(start_error(bootstrap))?;
         let mut child = command(configuration, &program)
@@ -60,19 +60,19 @@ impl Process {
         Ok(Self { child, output })
     }
 
-    /// Returns the process id while the process runs.
+    /// Returns the process id while the process is running.
     pub(crate) fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Waits until the process has ended and its last line was read, and describes the exit. Cancel safe.
+    /// Waits until the process has ended and its last line has been read, and describes the exit status. Cancel safe.
     pub(crate) async fn exit(&mut self) -> String {
         let status = self.child.wait().await;
         let _ = tokio::time::timeout(OUTPUT_TIMEOUT, self.output.wait()).await;
         describe(status)
     }
 
-    /// Describes the exit of the process, if it has ended.
+    /// Describes the exit status of the process, if the process has ended.
     pub(crate) fn try_exit(&mut self) -> Option<String> {
         self.child.try_wait().transpose().map(describe)
     }
@@ -94,10 +94,10 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        // The id is none once the child was waited for, because another process may have the same number then.
+        // After a wait for the child, the id is `None`, because another process may have the same id by then.
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
-            // This fails only if the group does not exist any more.
+            // This fails only if the group no longer exists.
             let _ = kill_process_group(pid, signal);
         }
     }
@@ -109,7 +109,7 @@ impl Drop for Process {
     }
 }
 
-/// Returns the command that runs the program.
+/// Returns the command that runs `program`.
 fn command(configuration: &Configuration, program: &Path) -> Command {
     match configuration.through.split_first() {
         Some((through, arguments)) => {
@@ -121,7 +121,7 @@ fn command(configuration: &Configuration, program: &Path) -> Command {
     }
 }
 
-/// Describes the exit of a process as Lambda does.
+/// Describes an exit status as Lambda does.
 fn describe(status: std::io::Result<ExitStatus>) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match status.as_ref().map(|status| (status.code(), status.signal())) {

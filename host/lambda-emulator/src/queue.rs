@@ -1,4 +1,4 @@
-//! The events of one process, from their submission to their answer.
+//! The events of one process, from submission to response.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use bytes::Bytes;
 use tidegate_event::FunctionError;
 use tokio::sync::{oneshot, watch};
 
-/// The answer of a function to an event.
+/// The response of a function to an event.
 pub type Answer = Result<Vec<u8>, FunctionError>;
 
-/// The events that wait for the process, and the events that the process handles, by number.
+/// The events that wait for the process and the events that the process is handling, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -25,7 +25,7 @@ pub(crate) struct Invocation {
     /// The number of the event.
     pub(crate) number: u64,
     pub(crate) event: Bytes,
-    /// The time that the process has for the event.
+    /// The time limit of the process for the event.
     pub(crate) time: Duration,
     answer: oneshot::Sender<Answer>,
 }
@@ -35,13 +35,14 @@ struct State {
     waiting: VecDeque<Invocation>,
     /// The waiting requests for the next event, by number.
     takers: VecDeque<(u64, oneshot::Sender<Invocation>)>,
-    /// The number of requests for the next event so far. The first one ends the initialisation.
+    /// The number of requests for the next event so far. The first request ends the init phase.
     requests: u64,
     under_way: HashMap<u64, oneshot::Sender<Answer>>,
 }
 
 impl Queue {
-    /// Gives an event to a waiting request, or queues it for the next one. Returns the receiver of the answer.
+    /// Hands an event to a waiting request, or queues the event for the next request. Returns the receiver of the
+    /// response.
     pub(crate) fn put(&self, number: u64, event: Bytes, time: Duration) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         let mut invocation = Invocation { number, event, time, answer };
@@ -61,14 +62,15 @@ impl Queue {
         answered
     }
 
-    /// Removes an event, or ignores its answer if the process has it already. The receiver must be closed before.
+    /// Removes an event, or ignores its response if the process already has the event. The receiver must be closed
+    /// first.
     pub(crate) fn withdraw(&self, number: u64) {
         let mut state = self.state();
         state.waiting.retain(|invocation| invocation.number != number);
         state.under_way.remove(&number);
     }
 
-    /// Waits for the next event. If this future is dropped, the event is left to other requests.
+    /// Waits for the next event. If this future is dropped, the event is left for other requests.
     pub(crate) async fn next(&self) -> Option<Invocation> {
         let (taker, mut given) = self.request();
         let _taking = Taking { queue: self, taker };
@@ -81,7 +83,7 @@ impl Queue {
         let taker = state.requests;
         let (give, given) = oneshot::channel();
         match state.waiting.pop_front() {
-            // The receiver is in scope, so this succeeds.
+            // The receiver is in scope, so this cannot fail.
             Some(invocation) => drop(give.send(invocation)),
             None => state.takers.push_back((taker, give)),
         }
@@ -89,18 +91,18 @@ impl Queue {
         (taker, given)
     }
 
-    /// Records that the process has an event, so its answer is accepted from now on.
+    /// Records that the process has an event. The response to the event is accepted from now on.
     pub(crate) fn begin(&self, invocation: Invocation) -> (u64, Bytes, Duration) {
         let Invocation { number, event, time, answer } = invocation;
         let mut state = self.state();
-        // If the caller has stopped waiting, the answer will be refused.
+        // If the caller has stopped waiting, the response will be rejected.
         if !answer.is_closed() {
             state.under_way.insert(number, answer);
         }
         (number, event, time)
     }
 
-    /// Removes an event that the process has, and returns the sender of its answer.
+    /// Removes an event that the process has, and returns the sender for its response.
     pub(crate) fn finish(&self, number: u64) -> Option<oneshot::Sender<Answer>> {
         self.state().under_way.remove(&number)
     }
@@ -117,11 +119,11 @@ impl Queue {
 
     /// Waits until the process waits for an event.
     pub(crate) async fn idle(&self) {
-        // The sender lives in `self`, so this cannot fail.
+        // The sender is owned by `self`, so this cannot fail.
         let _ = self.idle.subscribe().wait_for(|idle| *idle).await;
     }
 
-    /// Updates `idle`. The state must be locked, so updates keep their order.
+    /// Updates `idle`. The state must be locked, so that updates stay in order.
     fn update_idle(&self, state: &State) {
         let idle = !state.takers.is_empty();
         self.idle.send_if_modified(|current| std::mem::replace(current, idle) != idle);

@@ -25,7 +25,7 @@ pub use crate::queue::Answer;
 use crate::queue::Queue;
 use crate::server::{self, BodyError, Server};
 
-/// The largest response that Lambda accepts, in bytes: 6 MiB and 100 bytes.
+/// The maximum size of a response that Lambda accepts, in bytes: 6 MiB and 100 bytes.
 pub const MAX_RESPONSE_BYTES: usize = 6_291_556;
 
 const ROOT: &str = "/2018-06-01/runtime/";
@@ -51,7 +51,7 @@ struct Shared {
 }
 
 impl RuntimeApi {
-    /// Starts the API on a free port of `127.0.0.1`, for the function that `arn` names.
+    /// Starts the API on a free port of `127.0.0.1`, for the function with the ARN `arn`.
     ///
     /// # Errors
     /// The operating system has no free port or no random numbers, or `arn` is not a valid header value.
@@ -73,13 +73,13 @@ impl RuntimeApi {
         self.server.address()
     }
 
-    /// Submits an event that the process has `time` for, and waits for its answer. The answer may never come: the
-    /// process can end, or take longer.
+    /// Submits an event with the time limit `time`, and waits for the response. The response may never arrive: the
+    /// process can end or exceed the time.
     pub async fn invoke(&self, event: impl Into<Bytes>, time: Duration) -> Answer {
         self.submit(event, time).answer().await
     }
 
-    /// Submits an event. The process has `time` for it, from the moment at which it takes the event.
+    /// Submits an event. Its time limit `time` begins when the process takes the event.
     pub fn submit(&self, event: impl Into<Bytes>, time: Duration) -> Submitted<'_> {
         let number = self.shared.ids.next();
         let answered = self.shared.queue.put(number, event.into(), time);
@@ -97,7 +97,7 @@ impl RuntimeApi {
         self.shared.queue.is_idle()
     }
 
-    /// Waits until the process reports an init error, which may never happen.
+    /// Waits until the process reports an init error. This may never happen.
     pub async fn init_error(&self) -> FunctionError {
         let mut errors = self.shared.init_error.subscribe();
         match errors.wait_for(Option::is_some).await.map(|error| error.clone()) {
@@ -107,7 +107,7 @@ impl RuntimeApi {
     }
 }
 
-/// A submitted event. Dropping it withdraws the event, or ignores its answer.
+/// A submitted event. Dropping it withdraws the event, or ignores its response.
 #[derive(Debug)]
 pub struct Submitted<'a> {
     shared: &'a Shared,
@@ -122,11 +122,11 @@ impl Submitted<'_> {
         self.shared.ids.request_id(self.number)
     }
 
-    /// Waits for the answer, which may never come.
+    /// Waits for the response, which may never arrive.
     pub async fn answer(mut self) -> Answer {
         match (&mut self.answered).await {
             Ok(answer) => answer,
-            // The connection of the process broke while the event was sent.
+            // The connection of the process broke while the event was being sent.
             Err(_) => pending().await,
         }
     }
@@ -223,14 +223,14 @@ impl Shared {
         }
     }
 
-    /// Returns the sender of the answer to the event with this request id.
+    /// Returns the sender for the response to the event with this request id.
     fn take(&self, id: &str) -> Option<oneshot::Sender<Answer>> {
         self.queue.finish(self.ids.number(id)?)
     }
 }
 
-/// Returns the error that a process reports. Like Lambda, accepts an error that is not in Lambda's format, and takes
-/// its type from the header.
+/// Returns the error that a process reports. Like Lambda, this function accepts an error that is not in Lambda's
+/// format, and takes the error type from the header.
 fn function_error(parts: &Parts, body: &[u8]) -> FunctionError {
     let kind = || {
         let kind = parts.headers.get(ERROR_TYPE).and_then(|kind| kind.to_str().ok());
@@ -270,7 +270,7 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>>
     server::json(status, json!({ "errorType": kind, "errorMessage": message }).to_string())
 }
 
-/// Converts an ASCII text to a header value.
+/// Converts ASCII text to a header value.
 fn ascii(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The pause after a failed accept.
 const BACK_OFF: Duration = Duration::from_millis(10);
-/// The longest time that [`Server::close_connections`] waits for requests under way.
+/// The maximum time that [`Server::close_connections`] waits for requests in progress.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A server on `127.0.0.1`. Dropping it stops the server and closes its connections.
@@ -40,7 +40,7 @@ struct Open {
     close: CancellationToken,
 }
 
-/// The failure to read the body of a request.
+/// The error of reading a request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
     /// The body is above the limit.
@@ -50,7 +50,7 @@ pub enum BodyError {
 }
 
 impl Server {
-    /// Starts a server that answers requests with `handler`, on a free port.
+    /// Starts a server on a free port. `handler` handles the requests.
     ///
     /// # Errors
     /// The operating system has no free port.
@@ -72,10 +72,10 @@ impl Server {
         self.address
     }
 
-    /// Closes the open connections, as a server does with idle ones, and returns their number. Requests under way are
-    /// answered first.
+    /// Closes the open connections, as a server does with idle ones, and returns their number. Requests in progress are
+    /// finished first.
     ///
-    /// The kernel has delivered the end of each connection to its client before this returns.
+    /// When this function returns, the kernel has delivered the end of each connection to its client.
     pub async fn close_connections(&self) -> usize {
         let Open { mut connections, close } = std::mem::take(&mut *lock(&self.open));
         while connections.try_join_next().is_some() {}
@@ -91,15 +91,15 @@ impl Server {
         count
     }
 
-    /// Waits until the kernel lists no client's half as established. On a busy machine, data on another connection can
-    /// overtake the end of a connection.
+    /// Waits until the kernel no longer lists any client's half as established. On a busy machine, data on another
+    /// connection can overtake the end of a connection.
     async fn wait_for_clients(&self) {
-        // Remote address and state, as the kernel writes them: 127.0.0.1 in the machine's byte order, 1 for
+        // The remote address and the state, as the kernel writes them: 127.0.0.1 in the machine's byte order, and 1 for
         // established.
         let loopback = u32::from_ne_bytes(Ipv4Addr::LOCALHOST.octets());
         let established = format!(" {loopback:08X}:{:04X} 01 ", self.address.port());
         let closed = async {
-            // Without this file there is nothing to wait for.
+            // Without this file, there is nothing to wait for.
             while tokio::fs::read_to_string("/proc/net/tcp").await.is_ok_and(|table| table.contains(&established)) {
                 tokio::task::yield_now().await;
             }
@@ -116,10 +116,10 @@ impl Drop for Server {
     }
 }
 
-/// Reads the whole body of a request, at most `limit` bytes.
+/// Reads the whole body of a request, up to `limit` bytes.
 ///
 /// # Errors
-/// The body is larger, ends early, or is malformed.
+/// The body is above the limit, ends early, or is malformed.
 pub async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
@@ -128,7 +128,7 @@ pub async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
     }
 }
 
-/// Creates an answer with a JSON body.
+/// Creates a response with a JSON body.
 #[must_use]
 pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
@@ -158,13 +158,14 @@ where
     }
 }
 
-/// Answers the requests of one connection until either side ends it.
+/// Handles the requests of one connection until either side ends the connection.
 async fn serve<H, F>(stream: TcpStream, handler: H, close: CancellationToken)
 where
     H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
-    // Each answer is written whole, and a client waits for it.
+    // Each response is written in one piece while a client waits for it, so delaying small writes would only add
+    // latency.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let answer = handler(request);
