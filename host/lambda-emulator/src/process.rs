@@ -94,7 +94,7 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        // After a wait for the child, the id is `None`, because another process may have the same id by then.
+        // The id is `None` after a wait for the child, because another process may then have the same id.
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
             // This fails only if the group no longer exists.

@@ -75,7 +75,7 @@ impl Server {
     /// Closes the open connections, as a server does with idle ones, and returns their number. Requests in progress are
     /// finished first.
     ///
-    /// When this function returns, the kernel has delivered the end of each connection to its client.
+    /// The kernel has delivered the end of each connection to its client before this function returns.
     pub async fn close_connections(&self) -> usize {
         let Open { mut connections, close } = std::mem::take(&mut *lock(&self.open));
         while connections.try_join_next().is_some() {}
