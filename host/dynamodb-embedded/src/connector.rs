@@ -1,4 +1,4 @@
-//! The SDK's HTTP client over a database.
+//! The SDK's HTTP client for an embedded database.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -12,23 +12,23 @@ use aws_smithy_types::body::SdkBody;
 use crate::engine::Embedded;
 use crate::operation::Answer;
 
-/// DynamoDB's limit of the size of a request: 16 MB.
+/// DynamoDB's maximum size of a request: 16 MB.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
-/// The SDK's HTTP client over an [`Embedded`] database.
+/// The SDK's HTTP client for an [`Embedded`] database.
 #[derive(Debug)]
 pub struct Client {
     connector: SharedHttpConnector,
 }
 
 impl Client {
-    /// Creates a client of `database`.
+    /// Creates a client for `database`.
     #[must_use]
     pub fn new(database: Embedded) -> Self {
         Self { connector: SharedHttpConnector::new(Connector { database }) }
     }
 
-    /// Returns the connector, which answers single requests.
+    /// Returns the connector, which handles single requests.
     #[must_use]
     pub fn connector(&self) -> SharedHttpConnector {
         self.connector.clone()
@@ -37,7 +37,7 @@ impl Client {
 
 impl HttpClient for Client {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        // There is no connection, so the timeouts of the settings do not apply.
+        // There is no connection, so the timeouts in the settings do not apply.
         self.connector.clone()
     }
 }

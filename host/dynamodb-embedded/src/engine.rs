@@ -20,9 +20,9 @@ pub struct Embedded {
 /// The thread that runs requests.
 #[derive(Clone)]
 enum Mode {
-    /// The caller's thread: a request takes microseconds, less than passing it to another thread.
+    /// The caller's thread: a request takes microseconds, less than passing it to another thread would.
     Memory(Engine),
-    /// The thread of the file: a write waits for the disk, which must not block a thread of an executor.
+    /// A dedicated thread: a write waits for the disk, and must not block a thread of an executor.
     File(Arc<Worker>),
 }
 
@@ -39,7 +39,7 @@ impl Embedded {
     /// Opens or creates the database in the file `path`, and starts its thread.
     ///
     /// A write is acknowledged after it is on the disk (SQLite's write-ahead log, `synchronous = FULL`), so it survives
-    /// a crash of the process. One process at a time can open the file: it holds a lock on the file `<path>.lock`.
+    /// a crash of the process. Only one process at a time can open the file: it holds a lock on the file `<path>.lock`.
     ///
     /// # Errors
     /// [`Error::Locked`] if another process has the file open; [`Error::Io`], [`Error::Path`] or [`Error::Database`] if
@@ -49,14 +49,14 @@ impl Embedded {
         Ok(Self { mode: Mode::File(Arc::new(worker)) })
     }
 
-    /// Returns an HTTP client that answers the requests of the AWS SDK.
+    /// Returns an HTTP client that handles the requests of the AWS SDK.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(Client::new(self.clone()))
     }
 
-    /// Deletes the expired items of every table with a time to live, and returns their number. Requests run between
-    /// pages of 25 items.
+    /// Deletes the expired items of every table with a time to live, and returns their number. Other requests can run
+    /// between pages of 25 items.
     ///
     /// # Errors
     /// [`Error::Engine`] if the engine fails, [`Error::Closed`] after [`Embedded::close`].
@@ -72,15 +72,15 @@ impl Embedded {
         }
     }
 
-    /// Closes the file after the running requests, and releases its lock. Later requests fail, also those of clones.
-    /// Does nothing for a database in memory. Acknowledged writes are safe without this call.
+    /// Closes the file after the running requests, and releases its lock. Later requests fail, including those of
+    /// clones. Does nothing for a database in memory. Acknowledged writes are safe without this call.
     pub async fn close(&self) {
         if let Mode::File(worker) = &self.mode {
             worker.stop().await;
         }
     }
 
-    /// Answers a request. Returns `None` if the database is closed.
+    /// Handles a request. Returns `None` if the database is closed.
     pub(crate) async fn answer(&self, target: String, body: Vec<u8>) -> Option<Answer> {
         match &self.mode {
             Mode::Memory(engine) => Some(operation::answer(engine, &target, &body)),
@@ -88,7 +88,7 @@ impl Embedded {
         }
     }
 
-    /// Answers a request at once, if the database is in memory.
+    /// Handles a request immediately if the database is in memory.
     pub(crate) fn answer_now(&self, target: &str, body: &[u8]) -> Option<Answer> {
         match &self.mode {
             Mode::Memory(engine) => Some(operation::answer(engine, target, body)),

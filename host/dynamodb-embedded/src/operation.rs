@@ -21,12 +21,12 @@ const TOO_LARGE: &str =
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// JSON in the format of DynamoDB.
+    /// JSON in DynamoDB's format.
     pub(crate) body: String,
 }
 
 impl Answer {
-    /// Returns DynamoDB's response to a body above its limit.
+    /// Returns DynamoDB's response to a body above the limit.
     pub(crate) fn too_large() -> Self {
         Self { status: 413, body: TOO_LARGE.to_owned() }
     }
@@ -36,7 +36,7 @@ impl Answer {
     }
 }
 
-/// A database with the tokens of its transactions. Clones share both.
+/// A database and the tokens of its transactions. Clones share both.
 #[derive(Clone)]
 pub(crate) struct Engine {
     pub(crate) database: Database,
@@ -49,7 +49,7 @@ impl Engine {
     }
 }
 
-/// Runs the operation of `target`, the header `X-Amz-Target`.
+/// Runs the operation named by `target`, the header `X-Amz-Target`.
 pub(crate) fn answer(engine: &Engine, target: &str, body: &[u8]) -> Answer {
     let name = target.strip_prefix(TARGET_PREFIX).or_else(|| target.strip_prefix(STREAMS_TARGET_PREFIX));
     let result = name.map(|name| match name {
@@ -104,13 +104,13 @@ fn run(database: &Database, name: &str, body: &[u8]) -> Result<Option<String>, D
     })
 }
 
-/// Applies a transaction, once for each token.
+/// Applies a transaction once for each token.
 fn transact(engine: &Engine, body: &[u8]) -> Result<String, DynoxideError> {
     let mut request: Value = decode(body)?;
     let token = replay::take_token(&mut request);
     let digest = replay::digest(&request);
     // The lock is held until the transaction is applied, so a second request with the same token waits for the first. A
-    // panic of the engine leaves the tokens unchanged, so a poisoned lock is usable.
+    // panic in the engine leaves the tokens unchanged, so a poisoned lock is still usable.
     let mut replays = engine.replays.lock().unwrap_or_else(PoisonError::into_inner);
     match token.as_deref().map(|token| replays.find(token, digest)) {
         Some(TokenState::Applied(answer)) => return Ok(answer),
@@ -133,17 +133,17 @@ fn encode<T: Serialize>(response: &T) -> Result<String, DynoxideError> {
 }
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
-    // serde would read an array as a request, too.
+    // serde would also read an array as a request.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(DynoxideError::SerializationException(String::new()));
     }
     serde_json::from_slice(body).map_err(|error| classify(&error.to_string()))
 }
 
-/// Converts the message of a serde error into DynamoDB's error.
+/// Converts a serde error message into DynamoDB's error.
 ///
-/// The engine marks some messages with a prefix. Of the others, a member that is missing, null or an unknown variant is
-/// a ValidationException. A value of the wrong JSON type and invalid JSON are SerializationExceptions.
+/// The engine marks some messages with a prefix. For other messages, a member that is missing, null or an unknown
+/// variant is a ValidationException. A value of the wrong JSON type and invalid JSON are SerializationExceptions.
 fn classify(message: &str) -> DynoxideError {
     let text = without_position(message);
     if let Some(text) = text.strip_prefix("VALIDATION_REQUEST:").or_else(|| text.strip_prefix("VALIDATION:")) {
@@ -165,7 +165,7 @@ fn classify(message: &str) -> DynoxideError {
     DynoxideError::SerializationException(text.to_owned())
 }
 
-/// Removes ` at line N column N` from the end of a message of serde_json.
+/// Removes ` at line N column N` from the end of a serde_json message.
 fn without_position(message: &str) -> &str {
     match message.rsplit_once(" at line ") {
         Some((text, position)) if position.contains(" column ") => text,

@@ -1,8 +1,8 @@
 //! Idempotency of transactions with a client token.
 //!
-//! DynamoDB applies a transaction once for each token within ten minutes. The engine does so too, but each transaction
-//! searches every token of the last ten minutes, which is slow after thousands of joins. So this module keeps a bounded
-//! number of tokens, and removes the token from the requests that the engine receives.
+//! DynamoDB applies a transaction once for each token within ten minutes. The engine does so too, but for each
+//! transaction it searches every token of the last ten minutes, which is slow after thousands of joins. This module
+//! therefore keeps a bounded number of tokens, and removes the token from the requests that the engine receives.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// The time for which DynamoDB remembers a token.
+/// DynamoDB remembers a token for this time.
 const WINDOW: Duration = Duration::from_secs(600);
-/// The limit of tokens. A caller that lost an answer repeats its request within seconds, after far fewer transactions.
+/// The maximum number of tokens. A caller that lost a response repeats its request within seconds, after far fewer
+/// transactions.
 const MAX_TOKENS: usize = 8_192;
-/// DynamoDB's limit of the length of a token.
+/// DynamoDB's maximum length of a token.
 const MAX_TOKEN_BYTES: usize = 36;
 
 /// The state of a token.
@@ -22,9 +23,9 @@ const MAX_TOKEN_BYTES: usize = 36;
 pub(crate) enum TokenState {
     /// No applied transaction has the token.
     New,
-    /// The same transaction was applied, with this answer.
+    /// The same transaction was applied, with this response.
     Applied(String),
-    /// Another transaction with the token was applied.
+    /// A different transaction with the token was applied.
     Mismatch,
 }
 
@@ -35,7 +36,7 @@ struct Entry {
     answer: String,
 }
 
-/// The tokens of applied transactions. Above the limit the oldest is removed.
+/// The tokens of applied transactions. Above the maximum, the oldest token is removed.
 #[derive(Debug, Default)]
 pub(crate) struct Replays {
     entries: HashMap<String, Entry>,
@@ -67,7 +68,7 @@ impl Replays {
     }
 }
 
-/// Removes the token from a request, if it is a valid one. The engine rejects others.
+/// Removes the token from a request if the token is valid. The engine rejects invalid tokens.
 pub(crate) fn take_token(request: &mut Value) -> Option<String> {
     let members = request.as_object_mut()?;
     let allowed = |token: &str| !token.is_empty() && token.len() <= MAX_TOKEN_BYTES;
@@ -80,7 +81,7 @@ pub(crate) fn take_token(request: &mut Value) -> Option<String> {
     }
 }
 
-/// Returns a digest of a request, which does not depend on the order of its members.
+/// Returns a digest of a request. The digest does not depend on the order of the request's members.
 pub(crate) fn digest(request: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
     request.hash(&mut hasher);

@@ -11,7 +11,7 @@ use crate::engine::sweep;
 use crate::error::Error;
 use crate::operation::{self, Answer, Engine};
 
-/// The limit of queued requests. Callers wait while the queue is full, each until its deadline.
+/// The maximum number of queued requests. While the queue is full, each caller waits until its deadline.
 const QUEUE: usize = 256;
 
 enum Job {
@@ -20,7 +20,7 @@ enum Job {
     Stop { reply: oneshot::Sender<()> },
 }
 
-/// A handle to the thread, which ends when the handle is dropped or stopped.
+/// A handle to the thread. The thread ends when the handle is dropped or stopped.
 pub(crate) struct Worker {
     jobs: mpsc::Sender<Job>,
 }
@@ -28,7 +28,8 @@ pub(crate) struct Worker {
 impl Worker {
     /// Locks and opens the file, and starts its thread.
     pub(crate) fn start(path: &Path) -> Result<Self, Error> {
-        // SQLite gives names such as `file:x` and `:memory:` a special meaning. An absolute path has none.
+        // SQLite gives names such as `file:x` and `:memory:` a special meaning. An absolute path has no special
+        // meaning.
         let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         let name = path.to_str().ok_or_else(|| Error::Path(path.clone()))?;
         let lock = lock(&path)?;
@@ -42,32 +43,32 @@ impl Worker {
         Ok(Self { jobs })
     }
 
-    /// Answers a request. Returns `None` if the database is closed.
+    /// Handles a request. Returns `None` if the database is closed.
     pub(crate) async fn answer(&self, target: String, body: Vec<u8>) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
         self.jobs.send(Job::Request { target, body, reply }).await.ok()?;
         answer.await.ok()
     }
 
-    /// Deletes expired items while requests continue.
+    /// Deletes expired items while other requests continue.
     pub(crate) async fn sweep(&self) -> Result<usize, Error> {
         let (reply, answer) = oneshot::channel();
         self.jobs.send(Job::Sweep { reply }).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Stops the thread and waits until file and lock are closed.
+    /// Stops the thread, and waits until the file and its lock are closed.
     pub(crate) async fn stop(&self) {
         let (reply, stopped) = oneshot::channel();
-        // If the send or the answer fails, the thread has ended already.
+        // If the send or the reply fails, the thread has already ended.
         if self.jobs.send(Job::Stop { reply }).await.is_ok() {
             let _ = stopped.await;
         }
     }
 }
 
-/// Takes the lock of the database at `path`. SQLite would allow a second process, whose cached table definitions could
-/// differ.
+/// Takes the lock of the database at `path`. SQLite would allow a second process, but the cached table definitions of
+/// the two processes could differ.
 fn lock(path: &Path) -> Result<File, Error> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -113,8 +114,8 @@ fn run(engine: Engine, lock: File, mut queue: mpsc::Receiver<Job>) {
     }
 }
 
-/// Starts a thread for a sweep. The engine runs waiting requests between the pages of a sweep, which is impossible if
-/// the requests are queued behind the sweep.
+/// Starts a thread for a sweep. The engine can run waiting requests between the pages of a sweep, but not if the
+/// requests are queued behind the sweep.
 fn start_sweep(database: &Database, reply: oneshot::Sender<Result<usize, Error>>) -> Option<JoinHandle<()>> {
     let database = database.clone();
     let thread = std::thread::Builder::new().name("tidegate-sweep".to_owned());
@@ -128,7 +129,7 @@ fn start_sweep(database: &Database, reply: oneshot::Sender<Result<usize, Error>>
 
 fn finish(thread: Option<JoinHandle<()>>) {
     if let Some(thread) = thread {
-        // The panic hook has reported a panic of the sweep, and its caller has received an error.
+        // The panic hook has already reported a panic in the sweep, and the caller has received an error.
         let _ = thread.join();
     }
 }
