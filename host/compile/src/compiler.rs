@@ -20,8 +20,8 @@ impl Compiler {
     pub fn new(triple: Triple) -> Result<Self, Error> {
         let compile_error = |error: wasmtime::Error| compile_error(triple, &error);
         let mut config = tidegate_runtime::engine::config();
-        // The target is set even if it is this machine's own. Otherwise the artifact would require the features of this
-        // machine's CPU.
+        // The target is set even if it is the target of this machine. Otherwise the artifact would require the features
+        // of this machine's CPU.
         config.target(triple.as_str()).map_err(compile_error)?;
         let engine = wasmtime::Engine::new(&config).map_err(compile_error)?;
         Ok(Self { engine, triple })
@@ -33,8 +33,8 @@ impl Compiler {
         self.triple
     }
 
-    /// Returns a hash of Wasmtime's version, its configuration and the target. A host loads artifacts only if their
-    /// fingerprint is its own.
+    /// Returns a hash of Wasmtime's version, its configuration and the target. A host loads an artifact only if the
+    /// artifact's fingerprint equals its own.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -42,10 +42,11 @@ impl Compiler {
         hasher.finish()
     }
 
-    /// Compiles a component. A Rust component takes about 60 ms, one with QuickJS a second, one with CPython six.
+    /// Compiles a component. A Rust component takes about 60 ms, a component with QuickJS one second, and one with
+    /// CPython six.
     ///
     /// # Errors
-    /// - [`Error::NotAComponent`] if the bytes are anything else
+    /// - [`Error::NotAComponent`] if the bytes are not a component
     /// - [`Error::Compile`] if the component is not valid
     pub fn compile(&self, component: &[u8]) -> Result<Vec<u8>, Error> {
         check_component(component)?;

@@ -4,7 +4,7 @@ use tidegate_diagnostic::{Code, Diagnostic};
 
 /// A component that cannot be read or compiled, or a target that does not exist.
 ///
-/// `Display` is the text without the hint. The conversion into a [`Diagnostic`] adds the code and the hint.
+/// `Display` shows the text without the hint. The conversion into a [`Diagnostic`] adds the code and the hint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,7 +14,7 @@ pub enum Error {
         /// A description of the content, for example `the file is empty`.
         found: &'static str,
     },
-    /// The file begins like a component, and is incomplete or damaged.
+    /// The file begins like a component but is incomplete or damaged.
     #[error("not a valid component: {0}")]
     Malformed(String),
     /// Wasmtime cannot compile the component.
@@ -22,10 +22,10 @@ pub enum Error {
     Compile {
         /// The triple of the target.
         triple: &'static str,
-        /// The error of Wasmtime.
+        /// Wasmtime's error.
         reason: String,
     },
-    /// Artifacts are not compiled for the target.
+    /// Artifacts are not compiled for this target.
     #[error("unknown target `{0}`")]
     UnknownTriple(String),
     /// Artifacts do not run on this machine.

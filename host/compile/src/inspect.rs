@@ -11,7 +11,7 @@ const MAGIC: &[u8] = b"\0asm";
 /// Reads the names of a component's imports and exports. [`Interfaces`] checks their meaning.
 ///
 /// # Errors
-/// - [`Error::NotAComponent`] if the bytes are anything else
+/// - [`Error::NotAComponent`] if the bytes are not a component
 /// - [`Error::Malformed`] if the component is incomplete or damaged
 pub fn inspect(component: &[u8]) -> Result<Interfaces, Error> {
     check_component(component)?;
@@ -38,7 +38,7 @@ fn is_text(bytes: &[u8]) -> bool {
 
 fn read(component: &[u8]) -> Result<Interfaces, BinaryReaderError> {
     let mut interfaces = Interfaces::default();
-    // Nested modules and components have their own imports and exports, which do not count.
+    // Nested modules and components have separate imports and exports, which do not count.
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(component) {
         match payload? {

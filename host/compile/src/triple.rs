@@ -21,7 +21,7 @@ impl Triple {
     /// The targets that artifacts are compiled for.
     pub const ALL: [Self; 2] = [Self::X86_64Linux, Self::Aarch64Linux];
 
-    /// Returns the target that this machine runs.
+    /// Returns the target that this machine can run.
     ///
     /// # Errors
     /// [`Error::UnsupportedHost`] if the machine is neither x86-64 nor arm64 Linux.
@@ -29,7 +29,7 @@ impl Triple {
         tidegate_runtime::engine::target().ok_or(Error::UnsupportedHost(std::env::consts::ARCH))?.parse()
     }
 
-    /// Returns the name that Rust uses, for example `x86_64-unknown-linux-gnu`.
+    /// Returns Rust's name for the target, for example `x86_64-unknown-linux-gnu`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
