@@ -1,9 +1,10 @@
-//! Conformance suites of the ports. The tests of every implementation run the suite of its port.
+//! Conformance suites of the ports. Each implementation's tests run the suite of its port.
 //!
 //! The macros of storage and registry generate a test for each case. Their argument is an async function that creates a
-//! new subject with two methods: `port()` returns the implementation, and `clock()` the [`TestClock`] that it uses.
+//! new subject. A subject has two methods: `port()` returns the implementation, and `clock()` the [`TestClock`] that it
+//! uses.
 //!
-//! - [`messaging`]: a suite over the trait `Backend`, which an implementation's test provides
+//! - [`messaging`]: a suite for the trait `Backend`, which each implementation's test provides
 //! - [`registry`]: the cases of `registry_conformance!`
 //! - [`storage`]: the cases of `storage_conformance!`
 
@@ -45,7 +46,7 @@ impl TestClock {
 }
 
 impl Default for TestClock {
-    /// Creates a clock at a quarter of a second past a full second, so that rounding to seconds is visible.
+    /// Creates a clock at a quarter of a second past a full second, so that rounding to seconds becomes visible.
     fn default() -> Self {
         Self::new(Timestamp(1_800_000_000_250))
     }
@@ -60,7 +61,7 @@ fn soon() -> Deadline {
 /// case that is not listed is dead code, which the lints reject.
 macro_rules! suite {
     ($d:tt $tests:ident, $suite:ident, $port:path; $($module:ident :: $case:ident,)*) => {
-        /// Runs the case of this name.
+        /// Runs the case with this name.
         ///
         /// # Panics
         /// Panics if the port does not meet the expectations of the case.

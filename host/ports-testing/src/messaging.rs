@@ -11,10 +11,10 @@ use tidegate_event::{ConnectionId, MAX_PAYLOAD_BYTES, Payload};
 use tidegate_ports::Deadline;
 use tidegate_ports::messaging::{Error, Messaging};
 
-/// The deadline of calls, later than any case needs.
+/// The deadline of calls. It is later than any case needs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An implementation under test, with the means to open client connections.
+/// An implementation under test, which can also open client connections.
 #[async_trait]
 pub trait Backend: Send + Sync {
     /// Returns the implementation.
@@ -23,10 +23,10 @@ pub trait Backend: Send + Sync {
     /// Opens a connection.
     async fn connect(&self) -> Box<dyn Client>;
 
-    /// Starts a connection, and returns while its `$connect` runs.
+    /// Starts a connection, and returns while its `$connect` is running.
     async fn begin(&self) -> Box<dyn Beginning>;
 
-    /// Returns the id of a connection that never existed, in the format of the backend.
+    /// Returns the id of a connection that never existed, in the backend's format.
     fn unknown(&self) -> ConnectionId;
 }
 
@@ -88,7 +88,7 @@ pub async fn text_and_bytes_keep_their_type(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// Messages of calls that do not overlap arrive in the order of the calls, for `send` and `send_many`.
+/// Messages of consecutive calls arrive in the order of the calls, for `send` and `send_many`.
 ///
 /// # Panics
 /// Panics if the expectation is not met.
@@ -161,7 +161,7 @@ pub async fn nothing_is_attempted_after_the_deadline(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// A call with many targets returns a result for each in order, and reaches those that are open.
+/// A call with many targets returns a result for each target in order, and reaches the open connections.
 ///
 /// # Panics
 /// Panics if the expectation is not met.
@@ -197,8 +197,7 @@ pub async fn open_connections_are_described(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// Closing delivers the messages that were sent before, and ends the connection. A second call returns
-/// [`Error::Gone`].
+/// Closing delivers the messages that were sent before, and ends the connection. A second call returns [`Error::Gone`].
 ///
 /// # Panics
 /// Panics if the expectation is not met.
@@ -213,7 +212,7 @@ pub async fn close_ends_the_connection_once(backend: &dyn Backend) {
     assert_eq!(client.receive().await, None);
 }
 
-/// A connecting client is gone for other calls, and receives its deferred messages in order when its socket is open.
+/// A connecting client is gone for other calls. It receives its deferred messages in order when its socket is open.
 ///
 /// # Panics
 /// Panics if the expectation is not met.
@@ -231,7 +230,7 @@ pub async fn deferred_messages_wait_for_the_socket(backend: &dyn Backend) {
     client.leave().await;
 }
 
-/// A client that reads receives more deferred messages than the queue of a backend holds.
+/// A client that reads its messages receives more deferred messages than a backend's queue holds.
 ///
 /// # Panics
 /// Panics if the expectation is not met.
@@ -239,7 +238,7 @@ pub async fn deferred_messages_wait_for_queue_space(backend: &dyn Backend) {
     let messaging = backend.messaging();
     let beginning = backend.begin().await;
     let id = beginning.id();
-    // The messages have 3 MiB together, more than the 1 MiB of the gateway's outbox.
+    // The messages total 3 MiB, more than the 1 MiB of the gateway's outbox.
     let large = |number: usize| text(&format!("{number:04}{}", "x".repeat(MAX_PAYLOAD_BYTES - 4)));
     let messages: Vec<Payload> = (0..24).map(large).collect();
     let reading = async {

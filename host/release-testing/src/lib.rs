@@ -1,7 +1,7 @@
-//! The conformance suite of release stores, which every [`ReleaseWriter`] runs.
+//! The conformance suite of release stores. Every [`ReleaseWriter`] must pass it.
 //!
-//! `store_conformance!` expands to one test for each case. Its argument is an async function that creates a subject,
-//! whose method `store()` returns the empty store under test.
+//! `store_conformance!` expands to one test for each case. Its argument is an async function that creates a subject.
+//! The method `store()` of a subject returns the empty store under test.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the suite is tests")]
 
@@ -21,7 +21,7 @@ use tidegate_release::id::ReleaseId;
 use tidegate_release::store::ReleaseWriter;
 
 /// Lists the cases once, for the function that runs one case and for the macro that creates the tests. A case that is
-/// not listed is dead code, which the lints refuse.
+/// not listed is dead code, which the lints reject.
 macro_rules! suite {
     ($d:tt; $($module:ident :: $case:ident,)*) => {
         /// Runs the case with this name. The runtime must have several threads.
@@ -85,7 +85,7 @@ suite! {
 /// The number of concurrent callers in a race.
 const RACERS: usize = 16;
 
-/// Returns a deadline that no case reaches.
+/// Returns a deadline that is later than any case needs.
 fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))
 }
@@ -95,12 +95,13 @@ fn release(number: u64) -> ReleaseId {
     format!("{number:016x}").parse().unwrap()
 }
 
-/// Returns the current time, which no store considers expired.
+/// Returns the current time, so that no store considers the status expired.
 fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Runs [`RACERS`] calls at the same time, each on its own thread because a call may block, and returns their results.
+/// Runs [`RACERS`] calls at the same time and returns their results. Each call has its own thread, because it may
+/// block.
 fn race<T: Send>(one: impl AsyncFn(usize) -> T + Sync) -> Vec<T> {
     let runtime = Handle::current();
     let start = Barrier::new(RACERS);

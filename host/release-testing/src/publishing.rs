@@ -9,7 +9,7 @@ use super::{RACERS, now, race, release, soon};
 use tidegate_release::digest::Digest;
 use tidegate_release::store::{ReleaseWriter, StoreError, Stored};
 
-/// The maximum difference between the clocks of the store, which may count whole seconds, and of the test.
+/// The maximum difference between the test's clock and the store's clock, which may count whole seconds.
 const SKEW_MILLIS: u64 = 60_000;
 
 pub(super) async fn unpublished_objects_are_not_found(store: &dyn ReleaseWriter) {
@@ -142,7 +142,7 @@ pub(super) async fn removed_objects_can_be_stored_again(store: &dyn ReleaseWrite
     assert_eq!(store.artifact(&Digest::of(b"artifact"), soon()).await.as_deref(), Ok(b"artifact".as_slice()));
 }
 
-/// Returns pseudo-random bytes, the same in each run (xorshift64).
+/// Returns pseudo-random bytes, which are the same in each run (xorshift64).
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {

@@ -37,7 +37,7 @@ pub(super) async fn states_and_changes_are_read_back_unchanged(store: &dyn Relea
     store.compare_and_set(&next, &change, soon()).await.unwrap();
     assert_state(store, &next).await;
     assert_eq!(store.history(1, soon()).await, Ok(vec![change]));
-    // Fields that the next state does not have are not left over.
+    // Fields that the next state does not have must disappear.
     let last = RolloutState { generation: 3, ..RolloutState::default() };
     let change = next.change(&last, Action::Rollback, now(), "them".to_owned(), None);
     store.compare_and_set(&last, &change, soon()).await.unwrap();
@@ -78,7 +78,7 @@ pub(super) async fn one_of_many_concurrent_changes_succeeds(store: &dyn ReleaseW
 pub(super) async fn the_history_has_the_newest_change_first(store: &dyn ReleaseWriter) {
     let mut state = RolloutState::default();
     let mut changes = Vec::new();
-    // Numbers above 9 show that they are not ordered as text.
+    // Numbers above 9 reveal an ordering as text.
     for number in 1..=30 {
         let (next, change) = activate(store, &state, number).await;
         state = next;
@@ -105,7 +105,7 @@ pub(super) async fn the_history_is_append_only(store: &dyn ReleaseWriter) {
     }
 }
 
-/// Returns the state after `state` with this release as the active one, and the change.
+/// Returns the state that follows `state`, with this release as the active one, and the change.
 fn next(state: &RolloutState, number: u64) -> (RolloutState, Change) {
     let next =
         RolloutState { generation: state.generation + 1, active: Some(release(number)), ..RolloutState::default() };
@@ -119,7 +119,7 @@ async fn activate(store: &dyn ReleaseWriter, state: &RolloutState, number: u64) 
     (next, change)
 }
 
-/// Returns a state of this generation that differs from every other state of a case.
+/// Returns a state with this generation. It differs from every other state of a case.
 fn at(generation: u64) -> RolloutState {
     RolloutState { generation, active: Some(release(0xbad)), ..RolloutState::default() }
 }

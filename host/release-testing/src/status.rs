@@ -53,7 +53,7 @@ pub(super) async fn concurrent_counts_are_all_added(store: &dyn ReleaseWriter) {
     let all = RACERS as u64 * EACH;
     let sum = counts(4 * all, all, 2 * all, 3 * all);
     assert_eq!(store.canary_counts(1, soon()).await, Ok(sum));
-    // The last caller sees the full sum, so an exceeded error budget is always noticed.
+    // The last caller receives the full sum, so an exceeded error budget is always noticed.
     assert!(answers.contains(&sum), "{answers:?}");
 }
 
@@ -120,7 +120,7 @@ pub(super) async fn concurrent_load_reports_are_all_counted(store: &dyn ReleaseW
 
 pub(super) async fn long_reasons_are_cut_between_characters(store: &dyn ReleaseWriter) {
     let fits = "é".repeat(MAX_REASON_BYTES / 2);
-    // The limit is inside a character of two bytes, then inside one of four bytes.
+    // The limit falls inside a character of two bytes, then inside one of four bytes.
     for (number, reason) in [(1, format!("x{fits}")), (2, format!("x{}", "\u{1f980}".repeat(MAX_REASON_BYTES)))] {
         store.record_load(&release(number), &report(now(), "host", Some(&reason)), soon()).await.unwrap();
         let kept = store.load_reports(soon()).await.unwrap()[&release(number)].failure.clone().unwrap().reason;

@@ -46,7 +46,7 @@ pub(super) async fn a_version_is_met_until_the_next_write(port: &dyn Storage, _:
     assert_eq!(get(port, &at).await.unwrap().version, third.version);
     let condition = Condition::Version(third.version);
     port.delete(COLLECTION, &at, Some(&condition), soon()).await.unwrap();
-    // A document that is written after a delete has another version.
+    // A document that is written after a delete has a different version.
     put(port, &at, "{}").await;
     assert_eq!(port.delete(COLLECTION, &at, Some(&condition), soon()).await, Err(Error::Conflict));
 }

@@ -38,7 +38,7 @@ pub(super) async fn numbers_keep_38_digits(port: &dyn Storage, _: &TestClock) {
         put(port, &at, &format!(r#"{{"n":{number}}}"#)).await;
         let text = get(port, &at).await.unwrap().document;
         json(&text);
-        // The number parsing of serde_json is not always exact, and that of the standard library is.
+        // serde_json's number parsing is not always exact, and the standard library's is.
         let number = text.strip_prefix("{\"n\":").and_then(|rest| rest.strip_suffix('}')).unwrap();
         assert_eq!(number.parse(), Ok(value), "{text}");
     }
@@ -94,7 +94,7 @@ pub(super) async fn documents_above_400_kb_are_too_large(port: &dyn Storage, _: 
         let result = port.put(COLLECTION, &at, &text(bytes), &WriteOptions::default(), soon()).await;
         assert_eq!(result, Err(Error::TooLarge));
     }
-    // JSON can write a byte as six. A longer text is rejected without parsing it.
+    // JSON can write one byte as six. A longer text is rejected without being parsed.
     let escaped = format!(r#"{{"a":"{}"}}"#, "\\u0001".repeat(MAX_ITEM_BYTES - 256));
     put(port, &at, &escaped).await;
     put(port, &at, &almost).await;

@@ -1,4 +1,4 @@
-//! Expiry of items. No backend deletes items during the suite, and expired items are absent nevertheless.
+//! Expiry of items. No backend deletes items during the suite, but expired items are absent all the same.
 
 use std::time::Duration;
 

@@ -74,7 +74,7 @@ suite! {
     transactions::invalid_operations_are_invalid_in_transactions,
 }
 
-/// The collection of cases that need only one.
+/// The collection for cases that need only one.
 const COLLECTION: &str = "rooms";
 
 fn key(partition: &str, sort: &str) -> Key {
