@@ -1,4 +1,4 @@
-//! Decisions of an authorizer, as IAM policies.
+//! Authorizer decisions as IAM policies.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html>
 
@@ -15,10 +15,10 @@ use crate::types::{Decision, Identity};
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const MAX_DECISION_BYTES: usize = 8_192;
-/// The `principalId` of a denial. API Gateway requires one.
+/// The `principalId` of a denial. API Gateway requires a `principalId`.
 const ANONYMOUS: &str = "anonymous";
 
-/// Encodes a decision on invoking `method_arn` as a policy.
+/// Encodes a decision about invoking `method_arn` as a policy.
 ///
 /// # Errors
 /// The function error to report instead of a response:
@@ -54,10 +54,11 @@ pub fn encode_decision(decision: &Decision, method_arn: &str) -> Result<Vec<u8>,
 /// Decodes an authorizer's policy and evaluates it for `method_arn`.
 ///
 /// # Errors
-/// - [`DecodeError::NotJson`], [`DecodeError::Missing`] or [`DecodeError::Invalid`] if the response is malformed for
-///   API Gateway: not an object, without a `principalId` or a policy, or with a context value that is not a scalar
+/// - [`DecodeError::NotJson`], [`DecodeError::Missing`] or [`DecodeError::Invalid`] if API Gateway would reject the
+///   response: it is not an object, lacks a `principalId` or a policy, or has a context value that is not a scalar
 /// - [`DecodeError::TooLarge`] above [`MAX_DECISION_BYTES`]
-/// - [`DecodeError::Invalid`] for statements with `Condition`, `NotAction` or `NotResource`, which are not evaluated
+/// - [`DecodeError::Invalid`] for statements with `Condition`, `NotAction` or `NotResource`, which this codec does not
+///   evaluate
 pub fn decode_decision(json: &[u8], method_arn: &str) -> Result<Decision, DecodeError> {
     within_limit(json)?;
     let answer: Incoming = parse(json)?;

@@ -3,21 +3,21 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
-/// The maximum length of a JSON path in an error, in bytes. Member names come from the sender, and can be long.
+/// The maximum length of a JSON path in an error, in bytes. Member names come from the sender and can be long.
 const MAX_PATH_BYTES: usize = 200;
 
 /// An event, a reply or a policy that cannot be decoded.
 ///
-/// The error names the place in the JSON. It does not contain the values, which can be secrets.
+/// The error names the location in the JSON. It does not contain the values, which can be secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The text is not JSON.
     #[error("not JSON at line {line}, column {column}")]
     NotJson {
-        /// The line, from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// The column, from 1.
+        /// The column, counted from 1.
         column: usize,
     },
     /// A required member is missing.
@@ -29,12 +29,12 @@ pub enum DecodeError {
     /// A member has the wrong type or a value that is not allowed.
     #[error("`{path}`: {problem}")]
     Invalid {
-        /// The JSON path. `.` is the whole text.
+        /// The JSON path. `.` means the whole text.
         path: String,
         /// The expectation, for example `expected a string`.
         problem: String,
     },
-    /// The text is larger than its limit.
+    /// The text is longer than its limit.
     #[error("the {what} has {length} bytes, above its limit of {limit}")]
     TooLarge {
         /// The kind of text, for example `authorizer's response`.
@@ -58,8 +58,8 @@ impl DecodeError {
     }
 }
 
-/// Decodes `json`, which must be an object. The path of an error is computed in a second pass, so that valid JSON is
-/// decoded without the cost of tracking paths.
+/// Decodes `json`, which must be an object. A second pass computes the path of an error, so decoding valid JSON does
+/// not pay for path tracking.
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
     // A derived struct also accepts an array of its members.
     if json.trim_ascii_start().first() == Some(&b'{') {
@@ -83,7 +83,7 @@ fn locate<T: DeserializeOwned>(json: &[u8], error: &serde_json::Error) -> Decode
     describe(&shorten(&path), &error.to_string())
 }
 
-/// Removes the value, which serde quotes before `, expected `.
+/// Removes the value from a serde message. serde quotes the value before `, expected `.
 fn describe(path: &str, text: &str) -> DecodeError {
     let text = text.rsplit_once(" at line ").map_or(text, |(before, _)| before);
     if let Some(name) = text.strip_prefix("missing field `") {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{DecodeError, parse};
 use crate::text::to_json;
 
-/// A failed invocation, as Lambda reports it.
+/// A failed invocation in Lambda's format.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror>
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,16 +19,16 @@ pub struct FunctionError {
 }
 
 impl FunctionError {
-    /// The message of an authorizer that makes API Gateway respond with 401.
+    /// The error message with which an authorizer makes API Gateway respond with 401.
     pub const UNAUTHORIZED: &str = "Unauthorized";
 
-    /// Returns the failure of an authorizer that makes API Gateway respond with 401.
+    /// Returns the function error with which an authorizer makes API Gateway respond with 401.
     #[must_use]
     pub fn unauthorized() -> Self {
         Self { error_type: "Tidegate.Unauthorized".to_owned(), error_message: Self::UNAUTHORIZED.to_owned() }
     }
 
-    /// Returns true if API Gateway responds with 401 to this failure of an authorizer. Only the message counts.
+    /// Returns true if API Gateway responds with 401 to this error of an authorizer. Only the message counts.
     #[must_use]
     pub fn is_unauthorized(&self) -> bool {
         self.error_message == Self::UNAUTHORIZED
@@ -41,7 +41,7 @@ pub fn encode_function_error(error: &FunctionError) -> Vec<u8> {
     to_json(error, 64 + error.error_type.len() + error.error_message.len())
 }
 
-/// Decodes a function error. Other members, for example `stackTrace`, are ignored.
+/// Decodes a function error. Ignores other members, for example `stackTrace`.
 ///
 /// # Errors
 /// [`DecodeError`] if the text is not a JSON object with an `errorMessage`.

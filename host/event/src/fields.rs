@@ -1,7 +1,7 @@
 //! Headers, query strings and contexts as JSON objects.
 //!
-//! As in API Gateway's events, the single-value object has the last value of a repeated name, and the multi-value
-//! object has all values in their order.
+//! As in API Gateway's events, the single-value object has the last value of a repeated name. The multi-value object
+//! has all values in order.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::ser::{Serialize, Serializer};
 use crate::text::Scalar;
 use crate::types::Fields;
 
-/// Fields grouped by name, in the order of each name's first occurrence.
+/// Fields grouped by name, ordered by the first occurrence of each name.
 pub(crate) struct Groups<'a>(Vec<(&'a str, Vec<&'a str>)>);
 
 impl<'a> Groups<'a> {
@@ -70,7 +70,7 @@ impl Serialize for Multi<'_, '_> {
     }
 }
 
-/// The members of a JSON object, in their order.
+/// The members of a JSON object, in order.
 pub(crate) struct Members<V>(pub(crate) Vec<(String, V)>);
 
 /// An object of scalars. A null member counts as absent.

@@ -1,4 +1,4 @@
-//! Newtypes of the ids and names in an event.
+//! Newtypes for the ids and names in an event.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// The maximum length of a connection id, in bytes. The ids of API Gateway have 16 bytes at present.
+/// The maximum length of a connection id, in bytes. API Gateway's ids currently have 16 bytes.
 pub const MAX_CONNECTION_ID_BYTES: usize = 64;
 
 /// A string that is not a valid id or name.
@@ -58,7 +58,7 @@ macro_rules! string_id {
             }
         }
 
-        // Order and hash are those of the text, so a map with ids as keys accepts text for a lookup.
+        // Order and hash are those of the text, so a map keyed by ids supports lookup by text.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -118,11 +118,11 @@ string_id!(
 );
 
 impl RouteKey {
-    /// The route of the handshake.
+    /// The route for a handshake.
     pub const CONNECT: &str = "$connect";
-    /// The route of a closed connection.
+    /// The route for a closed connection.
     pub const DISCONNECT: &str = "$disconnect";
-    /// The route of a message that selects no other route.
+    /// The route for a message that selects no other route.
     pub const DEFAULT: &str = "$default";
 }
 
@@ -132,7 +132,7 @@ impl RouteKey {
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// Returns the time of the system's clock, or the epoch if the clock is before the epoch.
+    /// Returns the system clock's time, or the epoch if the clock is set before the epoch.
     #[must_use]
     pub fn now() -> Self {
         SystemTime::now().into()
@@ -150,7 +150,7 @@ impl Timestamp {
         self.0 / 1_000
     }
 
-    /// Returns the time `duration` later, or the largest time if the result is larger.
+    /// Returns the time `duration` later, or the maximum time if the result overflows.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))

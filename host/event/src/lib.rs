@@ -1,7 +1,7 @@
-//! API Gateway WebSocket events and replies as types, and the codec both ways.
+//! API Gateway's WebSocket events and replies as types, with a codec for both directions.
 //!
-//! The function decodes each proxy event into a [`Request`], and encodes a [`Reply`] or a [`Decision`] as its response.
-//! The local gateway uses the other half of the codec, so a local run exercises the JSON that AWS sends.
+//! A function decodes each proxy event into a [`Request`], and encodes a [`Reply`] or a [`Decision`] as its response.
+//! The local gateway uses the other half of the codec, so a local run uses the same JSON that AWS sends.
 //!
 //! ```
 //! use tidegate_event::{Reply, decode_reply, encode_reply};
@@ -14,14 +14,14 @@
 //!
 //! - [`proxy`]: proxy events
 //! - [`reply`]: the responses of an integration
-//! - [`decision`]: the responses of an authorizer, over `policy`, a part of IAM's policy language
+//! - [`decision`]: the responses of an authorizer, based on `policy`, a subset of IAM's policy language
 //! - [`failure`]: function errors
 //! - [`selection`]: route selection expressions
 //! - [`error`]: the error of all decoders
-//! - [`id`]: newtypes of the ids and names in an event
+//! - [`id`]: newtypes for the ids and names in an event
 //! - [`types`]: requests, replies, decisions and their parts
 //!
-//! `fields` and `text` are helpers that several modules share.
+//! Several modules share the helpers `fields` and `text`.
 
 pub mod decision;
 pub mod error;

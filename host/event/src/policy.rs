@@ -1,4 +1,4 @@
-//! The part of IAM's policy language that authorizers use.
+//! The subset of IAM's policy language that authorizers use.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
 
@@ -25,7 +25,7 @@ pub(crate) enum Verdict {
     Denied,
 }
 
-/// A policy document. Its version and the ids of statements are ignored.
+/// A policy document. Its version and the ids of its statements are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
 pub(crate) struct Policy {
@@ -50,7 +50,8 @@ enum Effect {
 }
 
 impl Policy {
-    /// Evaluates the invocation of `resource`. A denial overrides, and the default is denial.
+    /// Evaluates the policy for an invocation of `resource`. An explicit deny overrides any allow, and the default is
+    /// deny.
     pub(crate) fn evaluate(&self, resource: &str) -> Result<Verdict, DecodeError> {
         let mut verdict = Verdict::Denied;
         let mut denied = false;
@@ -80,20 +81,20 @@ impl Statement {
         }
         let actions = self.action.as_ref().ok_or_else(|| DecodeError::missing(path("Action")))?;
         let resources = self.resource.as_ref().ok_or_else(|| DecodeError::missing(path("Resource")))?;
-        // IAM ignores the case of actions, and respects that of resources.
+        // IAM matches actions regardless of case, and resources with case.
         let invoke = INVOKE.to_ascii_lowercase();
         Ok(actions.0.iter().any(|action| matches(&action.to_ascii_lowercase(), &invoke))
             && resources.0.iter().any(|pattern| matches(pattern, resource)))
     }
 }
 
-/// Returns true if `pattern` matches `text`. `*` matches any text, and `?` any single character.
+/// Returns true if `pattern` matches `text`. `*` matches any text, and `?` matches any single character.
 fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let mut at = 0;
     let mut from = 0;
-    // If the text after the last `*` does not match, matching resumes here with one more character for the `*`.
+    // If the text after the last `*` does not match, matching resumes here, and the `*` takes one more character.
     let mut star: Option<(usize, usize)> = None;
     while let Some(character) = text.get(from) {
         match pattern.get(at) {
@@ -118,7 +119,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     pattern.iter().skip(at).all(|rest| *rest == '*')
 }
 
-/// One value or a list of values.
+/// A single value or a list of values.
 struct OneOrMany<T>(Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {

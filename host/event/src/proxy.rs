@@ -1,4 +1,4 @@
-//! Proxy events, with which API Gateway invokes a function.
+//! Proxy events, which API Gateway sends to a function.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html>
 //! and <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>

@@ -9,7 +9,7 @@ use crate::fields::{Groups, Multi, MultiValues, Single, SingleValues};
 use crate::text::{Body, Scalar, payload, to_json};
 use crate::types::{Fields, Reply};
 
-/// Encodes a reply. Headers are written to `headers`, or all to `multiValueHeaders` if a name repeats.
+/// Encodes a reply. Writes the headers to `headers`, or all of them to `multiValueHeaders` if a name repeats.
 #[must_use]
 pub fn encode_reply(reply: &Reply) -> Vec<u8> {
     let headers = Groups::new(&reply.headers);
@@ -27,13 +27,13 @@ pub fn encode_reply(reply: &Reply) -> Vec<u8> {
 /// Decodes a reply as API Gateway does.
 ///
 /// `statusCode` is a number or a numeric string, header values are scalars, and `body` is a string or null. Other
-/// members are ignored. A header in `headers` and `multiValueHeaders` has the values of both; a pair in both occurs
-/// once.
+/// members are ignored. A header in both `headers` and `multiValueHeaders` has the values of both. A name and value
+/// that are in both occur once.
 ///
 /// # Errors
-/// [`DecodeError`] if the reply is malformed for API Gateway: not an object, without a valid `statusCode`, with a
-/// `body` that is not a string, or with a `body` that is not base64 if `isBase64Encoded` is true. AWS does not document
-/// that a missing `statusCode` is malformed.
+/// [`DecodeError`] if API Gateway would reject the reply: it is not an object, lacks a valid `statusCode`, has a `body`
+/// that is not a string, or has a `body` that is not base64 although `isBase64Encoded` is true. AWS does not document
+/// that it rejects a missing `statusCode`.
 pub fn decode_reply(json: &[u8]) -> Result<Reply, DecodeError> {
     let reply: Incoming = parse(json)?;
     let status = reply.status_code.0.parse().ok().filter(|status| (100..=599).contains(status));

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 const BODY: &str = "request.body";
 
 /// A route selection expression: `$request.body.action`, a composite such as
-/// `${request.body.service}/${request.body.action}`, or static text. `\$` is a dollar sign.
+/// `${request.body.service}/${request.body.action}`, or static text. `\$` stands for a dollar sign.
 ///
 /// ```
 /// use tidegate_event::SelectionExpression;
@@ -29,24 +29,24 @@ pub struct SelectionExpression(Vec<Part>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
-    /// The names of members, starting at the top of the body. Not empty.
+    /// The names of members, starting at the top of the body. The list is not empty.
     Path(Vec<String>),
 }
 
-/// A route selection expression that API Gateway does not accept.
+/// A route selection expression that API Gateway rejects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectionError {
     /// The expression is empty.
     #[error("the expression is empty")]
     Empty,
-    /// A `${` at this byte has no `}`.
+    /// A `${` at this byte offset has no `}`.
     #[error("`${{` at byte {0} has no `}}`")]
     Unclosed(usize),
     /// A `$` does not start a variable.
     #[error("invalid variable `${0}`: expected `$request.body.NAME`, or `${{request.body.NAME}}` within other text")]
     Variable(String),
-    /// A variable within other text has no braces.
+    /// A variable next to other text has no braces.
     #[error("invalid variable `${0}` within other text: expected `${{{0}}}`")]
     Bare(String),
 }
@@ -55,7 +55,7 @@ impl SelectionExpression {
     /// Parses an expression.
     ///
     /// # Errors
-    /// [`SelectionError`] if the expression is empty, or a `$` in it does not start a variable.
+    /// [`SelectionError`] if the expression is empty, or if a `$` in it does not start a variable.
     pub fn parse(text: &str) -> Result<Self, SelectionError> {
         if text.is_empty() {
             return Err(SelectionError::Empty);
@@ -69,13 +69,13 @@ impl SelectionExpression {
         Self::composite(text).map(Self)
     }
 
-    /// Returns the route key that `body` selects. Returns `None` if the expression has a path and `body` is not JSON;
-    /// such a message is routed to `$default`.
+    /// Returns the route key that `body` selects. Returns `None` if the expression has a path and `body` is not JSON.
+    /// Such a message is routed to `$default`.
     ///
-    /// - A value that is missing or null, or whose path leads through a value that is not an object, is the empty
-    ///   string, which is not the key of any route.
-    /// - A string is its text. A number or a boolean is its JSON text as the client wrote it.
-    /// - An object or an array is its JSON text. AWS does not document this case.
+    /// - The result is an empty string if the value is missing or null, or if its path leads through a value that is
+    ///   not an object. An empty string is not the key of any route.
+    /// - A string yields its text. A number or a boolean yields its JSON text as the client wrote it.
+    /// - An object or an array yields its JSON text. AWS does not document this case.
     /// - If a name occurs twice in an object, the last member counts.
     /// - The result is not evaluated again.
     #[must_use]
@@ -128,7 +128,7 @@ impl SelectionExpression {
     }
 }
 
-/// Parses `request.body.NAME.NAME…` into its names, which consist of letters, digits, `_` and `-`.
+/// Parses `request.body.NAME.NAME…` into names of letters, digits, `_` and `-`.
 fn path(variable: &str) -> Option<Vec<String>> {
     let names = variable.strip_prefix(BODY)?.strip_prefix('.')?.split('.');
     names.map(|name| (!name.is_empty() && name.chars().all(is_name)).then(|| name.to_owned())).collect()
@@ -163,7 +163,7 @@ fn read<'a>(path: &[String], body: &'a str) -> Option<Cow<'a, str>> {
     }
 }
 
-/// Finds the value at a path, and skips every other value without allocating it.
+/// Finds the value at a path. Skips all other values without allocating them.
 struct At<'p>(&'p [String]);
 
 impl<'de> DeserializeSeed<'de> for At<'_> {

@@ -1,4 +1,4 @@
-//! JSON text, base64, scalars as text, and times in common log format.
+//! JSON text, base64, scalars as text, and times in the common log format.
 
 use std::fmt::{self, Write as _};
 
@@ -12,7 +12,7 @@ use crate::error::DecodeError;
 use crate::id::Timestamp;
 use crate::types::Payload;
 
-/// Serialises a value. The values of this crate have string keys and JSON forms, so this cannot fail.
+/// Serializes a value. All values in this crate have string keys and JSON forms, so this cannot fail.
 pub(crate) fn to_json(value: &impl Serialize, capacity: usize) -> Vec<u8> {
     let mut json = Vec::with_capacity(capacity);
     match serde_json::to_writer(&mut json, value) {
@@ -32,7 +32,7 @@ pub(crate) fn payload(body: String, is_base64: bool) -> Result<Payload, DecodeEr
     }
 }
 
-/// A payload as a `body`: text unchanged, bytes in base64.
+/// A payload as a `body`: text is unchanged, bytes are in base64.
 #[derive(Clone, Copy)]
 pub(crate) enum Body<'a> {
     Text(&'a str),
@@ -45,7 +45,7 @@ impl Body<'_> {
         matches!(self, Self::Binary(_))
     }
 
-    /// Returns the length in bytes before base64.
+    /// Returns the length in bytes before base64 encoding.
     pub(crate) fn len(self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -115,7 +115,7 @@ impl Visitor<'_> for ScalarVisitor {
     }
 }
 
-/// Formats a time in the common log format, UTC: `09/Sep/2022:14:27:19 +0000`.
+/// Formats a UTC time in the common log format: `09/Sep/2022:14:27:19 +0000`.
 pub(crate) fn common_log_time(at: Timestamp) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = i64::try_from(at.seconds()).unwrap_or(i64::MAX);

@@ -40,9 +40,9 @@ impl Payload {
 /// The connection of an event, from `requestContext`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// The member `connectionId`.
+    /// `connectionId`.
     pub id: ConnectionId,
-    /// The member `connectedAt`, the same in all events of the connection.
+    /// `connectedAt`. It is the same in all events of the connection.
     pub connected_at: Timestamp,
     /// `identity.sourceIp`.
     pub source_ip: String,
@@ -54,14 +54,14 @@ pub struct Connection {
     pub stage: String,
     /// `authorizer.principalId`, or `None` if the API has no authorizer.
     pub principal: Option<String>,
-    /// The other members of `authorizer`: the context from the authorizer, with its values as text.
+    /// The other members of `authorizer`: the context returned by the authorizer, with its values as text.
     pub context: Fields,
 }
 
-/// The HTTP request of a handshake, in a `$connect` event or the event of an authorizer.
+/// The HTTP request of a handshake, in a `$connect` event or an authorizer's event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Handshake {
-    /// The headers, with names as the client sent them.
+    /// The headers. Their names are spelled as the client sent them.
     pub headers: Fields,
     /// The parameters of the query string, percent-decoded.
     pub query: Fields,
@@ -70,7 +70,7 @@ pub struct Handshake {
 /// A message from the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The member `messageId`.
+    /// `messageId`.
     pub id: MessageId,
     /// The content of the message, from `body` and `isBase64Encoded`.
     pub data: Payload,
@@ -79,7 +79,7 @@ pub struct Message {
 /// The end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
-    /// `disconnectStatusCode`, RFC 6455 section 7.4. It is 1005 if the close frame had no code.
+    /// `disconnectStatusCode` (RFC 6455 section 7.4). It is 1005 if the close frame had no code.
     pub code: u16,
     /// `disconnectReason`.
     pub reason: String,
@@ -96,7 +96,7 @@ pub struct Authorization {
     pub stage_variables: Fields,
 }
 
-/// The occasion of an invocation.
+/// The kind of an event, with its specific members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// `CONNECT`: a handshake that the authorizer has allowed.
@@ -105,7 +105,7 @@ pub enum Event {
     Message(Message),
     /// `DISCONNECT`: the connection has ended.
     Disconnect(Closing),
-    /// `type: REQUEST`: a handshake for the authorizer to decide on.
+    /// `type: REQUEST`: a handshake that the authorizer decides on.
     Authorize(Authorization),
 }
 
@@ -122,7 +122,7 @@ pub struct Request {
     pub received_at: Timestamp,
     /// `apiId`.
     pub api_id: String,
-    /// `authorizer.integrationLatency`, the duration of the authorizer's call at the handshake, in milliseconds.
+    /// `authorizer.integrationLatency`: the duration of the authorizer's call during the handshake, in milliseconds.
     pub authorizer_latency: Option<u64>,
     /// The connection of the event.
     pub connection: Connection,
@@ -141,7 +141,7 @@ pub struct Reply {
     pub body: Option<Payload>,
 }
 
-/// The identity of a client, as an authorizer determines it.
+/// The identity of a client, as determined by an authorizer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// `principalId`.

@@ -12,10 +12,10 @@ use crate::id::{ConnectionId, MessageId, RequestId, RouteKey, Timestamp};
 use crate::text::{Scalar, payload};
 use crate::types::{Authorization, Closing, Connection, Event, Fields, Handshake, Message, Request};
 
-/// The code of a connection that was closed without a code, RFC 6455 section 7.4.1.
+/// The code for a connection that was closed without a code (RFC 6455 section 7.4.1).
 const NO_STATUS: u16 = 1005;
 
-/// Decodes a proxy event of the type CONNECT, MESSAGE or DISCONNECT, or of a REQUEST authorizer.
+/// Decodes a CONNECT, MESSAGE or DISCONNECT proxy event, or the event of a REQUEST authorizer.
 ///
 /// # Errors
 /// [`DecodeError`] if the text is not JSON, or a member is missing or has the wrong type.
@@ -131,14 +131,14 @@ impl Proxy {
     }
 }
 
-/// Returns the fields of the multi-value object, which has every value, or those of the single-value object if the
-/// event has no multi-value object.
+/// Returns the fields of the multi-value object, which has every value. Returns the fields of the single-value object
+/// if the event has no multi-value object.
 fn fields(multi: Option<MultiValues>, single: Option<SingleValues>) -> Fields {
     let fields = multi.unwrap_or_default().into_fields();
     if fields.is_empty() { single.unwrap_or_default().into_fields() } else { fields }
 }
 
-/// `requestContext.authorizer`, an object with the principal, the latency and the members of the context.
+/// The object `requestContext.authorizer`, with the principal, the latency and the members of the context.
 #[derive(Default)]
 struct Authorizer {
     principal: Option<String>,
@@ -178,8 +178,8 @@ impl<'de> Visitor<'de> for AuthorizerVisitor {
     }
 }
 
-/// A value of the context. API Gateway passes scalars only. Other values are ignored, so that a new kind of value does
-/// not break an app.
+/// A value of the context. API Gateway passes only scalars. Other values are ignored, so a new kind of value does not
+/// break an app.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ContextValue {

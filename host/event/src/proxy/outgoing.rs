@@ -1,4 +1,4 @@
-//! Encodes proxy events with the members that AWS sends, in the order of AWS.
+//! Encodes proxy events with the members that AWS sends, in AWS's order.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -9,9 +9,10 @@ use crate::id::{ConnectionId, MessageId, RequestId, RouteKey, Timestamp};
 use crate::text::{Body, common_log_time, to_json};
 use crate::types::{Authorization, Closing, Connection, Event, Handshake, Message, Request};
 
-/// The capacity for `requestContext`, more than its usual size, so that the buffer of a message does not grow.
+/// The initial capacity for `requestContext`. It is more than the usual size, so the buffer of a message does not grow.
 const CONTEXT_BYTES: usize = 1_024;
-/// The capacity for a handshake, more than the usual size of a browser's headers, which are written twice.
+/// The initial capacity for a handshake. It is more than the usual size of a browser's headers, which are written
+/// twice.
 const HANDSHAKE_BYTES: usize = 4_096;
 
 /// Encodes a proxy event as API Gateway sends it.
@@ -26,13 +27,13 @@ pub fn encode_request(request: &Request) -> Vec<u8> {
 }
 
 /// Encodes the MESSAGE event of a text on the connection of `request`, without copying the text into a [`Message`]. The
-/// event of `request` is ignored.
+/// event in `request` is ignored.
 #[must_use]
 pub fn encode_message(request: &Request, id: &MessageId, text: &str) -> Vec<u8> {
     message(request, id, Body::Text(text))
 }
 
-/// An event as JSON. Members that this kind of event does not have are `None`.
+/// An event as JSON. Members that this kind of event lacks are `None`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Proxy<'a, 'g> {
@@ -148,7 +149,8 @@ fn connect(request: &Request, handshake: &Handshake) -> Vec<u8> {
     let mut proxy = Proxy::new(Context::new(request, "CONNECT"));
     proxy.headers = Some(headers.single());
     proxy.multi_value_headers = Some(headers.multi());
-    // Without a query string, AWS omits both members from a CONNECT event, and writes empty objects for an authorizer.
+    // If there is no query string, AWS omits both members from a CONNECT event, and writes empty objects for an
+    // authorizer.
     if !query.is_empty() {
         proxy.query_string_parameters = Some(query.single());
         proxy.multi_value_query_string_parameters = Some(query.multi());
@@ -174,7 +176,7 @@ fn authorize<'a>(request: &'a Request, authorization: &'a Authorization) -> Vec<
 }
 
 fn disconnect<'a>(request: &'a Request, closing: &'a Closing) -> Vec<u8> {
-    // AWS sends these four headers only. All but the first are empty.
+    // AWS sends only these four headers. All except the first are empty.
     let headers = [
         ("Host".to_owned(), request.connection.domain_name.clone()),
         ("x-api-key".to_owned(), String::new()),
@@ -191,7 +193,7 @@ fn disconnect<'a>(request: &'a Request, closing: &'a Closing) -> Vec<u8> {
     to_json(&proxy, CONTEXT_BYTES)
 }
 
-/// `requestContext.authorizer`. The principal and the latency override members of the context with the same names.
+/// The object `requestContext.authorizer`. The principal and the latency override context members with the same names.
 struct Authorizer<'a> {
     principal: Option<&'a str>,
     latency: Option<u64>,

@@ -1,4 +1,4 @@
-// Clippy's exception for tests covers test functions, not their helpers.
+// Clippy's exception for tests covers test functions, but not their helpers.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
