@@ -1,11 +1,12 @@
-//! A clock that includes the time during which the process is suspended.
+//! A clock that includes the time while the process is suspended.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// A point in time whose age includes the time during which the process was suspended.
+/// A point in time whose age includes the time while the process was suspended.
 ///
-/// Lambda freezes a process between events. The monotonic clock may stop meanwhile; the wall clock goes on, and may be
-/// set. The age is therefore the larger one of the two clocks, and a wall clock that was set back is ignored.
+/// Lambda freezes a process between events. During a freeze, the monotonic clock may stop. The wall clock continues,
+/// but it can be set. The age is therefore the larger of the two clocks' results, and a wall clock that was set back is
+/// ignored.
 ///
 /// ```
 /// use std::time::Duration;

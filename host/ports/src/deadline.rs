@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The point of the monotonic clock at which a call returns at the latest, with an error if necessary.
+/// The point on the monotonic clock by which a call must return, with an error if necessary.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +28,7 @@ impl Deadline {
         Self(Instant::now() + duration)
     }
 
-    /// Returns the point of the monotonic clock.
+    /// Returns the point on the monotonic clock.
     #[must_use]
     pub fn instant(self) -> Instant {
         self.0

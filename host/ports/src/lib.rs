@@ -1,7 +1,8 @@
 //! The ports: the interfaces between the runtime and the services that it uses for guests.
 //!
-//! The runtime calls the ports. `aws` implements all of them, and `gateway` implements [`Messaging`] for a local run.
-//! Every method takes a [`Deadline`], and returns before it. The runtime checks the grants of a route before a call.
+//! The runtime calls the ports. The crate `aws` implements all of them, and the crate `gateway` implements
+//! [`Messaging`] for a local run. Every method takes a [`Deadline`] and returns before it. The runtime checks the
+//! grants of a route before each call.
 //!
 //! - [`storage`]: documents in collections
 //! - [`registry`]: open connections, their attributes and groups

@@ -5,9 +5,9 @@ use tidegate_event::{ConnectionId, MAX_PAYLOAD_BYTES, Payload, Timestamp};
 
 use crate::Deadline;
 
-/// The maximum number of connections in a call of [`Messaging::send_many`].
+/// The maximum number of connections in one [`Messaging::send_many`] call.
 pub const MAX_TARGETS: usize = 1_000;
-/// The maximum number of connections that a broadcast excludes.
+/// The maximum number of connections that one broadcast can exclude.
 pub const MAX_EXCLUDED: usize = 100;
 
 /// An open connection, as API Gateway's [GetConnection] describes it.
@@ -16,13 +16,13 @@ pub const MAX_EXCLUDED: usize = 100;
 /// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Socket {
-    /// The time at which the connection was opened, `connectedAt`.
+    /// `connectedAt`: the time when the connection was opened.
     pub connected_at: Timestamp,
-    /// The time of the last message in either direction, `lastActiveAt`.
+    /// `lastActiveAt`: the time of the last message in either direction.
     pub last_active_at: Timestamp,
-    /// The client's IP address, `identity.sourceIp`.
+    /// `identity.sourceIp`: the client's IP address.
     pub source_ip: String,
-    /// The client's `User-Agent`, `identity.userAgent`.
+    /// `identity.userAgent`: the client's `User-Agent` header.
     pub user_agent: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub struct Socket {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The connection does not exist, or is closed.
+    /// The connection does not exist or is closed.
     #[error("the connection is gone")]
     Gone,
     /// The backend rejects the host's credentials, for example because the role lacks a permission.
@@ -42,13 +42,13 @@ pub enum Error {
     /// The message is larger than [`MAX_PAYLOAD_BYTES`].
     #[error("the message is too large")]
     TooLarge,
-    /// The rate limit or the client's buffer is exhausted, and retries until the deadline failed.
+    /// The rate limit is exceeded or the client's buffer is full, and retries until the deadline failed.
     #[error("throttled")]
     Throttled,
     /// The backend failed. The message may have been delivered.
     #[error("unavailable; it is unknown whether the message was delivered")]
     Unavailable,
-    /// The deadline passed before the call. Nothing was sent.
+    /// The deadline had passed before the call. Nothing was sent.
     #[error("not attempted; the deadline came first")]
     NotAttempted,
 }
@@ -77,18 +77,18 @@ pub fn check_payload(data: &Payload) -> Result<(), Error> {
 /// ```
 #[async_trait]
 pub trait Messaging: Send + Sync {
-    /// Sends a message. Messages of calls that do not overlap arrive in the order of the calls.
+    /// Sends a message. Messages of consecutive calls arrive in the order of the calls.
     ///
     /// # Errors
-    /// [`Error::Gone`] if the connection does not exist, [`Error::TooLarge`] above [`MAX_PAYLOAD_BYTES`], and the
-    /// errors of the backend.
+    /// [`Error::Gone`] if the connection does not exist, [`Error::TooLarge`] if the message is larger than
+    /// [`MAX_PAYLOAD_BYTES`], and the errors of the backend.
     async fn send(&self, to: &ConnectionId, data: &Payload, deadline: Deadline) -> Result<(), Error>;
 
     /// Sends a message to at most [`MAX_TARGETS`] connections. The results have the order of `to`.
     async fn send_many(&self, to: &[ConnectionId], data: &Payload, deadline: Deadline) -> Vec<Result<(), Error>>;
 
-    /// Delivers the messages that were sent to a connection during its own `$connect`, in order. Waits at most a second
-    /// for the socket to open. Returns the number of delivered messages, and drops the others.
+    /// Delivers, in order, the messages that were sent to a connection during its own `$connect`. Waits at most a
+    /// second for the socket to open. Returns the number of delivered messages, and drops the others.
     async fn deliver_deferred(&self, to: &ConnectionId, messages: &[Payload], deadline: Deadline) -> usize;
 
     /// Describes an open connection.

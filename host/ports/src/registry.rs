@@ -7,17 +7,17 @@ use tidegate_event::{Connection, ConnectionId, Fields, Timestamp};
 
 use crate::Deadline;
 
-/// The maximum number of groups of a connection: a disconnect removes them in two BatchWriteItem calls.
+/// The maximum number of groups per connection. A disconnect removes this many with two BatchWriteItem calls.
 pub const MAX_GROUPS: usize = 50;
-/// The maximum length of a group's name, in bytes. With a shard and an id, a key stays below DynamoDB's limit.
+/// The maximum length of a group's name, in bytes. A key with the name, a shard and an id stays below DynamoDB's limit.
 pub const MAX_GROUP_BYTES: usize = 256;
 /// The maximum number of attributes of a connection.
 pub const MAX_ATTRIBUTES: usize = 32;
-/// The maximum size of the names and values of a connection's attributes together, in bytes.
+/// The maximum total size of the names and values of a connection's attributes, in bytes.
 pub const MAX_ATTRIBUTE_BYTES: usize = 4_096;
 /// The maximum number of entries in a page.
 pub const MAX_PAGE_LIMIT: u32 = 1_000;
-/// The lifetime of a row: API Gateway's limit of two hours for a connection, and a margin.
+/// The lifetime of a row: API Gateway's connection limit of two hours, plus a margin.
 pub const ROW_LIFETIME: Duration = Duration::from_secs(2 * 3_600 + 600);
 /// The minimum age of a row that [`Registry::reap`] removes. API Gateway also responds with 410 to a message that is
 /// sent before the handshake completes.
@@ -95,14 +95,14 @@ pub enum Error {
 /// ```
 #[async_trait]
 pub trait Registry: Send + Sync {
-    /// Adds a connection without attributes and groups. The registry forgets it after [`ROW_LIFETIME`].
+    /// Adds a connection without attributes or groups. The registry forgets the connection after [`ROW_LIFETIME`].
     async fn register(&self, connection: &Connection, deadline: Deadline) -> Result<(), Error>;
 
     /// Removes a connection and its memberships. Does nothing if the connection is not registered.
     async fn unregister(&self, id: &ConnectionId, deadline: Deadline) -> Result<(), Error>;
 
-    /// Removes a connection that messaging reported as gone, and its memberships, if it was connected at least
-    /// [`REAP_AGE`] ago. Returns true if the connection was removed.
+    /// Removes a connection that messaging reported as gone, and its memberships. The connection must have been opened
+    /// at least [`REAP_AGE`] ago. Returns true if the connection was removed.
     async fn reap(&self, id: &ConnectionId, deadline: Deadline) -> Result<bool, Error>;
 
     /// Reads a connection with strong consistency.
@@ -111,11 +111,11 @@ pub trait Registry: Send + Sync {
     /// [`Error::NotFound`] if the connection is not registered.
     async fn describe(&self, id: &ConnectionId, deadline: Deadline) -> Result<Entry, Error>;
 
-    /// Sets attributes, and removes those whose value is `None`.
+    /// Sets attributes. Removes attributes whose value is `None`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the connection is not registered, and [`Error::Invalid`] if it would have more than
-    /// [`MAX_ATTRIBUTES`] attributes or [`MAX_ATTRIBUTE_BYTES`] bytes of them.
+    /// [`Error::NotFound`] if the connection is not registered, and [`Error::Invalid`] if its attributes would exceed
+    /// [`MAX_ATTRIBUTES`] or [`MAX_ATTRIBUTE_BYTES`].
     async fn set_attributes(
         &self,
         id: &ConnectionId,
@@ -123,19 +123,20 @@ pub trait Registry: Send + Sync {
         deadline: Deadline,
     ) -> Result<(), Error>;
 
-    /// Reads a page of all connections. `limit` is 1 to [`MAX_PAGE_LIMIT`].
+    /// Reads a page of all connections. `limit` is between 1 and [`MAX_PAGE_LIMIT`].
     async fn list(&self, limit: u32, cursor: Option<&Cursor>, deadline: Deadline) -> Result<ConnectionPage, Error>;
 
-    /// Adds a connection to a group. Does nothing if the connection is a member.
+    /// Adds a connection to a group. Does nothing if the connection is already a member.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the connection is not registered, and [`Error::Invalid`] if it has [`MAX_GROUPS`] groups.
+    /// [`Error::NotFound`] if the connection is not registered, and [`Error::Invalid`] if it already has [`MAX_GROUPS`]
+    /// groups.
     async fn join(&self, group: &str, id: &ConnectionId, deadline: Deadline) -> Result<(), Error>;
 
     /// Removes a connection from a group. Does nothing if the connection is not a member.
     async fn leave(&self, group: &str, id: &ConnectionId, deadline: Deadline) -> Result<(), Error>;
 
-    /// Reads a page of a group's members. `limit` is 1 to [`MAX_PAGE_LIMIT`]. An unknown group is empty.
+    /// Reads a page of a group's members. `limit` is between 1 and [`MAX_PAGE_LIMIT`]. An unknown group is empty.
     async fn members(
         &self,
         group: &str,
@@ -144,7 +145,7 @@ pub trait Registry: Send + Sync {
         deadline: Deadline,
     ) -> Result<MemberPage, Error>;
 
-    /// Counts a group's members approximately. The cost is that of reading all members.
+    /// Returns the approximate number of a group's members. The call costs as much as reading all members.
     async fn count(&self, group: &str, deadline: Deadline) -> Result<u64, Error>;
 }
 
@@ -165,7 +166,7 @@ pub fn check_group(group: &str) -> Result<(), Error> {
 /// Checks the limit of a page.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the limit is not from 1 to [`MAX_PAGE_LIMIT`].
+/// [`Error::Invalid`] if the limit is not between 1 and [`MAX_PAGE_LIMIT`].
 pub fn check_page_limit(limit: u32) -> Result<(), Error> {
     match limit {
         1..=MAX_PAGE_LIMIT => Ok(()),
@@ -173,7 +174,7 @@ pub fn check_page_limit(limit: u32) -> Result<(), Error> {
     }
 }
 
-/// Returns the time at which the row of a connection expires that is registered at `now`.
+/// Returns the expiry of the row of a connection that is registered at `now`.
 #[must_use]
 pub fn expiry(now: Timestamp) -> Timestamp {
     now.saturating_add(ROW_LIFETIME)

@@ -11,14 +11,14 @@ use crate::Deadline;
 pub const MAX_KEY_BYTES: usize = 1_024;
 /// The maximum size of a stored document, in bytes of names and values: DynamoDB's limit of 400 KB for items.
 pub const MAX_ITEM_BYTES: usize = 400 * 1_024;
-/// The maximum number of keys in a call of [`Storage::get_many`]: the limit of BatchGetItem.
+/// The maximum number of keys in one [`Storage::get_many`] call: the limit of BatchGetItem.
 pub const MAX_GET_MANY: usize = 100;
 /// The maximum number of operations in a transaction: the limit of TransactWriteItems.
 pub const MAX_TRANSACT: usize = 100;
 /// The maximum number of items in a page of a query.
 pub const MAX_QUERY_LIMIT: u32 = 1_000;
-/// The maximum length of the JSON text of a document or a value, in bytes. A longer text is too large, and is not
-/// parsed.
+/// The maximum length of the JSON text of a document or a value, in bytes. A longer text is rejected as too large,
+/// without being parsed.
 ///
 /// JSON can write one byte as six, for example `\u0001`, so every document within [`MAX_ITEM_BYTES`] fits.
 pub const MAX_JSON_BYTES: usize = 6 * MAX_ITEM_BYTES;
@@ -26,9 +26,9 @@ pub const MAX_JSON_BYTES: usize = 6 * MAX_ITEM_BYTES;
 /// The key of a document in its collection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The partition key, 1 to [`MAX_KEY_BYTES`] bytes.
+    /// The partition key, with 1 to [`MAX_KEY_BYTES`] bytes.
     pub partition: String,
-    /// The sort key, 1 to [`MAX_KEY_BYTES`] bytes.
+    /// The sort key, with 1 to [`MAX_KEY_BYTES`] bytes.
     pub sort: String,
 }
 
@@ -56,18 +56,18 @@ pub struct Cursor(pub String);
 pub struct Item {
     /// The key of the document.
     pub key: Key,
-    /// The content, the JSON text of an object.
+    /// The content: the JSON text of an object.
     pub document: String,
     /// The version of the document.
     pub version: Version,
-    /// The time from which the item is absent, or `None` if the item does not expire.
+    /// The time from which the item counts as absent, or `None` if the item does not expire.
     pub expires_at: Option<Timestamp>,
 }
 
-/// The condition of a write. An expired item is absent.
+/// The condition of a write. An expired item counts as absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// The item does not exist, or has expired.
+    /// The item does not exist or has expired.
     Absent,
     /// The item exists and has not expired.
     Present,
@@ -78,17 +78,17 @@ pub enum Condition {
 /// The options of a write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// The condition of the write, or `None` to write in any case.
+    /// The condition of the write, or `None` to write unconditionally.
     pub condition: Option<Condition>,
-    /// The time from which the item is absent. `None` stores an item that does not expire; in an update, `None` does
-    /// not change the time.
+    /// The time from which the item counts as absent. In an update, `None` keeps the stored time. In other writes,
+    /// `None` stores an item that does not expire.
     pub expires_at: Option<Timestamp>,
 }
 
-/// A change of an update.
+/// A change in an update.
 ///
-/// A path has the names of members, starting at the top of the document, at least one. All names but the last must lead
-/// to an object, and the paths of an update must not overlap. A value is JSON text.
+/// A path lists the names of members from the top of the document, and has at least one name. All names except the last
+/// must lead to an object. The paths of an update must not overlap. A value is JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Sets a member.
@@ -112,23 +112,23 @@ pub enum Change {
         /// A JSON array of the elements to append.
         values: String,
     },
-    /// Removes a member, if it exists.
+    /// Removes a member if it exists.
     Remove {
         /// The path of the member.
         path: Vec<String>,
     },
 }
 
-/// The sort keys that a query reads, compared by their UTF-8 bytes. Bounds are inclusive.
+/// The sort keys that a query reads. Sort keys are compared by their UTF-8 bytes, and bounds are inclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SortRange {
     /// Sort keys with this prefix.
     Prefix(String),
-    /// Sort keys from this one.
+    /// Sort keys greater than or equal to this one.
     AtLeast(String),
-    /// Sort keys up to this one.
+    /// Sort keys less than or equal to this one.
     AtMost(String),
-    /// Sort keys from the first to the second.
+    /// Sort keys from the first to the second one.
     Between(String, String),
 }
 
@@ -148,7 +148,7 @@ pub struct QueryOptions {
     pub range: Option<SortRange>,
     /// The order of the items.
     pub order: Order,
-    /// The maximum number of items in the page, 1 to [`MAX_QUERY_LIMIT`].
+    /// The maximum number of items in the page, from 1 to [`MAX_QUERY_LIMIT`].
     pub limit: u32,
     /// The position of the page, or `None` for the first page.
     pub cursor: Option<Cursor>,
@@ -172,7 +172,7 @@ pub enum Action {
     Update(Vec<Change>, WriteOptions),
     /// Deletes a document.
     Delete(Option<Condition>),
-    /// Checks a condition without a write.
+    /// Checks a condition without writing.
     Check(Condition),
 }
 
@@ -181,7 +181,7 @@ pub enum Action {
 pub struct Operation {
     /// The name of the collection.
     pub collection: String,
-    /// The key of the document. Each operation of a transaction has another collection or key.
+    /// The key of the document. The operations of a transaction must apply to distinct documents.
     pub key: Key,
     /// The action on the document.
     pub action: Action,
@@ -227,7 +227,7 @@ fn check_part(what: &str, text: &str) -> Result<(), Error> {
 /// Checks the keys of [`Storage::get_many`].
 ///
 /// # Errors
-/// [`Error::Invalid`] for more than [`MAX_GET_MANY`] keys, and for a key that is not allowed.
+/// [`Error::Invalid`] if there are more than [`MAX_GET_MANY`] keys, or a key is not allowed.
 pub fn check_keys(keys: &[Key]) -> Result<(), Error> {
     if keys.len() > MAX_GET_MANY {
         return Err(Error::Invalid(format!("{} keys, above the limit of {MAX_GET_MANY}", keys.len())));
@@ -238,7 +238,7 @@ pub fn check_keys(keys: &[Key]) -> Result<(), Error> {
 /// Checks the limit of a page.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the limit is not from 1 to [`MAX_QUERY_LIMIT`].
+/// [`Error::Invalid`] if the limit is not between 1 and [`MAX_QUERY_LIMIT`].
 pub fn check_query_limit(limit: u32) -> Result<(), Error> {
     match limit {
         1..=MAX_QUERY_LIMIT => Ok(()),
@@ -249,8 +249,8 @@ pub fn check_query_limit(limit: u32) -> Result<(), Error> {
 /// Checks the operations of a transaction.
 ///
 /// # Errors
-/// [`Error::Invalid`] if there are no operations, more than [`MAX_TRANSACT`], or two on the same document, and for a
-/// key that is not allowed.
+/// [`Error::Invalid`] if there are no operations, more than [`MAX_TRANSACT`], or two on the same document, or if a key
+/// is not allowed.
 pub fn check_operations(operations: &[Operation]) -> Result<(), Error> {
     if operations.is_empty() || operations.len() > MAX_TRANSACT {
         return Err(Error::Invalid(format!("{} operations; a transaction has 1 to {MAX_TRANSACT}", operations.len())));
@@ -282,13 +282,14 @@ pub trait Storage: Send + Sync {
     /// Reads a document with strong consistency. Returns `None` if the document does not exist or has expired.
     async fn get(&self, collection: &str, key: &Key, deadline: Deadline) -> Result<Option<Item>, Error>;
 
-    /// Reads at most [`MAX_GET_MANY`] documents. The results have the order of the keys, which may repeat.
+    /// Reads at most [`MAX_GET_MANY`] documents. The results are in the order of the keys, which may repeat.
     async fn get_many(&self, collection: &str, keys: &[Key], deadline: Deadline) -> Result<Vec<Option<Item>>, Error>;
 
-    /// Writes a whole document. Returns its new version.
+    /// Writes a whole document. Returns the new version.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if the condition is not met, and [`Error::TooLarge`] above [`MAX_ITEM_BYTES`].
+    /// [`Error::Conflict`] if the condition is not met, and [`Error::TooLarge`] if the document exceeds
+    /// [`MAX_ITEM_BYTES`].
     async fn put(
         &self,
         collection: &str,
@@ -299,10 +300,11 @@ pub trait Storage: Send + Sync {
     ) -> Result<Version, Error>;
 
     /// Applies all changes or none, and returns the new document. Creates the document if it does not exist and the
-    /// condition allows that.
+    /// condition allows its creation.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if the condition is not met, and [`Error::TooLarge`] above [`MAX_ITEM_BYTES`].
+    /// [`Error::Conflict`] if the condition is not met, and [`Error::TooLarge`] if the document exceeds
+    /// [`MAX_ITEM_BYTES`].
     async fn update(
         &self,
         collection: &str,
@@ -312,7 +314,7 @@ pub trait Storage: Send + Sync {
         deadline: Deadline,
     ) -> Result<Item, Error>;
 
-    /// Deletes a document. Without a condition, does nothing if the document does not exist.
+    /// Deletes a document. Without a condition, deleting a missing document does nothing.
     ///
     /// # Errors
     /// [`Error::Conflict`] if the condition is not met.
@@ -333,7 +335,7 @@ pub trait Storage: Send + Sync {
         deadline: Deadline,
     ) -> Result<Page, Error>;
 
-    /// Applies 1 to [`MAX_TRANSACT`] operations on distinct documents: all or none.
+    /// Applies 1 to [`MAX_TRANSACT`] operations on distinct documents. Either all of them are applied or none.
     ///
     /// # Errors
     /// [`Error::Conflict`] if a condition is not met.
