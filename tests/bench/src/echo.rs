@@ -1,4 +1,4 @@
-//! Closed-loop echo: each connection sends its next message when the last one has come back.
+//! Closed-loop echo: each connection sends its next message when the previous one has come back.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::socket::{Socket, connect_many};
 pub struct Report {
     /// Number of connections.
     pub connections: usize,
-    /// Replies in a second, all connections together.
+    /// Replies per second over all connections.
     pub rate: f64,
     /// Median latency in microseconds.
     pub p50_us: f64,
@@ -24,7 +24,7 @@ pub struct Report {
     pub p99_us: f64,
 }
 
-/// Runs `connections` loops for `warm_up` and then for `time`. Only the latter is measured.
+/// Runs `connections` loops for `warm_up` and then for `time`. Only `time` is measured.
 ///
 /// # Errors
 /// A connection failed, or a reply differs from its message.

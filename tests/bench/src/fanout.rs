@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::latency::Latencies;
 use crate::socket::{Socket, connect, connect_many};
 
-/// Number of broadcasts in flight. The loop is closed, so that no server has to drop messages. The number is above one,
-/// so that no server idles between the last delivery and the next message.
+/// Number of broadcasts in flight. The loop is closed, so servers do not have to drop messages. The number is above
+/// one, so servers do not idle between the last delivery and the next message.
 const WINDOW: u64 = 4;
 
 /// Time limit for the slowest receiver. Later deliveries count as lost.
@@ -28,9 +28,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Report {
     /// Number of receivers, without the sender.
     pub receivers: usize,
-    /// Messages delivered in a second, all receivers together.
+    /// Messages delivered per second over all receivers.
     pub deliveries: f64,
-    /// Median latency of a broadcast in microseconds: the time until all deliveries up to and including its own.
+    /// Median latency of a broadcast in microseconds: the time until all deliveries up to and including its own have
+    /// arrived.
     pub p50_us: f64,
     /// 99th percentile of that latency in microseconds.
     pub p99_us: f64,
@@ -52,7 +53,7 @@ struct Broadcasts {
 }
 
 impl Progress {
-    /// Counts a delivery. Deliveries complete broadcasts in the order in which they were sent.
+    /// Counts a delivery. Deliveries complete the broadcasts in the order in which the broadcasts were sent.
     fn deliver(&self) {
         let delivered = self.delivered.fetch_add(1, Ordering::AcqRel) + 1;
         if delivered.is_multiple_of(self.receivers) {
@@ -79,10 +80,10 @@ impl Progress {
     }
 }
 
-/// Connects `receivers` and one sender, then broadcasts for `warm_up` and for `time`. Only the latter is measured.
+/// Connects `receivers` and one sender, then broadcasts for `warm_up` and for `time`. Only `time` is measured.
 ///
-/// The sender is a connection too, so a server that delivers to every connection delivers to the sender as well. Those
-/// deliveries are read and not counted.
+/// The sender is a connection too, so a server that delivers to every connection also delivers to the sender. Those
+/// deliveries are read but not counted.
 ///
 /// # Errors
 /// A connection failed, or a delivery did not arrive.

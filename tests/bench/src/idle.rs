@@ -10,19 +10,19 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::socket::connect_many;
 
-/// Time between two readings of the server's memory. Readings have settled if they differ by less than a hundredth.
+/// Time between two readings of the server's memory. The readings have settled if they differ by less than 1%.
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// Measurements of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Number of connections at the reading.
+    /// Number of connections when the memory was read.
     pub connections: usize,
     /// Resident memory of the server before the connections, in KiB.
     pub before_kib: u64,
     /// Resident memory of the server with the connections open, in KiB.
     pub held_kib: u64,
-    /// Memory of the server for a connection, in KiB.
+    /// Memory of the server per connection, in KiB.
     pub kib_per_connection: f64,
 }
 
@@ -31,7 +31,7 @@ pub struct Report {
 /// # Errors
 /// A connection failed or was closed, or the process cannot be read.
 pub async fn run(url: &str, connections: usize, pid: u32, message: &str) -> Result<Report> {
-    // The first connections include memory that the server allocates once.
+    // The first connections make the server allocate memory that it allocates only once.
     let warm = connect_many(url, 16).await?;
     let before_kib = settled(pid).await?;
     let mut sockets = connect_many(url, connections).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Latencies in nanoseconds, each saturated at four seconds.
+/// Latencies in nanoseconds, each capped at four seconds.
 #[derive(Default)]
 pub struct Latencies(Vec<u32>);
 
@@ -22,12 +22,12 @@ impl Latencies {
         self.0.len()
     }
 
-    /// Returns the given percentiles (0 to 100) in microseconds, or zeros if there is no latency.
+    /// Returns the given percentiles (0 to 100) in microseconds. Returns zeros if there are no latencies.
     pub fn percentiles<const N: usize>(mut self, wanted: [f64; N]) -> [f64; N] {
         self.0.sort_unstable();
         wanted.map(|percent| {
             let last = self.0.len().saturating_sub(1);
-            // Nearest rank. An `f64` represents numbers of this size exactly.
+            // The nearest rank. An `f64` represents numbers of this size exactly.
             let rank = (last as f64 * percent / 100.0).round() as usize;
             self.0.get(rank).map_or(0.0, |&nanos| f64::from(nanos) / 1000.0)
         })

@@ -1,4 +1,5 @@
-//! A client that asks a server for its version over one socket, one probe after the other, and reports every change.
+//! A client that repeatedly asks a server for its version over one socket, one probe at a time, and reports every
+//! change.
 //!
 //! A probe is a number. A reply is JSON with the `kind` `reply`, the server's `version`, and the probe's number as
 //! `sequence`. Messages of another kind are ignored.
@@ -14,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::latency::Latencies;
 use crate::socket::{Socket, connect};
 
-/// Time limit of a probe; the next one is sent after it.
+/// Time limit of a probe. The next probe is sent after the limit.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for which a server may refuse connections.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,9 +26,9 @@ const CONNECT_RETRY: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum ProbeEvent {
-    /// A socket was opened, the first or a later one.
+    /// A socket was opened, either the first or a later one.
     Connected,
-    /// The version of a reply differs from that of the reply before it.
+    /// The version in a reply differs from the version in the previous reply.
     VersionChanged {
         /// Version of the server.
         version: String,
@@ -50,9 +51,9 @@ pub struct Totals {
     pub answers: usize,
     /// Median latency in microseconds.
     pub p50_us: f64,
-    /// Greatest latency in microseconds.
+    /// Maximum latency in microseconds.
     pub max_us: f64,
-    /// Number of replies to an earlier probe: duplicates and late replies.
+    /// Number of replies to earlier probes: duplicates and late replies.
     pub strays: usize,
 }
 
@@ -85,7 +86,7 @@ enum Meaning {
 }
 
 impl<'a> Prober<'a> {
-    /// Makes a prober for the server at a `ws://` URL. It calls `on_event` as soon as something changes.
+    /// Creates a prober for the server at a `ws://` URL. The prober calls `on_event` as soon as something changes.
     #[must_use]
     pub fn new(url: &'a str, on_event: &'a (dyn Fn(ProbeEvent) + Sync)) -> Self {
         Self {
@@ -137,7 +138,7 @@ impl<'a> Prober<'a> {
     /// Closes the socket and returns the totals.
     pub async fn finish(self) -> Totals {
         if let Some(mut socket) = self.socket {
-            // A server that has exited has closed the socket already.
+            // A server that has exited has already closed the socket.
             let _ = timeout(PROBE_TIMEOUT, socket.close(None)).await;
         }
         let answers = self.latencies.count();
@@ -161,7 +162,7 @@ impl<'a> Prober<'a> {
         }
     }
 
-    /// Receives the reply to the last probe; `None` if the socket has ended.
+    /// Receives the reply to the last probe. Returns `None` if the socket has ended.
     async fn receive(&mut self, socket: &mut Socket) -> Option<Meaning> {
         loop {
             let Message::Text(text) = socket.next().await?.ok()? else { continue };
@@ -211,7 +212,7 @@ mod tests {
         }
     }
 
-    /// Serves one socket for each list, and answers each message with the next text of the list.
+    /// Serves one socket for each list. Responds to each message with the next text in the list.
     async fn serve(listener: TcpListener, sockets: &[&[&str]]) {
         for texts in sockets {
             let (stream, _) = listener.accept().await.unwrap();

@@ -7,8 +7,8 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite::
 /// A WebSocket over plain TCP.
 pub type Socket = WebSocketStream<TcpStream>;
 
-/// Bytes of each buffer. Tungstenite clears its read buffer at every read, so its default of 128 KiB would measure
-/// `memset`.
+/// Size of each buffer in bytes. Tungstenite clears its read buffer at every read, so the benchmarks would measure
+/// `memset` with the default of 128 KiB.
 pub const BUFFER: usize = 4096;
 
 /// Number of concurrent handshakes.

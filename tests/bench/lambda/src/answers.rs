@@ -1,4 +1,4 @@
-//! The responses of the stub of AWS. They are constant, so that all functions wait equally long for them.
+//! The responses of the AWS stub. They are constant, so all functions wait equally long for them.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::events::OWN;
 
-/// Expiry of rows, in Unix seconds: the year 2100.
+/// Expiry of the rows, in Unix seconds: the year 2100.
 const EXPIRES_AT: &str = "4102444800";
 /// Header that the SDKs read for their logs.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -22,7 +22,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Makes the responses for a group of `members`, the connection of the events among them.
+    /// Creates the responses for a group of `members`, including the connection of the events.
     #[must_use]
     pub fn new(members: usize) -> Self {
         let rows: Vec<Value> = (0..members).map(|number| json!({ "connection_id": { "S": member(number) } })).collect();
@@ -53,13 +53,13 @@ impl Answers {
     }
 }
 
-/// Returns a member of the group by its number. Number 0 is the connection of the events.
+/// Returns a member of the group by number. Number 0 is the connection of the events.
 #[must_use]
 pub fn member(number: usize) -> String {
     if number == 0 { OWN.to_owned() } else { format!("L0SM9cOFvHc{number:04}=") }
 }
 
-/// Makes a response of DynamoDB or Parameter Store.
+/// Creates a response from DynamoDB or Parameter Store.
 #[must_use]
 pub fn json_answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     let mut answer = empty_answer(status);
@@ -69,7 +69,7 @@ pub fn json_answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     answer
 }
 
-/// Makes a response of S3.
+/// Creates a response from S3.
 #[must_use]
 pub fn object_answer(body: Bytes) -> Response<Full<Bytes>> {
     let mut answer = empty_answer(StatusCode::OK);
@@ -77,7 +77,7 @@ pub fn object_answer(body: Bytes) -> Response<Full<Bytes>> {
     answer
 }
 
-/// Makes a response of `@connections`.
+/// Creates a response from `@connections`.
 #[must_use]
 pub fn empty_answer(status: StatusCode) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::default());
@@ -86,7 +86,7 @@ pub fn empty_answer(status: StatusCode) -> Response<Full<Bytes>> {
     answer
 }
 
-/// Returns a connection's row in the form of Tidegate's registry.
+/// Returns a connection's row in the format of Tidegate's registry.
 fn connection() -> Value {
     json!({
         "connection_id": { "S": OWN },

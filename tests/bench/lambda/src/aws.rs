@@ -1,6 +1,6 @@
-//! The stub of AWS: DynamoDB, Parameter Store, S3 and `@connections` on one port, over HTTP/1.1.
+//! The AWS stub: DynamoDB, Parameter Store, S3 and `@connections` on one port, over HTTP/1.1.
 //!
-//! The stub checks nothing and records the calls alone, because its own time is part of every measurement.
+//! The stub checks nothing and only records the calls, because its time is part of every measurement.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,15 +18,15 @@ use crate::answers::{Answers, empty_answer, json_answer, object_answer};
 use crate::delay::Delay;
 use crate::published::{BUCKET, Published};
 
-/// Maximum size of a request in bytes. Requests of the chat have less than a kilobyte.
+/// Maximum size of a request, in bytes. The chat's requests are smaller than a kilobyte.
 const MAX_REQUEST_BYTES: usize = 1 << 20;
-/// Path between the callback URL and a connection's id: plain, and in the encoding of some SDKs.
+/// Path between the callback URL and a connection id: plain, and as some SDKs encode it.
 const CONNECTIONS: [&str; 2] = ["/@connections/", "/%40connections/"];
 
-/// Number of calls, by operation.
+/// Number of calls by operation.
 pub type Calls = BTreeMap<String, usize>;
 
-/// The stub of AWS. Dropping it ends its server.
+/// The AWS stub. Dropping it stops its server.
 #[derive(Debug)]
 pub struct Aws {
     server: Server,
@@ -36,13 +36,13 @@ pub struct Aws {
 /// Record of the requests since the last call of [`Aws::take`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Calls by operation, without those for releases.
+    /// Calls by operation, except those for releases.
     pub calls: Calls,
-    /// Calls for releases, by operation and table or bucket.
+    /// Calls for releases, by operation and by table or bucket.
     pub of_releases: Calls,
     /// For each post, in order of arrival: the maximum number of concurrent posts so far.
     pub in_flight: Vec<usize>,
-    /// Posted messages by connection. Empty unless messages are kept.
+    /// Posted messages by connection. Empty unless the stub keeps messages.
     pub messages: BTreeMap<String, Vec<Bytes>>,
 }
 
@@ -63,10 +63,10 @@ struct State {
 }
 
 impl Aws {
-    /// Starts the stub with an empty group, posts that take no time, and a release if there is one.
+    /// Starts the stub with an empty group, posts without a delay, and a release if there is one.
     ///
     /// # Errors
-    /// The system has no port or no thread.
+    /// The system has no free port, or cannot start a thread.
     pub async fn start(published: Option<Published>) -> Result<Self> {
         let state = State {
             answers: Answers::new(0),
@@ -85,28 +85,28 @@ impl Aws {
         Ok(Self { server: server.await.context("cannot start the stub of AWS")?, shared })
     }
 
-    /// Returns its URL, the endpoint of every service.
+    /// Returns the stub's URL, which is the endpoint of every service.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address())
     }
 
-    /// Sets the number of the group's members, and the duration of a post.
+    /// Sets the number of group members and the duration of a post.
     pub fn set(&self, members: usize, post_time: Duration) {
         let mut state = self.shared.state();
         state.answers = Answers::new(members);
         state.post_time = post_time;
     }
 
-    /// Sets whether messages are kept. They are not kept during measurements.
+    /// Sets whether the stub keeps messages. It does not keep them during measurements.
     pub fn keep_messages(&self, keep: bool) {
         self.shared.state().keeps_messages = keep;
     }
 
-    /// Removes cached artifacts of the release, so that the next process starts as in a new environment.
+    /// Removes cached artifacts of the release, so the next process starts as in a new environment.
     ///
     /// # Errors
-    /// The file system refuses.
+    /// A file system operation fails.
     pub fn forget_cached(&self) -> Result<()> {
         self.shared.state().published.as_ref().map_or(Ok(()), Published::forget)
     }
@@ -133,7 +133,7 @@ impl Shared {
         }
     }
 
-    /// Returns an object of the bucket of releases.
+    /// Returns an object of the release bucket.
     fn object(&self, parts: &Parts) -> Option<Bytes> {
         let mut state = self.state();
         let object = state.published.as_ref()?.object(parts.uri.path())?;
@@ -175,7 +175,7 @@ impl Shared {
 }
 
 impl State {
-    /// Returns the response to an operation on a table of releases.
+    /// Returns the response to an operation on a release table.
     fn of_releases(&mut self, operation: &str, body: &[u8]) -> Option<Bytes> {
         let (table, answer) = self.published.as_ref()?.operation(operation, body)?;
         count(&mut self.seen.of_releases, &format!("{operation} {table}"));

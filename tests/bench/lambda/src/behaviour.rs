@@ -1,6 +1,6 @@
-//! A check that all functions have the same response, the same calls and the same messages for the same event.
+//! A check that all functions give the same response, make the same calls and send the same messages for an event.
 //!
-//! The check precedes every measurement, because a function that does less would look faster.
+//! The check runs before every measurement, because a function that does less would look faster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ use crate::events;
 use crate::function::Function;
 use crate::process::Process;
 
-/// Behaviour of a function at its start and for each event.
+/// Behaviour of a function at start-up and for each event.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Behaviour {
-    /// Calls at its start.
+    /// Calls at start-up.
     pub start: Calls,
     /// Behaviour for an echo.
     pub echo: Done,
@@ -34,7 +34,7 @@ pub struct Done {
     pub text: Option<String>,
     /// Calls by operation.
     pub calls: Calls,
-    /// Posted messages by connection, parsed, because the order of members and white space do not matter.
+    /// Posted messages by connection. They are parsed, because the order of members and white space do not matter.
     pub messages: BTreeMap<String, Vec<Value>>,
 }
 
@@ -77,7 +77,7 @@ fn done(answer: &[u8], seen: Seen) -> Result<Done> {
 }
 
 impl Behaviour {
-    /// Returns the differences of `other`, each as a sentence.
+    /// Returns the differences from `other`, each as a sentence.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = calls("at the start", &self.start, &other.start);

@@ -7,7 +7,7 @@ use crate::events;
 use crate::function::Function;
 use crate::process::Process;
 
-/// Measures one cold start in milliseconds. The event is an echo, and waits for the function as on Lambda.
+/// Measures one cold start in milliseconds. The event is an echo and waits for the function, as on Lambda.
 ///
 /// # Errors
 /// The function does not start or does not respond.

@@ -1,7 +1,7 @@
-//! The duration of posts, which is the same for all.
+//! The duration of a post, which is the same for all posts.
 //!
-//! A thread waits for the end of each post, because it sleeps with an error of a tenth of a millisecond; a Tokio timer
-//! has an error of a millisecond. Posts end in the order in which they began.
+//! A thread waits for the end of each post. A sleeping thread has an error of a tenth of a millisecond, and a Tokio
+//! timer has an error of a millisecond. Posts end in the order in which they began.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tokio::sync::oneshot;
 
-/// Maximum number of waiting posts. No function has so many concurrent posts.
+/// Maximum number of waiting posts. No function has this many concurrent posts.
 const MAX_WAITING: usize = 1_024;
 /// Maximum duration.
 const LONGEST: Duration = Duration::from_secs(1);
 
 type Waiting = (Instant, oneshot::Sender<()>);
 
-/// A timer whose waits have the same length.
+/// A timer whose waits all have the same length.
 #[derive(Debug)]
 pub struct Delay {
     waiting: SyncSender<Waiting>,
@@ -26,7 +26,7 @@ impl Delay {
     /// Starts the timer's thread, which ends when the timer is dropped.
     ///
     /// # Errors
-    /// The system has no thread.
+    /// The system cannot start a thread.
     pub fn start() -> Result<Self> {
         let (waiting, begun) = sync_channel(MAX_WAITING);
         let thread = std::thread::Builder::new().name("delay".to_owned());
@@ -34,7 +34,7 @@ impl Delay {
         Ok(Self { waiting })
     }
 
-    /// Waits for `time`, at most a second. Returns false at once if too many posts wait already.
+    /// Waits for `time`, at most a second. Returns false immediately if too many posts are already waiting.
     pub async fn wait(&self, time: Duration) -> bool {
         if time.is_zero() {
             return true;
@@ -47,7 +47,7 @@ impl Delay {
 fn run(begun: &Receiver<Waiting>) {
     for (due, end) in begun {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        // A function that has ended does not wait for its response.
+        // The receiver is gone if the function has ended.
         let _ = end.send(());
     }
 }

@@ -1,4 +1,4 @@
-//! Events for the functions: messages in API Gateway's form.
+//! Events for the functions: messages in API Gateway's format.
 
 use serde_json::json;
 
@@ -6,13 +6,13 @@ use serde_json::json;
 pub const OWN: &str = "L0SM9cOFvHcCIhw=";
 const TEXT: &str = "the quick brown fox jumps over the lazy dog";
 
-/// Makes the event of a message for the echo route.
+/// Creates the event of a message for the echo route.
 #[must_use]
 pub fn echo() -> Vec<u8> {
     message("echo", &json!({ "action": "echo", "text": TEXT }).to_string())
 }
 
-/// Makes the event of a chat message to the lobby.
+/// Creates the event of a chat message to the lobby.
 #[must_use]
 pub fn chat() -> Vec<u8> {
     message("chat", &json!({ "action": "chat", "room": "lobby", "text": TEXT }).to_string())

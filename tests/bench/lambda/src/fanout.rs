@@ -16,15 +16,15 @@ pub const POST: Duration = Duration::from_millis(10);
 /// Measurements of a broadcast.
 #[derive(Debug, Clone)]
 pub struct Broadcast {
-    /// Time from the event to its response.
+    /// Time from the event to the response.
     pub took: Duration,
     /// Maximum number of concurrent posts.
     pub in_flight: usize,
-    /// Least possible time with this number of concurrent posts.
+    /// Minimum possible time with this number of concurrent posts.
     pub bound: Duration,
 }
 
-/// Sends a function one chat message. The stub's group must have [`MEMBERS`], and a post must take [`POST`].
+/// Sends one chat message to a function. The stub's group must have [`MEMBERS`] members, and a post must take [`POST`].
 ///
 /// # Errors
 /// The function ended, did not respond, or did not post to every connection.
@@ -43,11 +43,11 @@ pub async fn run(process: &mut Process, aws: &Aws) -> Result<Broadcast> {
     Ok(Broadcast { took, in_flight, bound: bound(&seen.in_flight) })
 }
 
-/// Returns the time of the posts if only the endpoint took time. `in_flight` has, for each post, the maximum number of
-/// concurrent posts so far. A post begins when that many posts before it have ended.
+/// Returns the duration of the posts if only the endpoint took time. `in_flight` has, for each post, the maximum number
+/// of concurrent posts so far. Post `n` begins when the post `in_flight[n]` places before it has ended.
 #[must_use]
 pub fn bound(in_flight: &[usize]) -> Duration {
-    // For each post, the number of durations after which it ends.
+    // For each post, the number of post durations after which it ends.
     let mut ends: Vec<u32> = Vec::with_capacity(in_flight.len());
     for (post, most) in in_flight.iter().enumerate() {
         let before = post.checked_sub(*most).and_then(|before| ends.get(before)).copied();
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn growing_concurrency_shortens_later_posts_only() {
-        // 10, then waves of 10, 20 and 20.
+        // 10 posts, then waves of 10, 20 and 20.
         let growing = (1..=10).chain([10; 10]).chain(11..=20).chain([20; 30]);
         assert_eq!(waits(growing), 4);
     }

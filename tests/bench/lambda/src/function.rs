@@ -7,20 +7,20 @@ use tokio::process::Command;
 
 use crate::published::{BUCKET, STATUS};
 
-/// A function: a program that asks the Runtime API for events.
+/// A function: a program that requests events from the Runtime API.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// Name in the report.
+    /// Name of the function in the report.
     pub name: &'static str,
     program: PathBuf,
     arguments: Vec<OsString>,
-    /// Variables that the other functions do not have.
+    /// Variables that only this function has.
     variables: Vec<(&'static str, &'static str)>,
     /// Value of `LAMBDA_TASK_ROOT`, and the working directory.
     root: PathBuf,
 }
 
-/// Environment of every function: Lambda's variables and the stack's, without addresses.
+/// Environment of every function: the variables of Lambda and of the stack, without addresses.
 const ENVIRONMENT: [(&str, &str); 18] = [
     ("AWS_LAMBDA_FUNCTION_NAME", "chat"),
     ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
@@ -43,7 +43,7 @@ const ENVIRONMENT: [(&str, &str); 18] = [
     ("CONFIG_PREFIX", "/tidegate/chat/bench/"),
 ];
 
-/// Files of root certificates in Lambda's image, in Debian, and in other systems.
+/// Files with the root certificates in Lambda's image, in Debian, and in other systems.
 const CERTIFICATES: [&str; 3] =
     ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
 
@@ -56,7 +56,7 @@ impl Function {
         Self { name: "tidegate", program, arguments: Vec::new(), variables: Vec::new(), root }
     }
 
-    /// Returns Tidegate's host with a store of releases, whose pointer is in this table.
+    /// Returns Tidegate's host with a release store whose rollout state is in this table.
     #[must_use]
     pub fn following(name: &'static str, package: &Path, table: &'static str) -> Self {
         let variables = vec![("RELEASES_TABLE", table), ("RELEASE_STATUS_TABLE", STATUS), ("RELEASES_BUCKET", BUCKET)];
@@ -82,7 +82,7 @@ impl Function {
         }
     }
 
-    /// Returns the command with the addresses of the Runtime API and of AWS.
+    /// Returns the command, with the addresses of the Runtime API and of AWS.
     #[must_use]
     pub fn command(&self, runtime_api: &str, aws: &str) -> Command {
         let mut command = Command::new(&self.program);
@@ -98,8 +98,8 @@ impl Function {
             .env("AWS_ENDPOINT_URL", aws)
             .env("API_GATEWAY_URL", format!("{aws}/bench"))
             .kill_on_drop(true);
-        // Some machines have the certificates as hundreds of files too, unlike Lambda's image. Reading those would take
-        // most of the native handler's start.
+        // Unlike Lambda's image, some machines also have the certificates as hundreds of separate files. Reading those
+        // would take up most of the native handler's start.
         if let Some(file) = CERTIFICATES.into_iter().find(|file| Path::new(file).exists()) {
             command.env("SSL_CERT_FILE", file);
         }

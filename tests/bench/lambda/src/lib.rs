@@ -1,13 +1,13 @@
-//! A driver for Lambda functions that do the same job, which measures them side by side.
+//! A driver that measures Lambda functions doing the same job, side by side.
 //!
-//! Each function is a process that asks a Runtime API for events, as on Lambda. AWS is a stub, so the functions differ
-//! in their own work alone.
+//! Each function is a process that requests events from a Runtime API, as on Lambda. AWS is a stub, so only the
+//! functions' own work differs.
 //!
 //! - [`function`]: the functions and their commands
 //! - [`process`]: a running function
 //! - [`events`]: events for the functions
-//! - [`aws`]: the stub of AWS; [`answers`]: its responses; [`published`]: its release; [`delay`]: the duration of posts
-//! - [`behaviour`]: a check that all functions do the same, made before any measurement
+//! - [`aws`]: the AWS stub; [`answers`]: its responses; [`published`]: its release; [`delay`]: the duration of a post
+//! - [`behaviour`]: a check that all functions do the same, which runs before any measurement
 //! - [`cold`], [`warm`], [`fanout`]: the measurements
 //! - [`report`]: the report
 

@@ -12,9 +12,9 @@ use tokio::process::Child;
 use crate::function::Function;
 
 const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:chat";
-/// Time limit of an event, as on Lambda, and of a function's start.
+/// Time limit of an event, as on Lambda, and of a function's start-up.
 const TIMEOUT: Duration = Duration::from_secs(29);
-/// Number of bytes at the end of the log that an error shows.
+/// Number of bytes from the end of the log to show in an error.
 const LOG_TAIL: u64 = 4_000;
 
 /// A process and its Runtime API. Dropping it ends the process.
@@ -24,15 +24,15 @@ pub struct Process {
     api: RuntimeApi,
     child: Child,
     log: File,
-    /// Time of its start.
+    /// Time when the process started.
     pub began: Instant,
 }
 
 impl Process {
-    /// Starts a function. It is ready when it asks for an event.
+    /// Starts a function. The function is ready when it requests an event.
     ///
     /// # Errors
-    /// The system refuses a port or the program.
+    /// The system has no free port, or cannot start the program.
     pub async fn start(function: &Function, aws: &str) -> Result<Self> {
         let api = RuntimeApi::start(ARN).await.context("cannot start the Runtime API")?;
         let log = tempfile::tempfile().context("cannot make a file for the log")?;
@@ -43,7 +43,7 @@ impl Process {
         Ok(Self { name: function.name, api, child, log, began })
     }
 
-    /// Sends an event, and waits for the response.
+    /// Sends an event and waits for the response.
     ///
     /// # Errors
     /// The function ended, responded with an error, or did not respond in time.
@@ -59,10 +59,10 @@ impl Process {
         Err(self.failed(&failure))
     }
 
-    /// Waits until the function asks for the next event.
+    /// Waits until the function requests the next event.
     ///
     /// # Errors
-    /// The function ended, or did not ask in time.
+    /// The function ended, or did not request an event in time.
     pub async fn idle(&mut self) -> Result<()> {
         let failure = tokio::select! {
             () = self.api.idle() => return Ok(()),
@@ -72,7 +72,7 @@ impl Process {
         Err(self.failed(&failure))
     }
 
-    /// Returns its resident memory in KiB: the kernel's `VmRSS`, which includes shared pages.
+    /// Returns the resident memory of the process in KiB: the kernel's `VmRSS`, which includes shared pages.
     ///
     /// # Errors
     /// The process has ended.
@@ -89,7 +89,7 @@ impl Process {
     /// Kills the process.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system cannot kill the process.
     pub async fn stop(mut self) -> Result<()> {
         self.child.kill().await.context("cannot end the process")
     }

@@ -1,4 +1,4 @@
-//! A published release in the stub of AWS: read from a folder of releases, returned in the form of DynamoDB and S3.
+//! A published release in the AWS stub: read from a folder of releases, and returned in the format of DynamoDB and S3.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,21 +9,21 @@ use anyhow::{Context as _, Result, anyhow};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// Name of the table whose pointer names the release.
+/// Name of the table whose rollout state names the release.
 pub const ACTIVE: &str = "releases-active";
-/// Name of the table without a pointer, as before the first activation.
+/// Name of the table without a rollout state, as before the first activation.
 pub const EMPTY: &str = "releases-empty";
-/// Name of the table of host reports.
+/// Name of the table with the hosts' reports.
 pub const STATUS: &str = "releases-status";
-/// Name of the bucket of releases.
+/// Name of the release bucket.
 pub const BUCKET: &str = "releases-bucket";
 
-/// Response without an item.
+/// Response with no item.
 const NOTHING: &[u8] = b"{}";
 /// Response to an update. Hosts do not read its attributes.
 const UPDATED: &[u8] = br#"{"Attributes":{}}"#;
 
-/// Folder of the artifacts that Tidegate's host caches for later processes of the same environment.
+/// Folder with the artifacts that Tidegate's host caches for later processes of the same environment.
 const CACHE: &str = "/tmp/tidegate-artifacts";
 
 /// Files of a published release.
@@ -38,7 +38,7 @@ impl Published {
     /// Reads a folder of releases with an active one.
     ///
     /// # Errors
-    /// The folder does not exist, or has no pointer.
+    /// The folder does not exist, or has no rollout state.
     pub fn read(dir: &Path) -> Result<Self> {
         let pointer = fs::read_to_string(dir.join("pointer.json"));
         let pointer = pointer.with_context(|| format!("cannot read the pointer in `{}`", dir.display()))?;
@@ -55,7 +55,7 @@ impl Published {
         Ok(Self { pointer: item(&pointer)?.to_string().into(), objects, cached })
     }
 
-    /// Returns the response to an operation on a table of releases, with the table.
+    /// Returns the response to an operation on a release table, and the name of the table.
     #[must_use]
     pub fn operation(&self, operation: &str, body: &[u8]) -> Option<(&'static str, Bytes)> {
         let table = [ACTIVE, EMPTY, STATUS].into_iter().find(|table| names(body, table))?;
@@ -67,17 +67,17 @@ impl Published {
         Some((table, answer))
     }
 
-    /// Returns an object of the bucket by the request's path.
+    /// Returns an object of the bucket by the path of the request.
     #[must_use]
     pub fn object(&self, path: &str) -> Option<Bytes> {
         let key = path.strip_prefix('/')?.strip_prefix(BUCKET)?.strip_prefix('/')?;
         self.objects.get(key).cloned()
     }
 
-    /// Removes the cached artifacts from this machine, so that the next process starts as in a new environment.
+    /// Removes the cached artifacts from this machine, so the next process starts as in a new environment.
     ///
     /// # Errors
-    /// The file system refuses.
+    /// A file system operation fails.
     pub fn forget(&self) -> Result<()> {
         for path in &self.cached {
             match fs::remove_file(path) {
@@ -102,7 +102,7 @@ fn files(dir: &Path) -> Result<Vec<(String, Bytes)>> {
     Ok(files)
 }
 
-/// Returns the response with a pointer in Tidegate's form.
+/// Returns the response with a rollout state in Tidegate's format.
 fn item(pointer: &str) -> Result<Value> {
     let read: Value = serde_json::from_str(pointer).context("the pointer is not JSON")?;
     let generation = read.get("generation").and_then(Value::as_u64);
@@ -115,7 +115,7 @@ fn item(pointer: &str) -> Result<Value> {
     }}))
 }
 
-/// Returns true if a request names a table. It searches the text instead of parsing it, to keep the stub fast.
+/// Returns true if a request names a table. Searches the text instead of parsing it, to keep the stub fast.
 fn names(body: &[u8], table: &str) -> bool {
     body.windows(table.len()).any(|part| part == table.as_bytes())
 }

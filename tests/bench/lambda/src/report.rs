@@ -11,13 +11,13 @@ use crate::warm::Times;
 /// Measurements of all functions.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Calls at the start, the same for every function.
+    /// Calls at start-up, the same for every function.
     pub start_calls: Calls,
     /// Calls for an echo, the same for every function.
     pub echo_calls: Calls,
     /// Calls for a chat message, the same for every function.
     pub chat_calls: Calls,
-    /// Calls for releases during warm events, of the functions with a store of releases.
+    /// Calls for releases during warm events, for the functions with a release store.
     pub release_calls: Calls,
     /// Measurements by function.
     pub functions: BTreeMap<&'static str, Measured>,
@@ -26,7 +26,7 @@ pub struct Report {
 /// Measurements of one function.
 #[derive(Debug, Default, Serialize)]
 pub struct Measured {
-    /// Milliseconds of each cold start.
+    /// Duration of each cold start, in milliseconds.
     pub cold_ms: Vec<f64>,
     /// Warm echo events.
     pub echo: Warm,
@@ -36,11 +36,11 @@ pub struct Measured {
     pub memory_kib: u64,
     /// Resident memory after the broadcasts, in KiB.
     pub memory_after_fanout_kib: u64,
-    /// Milliseconds of each broadcast.
+    /// Duration of each broadcast, in milliseconds.
     pub fanout_ms: Vec<f64>,
-    /// Maximum number of concurrent posts of a broadcast.
+    /// Maximum number of concurrent posts in a broadcast.
     pub in_flight: usize,
-    /// Least possible milliseconds of each broadcast with its number of concurrent posts.
+    /// Minimum possible duration of each broadcast with its number of concurrent posts, in milliseconds.
     pub bound_ms: Vec<f64>,
 }
 

@@ -1,7 +1,7 @@
 //! Warm events, one after the other.
 //!
-//! The next event is sent when the function asks for it, so that work after a response does not delay the next event.
-//! This is the case of events that are further apart than that work takes. The time of that work is measured apart.
+//! The next event is sent when the function requests it, so work after a response does not delay the next event. This
+//! models events with enough time between them for that work. The time of that work is measured separately.
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ pub struct Times {
     pub rounds: Latencies,
 }
 
-/// Sends a function `count` events like this one.
+/// Sends `event` to a function `count` times.
 ///
 /// # Errors
 /// The function ended, or did not respond.

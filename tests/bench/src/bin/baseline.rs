@@ -1,7 +1,7 @@
 //! The baseline: a bare WebSocket server. `/echo` returns each message, `/broadcast` sends it to all members.
 //!
-//! The server parses, checks and stores nothing, so its figures are the cost of the sockets. It prints its URL on
-//! standard output and stops on SIGTERM.
+//! The server parses, checks and stores nothing, so its results show the cost of the sockets alone. It prints its URL
+//! on standard output and stops on SIGTERM.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,7 +46,7 @@ async fn serve(stream: TcpStream, id: u64, members: Members) -> Result<()> {
     let mut inbox = None;
     let callback = |request: &Request, response: Response| {
         if request.uri().path() == "/broadcast" {
-            // Join before the client learns that it is connected, so that it misses no message.
+            // Join before the client learns that it is connected, so the client misses no message.
             inbox = Some(join(id, &members));
         }
         Ok(response)

@@ -1,4 +1,4 @@
-//! The load generator. It runs one scenario, and prints its report as one line of JSON.
+//! The load generator. It runs one scenario and prints the report as one line of JSON.
 
 use std::time::Duration;
 

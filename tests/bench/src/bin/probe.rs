@@ -29,13 +29,13 @@ struct Arguments {
 /// A line of the output.
 #[derive(Serialize)]
 struct Line<T> {
-    /// Nanoseconds of the system's monotonic clock, which the parent process reads too.
+    /// Nanoseconds of the system's monotonic clock, which the parent process also reads.
     at_ns: u64,
     #[serde(flatten)]
     event: T,
 }
 
-/// Events of the program, beside those of the prober.
+/// Events of this program, in addition to the prober's events.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum ProgramEvent {
@@ -76,7 +76,7 @@ fn watch(file: &Path) -> Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let at = now();
         let Ok(event) = event else { return };
-        // Systems that report both names of a rename report the new one alone first.
+        // Systems that report both names of a rename first report the new name alone.
         let moved = matches!(event.kind, EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Any)));
         if moved && event.paths.iter().any(|path| path.file_name() == Some(&name)) {
             print(at, ProgramEvent::FileReplaced);

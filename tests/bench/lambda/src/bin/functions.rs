@@ -1,6 +1,6 @@
-//! Measures Lambda functions that do the same job. The report is one line of JSON on standard output.
+//! Measures Lambda functions that do the same job, and prints the report as one line of JSON on standard output.
 //!
-//! Every round visits every function, so that a slow phase of the machine affects all of them.
+//! Every round visits every function, so a slow phase of the machine affects all of them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tidegate_bench_lambda::report::Report;
 use tidegate_bench_lambda::warm::{self, Times};
 use tidegate_bench_lambda::{cold, events, fanout};
 
-/// Number of receivers of a chat message, its sender included.
+/// Number of receivers of a chat message, including its sender.
 const ROOM: usize = 2;
 /// Number of turns over which the warm events of a function are spread.
 const TURNS: usize = 10;
@@ -87,7 +87,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Returns the functions. Paths become absolute, because each function starts in a folder of its own.
+/// Returns the functions. Paths become absolute, because each function starts in a separate folder.
 fn functions(arguments: &Arguments) -> Result<Vec<Function>> {
     let package = absolute(&arguments.tidegate)?;
     let mut functions = vec![Function::tidegate(&package)];
@@ -110,8 +110,8 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("cannot find `{}`", path.display()))
 }
 
-/// Returns the common behaviour of the functions with a group of `members`, or an error if their behaviour differs. It
-/// starts each once, which also loads its files into the page cache.
+/// Returns the common behaviour of the functions with a group of `members`, or an error if their behaviour differs. The
+/// check starts each function once, which also loads the function's files into the page cache.
 async fn agree(functions: &[Function], aws: &Aws, members: usize) -> Result<Behaviour> {
     aws.set(members, Duration::ZERO);
     let mut agreed: Option<Behaviour> = None;
@@ -138,7 +138,7 @@ async fn cold_starts(functions: &[Function], aws: &Aws, rounds: usize, report: &
     Ok(())
 }
 
-/// Returns the order of a round. Every other round is reversed, so that no function always follows the same one.
+/// Returns the order of a round. Every other round is reversed, so no function always follows the same one.
 fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |index| if round.is_multiple_of(2) { index } else { count - 1 - index })
 }
@@ -163,7 +163,7 @@ async fn warm_events(running: &mut [Running], aws: &Aws, count: usize, report: &
             warm::run(&mut one.process, &chat, turn, &mut one.chat).await?;
         }
     }
-    // Each event must have had the calls of the check before the measurements.
+    // Each event must have made the same calls as in the check before the measurements.
     let expected = running.len() * turn * TURNS;
     let Seen { calls, of_releases, .. } = aws.take();
     report.release_calls = of_releases;
