@@ -39,7 +39,7 @@ pub(crate) enum Failure {
     Condition,
     /// Not applied: the transaction was cancelled. Each of its operations has a reason.
     Cancelled(Vec<CancellationReason>),
-    /// Not applied: the item or the answer is above a size limit.
+    /// Not applied: the item or the response exceeds a size limit.
     TooLarge,
     /// Not applied: the request is invalid, for this reason.
     Invalid(String),

@@ -9,7 +9,7 @@ pub enum Error {
     /// Another process, or another [`Embedded`](crate::Embedded) in this process, has the file open.
     #[error("the data file `{}` is in use by another process", .0.display())]
     Locked(PathBuf),
-    /// The file system refused the data file or its lock.
+    /// The data file or its lock cannot be opened.
     #[error("cannot open `{}`: {source}", path.display())]
     Io {
         /// The path of the data file or of its lock.

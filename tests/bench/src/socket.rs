@@ -22,7 +22,7 @@ pub fn config() -> WebSocketConfig {
 /// Opens one connection to a `ws://host:port/path` URL.
 ///
 /// # Errors
-/// The URL has another form, or the server refused the connection.
+/// The URL has a different form, or the server refused the connection.
 pub async fn connect(url: &str) -> Result<Socket> {
     let Some(rest) = url.strip_prefix("ws://") else { bail!("`{url}` does not start with `ws://`") };
     let address = rest.split('/').next().unwrap_or(rest);

@@ -40,7 +40,7 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 /// The first pause between two checks for an open socket. Each later pause is twice as long.
 const FIRST_CHECK_PAUSE: Duration = Duration::from_millis(5);
-/// The longest pause between two checks.
+/// The maximum length of a pause between two checks.
 const MAX_CHECK_PAUSE: Duration = Duration::from_millis(80);
 
 /// Creates a client from a configuration that includes the endpoint. Turns off the SDK's retries, because they would

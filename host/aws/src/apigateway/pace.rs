@@ -22,7 +22,7 @@ pub const MAX_IN_FLIGHT: usize = 128;
 const MIN_IN_FLIGHT: usize = 2;
 /// The maximum length of the first pause. The maximum doubles with each pause until a full window of responses arrives.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-/// The longest pause.
+/// The maximum length of every pause.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
 /// The window of one call: the number of posts that may be in flight.
@@ -70,7 +70,7 @@ impl Pace {
         self.longest = (self.longest * 2).min(MAX_PAUSE);
     }
 
-    /// Waits for the end of the pause. Returns false at once if the deadline comes first.
+    /// Waits for the end of the pause. Returns false immediately if the deadline comes first.
     pub(super) async fn resume(&self, deadline: Deadline) -> bool {
         if self.resumes >= deadline.instant() || deadline.has_passed() {
             return false;

@@ -35,7 +35,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Waits before the next attempt. Returns false at once if the pause would end after the deadline.
+    /// Waits before the next attempt. Returns false immediately if the pause would end after the deadline.
     pub(crate) async fn pause(&mut self, deadline: Deadline) -> bool {
         let longest = FIRST_PAUSE.saturating_mul(1 << self.attempts.min(10)).min(MAX_PAUSE);
         self.attempts += 1;

@@ -20,7 +20,7 @@ pub(super) fn store_error(attempted: &str, failure: Failure) -> StoreError {
     }
 }
 
-/// Returns the remedy for a refusal, by the name of the AWS error.
+/// Returns the remedy for a rejected request, by the name of the AWS error.
 fn hint(reason: &str) -> Option<String> {
     let name = reason.split(':').next().unwrap_or_default();
     let hint = match name {

@@ -51,7 +51,7 @@ impl<'a> Changes<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`] if a path or a value is not allowed, or two paths overlap; [`Error::TooLarge`] if the values
-    /// alone are above the limit of a document.
+    /// alone exceed the size limit of a document.
     pub(super) fn read(changes: &'a [Change]) -> Result<Self, Error> {
         if changes.len() > MAX_CHANGES {
             return Err(Error::Invalid(format!("an update has over {MAX_CHANGES} changes")));
