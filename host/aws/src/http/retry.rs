@@ -20,7 +20,7 @@ pub(crate) const ATTEMPT: Duration = Duration::from_secs(1);
 /// The failures after which a request is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryPolicy {
-    /// Every temporary failure, for a request that is a read or idempotent.
+    /// Every failure after which a retry may succeed: the request is a read, or idempotent.
     Safe,
     /// Like `Safe`, for a request whose response may take longer than [`ATTEMPT`].
     SafeWithin(Duration),
