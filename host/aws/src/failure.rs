@@ -190,21 +190,6 @@ pub(crate) fn transport_reason<E, R>(error: &SdkError<E, R>) -> &'static str {
     }
 }
 
-/// Joins an error and its sources with colons.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Many errors repeat their cause.
-        if !texts.iter().any(|earlier| earlier.contains(&text)) {
-            texts.push(text);
-        }
-        cause = error.source();
-    }
-    texts.join(": ")
-}
-
 impl From<Failure> for storage::Error {
     fn from(failure: Failure) -> Self {
         match failure {

@@ -115,7 +115,8 @@ impl<T, E: Into<Diagnostic>> Context<T> for Result<T, E> {
 }
 
 /// Joins an error and its sources with colons, each once.
-fn chain(error: &(dyn StdError + 'static)) -> String {
+#[must_use]
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

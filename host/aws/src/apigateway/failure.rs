@@ -2,10 +2,10 @@
 
 use aws_sdk_apigatewaymanagement::config::http::HttpResponse;
 use aws_sdk_apigatewaymanagement::error::{ProvideErrorMetadata, SdkError};
-use tidegate_diagnostic::Code;
+use tidegate_diagnostic::{Code, chain};
 use tidegate_ports::messaging::Error;
 
-use crate::failure::{NOT_BUILT, chain, code_of, describe_error, transport_reason};
+use crate::failure::{NOT_BUILT, code_of, describe_error, transport_reason};
 
 /// Classifies an error of any operation by its HTTP status, which does not depend on a valid body.
 pub(super) fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(

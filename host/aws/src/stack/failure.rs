@@ -3,12 +3,12 @@
 use std::error::Error as _;
 
 use aws_credential_types::provider::error::CredentialsError;
-use tidegate_diagnostic::{Code, Diagnostic};
+use tidegate_diagnostic::{Code, Diagnostic, chain};
 
 use super::query::QueryError;
 use super::{Query, stack_name};
 use crate::error::Error;
-use crate::failure::{INVALID_ANSWER, chain, describe_error};
+use crate::failure::{INVALID_ANSWER, describe_error};
 
 /// Builds the diagnostics of one lookup.
 #[derive(Debug, Clone)]

@@ -16,9 +16,9 @@ use aws_smithy_types::byte_stream::ByteStream;
 use quick_xml::de;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tidegate_diagnostic::chain;
 use tidegate_ports::Deadline;
 
-use crate::failure::chain;
 use crate::http::retry::retry;
 use crate::http::signer::{Signer, Unsigned};
 
