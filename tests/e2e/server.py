@@ -158,9 +158,11 @@ def processes() -> Iterator[Process]:
 
 
 def start(
-    command: list[str | os.PathLike[str]], errors_file: Path, *, limits: dict[int, int] | None = None
+    command: list[str | os.PathLike[str]], errors_file: Path, *, limits: dict[int, int] | None = None,
+    errors_pipe: bool = False,
 ) -> Server:
-    """Starts `tidegate dev` and waits until it listens. `limits` are resource limits by number (`RLIMIT_…`)."""
+    """Starts `tidegate dev` and waits until it listens. `limits` are resource limits by number (`RLIMIT_…`). With
+    `errors_pipe`, standard error is the pipe `process.stderr`, which only the test reads."""
 
     def restrict() -> None:
         for number, limit in (limits or {}).items():
@@ -169,7 +171,8 @@ def start(
     prepare: Callable[[], None] | None = restrict if limits else None
     with errors_file.open("w") as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if errors_pipe else errors, text=True,
             env=environment(), start_new_session=True, preexec_fn=prepare,
         )
     server = Server("", process, errors_file)

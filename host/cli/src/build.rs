@@ -26,7 +26,7 @@ use crate::args;
 use crate::build::built::Built;
 use crate::build::cache::Cache;
 use crate::ui::error::{Result, blocking};
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 use crate::ui::progress::Progress;
 
 /// The folder, inside the app's folder, for everything that Tidegate writes.

@@ -43,12 +43,13 @@ use crate::dev::shutdown::Shutdown;
 use crate::dev::watch::Watch;
 use crate::ui::error::Result;
 use crate::{args, build};
+use crate::ui::terminal::err;
 
 /// Builds the app and serves it until a signal arrives. Then closes every socket and waits for the events in flight.
 ///
 /// # Errors
 /// The app cannot be built, the port is in use, or another process uses the data folder.
-pub(crate) async fn run(args: &args::Dev, mut shutdown: Shutdown) -> Result<ExitCode> {
+pub(crate) async fn run(args: &args::Dev, shutdown: &mut Shutdown) -> Result<ExitCode> {
     let (server, listener) = tokio::select! {
         started = start(args) => started?,
         code = shutdown.exit_code() => return Ok(code),
@@ -59,7 +60,7 @@ pub(crate) async fn run(args: &args::Dev, mut shutdown: Shutdown) -> Result<Exit
         () = &mut serving => return Ok(ExitCode::SUCCESS),
         _ = shutdown.exit_code() => {}
     }
-    eprintln!("tidegate: closing the sockets; a second signal ends the process at once");
+    err!("tidegate: closing the sockets; a second signal ends the process at once");
     // This fails only if the server has ended already.
     let _ = stop.send(());
     tokio::select! {
@@ -75,7 +76,7 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     // once.
     let listener = TcpListener::bind(address).await.map_err(|error| listen_error(address, &error))?;
     if !args.host.is_loopback() {
-        eprintln!(
+        err!(
             "tidegate: warning: anyone who reaches `{address}` can use @connections, which does not verify signatures"
         );
     }
@@ -93,7 +94,7 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     let mut server = Server::new(args, &manifest, release, local, bootstrap, releases.as_ref())?;
     match watch {
         Some(Ok(watch)) => server.reload_on_changes(watch, manifest, app.clone()),
-        Some(Err(error)) => eprintln!("tidegate: warning: changes of the app's files are not followed: {error}"),
+        Some(Err(error)) => err!("tidegate: warning: changes of the app's files are not followed: {error}"),
         None => {}
     }
     if let Some(releases) = &releases {

@@ -15,7 +15,7 @@ use tidegate_runtime::{Engine, EngineOptions, Host};
 use crate::dev::config;
 use crate::dev::local::{Data, Local};
 use crate::ui::error::{Result, blocking};
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 use crate::{args, build};
 
 /// The name of the authorizer on the command line, because the authorizer has no route key.

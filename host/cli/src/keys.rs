@@ -13,7 +13,7 @@ use tidegate_release::keys::KeyId;
 
 use crate::args;
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::{err, out};
 
 /// The folder of private keys inside the user's configuration folder.
 const KEYS_DIR: &str = "tidegate/keys";
@@ -43,8 +43,8 @@ pub(crate) fn new(args: &args::KeysNew) -> Result<()> {
         out!("{:#}", json!({ "name": name, "file": path, "public-key": public_key, "key": id }));
         return Ok(());
     }
-    eprintln!("tidegate: wrote the private key to `{}`; anyone who can read it can sign releases", path.display());
-    eprintln!("tidegate: add this to `tidegate.toml`, with the stages that trust the key:\n");
+    err!("tidegate: wrote the private key to `{}`; anyone who can read it can sign releases", path.display());
+    err!("tidegate: add this to `tidegate.toml`, with the stages that trust the key:\n");
     out!("[keys.{name}]\npublic-key = \"{public_key}\"\nstages = [\"dev\"]");
     Ok(())
 }

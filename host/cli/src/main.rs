@@ -19,7 +19,7 @@ mod ui;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tidegate_diagnostic::{Code, Diagnose as _};
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_runtime::Engine;
 
 use crate::args::{Cli, Command};
@@ -37,38 +37,56 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.command.json();
     let filter = std::env::var("TIDEGATE_LOG").ok();
-    match ui::log::start(filter.as_deref()).and_then(|()| run(cli)) {
+    ui::terminal::start(matches!(cli.command, Command::Dev(_)));
+    match ui::log::start(filter.as_deref()).and_then(|()| run(cli, json)) {
         Ok(code) => code,
         Err(error) => {
-            ui::error::print(&error, json);
-            ExitCode::FAILURE
+            let code = report(&error, json);
+            ui::terminal::flush();
+            code
         }
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode> {
+/// Prints the error that ends a command, and returns its exit code.
+fn report(error: &Diagnostic, json: bool) -> ExitCode {
+    ui::error::print(error, json);
+    ExitCode::FAILURE
+}
+
+fn run(cli: Cli, json: bool) -> Result<ExitCode> {
     if let Command::Tether(args) = &cli.command {
         return child::run(args).map(|never| match never {});
     }
     let runtime = runtime()?;
-    let result = runtime.block_on(execute(cli));
+    let result = runtime.block_on(execute(cli, json));
     // Work that cannot be interrupted, for example compiling, must not delay the exit.
     runtime.shutdown_background();
     result
 }
 
-async fn execute(cli: Cli) -> Result<ExitCode> {
+async fn execute(cli: Cli, json: bool) -> Result<ExitCode> {
     let mut shutdown = Shutdown::listen()?;
-    let command = match &cli.command {
+    let result = match &cli.command {
         // This command drains its connections after a signal.
-        Command::Dev(args) => return dev::run(args, shutdown).await,
-        command => run_to_end(command),
+        Command::Dev(args) => dev::run(args, &mut shutdown).await,
+        command => tokio::select! {
+            result = run_to_end(command) => result,
+            // Dropping the command ends the processes that it started.
+            code = shutdown.exit_code() => return Ok(end_after_signal(code)),
+        },
     };
+    let code = result.unwrap_or_else(|error| report(&error, json));
     tokio::select! {
-        result = command => result,
-        // Dropping the command ends the processes that it started.
-        code = shutdown.exit_code() => Ok(code),
+        // A signal also ends the wait for somebody who reads the last lines.
+        _ = tokio::task::spawn_blocking(ui::terminal::flush) => Ok(code),
+        code = shutdown.exit_code() => Ok(end_after_signal(code)),
     }
+}
+
+fn end_after_signal(code: ExitCode) -> ExitCode {
+    ui::terminal::flush_if_read();
+    code
 }
 
 async fn run_to_end(command: &Command) -> Result<ExitCode> {

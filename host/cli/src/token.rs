@@ -15,7 +15,7 @@ use tidegate_event::Timestamp;
 use crate::args;
 use crate::dev::config;
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 
 /// The name of the configuration value that signs tokens.
 const SECRET: &str = "jwt-secret";

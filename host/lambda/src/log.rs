@@ -53,7 +53,8 @@ pub(crate) fn set_release(id: ReleaseId) {
     *RELEASE.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
 }
 
-/// Writes one line in one call, so that lines of several threads do not mix.
+/// Writes one line in one call, so that lines of several threads do not mix. Waits until the line is written: Lambda
+/// freezes the process after an event, and lines that waited in a queue would appear late or never.
 pub(crate) fn write_line(mut line: String) {
     line.push('\n');
     // A closed standard output cannot be reported anywhere.

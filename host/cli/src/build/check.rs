@@ -6,7 +6,7 @@ use tidegate_release::Release;
 use tidegate_runtime::{Engine, EngineOptions};
 
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 use crate::{args, build};
 
 /// Builds and checks the app, and prints one line if it is valid.

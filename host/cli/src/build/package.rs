@@ -15,7 +15,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::build::{self, bootstrap, built, check};
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 use crate::{args, keys};
 
 /// The file name that Lambda requires for the host.

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tidegate_diagnostic::{Code, Diagnostic};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 
 use crate::ui::error::Result;
 use crate::ui::progress::Progress;
+use crate::ui::terminal::err;
 
 /// The time limit for reading the remaining output of a command that has ended.
 const OUTPUT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -61,15 +63,18 @@ impl Failure {
 pub(crate) async fn complete(mut command: Command, progress: &Progress) -> Result<(), Failure> {
     command.stdin(Stdio::null()).process_group(0);
     let lines = progress.lines();
-    match lines {
-        // Compilers print without colours to a pipe unless these variables are set.
-        Some(_) => command.stdout(Stdio::piped()).stderr(Stdio::piped()).env("CARGO_TERM_COLOR", "always"),
-        None => command.stdout(std::io::stderr()),
-    };
+    if lines.is_some() {
+        // Compilers print without colours to a pipe unless this variable is set.
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    // One pipe keeps the order of the lines of both streams.
+    let (output, input) = std::io::pipe().map_err(Failure::Start)?;
+    command.stdout(input.try_clone().map_err(Failure::Start)?).stderr(input);
+    let output = Receiver::from_owned_fd(output.into()).map_err(Failure::Start)?;
     let mut group = Group(command.spawn().map_err(Failure::Start)?);
-    let stdout = forward(group.0.stdout.take(), lines.clone());
-    let stderr = forward(group.0.stderr.take(), lines);
-    let mut output = pin!(async { tokio::join!(stdout, stderr) });
+    // The output ends once no process has the other end of the pipe.
+    drop(command);
+    let mut output = pin!(forward(output, lines));
     let status = tokio::select! {
         status = group.0.wait() => {
             // A process that the command left behind may keep the pipes open.
@@ -85,14 +90,17 @@ pub(crate) async fn complete(mut command: Command, progress: &Progress) -> Resul
     }
 }
 
-/// Sends each line of a pipe to the spinner.
-async fn forward(pipe: Option<impl AsyncRead + Unpin>, lines: Option<Sender<String>>) {
-    let Some((pipe, lines)) = pipe.zip(lines) else { return };
+/// Sends each line of a pipe to the spinner, or to standard error without one.
+async fn forward(pipe: Receiver, lines: Option<Sender<String>>) {
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
-        // The spinner lives as long as the step that runs the command.
-        let _ = lines.send(String::from_utf8_lossy(&line).trim_end().to_owned());
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        match &lines {
+            // The spinner lives as long as the step that runs the command.
+            Some(lines) => drop(lines.send(text)),
+            None => err!("{text}"),
+        }
         line.clear();
     }
 }

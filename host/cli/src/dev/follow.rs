@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use crate::args;
 use crate::release::default_dir;
 use crate::ui::error::Result;
+use crate::ui::terminal::err;
 
 /// The time limit for reading the rollout state, and for loading and linking the releases that it names.
 const POLL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,7 +51,7 @@ impl Releases {
         let dir = dir.clone().unwrap_or_else(|| default_dir(manifest));
         let keys = TrustedKeys::of_stage(manifest.keys(), &args.stage);
         if keys.is_empty() {
-            eprintln!(
+            err!(
                 "tidegate: warning: no release can run: the stage `{}` trusts no key\nhint: create one with \
                  `tidegate keys new`",
                 args.stage
@@ -102,7 +103,7 @@ impl Releases {
         let watcher = self.watch(Arc::clone(&changed));
         let watcher = watcher.map_err(|error| {
             let seconds = PERIOD.as_secs();
-            eprintln!("tidegate: warning: the releases are read every {seconds} s instead of being watched: {error}");
+            err!("tidegate: warning: the releases are read every {seconds} s instead of being watched: {error}");
         });
         let following = Following { follower, changed, _watcher: watcher.ok() };
         following.poll().await;

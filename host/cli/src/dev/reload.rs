@@ -12,6 +12,7 @@ use crate::dev::config;
 use crate::dev::integration::Integration;
 use crate::dev::watch::{Changes, Watch};
 use crate::ui::error::{self, Result};
+use crate::ui::terminal::err;
 
 /// A running app that is rebuilt when its files change.
 pub(crate) struct Reload {
@@ -42,7 +43,7 @@ impl Reload {
             match self.apply(&pending).await {
                 Ok(()) => pending = Changes::default(),
                 Err(error) => {
-                    eprintln!("{}\ntidegate: release {} goes on", error::to_text(&error), self.release);
+                    err!("{}\ntidegate: release {} goes on", error::to_text(&error), self.release);
                 }
             }
         }
@@ -67,7 +68,7 @@ impl Reload {
         if config != self.config {
             self.integration.set_config(&config)?;
             self.config = config;
-            eprintln!("tidegate: the configuration values have changed");
+            err!("tidegate: the configuration values have changed");
         }
         Ok(())
     }
@@ -91,7 +92,7 @@ impl Reload {
         let what = || format!("cannot activate the release of `{}`", self.manifest.file.display());
         self.integration.activate(release).await.context(what)?;
         let seconds = started.elapsed().as_secs_f64();
-        eprintln!("tidegate: release {id} has taken the place of {} after {seconds:.1} s", self.release);
+        err!("tidegate: release {id} has taken the place of {} after {seconds:.1} s", self.release);
         self.release = id;
         Ok(())
     }

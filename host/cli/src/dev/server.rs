@@ -22,7 +22,7 @@ use crate::dev::reload::Reload;
 use crate::dev::watch::{Changes, Watch};
 use crate::dev::{api, config, on_lambda};
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 use crate::{args, build, token};
 
 /// The lifetime of the demonstration token.

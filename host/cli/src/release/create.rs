@@ -20,7 +20,7 @@ use crate::build::{self, built, check};
 use crate::release::backend::{Missing, StoreBackend, unverified};
 use crate::release::{render, revision};
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::{err, out};
 
 /// Builds, signs and publishes a release, and prints its id.
 ///
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &args::Create) -> Result<()> {
     let published = publish_or_sign_again(&backend, &release, &keys).await?;
     let warnings = warnings(&backend, &published);
     for warning in &warnings {
-        eprintln!("tidegate: warning: {warning}");
+        err!("tidegate: warning: {warning}");
     }
     let signed_by: Vec<_> = published.envelope.signers().map(|key| backend.key_name(&key.to_string())).collect();
     if args.json {
@@ -50,8 +50,8 @@ pub(crate) async fn run(args: &args::Create) -> Result<()> {
     }
     let signed_by = signed_by.join(", ");
     match published.new {
-        true => eprintln!("tidegate: published the release `{}`, signed by {signed_by}", published.id),
-        false => eprintln!("tidegate: the release `{}` is already published, signed by {signed_by}", published.id),
+        true => err!("tidegate: published the release `{}`, signed by {signed_by}", published.id),
+        false => err!("tidegate: the release `{}` is already published, signed by {signed_by}", published.id),
     }
     out!("{}", published.id);
     Ok(())

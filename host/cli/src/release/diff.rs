@@ -14,7 +14,7 @@ use crate::args::{self, ReleaseRef};
 use crate::release::backend::StoreBackend;
 use crate::release::render;
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 
 /// One of the two sides of a comparison.
 enum Side {

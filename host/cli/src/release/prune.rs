@@ -10,7 +10,7 @@ use crate::args;
 use crate::release::backend::StoreBackend;
 use crate::release::render::{self, count};
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::{err, out};
 
 /// Removes the releases that are no longer needed, and prints their ids.
 ///
@@ -44,15 +44,15 @@ pub(crate) async fn run(args: &args::Prune) -> Result<()> {
 
 fn print(pruned: &Pruned, dry_run: bool) {
     if !pruned.resumed.is_empty() {
-        eprintln!("tidegate: completed an earlier prune that was interrupted");
+        err!("tidegate: completed an earlier prune that was interrupted");
     }
     pruned.releases.iter().for_each(|release| out!("{release}"));
     let releases = count(pruned.releases.len(), "release", "releases");
     let artifacts = count(pruned.artifacts.len(), "artifact", "artifacts");
     let kept = count(pruned.kept.len(), "release", "releases");
     match dry_run {
-        true => eprintln!("tidegate: would remove {releases} and {artifacts}, and keep {kept}"),
-        false => eprintln!("tidegate: removed {releases} and {artifacts}, and kept {kept}"),
+        true => err!("tidegate: would remove {releases} and {artifacts}, and keep {kept}"),
+        false => err!("tidegate: removed {releases} and {artifacts}, and kept {kept}"),
     }
 }
 

@@ -5,7 +5,7 @@ use tidegate_event::Timestamp;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 
 /// The text for a missing value.
 pub(crate) const NONE: &str = "-";

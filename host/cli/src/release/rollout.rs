@@ -9,7 +9,7 @@ use crate::release::backend::StoreBackend;
 use crate::release::preflight::{self, Candidate};
 use crate::release::render;
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::{err, out};
 
 /// The default number of events of a canary that may fail.
 const ERROR_BUDGET: u64 = 10;
@@ -109,7 +109,7 @@ fn report(args: &args::StoreArgs, state: &RolloutState, change: &Change, candida
     let new_grants = candidate.map(|candidate| candidate.new_grants.as_slice()).unwrap_or_default();
     let warnings = candidate.map(|candidate| candidate.warnings.as_slice()).unwrap_or_default();
     for warning in warnings {
-        eprintln!("tidegate: warning: {warning}");
+        err!("tidegate: warning: {warning}");
     }
     if args.json {
         render::print_json(&json!({
@@ -122,7 +122,7 @@ fn report(args: &args::StoreArgs, state: &RolloutState, change: &Change, candida
         return;
     }
     for grant in new_grants {
-        eprintln!("tidegate: {grant}");
+        err!("tidegate: {grant}");
     }
     out!("{} (generation {})", describe_result(change), change.generation);
 }

@@ -15,7 +15,7 @@ use crate::args;
 use crate::release::backend::{StoreBackend, unverified};
 use crate::release::render;
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 
 /// A signature, compared with the keys of the manifest.
 struct Signature {

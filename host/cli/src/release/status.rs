@@ -14,7 +14,7 @@ use crate::args;
 use crate::release::backend::{StoreBackend, deadline, describe_change};
 use crate::release::render;
 use crate::ui::error::Result;
-use crate::ui::output::out;
+use crate::ui::terminal::out;
 
 /// Prints the status.
 ///

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidegate_diagnostic::{Code, Diagnostic};
 
-use crate::ui::output::out;
+use crate::ui::terminal::{err, out};
 
 /// The result of an operation whose failure the user sees.
 pub(crate) type Result<T, E = Diagnostic> = std::result::Result<T, E>;
@@ -13,7 +13,7 @@ pub(crate) fn print(error: &Diagnostic, json: bool) {
     if json {
         out!("{}", to_json(error));
     } else {
-        eprintln!("{}", to_text(error));
+        err!("{}", to_text(error));
     }
 }
 

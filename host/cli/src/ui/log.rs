@@ -1,18 +1,21 @@
 //! The log: lines for people, on standard error.
 
+use std::backtrace::Backtrace;
 use std::io::IsTerminal as _;
 
 use tidegate_diagnostic::{Code, Diagnose as _};
 use tracing_subscriber::EnvFilter;
 
 use crate::ui::error::Result;
+use crate::ui::terminal::{Stderr, err};
 
 /// The environment variable that holds the log filter.
 const FILTER: &str = "TIDEGATE_LOG";
 /// The default filter. The command reports a missing Region itself.
 const DEFAULT: &str = "info,aws_config=error";
 
-/// Starts logging. `filter` is the value of `TIDEGATE_LOG`, in the filter syntax of `tracing`.
+/// Starts logging, panics included.
+/// `filter` is the value of `TIDEGATE_LOG`, in the filter syntax of `tracing`.
 ///
 /// # Errors
 /// The filter cannot be parsed.
@@ -25,7 +28,9 @@ pub(crate) fn start(filter: Option<&str>) -> Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(|| Stderr)
         .init();
+    // The default hook would wait for a reader of standard error.
+    std::panic::set_hook(Box::new(|panic| err!("{panic}\n{}", Backtrace::capture())));
     Ok(())
 }

@@ -2,13 +2,16 @@
 //!
 //! On a terminal a step shows a spinner with the elapsed time. Elsewhere it prints a line at its start and at its end.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+
 /// The time between two frames of the spinner.
 const PERIOD: Duration = Duration::from_millis(80);
+use crate::ui::terminal::{self, err};
+use crate::ui::writer::Stream;
 const PICTURES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 /// Returns to the start of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
@@ -39,7 +42,7 @@ impl Progress {
             false => None,
         };
         if spinner.is_none() {
-            eprintln!("tidegate: {label}");
+            err!("tidegate: {label}");
         }
         Self { label, started, spinner }
     }
@@ -52,7 +55,7 @@ impl Progress {
     /// Ends the step and prints its duration.
     pub(crate) fn done(mut self) {
         self.spinner.take();
-        eprintln!("tidegate: {} took {:.1} s", self.label, self.started.elapsed().as_secs_f64());
+        err!("tidegate: {} took {:.1} s", self.label, self.started.elapsed().as_secs_f64());
     }
 }
 
@@ -79,23 +82,26 @@ impl Drop for Spinner {
     }
 }
 
-/// Draws until every sender is dropped. Errors are ignored, because a closed terminal needs no spinner.
+/// Draws until every sender is dropped.
 fn draw(label: &str, started: Instant, lines: &Receiver<String>) {
     for picture in PICTURES.iter().cycle() {
         let seconds = started.elapsed().as_secs_f64();
-        let _ = write!(std::io::stderr().lock(), "{CLEAR}{picture} {label} {seconds:.1} s");
+        draw_text(format!("{CLEAR}{picture} {label} {seconds:.1} s"));
         match lines.recv_timeout(PERIOD) {
             Ok(line) => {
-                let mut stderr = std::io::stderr().lock();
-                let _ = writeln!(stderr, "{CLEAR}{line}");
+                draw_text(format!("{CLEAR}{line}\n"));
                 // A compiler may print many lines at once.
                 for line in lines.try_iter() {
-                    let _ = writeln!(stderr, "{line}");
+                    err!("{line}");
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    let _ = write!(std::io::stderr().lock(), "{CLEAR}");
+    draw_text(CLEAR.to_owned());
+}
+
+fn draw_text(text: String) {
+    terminal::write(Stream::Stderr, text.into_bytes());
 }
