@@ -37,6 +37,9 @@ pub fn encode_decision(decision: &Decision, method_arn: &str) -> Result<Vec<u8>,
     if identity.principal.is_empty() {
         return Err(rejected("the principal is empty".to_owned()));
     }
+    // Checked before the texts are copied and escaped.
+    let context_bytes: usize = identity.context.iter().map(|(name, value)| name.len() + value.len()).sum();
+    within_limit(identity.principal.len().saturating_add(context_bytes)).map_err(|error| rejected(error.to_string()))?;
     let context = Groups::new(&identity.context);
     let statement = OutgoingStatement { action: INVOKE, effect, resource: method_arn };
     let json = to_json(
@@ -47,7 +50,7 @@ pub fn encode_decision(decision: &Decision, method_arn: &str) -> Result<Vec<u8>,
         },
         512,
     );
-    within_limit(&json).map_err(|error| rejected(error.to_string()))?;
+    within_limit(json.len()).map_err(|error| rejected(error.to_string()))?;
     Ok(json)
 }
 
@@ -60,7 +63,7 @@ pub fn encode_decision(decision: &Decision, method_arn: &str) -> Result<Vec<u8>,
 /// - [`DecodeError::Invalid`] for statements with `Condition`, `NotAction` or `NotResource`, which this codec does not
 ///   evaluate
 pub fn decode_decision(json: &[u8], method_arn: &str) -> Result<Decision, DecodeError> {
-    within_limit(json)?;
+    within_limit(json.len())?;
     let answer: Incoming = parse(json)?;
     if answer.principal_id.is_empty() {
         return Err(DecodeError::invalid("principalId", "expected text that is not empty"));
@@ -74,13 +77,9 @@ pub fn decode_decision(json: &[u8], method_arn: &str) -> Result<Decision, Decode
     }
 }
 
-fn within_limit(json: &[u8]) -> Result<(), DecodeError> {
-    if json.len() > MAX_DECISION_BYTES {
-        return Err(DecodeError::TooLarge {
-            what: "authorizer's response",
-            length: json.len(),
-            limit: MAX_DECISION_BYTES,
-        });
+fn within_limit(length: usize) -> Result<(), DecodeError> {
+    if length > MAX_DECISION_BYTES {
+        return Err(DecodeError::TooLarge { what: "authorizer's response", length, limit: MAX_DECISION_BYTES });
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ use crate::outbox::Next;
 use crate::pending_close::PendingClose;
 use crate::session::{Socket, stamp};
 use crate::socket_table::{Entry, Peer};
+use crate::write_buffer;
 
 /// The maximum number of frames to read before replies are written and other tasks run.
 const BATCH: usize = 16;
@@ -227,6 +228,7 @@ impl<'a> ConnectionTask<'a> {
     fn poll_stage(&mut self, cx: &mut Context<'_>, wait: bool) -> Poll<Result<(), Error>> {
         let Some(socket) = self.socket.as_mut() else { return Poll::Ready(Ok(())) };
         let mut socket = Pin::new(socket);
+        let outbox = &self.peer.outbox;
         let mut has_written = false;
         let is_blocked = loop {
             match socket.as_mut().poll_ready(cx) {
@@ -234,10 +236,14 @@ impl<'a> ConnectionTask<'a> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => break true,
             }
-            match self.peer.outbox.next(wait.then_some(&*cx)) {
-                Next::Message(message) => socket.as_mut().start_send(message)?,
+            match outbox.next(wait.then_some(&*cx)) {
+                Next::Message(message) => {
+                    if !write_buffer::pass(socket.as_mut(), outbox, message, cx)? {
+                        break true;
+                    }
+                }
                 Next::Close(close) => {
-                    socket.as_mut().start_send(Message::Close(Some(close.frame())))?;
+                    let Some(close) = write_buffer::pass_close(socket.as_mut(), outbox, close, cx)? else { break true };
                     self.closing.get_or_insert(close);
                     start_close_timeout(&mut self.close_timeout, &self.gateway);
                 }

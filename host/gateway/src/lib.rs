@@ -19,7 +19,7 @@
 //! - `connection_task`: reads frames, runs handlers, writes messages; `pending_close`: closes a socket without a reset
 //! - `integration`: one message: the invocation, the reply and the error frame
 //! - [`socket_table`]: the open sockets, and the `Messaging` port
-//! - `outbox`: the messages waiting to be written to one client
+//! - `outbox`: the messages waiting to be written to one client; `write_buffer`: the frames and pongs on their way
 //! - `closing`: close codes and reasons
 //! - `expiry`: idle and two-hour closes
 //! - `management`: the `@connections` endpoint
@@ -63,6 +63,7 @@ pub mod server;
 mod session;
 pub mod socket_table;
 mod throttle;
+mod write_buffer;
 
 pub use api::{ApiConfig, AuthorizerConfig, RouteConfig};
 pub use clock::Clock;

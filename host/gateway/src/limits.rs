@@ -42,7 +42,8 @@ pub struct Limits {
     /// The rate limit of messages and of calls to `@connections`, in-process calls included. `None` means no limit.
     /// [`Limits::AWS_REQUESTS`] is the default of an account.
     pub requests: Option<Rate>,
-    /// The maximum number of bytes waiting to be written to one client. Further messages are throttled. The default is
+    /// The maximum number of bytes waiting to be written to one client. Further messages are throttled. The socket's
+    /// write buffer has at most 48 KiB more, pongs included. The default is
     /// eight of the largest messages: enough for a client that reads, and small enough that hundreds of clients that do
     /// not read are harmless.
     pub queued_bytes: usize,

@@ -18,7 +18,7 @@ const KEPT_CAPACITY: usize = 16;
 
 /// The maximum size of a frame to a client. API Gateway uses the same size (unconfirmed). The write buffer of a
 /// connection grows to this size and stays that large.
-const MAX_FRAME_BYTES: usize = 32 << 10;
+pub(crate) const MAX_FRAME_BYTES: usize = 32 << 10;
 
 /// The capacity of an outbox.
 #[derive(Debug, Clone, Copy)]
@@ -191,6 +191,18 @@ impl Outbox {
             state.wait(cx);
         }
         Next::Nothing
+    }
+
+    /// Returns a message to the front of the queue, because the socket has no room for it.
+    pub(crate) fn put_back(&self, message: Message) {
+        let mut state = self.state();
+        state.bytes += message.len();
+        state.queue.push_front(message);
+    }
+
+    /// Returns the close frame, because the socket has no room for it.
+    pub(crate) fn put_back_close(&self, close: Close) {
+        self.state().phase = Phase::Closing(close);
     }
 
     /// Returns the close that the gateway has begun. A later close wakes the task, which waits for its client to read.

@@ -38,6 +38,8 @@ impl PendingClose {
 
 async fn close_socket(mut socket: Socket, unsent: Option<VecDeque<Message>>, close: Close) -> Result<(), Error> {
     if let Some(unsent) = unsent {
+        // Pongs may fill the write buffer.
+        socket.flush().await?;
         for message in unsent {
             socket.feed(message).await?;
         }

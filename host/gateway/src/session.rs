@@ -29,12 +29,11 @@ use crate::invoke::Function;
 use crate::limits::Limits;
 use crate::recording_stream::RecordingStream;
 use crate::socket_table::{Entry, Peer};
+use crate::write_buffer::{MAX_WRITE_BUFFER_BYTES, WRITE_BUFFER_BYTES};
 
 /// The number of bytes that a socket reads at a time. tungstenite clears this many bytes at every read, and keeps this
 /// many for every connection.
 const READ_BUFFER_BYTES: usize = 4 << 10;
-/// The number of bytes of small frames to gather before they are written.
-const WRITE_BUFFER_BYTES: usize = 4 << 10;
 
 /// A client's socket as WebSocket frames.
 pub(crate) type Socket = WebSocketStream<RecordingStream>;
@@ -167,6 +166,7 @@ fn config(limits: &Limits) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(Some(limits.message_bytes))
         .max_frame_size(Some(limits.frame_bytes))
 }

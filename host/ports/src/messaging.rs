@@ -10,6 +10,11 @@ pub const MAX_TARGETS: usize = 1_000;
 /// The maximum number of connections that one broadcast can exclude.
 pub const MAX_EXCLUDED: usize = 100;
 
+/// The maximum number of messages that one connection can be sent during its own `$connect`.
+pub const MAX_DEFERRED: usize = 64;
+/// The maximum total size of these messages, in bytes: eight of the largest, as in the queue of a connected client.
+pub const MAX_DEFERRED_BYTES: usize = 8 * MAX_PAYLOAD_BYTES;
+
 /// An open connection, as API Gateway's [GetConnection] describes it.
 ///
 /// [GetConnection]:

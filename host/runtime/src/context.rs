@@ -36,3 +36,18 @@ macro_rules! log_event {
 }
 
 pub(crate) use log_event;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Returns the context of an event for tests.
+    pub(crate) fn context() -> EventContext {
+        EventContext {
+            request_id: RequestId::new("request").unwrap(),
+            connection_id: ConnectionId::new("connection").unwrap(),
+            route: RouteKey::new("$default").unwrap(),
+            release: "0123456789abcdef".parse().unwrap(),
+        }
+    }
+}

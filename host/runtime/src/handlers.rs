@@ -105,7 +105,7 @@ async fn message(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, ev
     let (called, effects, used) = call(&resources, entry, meta, event, false).await;
     let mut fault = fault(&called);
     let answered = called.is_ok();
-    let response = reply::to_message(called, entry.route.response).map(|reply| encode_reply(&reply));
+    let response = reply::to_message(called, entry.route.response, &context).map(|reply| encode_reply(&reply));
     if let (true, Err(error)) = (answered, &response) {
         fault = Some(Fault::Error);
         log_event!(ERROR, &context, "{}", error.error_message);

@@ -14,6 +14,14 @@ use crate::trap::Failure;
 /// The only header that API Gateway accepts from a `$connect` integration.
 const SUB_PROTOCOL: &str = "sec-websocket-protocol";
 
+/// The maximum length of a sub-protocol, in bytes. A client's handshake, which offers it, is not longer.
+const MAX_SUB_PROTOCOL_BYTES: usize = 8 << 10;
+/// The text of a guest's own error with a status of 500 or above, for clients. It is API Gateway's. The guest's text may
+/// name internals, and is in the log.
+const INTERNAL: &str = "Internal server error";
+/// The body of an error without its text.
+const EMPTY_BODY: &str = r#"{"message":""}"#;
+
 /// The statuses of a reply that refuses a `$connect`.
 const REFUSALS: RangeInclusive<u16> = 300..=599;
 /// The statuses of a guest's own error. A 2xx status would look like success.
@@ -32,6 +40,9 @@ pub(crate) fn to_connect(called: Called) -> Reply {
     match called {
         Ok(Ok(reply)) if (200..=299).contains(&reply.status) => {
             let chosen = reply.headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(SUB_PROTOCOL));
+            if chosen.as_ref().is_some_and(|(_, value)| value.len() > MAX_SUB_PROTOCOL_BYTES) {
+                return status(500);
+            }
             Reply { headers: chosen.into_iter().collect(), ..status(reply.status) }
         }
         Ok(Ok(reply)) if REFUSALS.contains(&reply.status) => status(reply.status),
@@ -41,15 +52,14 @@ pub(crate) fn to_connect(called: Called) -> Reply {
 }
 
 /// Returns the response to a message. The body, or the guest's own error, reaches the client on two-way routes only.
-pub(crate) fn to_message(called: Called, two_way: bool) -> Result<Reply, FunctionError> {
+pub(crate) fn to_message(called: Called, two_way: bool, context: &EventContext) -> Result<Reply, FunctionError> {
     let (code, body) = match called {
         Ok(Ok(reply)) => (reply.status, if two_way { reply.body.map(convert::payload) } else { None }),
         Ok(Err(error)) if !FAILURES.contains(&error.status) => {
             return Err(invalid(format!("the error's status {} is not between 400 and 599", error.status)));
         }
         Ok(Err(error)) => {
-            let text = || Payload::Text(serde_json::json!({ "message": error.message }).to_string());
-            (error.status, two_way.then(text))
+            (error.status, two_way.then(|| Payload::Text(error_body(&error, context))))
         }
         Err(failure) => return Err(failure.into_function_error()),
     };
@@ -62,6 +72,37 @@ pub(crate) fn to_message(called: Called, two_way: bool) -> Result<Reply, Functio
         }
         _ => Ok(Reply { body, ..status(code) }),
     }
+}
+
+/// Returns the body for the client. It is within the limit of a message: an error that a long message caused keeps its
+/// status.
+fn error_body(error: &wit::Error, context: &EventContext) -> String {
+    let body = if error.status >= 500 {
+        serde_json::json!({
+            "message": INTERNAL,
+            "connectionId": context.connection_id.as_str(),
+            "requestId": context.request_id.as_str(),
+        })
+    } else {
+        serde_json::json!({ "message": cut_to_fit(&error.message, MAX_PAYLOAD_BYTES - EMPTY_BODY.len()) })
+    };
+    body.to_string()
+}
+
+/// Cuts a text so that it has at most `limit` bytes as the inside of a JSON string.
+fn cut_to_fit(text: &str, limit: usize) -> &str {
+    let mut length = 0;
+    for (place, character) in text.char_indices() {
+        length += match character {
+            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+            '\0'..='\u{1f}' => r"\u0000".len(),
+            character => character.len_utf8(),
+        };
+        if length > limit {
+            return text.get(..place).unwrap_or_default();
+        }
+    }
+    text
 }
 
 /// Logs a guest's own error, because a one-way route does not show it to the client. Statuses below 500 are the
@@ -86,4 +127,60 @@ pub(crate) fn guest_error(error: &wit::Error) -> FunctionError {
 
 fn invalid(message: String) -> FunctionError {
     function_error("Tidegate.InvalidReply", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(status: u16, message: String) -> String {
+        let context = crate::context::tests::context();
+        let reply = to_message(Ok(Err(wit::Error { status, message })), true, &context).unwrap();
+        assert_eq!(reply.status, status);
+        match reply.body {
+            Some(Payload::Text(text)) => text,
+            other => panic!("expected text, found {other:?}"),
+        }
+    }
+
+    #[test]
+    fn long_errors_are_cut_to_the_limit_of_a_message_and_keep_their_status() {
+        let pieces = ["x", "\u{0}", "\u{1f}", "\"", "\\", "\n", "\u{8}", "\u{c}", "é", "\u{7f}", "🌊", "\u{2028}"];
+        for piece in pieces {
+            for extra in 0..7 {
+                let message = format!("{}{}", "x".repeat(extra), piece.repeat(MAX_PAYLOAD_BYTES));
+                let body = body(422, message.clone());
+                // At most one more piece would have been above the limit.
+                assert!((MAX_PAYLOAD_BYTES - 6..=MAX_PAYLOAD_BYTES).contains(&body.len()), "{piece:?}: {}", body.len());
+                let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+                assert!(message.starts_with(json["message"].as_str().unwrap()));
+            }
+        }
+    }
+
+    #[test]
+    fn short_errors_are_whole() {
+        assert_eq!(body(404, "no \"such\" room\n".to_owned()), r#"{"message":"no \"such\" room\n"}"#);
+    }
+
+    #[test]
+    fn texts_of_server_errors_do_not_reach_clients() {
+        for status in [500, 503, 599] {
+            let json: serde_json::Value = serde_json::from_str(&body(status, "the password is".to_owned())).unwrap();
+            let expected =
+                serde_json::json!({ "message": INTERNAL, "connectionId": "connection", "requestId": "request" });
+            assert_eq!(json, expected);
+        }
+    }
+
+    #[test]
+    fn sub_protocols_are_bounded() {
+        let reply = |bytes| wit::Reply {
+            status: 200,
+            headers: vec![("Sec-WebSocket-Protocol".to_owned(), "x".repeat(bytes))],
+            body: None,
+        };
+        assert_eq!(to_connect(Ok(Ok(reply(MAX_SUB_PROTOCOL_BYTES)))).status, 200);
+        assert_eq!(to_connect(Ok(Ok(reply(MAX_SUB_PROTOCOL_BYTES + 1)))), status(500));
+    }
 }

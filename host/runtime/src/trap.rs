@@ -6,6 +6,7 @@ use tidegate_event::FunctionError;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::context::{EventContext, log_event};
+use crate::guest_log::excerpt_of;
 
 /// The reason why a call has no answer.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(crate) enum Failure {
     Trap {
         /// The cause, on one line.
         reason: String,
-        /// The guest's stack frames with their function names.
+        /// The guest's stack frames with their function names, which are of any length and therefore cut.
         backtrace: Option<String>,
     },
     /// The guest missed its deadline after this time.
@@ -30,9 +31,9 @@ impl Failure {
         }
         let reason = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
             Some(exit) => format!("the guest called exit with status {}; a route returns instead", exit.0),
-            None => error.root_cause().to_string(),
+            None => excerpt_of(&error.root_cause()),
         };
-        Self::Trap { reason, backtrace: error.downcast_ref::<WasmBacktrace>().map(ToString::to_string) }
+        Self::Trap { reason, backtrace: error.downcast_ref::<WasmBacktrace>().map(excerpt_of) }
     }
 
     /// Logs the failure. The backtrace is in the log only: clients and guests never see it.

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::Client;
+use crate::raw::{self, RawClient};
 use crate::harness::{Harness, setup, soon};
 use crate::script::Action;
 
@@ -195,6 +196,44 @@ async fn paused_clients_can_ping_and_leave() {
         }
         assert_eq!(gateway.event().await["requestContext"]["disconnectStatusCode"], json!(code));
     }
+}
+
+/// More pings than the system keeps pongs on the way between the sockets.
+const PINGS: usize = 160_000;
+
+/// Sends numbered pings and reads nothing.
+async fn ping_without_reading(client: &mut RawClient) {
+    let ping = |number: usize| raw::frame(raw::PING, format!("{number:<125}").as_bytes());
+    for first in (0..PINGS).step_by(1_000) {
+        client.send(&(first..first + 1_000).flat_map(ping).collect::<Vec<_>>()).await;
+    }
+}
+
+#[tokio::test]
+async fn pongs_for_a_client_that_does_not_read_are_bounded() {
+    let gateway = setup(&["$connect"]).start().await;
+    let mut client = RawClient::connect(&gateway).await;
+    ping_without_reading(&mut client).await;
+    let last_pong = [&[raw::PONG, 125][..], format!("{:<125}", PINGS - 1).as_bytes()].concat();
+    let received = client.read_until(&last_pong).await;
+    assert!(received < PINGS * last_pong.len() * 3 / 4, "{received} bytes of pongs were kept for the client");
+}
+
+#[tokio::test]
+async fn messages_and_the_close_frame_wait_behind_pongs() {
+    let setup = setup(&["$connect", "$disconnect"]).limits(|limits| limits.close_handshake = Duration::from_secs(60));
+    let gateway = setup.start().await;
+    let mut client = RawClient::connect(&gateway).await;
+    let id = gateway.sockets.ids().remove(0);
+    ping_without_reading(&mut client).await;
+    let large = Payload::Text("x".repeat(100_000));
+    assert_eq!(gateway.sockets.send(&id, &large, deadline()).await, Ok(()));
+    gateway.sockets.close(&id, deadline()).await.unwrap();
+    let frames = client.frames_until_close().await;
+    let (close, rest) = frames.split_last().unwrap();
+    assert_eq!((close.0, &close.1[..2]), (raw::CLOSE, &1000_u16.to_be_bytes()[..]));
+    let text = rest.iter().filter(|(first, _)| *first != raw::PONG).flat_map(|(_, data)| data.clone());
+    assert_eq!(text.collect::<Vec<u8>>(), vec![b'x'; 100_000]);
 }
 
 #[tokio::test]

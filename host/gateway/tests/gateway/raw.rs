@@ -1,6 +1,6 @@
 //! A client that writes its bytes by hand, so that they may break RFC 6455, and that notices a reset.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::harness::{Harness, soon};
@@ -10,6 +10,7 @@ pub(crate) const TEXT: u8 = 0x81;
 pub(crate) const BINARY: u8 = 0x82;
 pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
+pub(crate) const PONG: u8 = 0x8a;
 
 /// A frame as a client sends it. Its mask is zero, so the payload stays as it is.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -57,6 +58,33 @@ impl RawClient {
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         soon(self.0.write_all(bytes)).await.unwrap();
+    }
+
+    /// Reads until the gateway has written `tail`, and returns the number of bytes that came before it.
+    pub(crate) async fn read_until(&mut self, tail: &[u8]) -> usize {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(tail) {
+            assert_ne!(soon(self.0.read_buf(&mut bytes)).await.unwrap(), 0, "the gateway closed the socket");
+        }
+        bytes.len() - tail.len()
+    }
+
+    /// Reads frames, each with its first byte and its payload, to the close frame inclusive. No frame has more than
+    /// 65,535 bytes.
+    pub(crate) async fn frames_until_close(&mut self) -> Vec<(u8, Vec<u8>)> {
+        let mut frames: Vec<(u8, Vec<u8>)> = Vec::new();
+        let mut stream = BufReader::new(&mut self.0);
+        while frames.last().is_none_or(|(first, _)| *first != CLOSE) {
+            let first = soon(stream.read_u8()).await.unwrap();
+            let length = match soon(stream.read_u8()).await.unwrap() {
+                126 => usize::from(soon(stream.read_u16()).await.unwrap()),
+                length => usize::from(length),
+            };
+            let mut payload = vec![0; length];
+            soon(stream.read_exact(&mut payload)).await.unwrap();
+            frames.push((first, payload));
+        }
+        frames
     }
 
     /// Reads until the gateway closes the socket, and returns the code of the close frame, which is the last frame.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidegate_app::grants::{GroupPattern, MessagingGrant, Scope};
 use tidegate_event::{ConnectionId, Payload};
 use tidegate_ports::Messaging;
-use tidegate_ports::messaging::{self, MAX_EXCLUDED, MAX_TARGETS, check_payload};
+use tidegate_ports::messaging::{self, MAX_DEFERRED, MAX_DEFERRED_BYTES, MAX_EXCLUDED, MAX_TARGETS, check_payload};
 use tidegate_ports::registry::check_group;
 use wasmtime::Result;
 
@@ -14,9 +14,6 @@ use crate::bindings::tidegate::route::messaging::{Delivery, Error, Host, Socket}
 use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
 use crate::state::State;
-
-/// The maximum number of messages to a connection during its own `$connect`. The next one is `throttled`.
-pub(crate) const MAX_DEFERRED: usize = 64;
 
 type Outcome<T> = Result<std::result::Result<T, Error>>;
 type Sent = std::result::Result<(), Error>;
@@ -129,8 +126,11 @@ impl State {
         self.event.connecting && id == self.own_connection()
     }
 
+    /// Keeps a message for the event's own connection until its socket is open.
     pub(super) fn defer(&mut self, data: &Payload) -> Sent {
-        if self.effects.deferred.len() >= MAX_DEFERRED {
+        let deferred = &self.effects.deferred;
+        let bytes = deferred.iter().map(Payload::len).sum::<usize>() + data.len();
+        if deferred.len() >= MAX_DEFERRED || bytes > MAX_DEFERRED_BYTES {
             return Err(Error::Throttled);
         }
         self.effects.deferred.push(data.clone());
