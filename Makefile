@@ -9,7 +9,9 @@
 #   make packages  builds the zips for both CPUs, and tests the one for arm64 in qemu, which it installs on Debian
 #   make deploy    packages, and deploys to AWS with the CDK (STAGE=dev; or stage, prod)
 #   make destroy   deletes the stack of the stage STAGE
-#   make soak      runs a thousand swaps of releases under load; takes a quarter of an hour
+#   make soak      runs a thousand swaps of releases under load, then every attack of tests/hostile beside a probe;
+#                  takes an hour and a quarter
+#   make hostile   runs the attacks alone (HOSTILE_ARGS="--select spin --seconds 10" selects some)
 #   make bench     compares with a bare server, workerd, native functions and other ways to deploy a version, and
 #                  rewrites docs/BENCHMARKS.md
 #   make setup     installs what the tests need
@@ -18,7 +20,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: dev tidegate doc setup wasm clean
-.PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak
+.PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak hostile hostile-guests
 .PHONY: package package-here packages deploy destroy qemu
 .PHONY: lint lint-infra lint-rust lint-deny lint-rules lint-peers
 .PHONY: bench bench-gateway bench-lambda bench-swaps bench-package
@@ -148,6 +150,18 @@ test-e2e: setup e2e-programs
 soak: setup e2e-programs
 	TIDEGATE_SOAK=long TIDEGATE_BIN=$(TARGET_DIR)/e2e/tidegate \
 	    $(VENV)/bin/python -m pytest tests/e2e/test_soak.py $(PYTEST_ARGS)
+	$(MAKE) --no-print-directory hostile
+
+hostile-guests: wasm
+	cargo build --locked --release --target $(WASM_TARGET) --manifest-path tests/guests/Cargo.toml \
+	    --target-dir tests/guests/target -p guest-hostile -p guest-neighbour
+
+# Attacks are measured on the release build: TIDEGATE_BIN names another one. The page is rewritten only if all attacks
+# run, with HOSTILE_ARGS="--page docs/RELIABILITY.md".
+hostile: $(VENV)/.installed hostile-guests
+	$(if $(TIDEGATE_BIN),,$(CARGO_BUILD) --release --bin tidegate)
+	$(VENV)/bin/python tests/hostile/run.py --tidegate $(or $(TIDEGATE_BIN),$(TARGET_DIR)/release/tidegate) \
+	    $(HOSTILE_ARGS)
 
 doc: $(VENV)/.installed
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
