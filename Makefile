@@ -19,16 +19,15 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: dev tidegate doc setup wasm clean
+.PHONY: dev tidegate chat doc book setup wasm clean
 .PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak hostile hostile-guests
 .PHONY: package package-here packages deploy destroy qemu
-.PHONY: lint lint-infra lint-rust lint-deny lint-rules lint-peers
+.PHONY: lint lint-infra lint-rust lint-bootstrap lint-deny lint-rules lint-peers
 .PHONY: bench bench-gateway bench-lambda bench-swaps bench-package
 
 WASM_TARGET := wasm32-wasip2
 # Workspaces of their own: guests are built for another target, peers with other features.
-GUEST_WORKSPACES := guest/Cargo.toml tests/guests/Cargo.toml
-WASM_WORKSPACES := $(GUEST_WORKSPACES) tests/bench/app/Cargo.toml
+WASM_WORKSPACES := guest/Cargo.toml tests/guests/Cargo.toml tests/bench/app/Cargo.toml
 PEERS := tests/bench/peers/Cargo.toml
 WORKSPACES := Cargo.toml $(WASM_WORKSPACES) $(PEERS)
 
@@ -41,6 +40,8 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Every build selects the whole workspace. Cargo unifies features over the selected packages, so a build of one package
 # would compile many dependencies again.
 CARGO_BUILD := cargo build --locked --workspace
+# Components do not link for this machine, but their tests do. The guests of tests/guests have no tests: tests run them.
+CARGO_TEST_GUEST := cargo test --locked --manifest-path guest/Cargo.toml --workspace
 TIDEGATE := $(TARGET_DIR)/debug/tidegate
 
 # The app that `package` packages, the CPU that it is for, and the stage that `deploy` deploys to.
@@ -53,11 +54,18 @@ package-of = $(PACKAGES)/$(notdir $(abspath $(APP)))-$(1).zip
 # The CPU of this machine.
 CPU := $(shell uname -m)
 
-dev: wasm tidegate
+# The command line and the chat are built side by side. The two cargos share the jobs of make, one for each CPU.
+dev: wasm
+	@$(MAKE) --no-print-directory --jobs=$(shell getconf _NPROCESSORS_ONLN) tidegate chat
 	$(TIDEGATE) dev guest/examples/chat $(ARGS)
 
 tidegate:
-	$(CARGO_BUILD) --bin tidegate
+	+$(CARGO_BUILD) --bin tidegate
+
+# The build command of the chat's manifest, without a progress bar of its own.
+chat: wasm
+	+@cd guest/examples/chat; \
+	    CARGO_TERM_QUIET=true sh -ec "$$(sed -n 's/^build = "\(.*\)"$$/\1/p' tidegate.toml | sort -u)"
 
 setup: wasm $(VENV)/.installed tests/node_modules/.installed
 
@@ -128,7 +136,7 @@ test-host: wasm $(VENV)/.installed
 	cargo test --locked --workspace --doc
 
 test-guest: wasm
-	for manifest in $(GUEST_WORKSPACES); do cargo test --locked --manifest-path "$$manifest" --workspace; done
+	$(CARGO_TEST_GUEST)
 
 test-infra:
 	$(MAKE) -C infra test
@@ -154,7 +162,7 @@ soak: setup e2e-programs
 
 hostile-guests: wasm
 	cargo build --locked --release --target $(WASM_TARGET) --manifest-path tests/guests/Cargo.toml \
-	    --target-dir tests/guests/target -p guest-hostile -p guest-neighbour
+	    --target-dir tests/guests/target --workspace
 
 # Attacks are measured on the release build: TIDEGATE_BIN names another one. The page is rewritten only if all attacks
 # run, with HOSTILE_ARGS="--page docs/RELIABILITY.md".
@@ -163,28 +171,34 @@ hostile: $(VENV)/.installed hostile-guests
 	$(VENV)/bin/python tests/hostile/run.py --tidegate $(or $(TIDEGATE_BIN),$(TARGET_DIR)/release/tidegate) \
 	    $(HOSTILE_ARGS)
 
-doc: $(VENV)/.installed
+doc: book
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --manifest-path guest/Cargo.toml --no-deps -p tidegate-guest
+
+book: $(VENV)/.installed
 	$(VENV)/bin/mdbook build docs
 
 lint:
-	$(call in-order,lint-rules lint-infra lint-deny lint-rust)
+	$(call in-order,lint-rules lint-infra lint-deny lint-rust lint-bootstrap)
 
 lint-infra:
 	$(MAKE) -C infra lint
 
-# The function is linted once more as it ships, without the features that other crates add to its dependencies.
+# Builds all crates, each of which `.ci/rustc` lints and documents. Components are built as they ship.
+lint-rust: export RUSTC_WORKSPACE_WRAPPER = $(CURDIR)/.ci/rustc
 lint-rust: wasm
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 \
 	    || rustup component add rustfmt clippy
 	for manifest in $(WORKSPACES); do cargo fmt --manifest-path "$$manifest" --all --check; done
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked -p tidegate-lambda --bin bootstrap -- -D warnings
-	for manifest in $(GUEST_WORKSPACES); do \
-	    cargo clippy --locked --manifest-path "$$manifest" --workspace --all-targets -- -D warnings; done
+	$(CARGO_BUILD) --all-targets
+	$(CARGO_TEST_GUEST) --no-run
 	for manifest in $(WASM_WORKSPACES); do \
-	    cargo clippy --locked --manifest-path "$$manifest" --workspace --target $(WASM_TARGET) -- -D warnings; done
+	    cargo build --locked --manifest-path "$$manifest" --workspace --release --target $(WASM_TARGET); done
+
+# The function as it ships, without the features that other crates add to its dependencies. `make package` lints it too
+# if `.ci/rustc` compiles it.
+lint-bootstrap:
+	cargo clippy --locked -p tidegate-lambda --bin bootstrap -- -D warnings
 
 lint-rules:
 	python3 .ci/dependency_rules.py

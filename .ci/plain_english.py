@@ -26,7 +26,7 @@ GENERATED = re.compile(r"@generated|\bDO NOT EDIT\b", re.IGNORECASE)
 # Third-party files, and the two files that must name the forbidden words.
 EXCLUDED = ("wit/deps/", ".ci/plain_english.py", ".ci/test_plain_english.py")
 KINDS = {".rs": "rust", ".wit": "wit", ".py": "python", ".md": "markdown", ".toml": "toml", ".sh": "shell"}
-NAMES = {"Makefile": "make", "run": "shell"}
+NAMES = {"Makefile": "make", "run": "shell", "rustc": "shell"}
 
 RELATIVE_WORDS = (
     "What|Whatever|Who|Whom|Whose|Whoever|Whether|Why|How|Which|Whichever|That|When|Whenever|Where|Wherever"
