@@ -54,17 +54,17 @@ package-of = $(PACKAGES)/$(notdir $(abspath $(APP)))-$(1).zip
 # The CPU of this machine.
 CPU := $(shell uname -m)
 
-# The command line and the chat are built side by side. The two cargos share the jobs of make, one for each CPU.
+# The command line and the chat are built side by side. Newer versions of make share their jobs with both cargos.
 dev: wasm
 	@$(MAKE) --no-print-directory --jobs=$(shell getconf _NPROCESSORS_ONLN) tidegate chat
 	$(TIDEGATE) dev guest/examples/chat $(ARGS)
 
 tidegate:
-	+$(CARGO_BUILD) --bin tidegate
+	$(CARGO_BUILD) --bin tidegate
 
 # The build command of the chat's manifest, without a progress bar of its own.
 chat: wasm
-	+@cd guest/examples/chat; \
+	@cd guest/examples/chat; \
 	    CARGO_TERM_QUIET=true sh -ec "$$(sed -n 's/^build = "\(.*\)"$$/\1/p' tidegate.toml | sort -u)"
 
 setup: wasm $(VENV)/.installed tests/node_modules/.installed
@@ -248,7 +248,7 @@ bench-swaps: bench-package tests/bench/node_modules/.installed
 	$(CARGO_BUILD) --release --bin tidegate --bin probe
 	$(BENCH_PEERS) -p bench-native-version
 	cargo build --locked --release --target $(WASM_TARGET) --manifest-path tests/guests/Cargo.toml \
-	    --target-dir tests/guests/target -p guest-version
+	    --target-dir tests/guests/target --workspace
 	.tools/infra/bin/python tests/bench/swaps.py --tidegate $(TARGET_DIR)/release/tidegate \
 	    --package $(TARGET_DIR)/bench/chat.zip --probe $(TARGET_DIR)/release/probe \
 	    --native $(TARGET_DIR)/bench/lambda/native-version \

@@ -125,7 +125,7 @@ def join(chat_server, token) -> Iterator[Callable[[str], chat.Client]]:
 def component() -> bytes:
     """The guest with many versions."""
     command = ["cargo", "build", "--locked", "--release", "--target", "wasm32-wasip2", "--target-dir", "target"]
-    subprocess.run([*command, "-p", "guest-version"], cwd=GUESTS, check=True, timeout=BUILD_SECONDS)
+    subprocess.run([*command, "--workspace"], cwd=GUESTS, check=True, timeout=BUILD_SECONDS)
     return (GUESTS / "target" / "wasm32-wasip2" / "release" / "guest_version.wasm").read_bytes()
 
 
