@@ -34,6 +34,8 @@ WORKSPACES := Cargo.toml $(WASM_WORKSPACES) $(PEERS)
 VENV := $(CURDIR)/.venv
 # The virtual environment contains Node.js and npm too.
 export PATH := $(VENV)/bin:$(PATH)
+# Without `--no-compile`, pip would compile all modules of all packages, most of which are never imported.
+PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile
 # The output folder of the root workspace, where the tests find the command line.
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
@@ -74,7 +76,7 @@ wasm:
 
 $(VENV)/.installed: tests/requirements.txt
 	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/bin/python -m pip install $(PIP_OPTIONS) -r $<
 	touch $@
 
 tests/node_modules/.installed: tests/package-lock.json tests/package.json $(VENV)/.installed
@@ -257,7 +259,7 @@ bench-swaps: bench-package tests/bench/node_modules/.installed
 
 .tools/bench/.installed: tests/bench/python/requirements.txt
 	python3 -m venv .tools/bench
-	.tools/bench/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	.tools/bench/bin/python -m pip install $(PIP_OPTIONS) -r $<
 	touch $@
 
 clean:
