@@ -41,7 +41,8 @@ def test_all_targets_are_made_and_their_output_is_not_mixed(run):
     done = run()
     assert done.returncode == 0, done
     lines = [line for line in done.stdout.splitlines() if line.endswith((" begins", " ends"))]
-    assert sorted(lines) == sorted(f"{name} {word}" for name in [*TARGETS, "package-here"] for word in ("begins", "ends"))
+    made = [*TARGETS, "package-here"]
+    assert sorted(lines) == sorted(f"{name} {word}" for name in made for word in ("begins", "ends"))
     assert [line.split()[0] for line in lines[::2]] == [line.split()[0] for line in lines[1::2]]
 
 

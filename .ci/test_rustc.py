@@ -13,7 +13,7 @@ MAIN = "//! A program.\n\nfn main() {}\n"
 UNUSED = "fn unused() {}\n"
 UNUSED_IN_RELEASES = f"#[cfg(not(debug_assertions))]\n{UNUSED}"
 # Of clippy's default warnings, and not of rustc's.
-LENGTH = "/// Returns true for no bytes.\n#[must_use]\npub fn has_none(bytes: &[u8]) -> bool {\n    bytes.len() == 0\n}\n"
+LENGTH = "/// Returns true for no bytes.\n#[must_use]\npub fn has_none(a: &[u8]) -> bool {\n    a.len() == 0\n}\n"
 LINK = "/// See [`nothing`].\npub fn linked() {}\n"
 
 # Files of each package that differ from a library without a warning.

@@ -16,8 +16,8 @@ const SUB_PROTOCOL: &str = "sec-websocket-protocol";
 
 /// The maximum length of a sub-protocol, in bytes. A client's handshake, which offers it, is not longer.
 const MAX_SUB_PROTOCOL_BYTES: usize = 8 << 10;
-/// The text of a guest's own error with a status of 500 or above, for clients. It is API Gateway's. The guest's text may
-/// name internals, and is in the log.
+/// The text of a guest's own error with a status of 500 or above, for clients. It is API Gateway's. The guest's text
+/// may name internals, and is in the log.
 const INTERNAL: &str = "Internal server error";
 /// The body of an error without its text.
 const EMPTY_BODY: &str = r#"{"message":""}"#;
