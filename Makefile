@@ -194,6 +194,9 @@ lint-rust: wasm
 	for manifest in $(WORKSPACES); do cargo fmt --manifest-path "$$manifest" --all --check; done
 	$(CARGO_BUILD) --all-targets
 	$(CARGO_TEST_GUEST) --no-run
+	@# Cargo takes a component for checked that rustc alone compiled, unless it contains a library of its workspace.
+	for manifest in $(filter-out guest/%,$(WASM_WORKSPACES)); do \
+	    cargo clean --quiet --locked --manifest-path "$$manifest" --workspace --release --target $(WASM_TARGET); done
 	for manifest in $(WASM_WORKSPACES); do \
 	    cargo build --locked --manifest-path "$$manifest" --workspace --release --target $(WASM_TARGET); done
 
