@@ -69,6 +69,8 @@ class Attack:
     prepare: Callable[[Path, Path], None] | None = None
     # True if nobody reads the server's standard error, and the pipe is full.
     unread_stderr: bool = False
+    # Bytes that the server may allocate, or None. Only attacks that could take the machine's memory need the limit.
+    allocated: int | None = None
     # True if the attack is on `$connect` or the authorizer, which the probe's handshakes share.
     shares_connect: bool = False
     # Most events of the attacker that may end between a request of the probe and its answer.

@@ -45,6 +45,10 @@ class Shape:
     sleepers: int = 0
     # True if clients leave without reading the answers, and come again.
     leaves: bool = False
+    # True if nobody reads the server's standard error.
+    unread_stderr: bool = False
+    # Arguments of `tidegate dev`.
+    arguments: tuple[str, ...] = ()
     bound: int | None = None
 
 
@@ -70,11 +74,14 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
         Shape("-2-by-64-for-29-s", "28500", time="29s"),
         Shape("-on-40-routes-for-29-s", "28500", connections=160, in_flight=4, routes=40, time="29s"),
         Shape("-4-by-64", connections=4),
+        Shape("-64-on-lambda", "28500", connections=1, time="29s", arguments=("--lambda",)),
         Shape("-100-ms", "100", connections=16, in_flight=16),
         Shape("-on-connect", "1900", event=CONNECT, connections=256),
         Shape("-on-disconnect", "1900", event=DISCONNECT, connections=256),
         Shape("-in-authorizer", "1900", event=AUTHORIZER, connections=256),
     ),
+    "lines": (Shape(), Shape("-with-nobody-reading", connections=2, in_flight=4, unread_stderr=True)),
+    "panic": (Shape(), Shape("-with-nobody-reading", connections=2, in_flight=4, unread_stderr=True)),
     "compute": (
         Shape("-900-us", "900", connections=8, in_flight=16),
         Shape("-5-ms", "5000", connections=8, in_flight=16, routes=8),
@@ -82,7 +89,7 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
     "unreachable": (*QUICK, *(LIFECYCLE)),
     "fill": (Shape("-56-mib", "56"), Shape("-480-mib", "480", memory="512MiB", connections=2, in_flight=4)),
     "copy": (Shape("-56-mib", "56"), Shape("-480-mib", "480", memory="512MiB", connections=2, in_flight=4)),
-    "hold": (Shape("-60-mib", "60", connections=4), Shape("-480-mib", "480", memory="512MiB", in_flight=16)),
+    "hold": (Shape("-60-mib", "60", connections=4), Shape("-480-mib", "480", memory="512MiB", in_flight=4)),
     "broadcast": (Shape("-to-100-readers", "1000", connections=4, in_flight=4, readers=100),),
     "broadcast_loop": (
         Shape("-to-100-readers", "1000", connections=2, in_flight=2, readers=100),
@@ -99,11 +106,9 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
     "huge_reply": (Shape(connections=2, in_flight=16),),
     "close_self": (Shape("-on-connect", event=CONNECT, connections=16), Shape("", connections=8, in_flight=1)),
     **dict.fromkeys(
-        ("bad_status", "nul_reply", "largest_reply", "echo_back", "enter", "exit", "fill_partition", "broadcast"), QUICK
+        ("bad_status", "nul_reply", "largest_reply", "echo_back", "enter", "exit", "fill_partition"), QUICK
     ),
 }
-SHAPES["broadcast"] = (Shape("-to-100-readers", "1000", connections=4, in_flight=4, readers=100),)
-
 
 def programs() -> Iterator[tuple[str, str]]:
     """Yields the name of each program, and the first sentence of its doc comment."""
@@ -118,7 +123,9 @@ def clients_of(program: str, shape: Shape) -> str:
     words = f"{shape.connections} × {shape.in_flight}" if shape.event == MESSAGE else f"{shape.connections} clients"
     routes = f" on {shape.routes} routes" if shape.routes > 1 else ""
     limit = f", `time = \"{shape.time}\"`" if shape.time != "2s" else ""
-    return f"{words}{at[shape.event]}{routes}{limit}"
+    unread = ", nobody reads stderr" if shape.unread_stderr else ""
+    given = f", `{' '.join(shape.arguments)}`" if shape.arguments else ""
+    return f"{words}{at[shape.event]}{routes}{limit}{unread}{given}"
 
 
 async def attack(target: Target, program: str, shape: Shape) -> None:
@@ -215,7 +222,8 @@ def add(program: str, title: str, shape: Shape) -> None:
                 time=shape.time, memory=shape.memory, authorizer=shape.event in (DISCONNECT, AUTHORIZER),
                 disconnect=shape.event == DISCONNECT,
             ),
-            shares_connect=on_connect, bound=shape.bound,
+            shares_connect=on_connect, bound=shape.bound, unread_stderr=shape.unread_stderr,
+            arguments=shape.arguments,
         )
     )
 

@@ -12,6 +12,8 @@ from .wire import Ended, Refused, Socket
 
 # Failures that an attacker expects, and goes on.
 EXPECTED = (Ended, Refused, TimeoutError, OSError, asyncio.IncompleteReadError)
+# Seconds in which sockets may be opened after the end of the attack.
+OPENING = 20.0
 # Beginnings of messages that programs send to connections. Any other message is an answer.
 PUSHED = (b"mmm", b"bbb", b"ggg", b"hhh", b"hello")
 
@@ -21,15 +23,18 @@ def command(program: str, number: int = 0) -> str:
     return f'{{"action":"{route(number)}","do":"{program}"}}'
 
 
-async def until_end(target: Target, *work: Awaitable[object]) -> None:
-    """Runs all work until it is done or the attack ends. Failures of connections are the attacker's own affair."""
+async def until_end(target: Target, *work: Awaitable[object], more: float = 0.0) -> None:
+    """Runs all work until it is done, or until a time after the end of the attack.
+
+    Failures of connections are the attacker's own affair.
+    """
 
     async def quietly(one: Awaitable[object]) -> None:
         with contextlib.suppress(*EXPECTED):
             await one
 
     tasks = [asyncio.ensure_future(quietly(one)) for one in work]
-    await asyncio.wait(tasks, timeout=target.left)
+    await asyncio.wait(tasks, timeout=target.left + more)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -49,7 +54,7 @@ async def repeat(target: Target, workers: int, once: Callable[[int], Awaitable[o
 
 
 async def open_many(target: Target, count: int, query: str = "", at_once: int = 64) -> list[Socket]:
-    """Opens sockets, and returns those that the server accepted."""
+    """Opens sockets, and returns those that the server accepted. Opening may take longer than the attack."""
     slots = asyncio.Semaphore(at_once)
     opened: list[Socket] = []
 
@@ -59,7 +64,7 @@ async def open_many(target: Target, count: int, query: str = "", at_once: int = 
                 opened.append(await Socket.open(target.address, query))
                 target.tally.add()
 
-    await until_end(target, *(one() for _ in range(count)))
+    await until_end(target, *(one() for _ in range(count)), more=OPENING)
     return opened
 
 
@@ -81,6 +86,6 @@ async def drain(socket: Socket) -> None:
         pass
 
 
-async def hold(target: Target) -> None:
-    """Waits until the attack ends."""
-    await asyncio.sleep(target.left)
+async def hold(target: Target, least: float = 2.0) -> None:
+    """Waits until the attack ends, and for a time in which late effects are seen."""
+    await asyncio.sleep(max(target.left, least))

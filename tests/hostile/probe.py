@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 import sys
 import time
@@ -88,21 +89,23 @@ class Probe:
         number = 0
         while not self.stopping.is_set():
             outstanding: dict[int, Record] = {}
-            reader = asyncio.create_task(self.answers(socket, outstanding))
+            errors: list[str] = []
+            reader = asyncio.create_task(self.answers(socket, outstanding, errors))
             try:
                 while await self.pause(due) and not reader.done():
                     due += PAUSES[kind]
                     number += 1
                     outstanding[number] = self.begin(kind)
                     await socket.text(json.dumps({"action": kind, "n": number}))
-                await self.drain(reader, outstanding)
+                await self.drain(reader, outstanding, errors)
             except Ended:
                 pass
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
-            for record in outstanding.values():
-                self.end(record, "the connection ended" if not self.stopping.is_set() else "no answer")
+            unanswered = "no answer" if self.stopping.is_set() else "the connection ended"
+            for record, why in itertools.zip_longest(outstanding.values(), errors[: len(outstanding)]):
+                self.end(record, why or unanswered)
             socket.leave()
             if not self.stopping.is_set():
                 try:
@@ -111,19 +114,23 @@ class Probe:
                     self.end(self.begin(kind), f"no connection: {error}")
                     await self.pause(due + 1)
 
-    async def drain(self, reader: asyncio.Task[None], outstanding: dict[int, Record]) -> None:
+    async def drain(self, reader: asyncio.Task[None], outstanding: dict[int, Record], errors: list[str]) -> None:
         """Waits for the outstanding answers."""
         end = time.monotonic() + PATIENCE
-        while outstanding and not reader.done() and time.monotonic() < end:
+        while len(outstanding) > len(errors) and not reader.done() and time.monotonic() < end:
             await asyncio.sleep(0.01)
 
-    async def answers(self, socket: Socket, outstanding: dict[int, Record]) -> None:
-        """Matches answers to requests by their number. An error frame has none, and belongs to the oldest request."""
+    async def answers(self, socket: Socket, outstanding: dict[int, Record], errors: list[str]) -> None:
+        """Matches answers to requests by their number. An error frame has none: a request that it leaves unanswered
+        fails at the end."""
         async for payload in socket.messages():
             answer = json.loads(payload)
-            number = answer.get("n", next(iter(outstanding), None))
-            record = outstanding.pop(number, None) or self.begin(SURPLUS)
-            self.end(record, None if "n" in answer and record.kind != SURPLUS else answer.get("message", "surplus"))
+            if "n" not in answer:
+                errors.append(str(answer.get("message"))[:100])
+            elif record := outstanding.pop(answer["n"], None):
+                self.end(record)
+            else:
+                self.end(self.begin(SURPLUS), "an answer that no request waits for")
 
     async def handshakes(self) -> None:
         """Opens a connection each time one is due, and closes it."""

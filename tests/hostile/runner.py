@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -136,7 +137,8 @@ def started(attack: Attack, setting: Setting, folder: Path) -> Iterator[server.S
             os.mkfifo(errors)
             # A reader that does not read: the pipe fills up, and writing does not fail.
             closing.callback(os.close, os.open(errors, os.O_RDWR))
-        running = server.start(command, errors)
+        limits = {resource.RLIMIT_DATA: attack.allocated} if attack.allocated else None
+        running = server.start(command, errors, limits=limits)
         try:
             yield running
         finally:

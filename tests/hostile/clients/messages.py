@@ -8,7 +8,7 @@ import json
 
 from ..attack import Manifest, Target, client
 from ..load import command, flood, repeat
-from ..wire import TEXT, Socket, frame
+from ..wire import TEXT, Ended, Socket, frame
 
 LARGEST = 131_072
 # Largest message in one frame.
@@ -196,6 +196,9 @@ async def send_in_frames(target: Target, workers: int, text: str) -> None:
                 await socket.send(message)
                 await anext(socket.messages())
                 target.tally.add()
+        except Ended:
+            # The server closes the connection that sent a message above the limit.
+            target.tally.add()
         finally:
             socket.reset()
 

@@ -79,9 +79,9 @@ def component_with_a_large_section(folder: Path) -> None:
 
 
 @planted()
-def component_of_8_gib(folder: Path) -> None:
-    """A component of 8 GiB"""
-    write_sparse(component(folder), 8 << 30, COMPONENT)
+def component_of_2_gib(folder: Path) -> None:
+    """A component of 2 GiB"""
+    write_sparse(component(folder), 2 << 30, COMPONENT)
 
 
 @planted()

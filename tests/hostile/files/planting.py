@@ -22,9 +22,12 @@ from ..attack import FILE, Attack, Target, register, summary
 # Control characters that a terminal obeys: C0 without the line feed and the tab, DEL, and C1.
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # Seconds after which a command counts as one that waits for ever. A debug build on a loaded machine needs a few.
-FOR_EVER = 60
+FOR_EVER = 40
 # Largest resident memory of a command, in MiB. A compiler needs about a third of it.
 MEMORY = 768
+# Bytes that a command or a server may allocate, so that one that reads without end does not take the machine's memory.
+# Address space that Wasmtime only reserves does not count.
+ALLOCATED = 3 << 30
 
 Build = Callable[[Path], None]
 
@@ -56,7 +59,7 @@ def planted(**options: Any) -> Callable[[Build], Build]:
             await (attack_live if live else attack)(target, one)
 
         name = "file-" + build.__name__.replace("_", "-")
-        register(replace(Attack(name, FILE, summary(build.__doc__), run), **of_attack))
+        register(replace(Attack(name, FILE, summary(build.__doc__), run, allocated=ALLOCATED), **of_attack))
         return build
 
     return add
@@ -100,7 +103,7 @@ def check(one: Planted, command: list[str]) -> None:
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=FOR_EVER,
-            env=environment | dict(one.environment),
+            env=environment | dict(one.environment), preexec_fn=restrict,
         )
     except subprocess.TimeoutExpired as error:
         raise AssertionError(f"`{' '.join(command[1:])}` did not end") from error
@@ -114,6 +117,10 @@ def check(one: Planted, command: list[str]) -> None:
     assert not one.secret or one.secret not in output, f"`{name}` prints a secret: {output[:500]}"
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1_024
     assert peak <= MEMORY, f"`{name}` took {peak:.0f} MiB"
+
+
+def restrict() -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (ALLOCATED, ALLOCATED))
 
 
 def make_victim(victim: Path, app: Path) -> None:

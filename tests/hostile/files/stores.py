@@ -40,9 +40,9 @@ def pointer_device(folder: Path) -> None:
 
 
 @planted(commands=STATUS)
-def pointer_of_4_gib(folder: Path) -> None:
-    """A `pointer.json` of 4 GiB"""
-    write_sparse(pointer(folder), 4 << 30)
+def pointer_of_2_gib(folder: Path) -> None:
+    """A `pointer.json` of 2 GiB"""
+    write_sparse(pointer(folder), 2 << 30)
 
 
 @planted(commands=STATUS)
@@ -106,9 +106,9 @@ def release_fifo(folder: Path) -> None:
 
 
 @planted(commands=(("release", "show", "0123", "--app", "{app}"),))
-def release_of_4_gib(folder: Path) -> None:
-    """A release of 4 GiB"""
-    write_sparse(store(folder) / "releases" / f"{ID}.json", 4 << 30)
+def release_of_2_gib(folder: Path) -> None:
+    """A release of 2 GiB"""
+    write_sparse(store(folder) / "releases" / f"{ID}.json", 2 << 30)
 
 
 @planted(commands=READ, may_succeed=True)
