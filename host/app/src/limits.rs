@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The resources that one event of a route may use. The manifest sets `memory` and `time`; the host sets the others.
+/// The resources that one event of a route may use. The manifest sets `memory`, `time` and `cpu`; the host sets the
+/// others.
 ///
-/// A manifest writes `{ memory = "64MiB", time = "2s" }`. Both keys are optional.
+/// A manifest writes `{ memory = "64MiB", time = "2s", cpu = "1s" }`. All keys are optional.
 ///
 /// ```
 /// use tidegate_app::Limits;
@@ -23,6 +24,9 @@ pub struct Limits {
     /// The maximum wall-clock time of one call, including host calls. The default is 2 s. Lambda's own deadline may be
     /// earlier.
     pub time: Duration,
+    /// The maximum CPU time of one call, measured with the CPU clock of the threads that run it, host calls included. A
+    /// guest that waits uses none. The default is 1 s.
+    pub cpu: Duration,
     /// The maximum number of bytes that host calls copy into and out of one instance, 16 MiB.
     ///
     /// A page of documents needs several MiB, and Wasmtime's default of 128 MiB is too much for a function of 512 MB.
@@ -41,11 +45,19 @@ impl Limits {
     pub const MIN_TIME: Duration = Duration::from_millis(10);
     /// The maximum of `time`, 29 s: the integration timeout of API Gateway.
     pub const MAX_TIME: Duration = Duration::from_secs(29);
+    /// The default of `cpu`. A CPython guest needs less than 0.1 s to start.
+    pub const DEFAULT_CPU: Duration = Duration::from_secs(1);
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: 64 << 20, time: Duration::from_secs(2), host_call_bytes: 16 << 20, handles: 1_024 }
+        Self {
+            memory: 64 << 20,
+            time: Duration::from_secs(2),
+            cpu: Self::DEFAULT_CPU,
+            host_call_bytes: 16 << 20,
+            handles: 1_024,
+        }
     }
 }
 
@@ -84,6 +96,10 @@ pub(crate) struct Settings {
     /// or `s`.
     #[serde(default)]
     time: Time,
+    /// The maximum CPU time of one call, from `10ms` to `29s`: an integer followed by `ms` or `s`.
+    // The default is not written, so hosts from before this limit read such releases.
+    #[serde(default = "Time::default_cpu", skip_serializing_if = "Time::is_default_cpu")]
+    cpu: Time,
 }
 
 /// A size in bytes, for example `64MiB`.
@@ -98,13 +114,13 @@ pub(crate) struct Time(Duration);
 
 impl From<Settings> for Limits {
     fn from(settings: Settings) -> Self {
-        Self { memory: settings.memory.0, time: settings.time.0, ..Self::default() }
+        Self { memory: settings.memory.0, time: settings.time.0, cpu: settings.cpu.0, ..Self::default() }
     }
 }
 
 impl From<Limits> for Settings {
     fn from(limits: Limits) -> Self {
-        Self { memory: Memory(limits.memory), time: Time(limits.time) }
+        Self { memory: Memory(limits.memory), time: Time(limits.time), cpu: Time(limits.cpu) }
     }
 }
 
@@ -117,6 +133,16 @@ impl Default for Memory {
 impl Default for Time {
     fn default() -> Self {
         Self(Limits::default().time)
+    }
+}
+
+impl Time {
+    fn default_cpu() -> Self {
+        Self(Limits::DEFAULT_CPU)
+    }
+
+    fn is_default_cpu(&self) -> bool {
+        self.0 == Limits::DEFAULT_CPU
     }
 }
 
