@@ -21,7 +21,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
 use tidegate_event::{Event, Payload, Reply, RouteKey, SelectionExpression, decode_request, encode_reply};
-use tidegate_gateway::{ApiConfig, Clock, Function, Gateway, Invoke, InvokeError, Limits, RouteConfig, SocketTable};
+use tidegate_gateway::{
+    ApiConfig, Caller, Clock, Function, Gateway, Invoke, InvokeError, Limits, RouteConfig, SocketTable,
+};
 use tidegate_ports::{Deadline, Messaging};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -35,7 +37,7 @@ struct Echo;
 
 #[async_trait]
 impl Invoke for Echo {
-    async fn invoke(&self, _: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+    async fn invoke(&self, _: Function, event: Vec<u8>, _: Caller<'_>) -> Result<Vec<u8>, InvokeError> {
         let request = decode_request(&event).map_err(|error| InvokeError::Unavailable(error.to_string()))?;
         let body = match request.event {
             Event::Message(message) => Some(message.data),

@@ -7,11 +7,12 @@ use std::time::Duration;
 use tidegate_app::IdentitySource;
 use tidegate_diagnostic::Code;
 use tidegate_event::{Authorization, Decision, Event, Handshake, Identity, Request, decode_decision, encode_request};
+use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiConfig, AuthorizerConfig};
 use crate::gateway::Gateway;
 use crate::handshake::Refusal;
-use crate::invoke::{Function, InvokeError};
+use crate::invoke::{Caller, Function, InvokeError};
 
 /// The client's identity, and the duration of the authorizer's call in milliseconds.
 pub(crate) struct Authorized {
@@ -29,6 +30,7 @@ pub(crate) async fn authorize(
     authorizer: &AuthorizerConfig,
     request: &mut Request,
     handshake: &Handshake,
+    departed: &CancellationToken,
 ) -> Result<Authorized, Refusal> {
     let missing = |source: &&IdentitySource| find(source, api, request, handshake).is_none_or(|value| value.is_empty());
     if let Some(source) = authorizer.identity_source.iter().find(missing) {
@@ -44,7 +46,8 @@ pub(crate) async fn authorize(
         stage_variables: api.stage_variables.clone(),
     });
     let start = gateway.clock.elapsed();
-    let result = gateway.invoke(Function::Authorizer, encode_request(request)).await;
+    let caller = Caller { route: &request.route_key, connection: &request.connection.id, departed };
+    let result = gateway.invoke(Function::Authorizer, encode_request(request), caller).await;
     let latency = gateway.clock.elapsed().saturating_sub(start);
     let identity = decide(result, &method_arn)?;
     Ok(Authorized { identity, latency: millis(latency) })

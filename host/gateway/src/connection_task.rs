@@ -12,7 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -33,6 +33,9 @@ use crate::write_buffer;
 
 /// The maximum number of frames to read before replies are written and other tasks run.
 const BATCH: usize = 16;
+
+/// The maximum time of a batch. Many clients that send without waiting would otherwise delay all others.
+const TURN: Duration = Duration::from_micros(100);
 
 /// The messages of one connection that are in progress.
 type Handlers = FuturesUnordered<BoxFuture<'static, ()>>;
@@ -102,6 +105,7 @@ impl<'a> ConnectionTask<'a> {
 
     /// Reads a batch of frames. Returns true if the socket may have more frames.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
+        let begin = Instant::now();
         for _ in 0..BATCH {
             // The replies to earlier frames are staged before a later frame can close the socket.
             self.stage(cx)?;
@@ -117,7 +121,7 @@ impl<'a> ConnectionTask<'a> {
                 Poll::Ready(None) => return Err(self.over()),
             }
             // An unfinished handler may have run for as long as the host lets a guest run, so other tasks run next.
-            if self.handlers.len() > under_way {
+            if self.handlers.len() > under_way || begin.elapsed() > TURN {
                 break;
             }
         }
@@ -181,7 +185,7 @@ impl<'a> ConnectionTask<'a> {
             return peer.outbox.reply(error_frame(INTERNAL, &peer, request_id));
         };
         let event = encode_message(self.request, &message_id, text);
-        let call = Call { gateway, peer, request_id, event, response: route.response };
+        let call = Call { gateway, peer, request_id, route: key.clone(), event, response: route.response };
         let mut call: BoxFuture<'static, ()> = Box::pin(call.run());
         if call.as_mut().poll(cx).is_pending() {
             self.handlers.push(call);
@@ -308,6 +312,7 @@ impl Future for ConnectionTask<'_> {
             Err(Stop::Refuse(close)) => (close, true),
         };
         let unsent = Some(task.peer.outbox.shut()).filter(|_| is_refused);
+        task.peer.departed.cancel();
         let timeout = task.close_timeout.take();
         let pending = task.socket.take().map(|socket| PendingClose { socket, unsent, timeout });
         let handlers = std::mem::take(&mut task.handlers);

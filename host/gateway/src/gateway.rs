@@ -6,16 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures_util::FutureExt;
 use tidegate_diagnostic::Code;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::api::ApiConfig;
 use crate::clock::Clock;
 use crate::ids::Ids;
-use crate::invoke::{Function, Invoke, InvokeError};
+use crate::invoke::{Caller, Function, Invoke, InvokeError};
 use crate::limits::Limits;
 use crate::socket_table::SocketTable;
 use crate::throttle::Throttle;
+
+/// The maximum number of handshakes and ends of connections that take their first turn at the same time. A first turn
+/// may run a guest, so thousands of clients that come or go at once would otherwise delay all others.
+const TURNS: usize = 16;
 
 /// The gateway of one API: its configuration, its sockets and the port to its functions.
 pub struct Gateway {
@@ -27,6 +31,8 @@ pub struct Gateway {
     /// The rate of new connections.
     pub(crate) connects: Throttle,
     invoke: Arc<dyn Invoke>,
+    /// One permit for each handshake or end of a connection that may take its first turn.
+    turns: Semaphore,
     tasks: Mutex<Option<JoinSet<()>>>,
     stopping: watch::Sender<bool>,
 }
@@ -46,6 +52,7 @@ impl Gateway {
             ids: Ids::default(),
             connects,
             invoke,
+            turns: Semaphore::new(TURNS),
             tasks: Mutex::new(Some(JoinSet::new())),
             stopping: watch::Sender::new(false),
         })
@@ -63,13 +70,31 @@ impl Gateway {
     }
 
     /// Invokes a function, for at most the integration timeout. A panic in the port is an `Unavailable` error.
-    pub(crate) async fn invoke(&self, function: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
-        let invocation = AssertUnwindSafe(self.invoke.invoke(function, event)).catch_unwind();
+    pub(crate) async fn invoke(
+        &self,
+        function: Function,
+        event: Vec<u8>,
+        caller: Caller<'_>,
+    ) -> Result<Vec<u8>, InvokeError> {
+        let invocation = AssertUnwindSafe(self.invoke.invoke(function, event, caller)).catch_unwind();
         match self.clock.timeout(self.limits.integration, invocation).await {
             Some(Ok(result)) => result,
             Some(Err(_panic)) => Err(InvokeError::Unavailable("the invocation panicked".to_owned())),
             None => Err(InvokeError::Timeout),
         }
+    }
+
+    /// Runs a handshake or the end of a connection. Its first turn waits for those that came before it.
+    pub(crate) async fn in_turn<T>(&self, work: impl Future<Output = T>) -> T {
+        // The semaphore is never closed.
+        let mut permit = self.turns.acquire().await.ok();
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|cx| {
+            let polled = work.as_mut().poll(cx);
+            permit = None;
+            polled
+        })
+        .await
     }
 
     /// Runs a task that a shutdown waits for. Returns false if the gateway has drained.
@@ -146,7 +171,7 @@ mod tests {
 
     #[async_trait]
     impl Invoke for Unused {
-        async fn invoke(&self, _: Function, _: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+        async fn invoke(&self, _: Function, _: Vec<u8>, _: Caller<'_>) -> Result<Vec<u8>, InvokeError> {
             Err(InvokeError::Unavailable("not used here".to_owned()))
         }
     }

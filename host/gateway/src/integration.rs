@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use tidegate_diagnostic::Code;
-use tidegate_event::{Payload, decode_reply};
+use tidegate_event::{Payload, RouteKey, decode_reply};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::gateway::Gateway;
 use crate::ids::Id;
-use crate::invoke::{Function, InvokeError};
+use crate::invoke::{Caller, Function, InvokeError};
 use crate::outbox::frame_of;
 use crate::socket_table::Peer;
 
@@ -26,6 +26,7 @@ pub(crate) struct Call {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) peer: Arc<Peer>,
     pub(crate) request_id: Id,
+    pub(crate) route: RouteKey,
     /// The encoded event.
     pub(crate) event: Vec<u8>,
     /// True if the route has a route response.
@@ -35,8 +36,9 @@ pub(crate) struct Call {
 impl Call {
     /// Invokes the integration, and sends the reply or an error frame to the client.
     pub(crate) async fn run(self) {
-        let Self { gateway, peer, request_id, event, response } = self;
-        let message = match gateway.invoke(Function::Handler, event).await {
+        let Self { gateway, peer, request_id, route, event, response } = self;
+        let caller = Caller { route: &route, connection: &peer.id, departed: &peer.departed };
+        let message = match gateway.invoke(Function::Handler, event, caller).await {
             Ok(json) => match body_of(&json, gateway.limits.message_bytes) {
                 Ok(body) => {
                     if let Some(body) = body.filter(|_| response) {

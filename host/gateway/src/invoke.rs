@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use tidegate_diagnostic::{Code, Diagnostic};
-use tidegate_event::FunctionError;
+use tidegate_event::{ConnectionId, FunctionError, RouteKey};
+use tokio_util::sync::CancellationToken;
 
 /// A function of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,6 +12,17 @@ pub enum Function {
     Handler,
     /// The authorizer of `$connect`.
     Authorizer,
+}
+
+/// The origin of an event. A back end shares itself fairly between routes and connections.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The route of the event: `$connect` for an authorizer.
+    pub route: &'a RouteKey,
+    /// The connection of the event.
+    pub connection: &'a ConnectionId,
+    /// Cancelled once the client has left. An event that has not begun then may be dropped, except `$disconnect`.
+    pub departed: &'a CancellationToken,
 }
 
 /// The error of an invocation.
@@ -57,6 +69,6 @@ impl From<InvokeError> for Diagnostic {
 /// after the integration timeout, or after the drain time of a shutdown.
 #[async_trait]
 pub trait Invoke: Send + Sync {
-    /// Invokes `function` with `event`, and returns its result.
-    async fn invoke(&self, function: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError>;
+    /// Invokes `function` with `event`, which comes from `caller`, and returns its result.
+    async fn invoke(&self, function: Function, event: Vec<u8>, caller: Caller<'_>) -> Result<Vec<u8>, InvokeError>;
 }

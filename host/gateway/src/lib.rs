@@ -68,7 +68,7 @@ mod write_buffer;
 pub use api::{ApiConfig, AuthorizerConfig, RouteConfig};
 pub use clock::Clock;
 pub use gateway::Gateway;
-pub use invoke::{Function, Invoke, InvokeError};
+pub use invoke::{Caller, Function, Invoke, InvokeError};
 pub use limits::{Limits, Rate};
 pub use server::run;
 pub use socket_table::SocketTable;

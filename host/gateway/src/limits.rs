@@ -52,7 +52,7 @@ pub struct Limits {
     pub queued_messages: usize,
     /// The maximum number of concurrent messages of one connection. At the limit, the gateway stops reading from the
     /// connection until a message is done. API Gateway documents no such limit. Without one, a client could exhaust the
-    /// memory.
+    /// memory and the slots of the host.
     pub concurrent_messages: usize,
     /// The maximum number of open sockets, WebSocket and HTTP together. Further sockets are closed immediately.
     pub sockets: usize,
@@ -90,7 +90,7 @@ impl Default for Limits {
             requests: None,
             queued_bytes: 8 * MAX_PAYLOAD_BYTES,
             queued_messages: 1_024,
-            concurrent_messages: 64,
+            concurrent_messages: 16,
             sockets: 65_536,
             header_read: Duration::from_secs(30),
             close_handshake: Duration::from_secs(2),

@@ -29,6 +29,8 @@ use crate::{expiry, management, session};
 
 /// The errors of a process (`EMFILE`) or a machine (`ENFILE`) without a free descriptor.
 const NO_DESCRIPTORS: [i32; 2] = [24, 23];
+/// The number of sockets to accept before other tasks run.
+const ACCEPT_BATCH: u64 = 16;
 /// The pause after a failed accept.
 pub(crate) const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -55,7 +57,10 @@ pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, shutdown: impl Fu
 async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>) {
     let permits = Arc::new(Semaphore::new(gateway.limits.sockets));
     let mut reserve = ReserveFd::new();
-    loop {
+    for accepted in 1_u64.. {
+        if accepted.is_multiple_of(ACCEPT_BATCH) {
+            tokio::task::yield_now().await;
+        }
         match listener.accept().await {
             Ok((stream, from)) => match Arc::clone(&permits).try_acquire_owned() {
                 Ok(permit) => {

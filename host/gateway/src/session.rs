@@ -16,6 +16,7 @@ use tidegate_event::{
 use tokio::sync::oneshot;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_util::sync::CancellationToken;
 
 use crate::api::ApiConfig;
 use crate::authorize::authorize;
@@ -25,7 +26,7 @@ use crate::endpoint::Answer;
 use crate::gateway::Gateway;
 use crate::handshake::{Refusal, Upgrade};
 use crate::ids::Id;
-use crate::invoke::Function;
+use crate::invoke::{Caller, Function};
 use crate::limits::Limits;
 use crate::recording_stream::RecordingStream;
 use crate::socket_table::{Entry, Peer};
@@ -41,20 +42,22 @@ pub(crate) type Socket = WebSocketStream<RecordingStream>;
 /// Serves a connection from its upgrade request to its end.
 pub(crate) async fn run(gateway: Arc<Gateway>, upgrade: Upgrade, upgraded: OnUpgrade, answer: oneshot::Sender<Answer>) {
     // The state of the handshake is boxed, so an open connection does not reserve memory for it.
-    let Some((entry, mut request)) = Box::pin(shake_hands(&gateway, upgrade, answer)).await else { return };
+    let handshake = Box::pin(gateway.in_turn(shake_hands(&gateway, upgrade, answer)));
+    let Some((entry, mut request)) = handshake.await else { return };
     let ended = match open(&gateway, upgraded).await {
         Some(socket) => ConnectionTask::new(Arc::clone(&gateway), &entry, socket, &mut request).await,
         None => Ended::vanished(),
     };
+    let departed = Arc::clone(&entry.peer);
     drop(entry);
-    Box::pin(end(&gateway, ended, request)).await;
+    Box::pin(gateway.in_turn(end(&gateway, ended, request, &departed.departed))).await;
 }
 
 /// Runs the authorizer and `$connect`, and responds to the client. Returns `None` if the client is refused.
 async fn shake_hands(
     gateway: &Arc<Gateway>,
     upgrade: Upgrade,
-    answer: oneshot::Sender<Answer>,
+    mut answer: oneshot::Sender<Answer>,
 ) -> Option<(Entry, Request)> {
     let api = gateway.api();
     let (mut request, peer) = new_connection(gateway, &api, &upgrade).ok()?;
@@ -62,7 +65,22 @@ async fn shake_hands(
     if gateway.is_stopping() {
         entry.peer.outbox.close(Close::SHUTDOWN);
     }
-    match admit(gateway, &api, &mut request, upgrade.handshake.clone()).await {
+    let departed = entry.peer.departed.clone();
+    let admitted = {
+        // hyper drops the response's receiver when the client leaves.
+        let left = async {
+            answer.closed().await;
+            departed.cancel();
+        };
+        let admit = admit(gateway, &api, &mut request, upgrade.handshake.clone(), &departed);
+        let (mut admit, mut left) = (std::pin::pin!(admit), std::pin::pin!(left));
+        tokio::select! {
+            biased;
+            admitted = &mut admit => admitted,
+            () = &mut left => admit.await,
+        }
+    };
+    match admitted {
         Ok(protocol) => {
             // From now on, messages wait in the outbox for the socket, so a client whose socket is open is never gone
             // for other calls. If the client has already left, the session notices when it opens the socket.
@@ -112,9 +130,10 @@ async fn admit(
     api: &ApiConfig,
     request: &mut Request,
     handshake: Handshake,
+    departed: &CancellationToken,
 ) -> Result<Option<HeaderValue>, Refusal> {
     if let Some(authorizer) = &api.authorizer {
-        let authorized = authorize(gateway, api, authorizer, request, &handshake).await?;
+        let authorized = authorize(gateway, api, authorizer, request, &handshake, departed).await?;
         let Identity { principal, context } = authorized.identity;
         request.connection.principal = Some(principal);
         request.connection.context = context;
@@ -124,13 +143,22 @@ async fn admit(
         return Ok(None);
     }
     request.event = Event::Connect(handshake);
-    connect(gateway, request).await
+    connect(gateway, request, departed).await
 }
 
-async fn connect(gateway: &Gateway, request: &Request) -> Result<Option<HeaderValue>, Refusal> {
-    let json = gateway.invoke(Function::Handler, encode_request(request)).await.map_err(|error| {
+async fn connect(
+    gateway: &Gateway,
+    request: &Request,
+    departed: &CancellationToken,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let caller = Caller { route: &request.route_key, connection: &request.connection.id, departed };
+    let json = gateway.invoke(Function::Handler, encode_request(request), caller).await.map_err(|error| {
         let connection = &request.connection.id;
-        tracing::warn!(%connection, code = %error.code(), %error, "cannot run $connect");
+        if departed.is_cancelled() {
+            tracing::debug!(%connection, %error, "cannot run $connect for a client that has left");
+        } else {
+            tracing::warn!(%connection, code = %error.code(), %error, "cannot run $connect");
+        }
         Refusal::ConnectFailed
     })?;
     let reply = decode_reply(&json).map_err(|error| {
@@ -172,7 +200,7 @@ fn config(limits: &Limits) -> WebSocketConfig {
 }
 
 /// Closes the socket, finishes the messages in progress, and runs `$disconnect`, all concurrently.
-async fn end(gateway: &Gateway, ended: Ended, mut request: Request) {
+async fn end(gateway: &Gateway, ended: Ended, mut request: Request, departed: &CancellationToken) {
     let close = ended.close.clone();
     let disconnect = async {
         let api = gateway.api();
@@ -180,7 +208,8 @@ async fn end(gateway: &Gateway, ended: Ended, mut request: Request) {
         request.route_key = route.clone();
         if stamp(gateway, &mut request).is_ok() {
             request.event = Event::Disconnect(close.into_event());
-            if let Err(error) = gateway.invoke(Function::Handler, encode_request(&request)).await {
+            let caller = Caller { route, connection: &request.connection.id, departed };
+            if let Err(error) = gateway.invoke(Function::Handler, encode_request(&request), caller).await {
                 let connection = &request.connection.id;
                 tracing::warn!(%connection, code = %error.code(), %error, "cannot run $disconnect");
             }

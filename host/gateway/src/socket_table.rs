@@ -10,6 +10,7 @@ use tidegate_event::{ConnectionId, Payload, Timestamp};
 use tidegate_ports::messaging::{Error, MAX_TARGETS, Socket};
 use tidegate_ports::{Deadline, Messaging};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::closing::Close;
@@ -19,6 +20,8 @@ use crate::throttle::Throttle;
 
 /// The maximum time that deferred messages wait for the connection's socket, as the port specifies.
 const OPENING: Duration = Duration::from_secs(1);
+/// The number of messages to queue before other tasks run.
+const SEND_BATCH: usize = 128;
 
 /// The open sockets of a gateway. Through [`Messaging`], a host in the same process sends messages without HTTP.
 ///
@@ -37,6 +40,8 @@ pub(crate) struct Peer {
     pub(crate) source_ip: String,
     pub(crate) user_agent: Option<String>,
     pub(crate) outbox: Outbox,
+    /// Cancelled once the client has left.
+    pub(crate) departed: CancellationToken,
     /// The start of the handshake, by the gateway's clock.
     pub(crate) created: Duration,
     /// The time of the last frame in either direction, in milliseconds of the gateway's clock.
@@ -152,6 +157,7 @@ impl Peer {
             source_ip,
             user_agent,
             outbox: Outbox::default(),
+            departed: CancellationToken::new(),
             created,
             active: AtomicU64::new(millis(created)),
         }
@@ -223,11 +229,18 @@ impl Messaging for SocketTable {
             let open = self.peers();
             to.iter().map(|id| open.get(id).cloned()).collect()
         };
-        let deliver = |peer: Option<Arc<Peer>>| {
-            self.admit_request()?;
-            peer.ok_or(Error::Gone)?.outbox.send(message.clone(), room)
-        };
-        peers.into_iter().map(deliver).collect()
+        let mut sent = Vec::with_capacity(peers.len());
+        for (index, peer) in peers.into_iter().enumerate() {
+            if index > 0 && index.is_multiple_of(SEND_BATCH) {
+                tokio::task::yield_now().await;
+            }
+            let deliver = || {
+                self.admit_request()?;
+                peer.ok_or(Error::Gone)?.outbox.send(message.clone(), room)
+            };
+            sent.push(deliver());
+        }
+        sent
     }
 
     async fn deliver_deferred(&self, to: &ConnectionId, messages: &[Payload], deadline: Deadline) -> usize {

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::Client;
-use crate::raw::{self, RawClient};
 use crate::harness::{Harness, setup, soon};
+use crate::raw::{self, RawClient};
 use crate::script::Action;
 
 fn deadline() -> Deadline {

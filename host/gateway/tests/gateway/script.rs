@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use tidegate_gateway::{Function, Invoke, InvokeError};
+use tidegate_gateway::{Caller, Function, Invoke, InvokeError};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// The behaviour of a scripted function.
@@ -69,7 +69,7 @@ pub(crate) struct ScriptedInvoke {
 
 #[async_trait]
 impl Invoke for ScriptedInvoke {
-    async fn invoke(&self, function: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+    async fn invoke(&self, function: Function, event: Vec<u8>, _: Caller<'_>) -> Result<Vec<u8>, InvokeError> {
         let event: Value = serde_json::from_slice(&event).expect("the event is JSON");
         let mut action = (self.script)(function, &event);
         let _ = self.events.send((function, event));
