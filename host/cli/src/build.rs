@@ -26,8 +26,8 @@ use crate::args;
 use crate::build::built::Built;
 use crate::build::cache::Cache;
 use crate::ui::error::{Result, blocking};
-use crate::ui::terminal::out;
 use crate::ui::progress::Progress;
+use crate::ui::terminal::out;
 
 /// The folder, inside the app's folder, for everything that Tidegate writes.
 const STATE_DIR: &str = ".tidegate";

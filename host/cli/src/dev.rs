@@ -13,6 +13,7 @@
 pub(crate) mod api;
 pub(crate) mod child;
 pub(crate) mod config;
+mod environments;
 mod follow;
 mod in_process;
 mod integration;
@@ -42,8 +43,8 @@ use crate::dev::server::Server;
 use crate::dev::shutdown::Shutdown;
 use crate::dev::watch::Watch;
 use crate::ui::error::Result;
-use crate::{args, build};
 use crate::ui::terminal::err;
+use crate::{args, build};
 
 /// Builds the app and serves it until a signal arrives. Then closes every socket and waits for the events in flight.
 ///

@@ -54,6 +54,14 @@ impl Function {
     /// # Errors
     /// The function fails, exceeds its timeout, is busy in every environment, is closed, or cannot be started.
     pub async fn invoke(self: &Arc<Self>, event: Vec<u8>) -> Result<Vec<u8>, Error> {
+        self.invoke_with(event, ()).await
+    }
+
+    /// Invokes the function as [`invoke`](Self::invoke) does, and drops `slot` when the environment is free again.
+    ///
+    /// # Errors
+    /// The errors of [`invoke`](Self::invoke).
+    pub async fn invoke_with(self: &Arc<Self>, event: Vec<u8>, slot: impl Send + 'static) -> Result<Vec<u8>, Error> {
         let name = &self.configuration.name;
         if self.events.is_closed() {
             return Err(Error::Closed(name.clone()));
@@ -65,7 +73,7 @@ impl Function {
         let function = Arc::clone(self);
         self.events.spawn(async move {
             function.run(event, reply).await;
-            drop(permit);
+            drop((permit, slot));
         });
         replied.await.unwrap_or_else(|_| Err(Error::Closed(name.clone())))
     }

@@ -8,6 +8,7 @@ use tidegate_event::{ConnectionId, Request, decode_request};
 use tidegate_ports::Deadline;
 use tidegate_release::rollout::Canary;
 use tidegate_release::{Release, ReleaseId};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::engine::Engine;
@@ -84,6 +85,15 @@ impl Host {
         self.dispatch_observed(event, deadline, |_| ()).await
     }
 
+    /// Runs one event of a client as [`dispatch`](Self::dispatch) does. If `client` is cancelled before the event
+    /// begins, the event is dropped, unless it is a `$disconnect`.
+    pub async fn dispatch_for(&self, event: &[u8], deadline: Deadline, client: CancellationToken) -> Outcome {
+        match decode_request(event) {
+            Ok(request) => self.run_observed(request, deadline, Some(client), |_| ()).await,
+            Err(error) => invalid_event(&error),
+        }
+    }
+
     /// Runs one event as [`dispatch`](Self::dispatch) does, and calls `on_release` with the release that the event
     /// runs on before the guest runs.
     pub async fn dispatch_observed(
@@ -93,12 +103,8 @@ impl Host {
         on_release: impl FnOnce(&ActiveRelease),
     ) -> Outcome {
         match decode_request(event) {
-            Ok(request) => self.run_observed(request, deadline, on_release).await,
-            Err(error) => {
-                tracing::error!("cannot decode the event: {error}");
-                let error = function_error("Tidegate.InvalidEvent", format!("cannot decode the event: {error}"));
-                Outcome::without_guest(Err(error))
-            }
+            Ok(request) => self.run_observed(request, deadline, None, on_release).await,
+            Err(error) => invalid_event(&error),
         }
     }
 
@@ -113,13 +119,14 @@ impl Host {
     /// Runs a decoded event. For the benchmarks of each stage.
     #[doc(hidden)]
     pub async fn run(&self, request: Request, deadline: Deadline) -> Outcome {
-        self.run_observed(request, deadline, |_| ()).await
+        self.run_observed(request, deadline, None, |_| ()).await
     }
 
     async fn run_observed(
         &self,
         request: Request,
         deadline: Deadline,
+        client: Option<CancellationToken>,
         on_release: impl FnOnce(&ActiveRelease),
     ) -> Outcome {
         // Held until the event has ended.
@@ -132,7 +139,7 @@ impl Host {
             "event", requestId = %request.request_id, connectionId = %request.connection.id, route = %request.route_key,
             release = %active.release, track = %track
         );
-        let resources = Resources { engine: &self.engine, ports: self.ports(), routes: &routes, deadline };
+        let resources = Resources { engine: &self.engine, ports: self.ports(), routes: &routes, deadline, client };
         let mut outcome = handlers::run(resources, request).instrument(span).await;
         outcome.active = Some(active);
         outcome
@@ -151,6 +158,11 @@ impl Host {
     fn read_tracks(&self) -> RwLockReadGuard<'_, Tracks> {
         self.tracks.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn invalid_event(error: &tidegate_event::DecodeError) -> Outcome {
+    tracing::error!("cannot decode the event: {error}");
+    Outcome::without_guest(Err(function_error("Tidegate.InvalidEvent", format!("cannot decode the event: {error}"))))
 }
 
 impl fmt::Debug for Host {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tidegate_app::Limits;
-use tidegate_ports::Deadline;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,
 };
 
 use crate::error::Error;
+use crate::scheduler::Scheduler;
+use crate::slots::Slots;
 use crate::ticker::{TickGuard, Ticker};
 
 /// The maximum number of concurrent instances of a local host. A pool reserves address space for all of them, 4 GiB for
@@ -28,6 +29,9 @@ pub const MAX_TABLE_ELEMENTS: usize = 30_000;
 const KEEP_RESIDENT: usize = 2 << 20;
 /// The bytes of a table that a pool keeps resident.
 const KEEP_TABLE_RESIDENT: usize = 64 << 10;
+/// The maximum number of calls to the database that guests of a pool have in progress. More would only wait in the
+/// database's own queue, which is not fair.
+const POOL_DATABASE_CALLS: usize = 8;
 /// The number of slots that are decommitted together if the pool cannot keep them resident.
 const DECOMMIT_BATCH: usize = 16;
 
@@ -102,24 +106,32 @@ pub struct EngineOptions {
     pub slots: u32,
     /// The maximum number of additional warm instances, with at most one per route.
     pub warm_instances: u32,
+    /// The number of threads that run guests after their first tick. With 0, such a guest yields to the other tasks of
+    /// the executor instead.
+    pub guest_threads: u32,
 }
 
 impl EngineOptions {
     /// Returns the options of a long-lived host that serves many connections: a pool, resident if that is faster.
     #[must_use]
     pub fn local() -> Self {
+        let keep_resident = PoolingAllocationConfig::is_pagemap_scan_available();
+        let processors =
+            std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
         Self {
-            allocation: Allocation::Pooling { keep_resident: PoolingAllocationConfig::is_pagemap_scan_available() },
+            allocation: Allocation::Pooling { keep_resident },
             slots: LOCAL_SLOTS,
             // Measured: warm instances cost a busy host a tenth of its throughput, and did not lower the latency.
             warm_instances: 0,
+            // Without `PAGEMAP_SCAN`, guests contend for the page tables of the process.
+            guest_threads: if keep_resident { processors } else { 1 },
         }
     }
 
     /// Returns the options of a host that runs `slots` events at a time and starts often, as on Lambda.
     #[must_use]
     pub fn on_demand(slots: u32) -> Self {
-        Self { allocation: Allocation::OnDemand, slots: slots.max(1), warm_instances: 1 }
+        Self { allocation: Allocation::OnDemand, slots: slots.max(1), warm_instances: 1, guest_threads: 0 }
     }
 
     /// Returns the options of a pool of `slots`, resident if that is faster.
@@ -134,8 +146,11 @@ impl EngineOptions {
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
+    // Dropped before the ticker, which ends the slice of a guest.
+    scheduler: Scheduler,
     ticker: Ticker,
-    slots: Arc<Semaphore>,
+    slots: Slots,
+    database_calls: Slots,
     warm_instances: Arc<Semaphore>,
     options: EngineOptions,
     wasmtime: wasmtime::Engine,
@@ -146,7 +161,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Engine`] if the address space of the pool cannot be reserved, [`Error::Ticker`] if the thread of the
-    /// ticker does not start.
+    /// ticker or a guest thread does not start.
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
         let mut config = config();
         if let Allocation::Pooling { keep_resident } = options.allocation {
@@ -157,11 +172,19 @@ impl Engine {
         }
         let wasmtime = wasmtime::Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let ticker = Ticker::start(wasmtime.clone()).map_err(Error::Ticker)?;
-        let slots = usize::try_from(options.slots).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
+        let scheduler = Scheduler::start(options.guest_threads).map_err(Error::Ticker)?;
+        let slots = usize::try_from(options.slots).unwrap_or(usize::MAX).max(1);
+        let database_calls = match options.allocation {
+            Allocation::Pooling { .. } => POOL_DATABASE_CALLS,
+            // DynamoDB itself serves all of them at once. A call that waited would only take longer.
+            Allocation::OnDemand => usize::MAX / 4,
+        };
         let warm_instances = usize::try_from(options.warm_instances).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Ok(Self(Arc::new(Inner {
+            scheduler,
             ticker,
-            slots: Arc::new(Semaphore::new(slots)),
+            slots: Slots::new(slots),
+            database_calls: Slots::new(database_calls),
             warm_instances: Arc::new(Semaphore::new(warm_instances)),
             options,
             wasmtime,
@@ -185,13 +208,19 @@ impl Engine {
         &self.0.wasmtime
     }
 
-    /// Waits for a free slot. Returns `None` at the deadline.
-    pub(crate) async fn slot(&self, deadline: Deadline) -> Option<OwnedSemaphorePermit> {
-        let slots = || Arc::clone(&self.0.slots);
-        match slots().try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) => tokio::time::timeout_at(deadline.instant().into(), slots().acquire_owned()).await.ok()?.ok(),
-        }
+    /// Returns the slots, which routes register for.
+    pub(crate) fn slots(&self) -> &Slots {
+        &self.0.slots
+    }
+
+    /// Returns the calls to the database that may be in progress.
+    pub(crate) fn database_calls(&self) -> &Slots {
+        &self.0.database_calls
+    }
+
+    /// Returns the scheduler of guests.
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.0.scheduler
     }
 
     /// Returns true if instances are created before their event.
@@ -205,7 +234,7 @@ impl Engine {
     }
 
     /// Advances the epoch until the guard is dropped.
-    pub(crate) fn tick_guard(&self) -> TickGuard<'_> {
+    pub(crate) fn tick_guard(&self) -> TickGuard {
         self.0.ticker.run()
     }
 }

@@ -6,13 +6,14 @@ use tidegate_event::{
     Authorization, Connection, Event, Request, RequestId, RouteKey, Timestamp, encode_decision, encode_reply,
 };
 use tidegate_ports::Deadline;
+use tokio_util::sync::CancellationToken;
 
 use crate::bindings::exports::tidegate::route::connect_authorizer::Decision;
 use crate::bindings::tidegate::route::types as wit;
 use crate::context::{EventContext, log_event};
 use crate::convert;
 use crate::engine::Engine;
-use crate::instance::{Instance, InstanceEvent, MARGIN, UsedStore};
+use crate::instance::{Ended, Instance, InstanceEvent, MARGIN, UsedStore};
 use crate::outcome::{Fault, Outcome, function_error};
 use crate::ports::Ports;
 use crate::post_response::PostResponse;
@@ -32,6 +33,8 @@ pub(crate) struct Resources<'h> {
     pub(crate) routes: &'h Routes,
     /// The time by which the response must be posted.
     pub(crate) deadline: Deadline,
+    /// Cancelled when the client has left. An event that has not begun is then dropped, except `$disconnect`.
+    pub(crate) client: Option<CancellationToken>,
 }
 
 /// The parts of a request that events of every kind have.
@@ -115,9 +118,10 @@ async fn message(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, ev
 }
 
 /// Unregisters the connection, even if the guest fails or the release has no `$disconnect` route.
-async fn disconnect(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, event: wit::Event) -> Outcome {
+async fn disconnect(mut resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, event: wit::Event) -> Outcome {
     let context = Arc::clone(&meta.context);
     let mut outcome = Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
+    resources.client = None;
     if let Some(entry) = entry {
         // API Gateway ignores the answer, and `call` has logged a failure.
         let (called, effects, used) = call(&resources, entry, meta, event, false).await;
@@ -137,12 +141,12 @@ async fn authorize(resources: Resources<'_>, meta: Meta, authorization: Authoriz
         return Outcome::without_guest(Err(error));
     };
     let Authorization { method_arn, handshake, .. } = authorization;
-    let Resources { engine, ports, deadline, .. } = resources;
-    let event = InstanceEvent { context: Arc::clone(&context), ports, connecting: false, deadline };
+    let Resources { engine, ports, deadline, client, .. } = resources;
+    let event = InstanceEvent { context: Arc::clone(&context), ports, connecting: false, deadline, client };
     let decided = match Instance::new(engine, route, None, event).await {
-        Ok(mut instance) => {
+        Ok(instance) => {
             let connection = convert::unauthorized_connection(meta.connection);
-            instance.authorize(&connection, &convert::handshake(handshake)).await
+            instance.authorize(connection, convert::handshake(handshake)).await.called
         }
         Err(failure) => Err(failure),
     };
@@ -181,18 +185,22 @@ async fn call(
         connection: convert::connection(connection),
         event,
     };
-    let ports = Arc::clone(&resources.ports);
-    let event = InstanceEvent { context: Arc::clone(&context), ports, connecting, deadline: resources.deadline };
+    let event = InstanceEvent {
+        context: Arc::clone(&context),
+        ports: Arc::clone(&resources.ports),
+        connecting,
+        deadline: resources.deadline,
+        client: resources.client.clone(),
+    };
     match Instance::new(resources.engine, &entry.route, Some(&entry.warm_pool), event).await {
-        Ok(mut instance) => {
-            let called = instance.handle(&request).await;
+        Ok(instance) => {
+            let Ended { called, effects, used } = instance.handle(request).await;
             match &called {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => reply::log_error(error, &context),
                 Err(failure) => failure.log(&context),
             }
-            let (effects, used) = instance.close();
-            (called, effects, Some(used))
+            (called, effects, used)
         }
         Err(failure) => {
             failure.log(&context);
@@ -216,12 +224,18 @@ async fn register(resources: &Resources<'_>, connection: &Connection) -> Result<
     let Some(registry) = resources.ports.registry() else {
         return Err("this function runs the authorizer only and has no registry".to_owned());
     };
-    let registered = registry.register(connection, resources.deadline.earlier(MARGIN)).await;
-    registered.map_err(|error| error.to_string())
+    let deadline = resources.deadline.earlier(MARGIN);
+    let Ok(_slot) = resources.routes.database_calls().slot(&connection.id, deadline, None).await else {
+        return Err("the database is busy".to_owned());
+    };
+    registry.register(connection, deadline).await.map_err(|error| error.to_string())
 }
 
 async fn unregister(resources: &Resources<'_>, context: &EventContext) {
     let Some(registry) = resources.ports.registry() else { return };
+    let calls = resources.routes.database_calls();
+    // At the deadline, the registry refuses the call.
+    let _slot = calls.slot(&context.connection_id, resources.deadline, None).await;
     if let Err(error) = registry.unregister(&context.connection_id, resources.deadline).await {
         // The row expires by itself. Until then the connection looks open, and messages to it find it gone.
         log_event!(WARN, context, "cannot unregister the connection: {error}");
@@ -232,8 +246,8 @@ async fn unregister(resources: &Resources<'_>, context: &EventContext) {
 fn fault<T: Answer>(called: &Result<Result<T, wit::Error>, Failure>) -> Option<Fault> {
     match called {
         Err(Failure::Trap { .. }) => Some(Fault::Trap),
-        Err(Failure::Timeout(_)) => Some(Fault::Timeout),
-        Err(Failure::Busy) => None,
+        Err(Failure::Timeout(_) | Failure::CpuTime(_)) => Some(Fault::Timeout),
+        Err(Failure::Busy | Failure::Abandoned) => None,
         Ok(Ok(answer)) => (answer.status() >= 500).then_some(Fault::Error),
         Ok(Err(error)) => (error.status >= 500).then_some(Fault::Error),
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_ports::Deadline;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
 use crate::bindings::exports::tidegate::route::connect_authorizer::Decision;
@@ -14,6 +15,8 @@ use crate::context::EventContext;
 use crate::engine::Engine;
 use crate::ports::Ports;
 use crate::route::Route;
+use crate::scheduler::Flight;
+use crate::slots::Slot;
 use crate::state::{Effects, EventData, State};
 use crate::ticker::TickGuard;
 use crate::trap::Failure;
@@ -27,20 +30,41 @@ pub const PORT_MARGIN: Duration = Duration::from_millis(50);
 
 /// An instance for one event. Only its [`Effects`] outlive it.
 pub(crate) struct Instance<'e> {
+    guest: Guest,
+    terms: Terms<'e>,
+}
+
+/// The store in which a guest runs.
+struct Guest {
     used: UsedStore,
     /// The instance, if a warm one was taken. Otherwise the call instantiates the component.
     warm: Option<wasmtime::component::Instance>,
     component: Arc<Component>,
+    _tick_guard: TickGuard,
+}
+
+/// The scheduler and the time limit of a guest.
+struct Terms<'e> {
+    engine: &'e Engine,
+    flight: Arc<Flight>,
+    client: Option<CancellationToken>,
     deadline: Instant,
     time: Duration,
-    _tick_guard: TickGuard<'e>,
+}
+
+/// The end of a call.
+pub(crate) struct Ended<T> {
+    pub(crate) called: Result<T, Failure>,
+    pub(crate) effects: Effects,
+    /// The used store, which is left for the post-response phase. `None` if the call was interrupted.
+    pub(crate) used: Option<UsedStore>,
 }
 
 /// A store that an event has used, with its slots. Dropping the store takes time that no client should wait for.
 pub(crate) struct UsedStore {
     // Dropped before the slots that it occupies.
     store: Store<State>,
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
     _warm_slot: Option<OwnedSemaphorePermit>,
 }
 
@@ -52,6 +76,8 @@ pub(crate) struct InstanceEvent {
     pub(crate) connecting: bool,
     /// The time by which the response must be posted.
     pub(crate) deadline: Deadline,
+    /// Cancelled when the client has left. An event that has not begun is then dropped.
+    pub(crate) client: Option<CancellationToken>,
 }
 
 impl UsedStore {
@@ -70,16 +96,20 @@ impl<'e> Instance<'e> {
         warm_pool: Option<&WarmPool>,
         event: InstanceEvent,
     ) -> Result<Self, Failure> {
+        let InstanceEvent { context, ports, connecting, deadline, client } = event;
         let now = Instant::now();
         let limit = now + route.permissions.limits.time;
-        let deadline = limit.min(event.deadline.earlier(MARGIN).instant());
+        let deadline = limit.min(deadline.earlier(MARGIN).instant());
         let time = deadline.saturating_duration_since(now);
         let guest_deadline = Deadline::at(deadline);
-        let slot = engine.slot(guest_deadline).await.ok_or(Failure::Busy)?;
+        let slot = route.slots.slot(&context.connection_id, guest_deadline, client.as_ref()).await?;
+        let flight = engine.scheduler().begin(&route.account, &context);
         let data = EventData {
-            context: event.context,
-            ports: event.ports,
-            connecting: event.connecting,
+            context,
+            ports,
+            connecting,
+            flight: Arc::clone(&flight),
+            database_calls: Arc::clone(&route.database_calls),
             guest_deadline,
             port_deadline: guest_deadline.earlier(PORT_MARGIN.min(time / 10)),
         };
@@ -98,58 +128,80 @@ impl<'e> Instance<'e> {
         };
         let used = UsedStore { store, _slot: slot, _warm_slot: warm_slot };
         let component = Arc::clone(&route.component);
-        Ok(Self { used, warm, component, deadline, time, _tick_guard: engine.tick_guard() })
+        let guest = Guest { used, warm, component, _tick_guard: engine.tick_guard() };
+        Ok(Self { guest, terms: Terms { engine, flight, client, deadline, time } })
     }
 
     /// Calls `handle` of a route.
-    pub(crate) async fn handle(&mut self, request: &Request) -> Result<Result<Reply, Error>, Failure> {
-        let Self { used: UsedStore { store, .. }, warm, component, .. } = self;
-        let call = async {
-            let Some(indices) = &component.handler else { wasmtime::bail!("the component exports no handler") };
-            let instance = match warm.take() {
-                Some(instance) => instance,
-                None => component.pre.instantiate_async(&mut *store).await?,
-            };
-            let guest = indices.load(&mut *store, &instance)?;
-            guest.call_handle(&mut *store, request).await
-        };
-        with_deadline(call, self.deadline, self.time).await
+    pub(crate) async fn handle(self, request: Request) -> Ended<Result<Reply, Error>> {
+        let Self { mut guest, terms } = self;
+        let call = async move { (guest.handle(&request).await, guest.used) };
+        terms.run(call).await
     }
 
     /// Calls `authorize` of the authorizer.
     pub(crate) async fn authorize(
-        &mut self,
-        connection: &Connection,
-        handshake: &Handshake,
-    ) -> Result<Result<Decision, Error>, Failure> {
-        let Self { used: UsedStore { store, .. }, component, .. } = self;
-        let call = async {
-            let Some(indices) = &component.authorizer else {
-                wasmtime::bail!("the component exports no connect-authorizer")
-            };
-            let instance = component.pre.instantiate_async(&mut *store).await?;
-            let guest = indices.load(&mut *store, &instance)?;
-            guest.call_authorize(&mut *store, connection, handshake).await
-        };
-        with_deadline(call, self.deadline, self.time).await
-    }
-
-    /// Ends the event. The effects and the store are left for the post-response phase.
-    pub(crate) fn close(mut self) -> (Effects, UsedStore) {
-        (std::mem::take(&mut self.used.store.data_mut().effects), self.used)
+        self,
+        connection: Connection,
+        handshake: Handshake,
+    ) -> Ended<Result<Decision, Error>> {
+        let Self { mut guest, terms } = self;
+        let call = async move { (guest.authorize(&connection, &handshake).await, guest.used) };
+        terms.run(call).await
     }
 }
 
-/// Runs a call with the guest's deadline. Epochs interrupt a CPU-bound guest. The timeout ends a guest that waits in a
-/// host call.
-async fn with_deadline<T>(
-    call: impl Future<Output = wasmtime::Result<T>>,
-    deadline: Instant,
-    time: Duration,
-) -> Result<T, Failure> {
-    match tokio::time::timeout_at(deadline.into(), call).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(Failure::from_error(&error, time)),
-        Err(_) => Err(Failure::Timeout(time)),
+impl Guest {
+    async fn handle(&mut self, request: &Request) -> wasmtime::Result<Result<Reply, Error>> {
+        let instance = self.instance().await?;
+        let Some(indices) = &self.component.handler else { wasmtime::bail!("the component exports no handler") };
+        let store = &mut self.used.store;
+        let guest = indices.load(&mut *store, &instance)?;
+        guest.call_handle(store, request).await
+    }
+
+    async fn authorize(
+        &mut self,
+        connection: &Connection,
+        handshake: &Handshake,
+    ) -> wasmtime::Result<Result<Decision, Error>> {
+        let instance = self.instance().await?;
+        let Some(indices) = &self.component.authorizer else {
+            wasmtime::bail!("the component exports no connect-authorizer")
+        };
+        let store = &mut self.used.store;
+        let guest = indices.load(&mut *store, &instance)?;
+        guest.call_authorize(store, connection, handshake).await
+    }
+
+    async fn instance(&mut self) -> wasmtime::Result<wasmtime::component::Instance> {
+        match self.warm.take() {
+            Some(instance) => Ok(instance),
+            None => self.component.pre.instantiate_async(&mut self.used.store).await,
+        }
+    }
+}
+
+impl Terms<'_> {
+    /// Runs a call until the guest's deadline. Epochs interrupt a CPU-bound guest. The timeout ends a guest that waits
+    /// in a host call or for a guest thread.
+    async fn run<T: Send + 'static>(
+        self,
+        call: impl Future<Output = (wasmtime::Result<T>, UsedStore)> + Send + 'static,
+    ) -> Ended<T> {
+        let Self { engine, flight, client, deadline, time } = self;
+        let run = engine.scheduler().run(Arc::clone(&flight), client, call);
+        let failure = match tokio::time::timeout_at(deadline.into(), run).await {
+            Ok(Some((outcome, mut used))) => {
+                let called = outcome.map_err(|error| Failure::from_error(&error, time));
+                let effects = std::mem::take(&mut used.store.data_mut().effects);
+                return Ended { called, effects, used: Some(used) };
+            }
+            Ok(None) => Failure::Abandoned,
+            // The guest has not run at all.
+            Err(_) if flight.cpu().is_zero() => Failure::Busy,
+            Err(_) => Failure::Timeout(time),
+        };
+        Ended { called: Err(failure), effects: Effects::default(), used: None }
     }
 }

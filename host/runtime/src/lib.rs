@@ -11,6 +11,7 @@
 //! - [`interface`]: the rules for the imports and exports of components
 //! - [`engine`]: the one engine configuration, the pool, and the `ticker` that interrupts guests
 //! - [`instance`]: a fresh instance for one event, with its `state`, its `limiter` and its `permissions`
+//! - `slots`: the shares that routes have of the slots; `scheduler`: the threads that guests run on
 //! - `warm`: instances that are created before their event
 //! - `imports`: the interfaces that a guest may import; `wasi`, without authority
 //! - [`guest_log`]: the output of guests; `context`: the fields of every log line about an event
@@ -38,6 +39,8 @@ mod reply;
 pub mod rollout;
 mod route;
 mod routes;
+mod scheduler;
+pub mod slots;
 mod state;
 mod ticker;
 mod trap;

@@ -58,9 +58,7 @@ pub(crate) fn to_message(called: Called, two_way: bool, context: &EventContext) 
         Ok(Err(error)) if !FAILURES.contains(&error.status) => {
             return Err(invalid(format!("the error's status {} is not between 400 and 599", error.status)));
         }
-        Ok(Err(error)) => {
-            (error.status, two_way.then(|| Payload::Text(error_body(&error, context))))
-        }
+        Ok(Err(error)) => (error.status, two_way.then(|| Payload::Text(error_body(&error, context)))),
         Err(failure) => return Err(failure.into_function_error()),
     };
     if !(200..=599).contains(&code) {

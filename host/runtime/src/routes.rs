@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::interface::{Incompatibility, Refusal, component_uses};
 use crate::permissions::Permissions;
 use crate::route::Route;
+use crate::slots::RouteSlots;
 use crate::warm::WarmPool;
 
 /// A route with its key, and the warm pool that all routes of the release share.
@@ -28,28 +29,33 @@ pub(crate) struct Routes {
     release: ReleaseId,
     routes: HashMap<String, Entry>,
     authorizer: Option<Arc<Route>>,
+    /// The host's own share of the calls to the database, with which it registers and unregisters connections.
+    database_calls: RouteSlots,
 }
 
 impl Routes {
     /// Loads, checks and links the components of a release.
     pub(crate) fn new(engine: &Engine, release: &Release) -> Result<Self, Error> {
         let components = link(engine, &load(engine, release)?)?;
-        let make = |component: &str, response, grants: &Grants, limits| {
+        let make = |key: Option<&RouteKey>, component: &str, response, grants: &Grants, limits| {
             let component = Arc::clone(components.get(component)?);
             let permissions = Arc::new(Permissions::new(grants.clone(), limits));
-            Some(Arc::new(Route { component, response, permissions }))
+            let slots = engine.slots().register(key);
+            let database_calls = Arc::new(engine.database_calls().register(key));
+            Some(Arc::new(Route { component, response, permissions, slots, database_calls, account: Arc::default() }))
         };
         let mut routes = HashMap::new();
         let warm_pool: Arc<WarmPool> = Arc::default();
         for (key, route) in &release.app.routes {
-            if let Some(route) = make(&route.component, route.response, &route.grants, route.limits) {
+            if let Some(route) = make(Some(key), &route.component, route.response, &route.grants, route.limits) {
                 let entry = Entry { key: key.clone(), route, warm_pool: Arc::clone(&warm_pool) };
                 routes.insert(key.as_str().to_owned(), entry);
             }
         }
         let authorizer = release.app.authorizer.as_ref();
-        let authorizer = authorizer.and_then(|it| make(&it.component, false, &it.grants, it.limits));
-        Ok(Self { release: release.id.clone(), routes, authorizer })
+        let authorizer = authorizer.and_then(|it| make(None, &it.component, false, &it.grants, it.limits));
+        let database_calls = engine.database_calls().register(None);
+        Ok(Self { release: release.id.clone(), routes, authorizer, database_calls })
     }
 
     pub(crate) fn release(&self) -> &ReleaseId {
@@ -66,6 +72,10 @@ impl Routes {
     pub(crate) fn message(&self, key: &str) -> Option<&Entry> {
         let own = if matches!(key, RouteKey::CONNECT | RouteKey::DISCONNECT) { None } else { self.exact(key) };
         own.or_else(|| self.exact(RouteKey::DEFAULT))
+    }
+
+    pub(crate) fn database_calls(&self) -> &RouteSlots {
+        &self.database_calls
     }
 
     pub(crate) fn authorizer(&self) -> Option<&Arc<Route>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_event::{ConnectionId, Payload};
-use tidegate_ports::Deadline;
+use tidegate_ports::{Deadline, registry, storage};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Result, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -13,6 +13,8 @@ use crate::engine::Engine;
 use crate::limiter::Limiter;
 use crate::permissions::Permissions;
 use crate::ports::Ports;
+use crate::scheduler::{CpuLimit, Flight, end_of_slice, on_executor};
+use crate::slots::{NoSlot, RouteSlots};
 use crate::wasi::Wasi;
 
 /// The maximum number of gone connections that are reaped after one event. Further ones are left to expire.
@@ -24,6 +26,10 @@ pub(crate) struct EventData {
     pub(crate) ports: Arc<Ports>,
     /// True during `$connect`, so that messages to the connection wait until its socket is open.
     pub(crate) connecting: bool,
+    /// The CPU time of the event.
+    pub(crate) flight: Arc<Flight>,
+    /// The route's share of the calls to the database.
+    pub(crate) database_calls: Arc<RouteSlots>,
     /// The time at which the guest is interrupted.
     pub(crate) guest_deadline: Deadline,
     /// The time by which port calls return. It is a little before the guest is interrupted, so that the guest can act
@@ -60,6 +66,34 @@ pub(crate) struct State {
     budget: usize,
 }
 
+impl EventData {
+    /// Runs a call to the database on the executor, once the route may make one more. At the deadline, the call is
+    /// throttled.
+    pub(crate) async fn database_call<T, E: From<NoSlot>>(
+        &self,
+        call: impl Future<Output = std::result::Result<T, E>>,
+    ) -> std::result::Result<T, E> {
+        on_executor(async {
+            let connection = &self.context.connection_id;
+            let _slot = self.database_calls.slot(connection, self.port_deadline, None).await?;
+            call.await
+        })
+        .await
+    }
+}
+
+impl From<NoSlot> for storage::Error {
+    fn from(_: NoSlot) -> Self {
+        Self::Throttled
+    }
+}
+
+impl From<NoSlot> for registry::Error {
+    fn from(_: NoSlot) -> Self {
+        Self::Throttled
+    }
+}
+
 impl State {
     pub(crate) fn new(event: EventData, permissions: Arc<Permissions>) -> Self {
         let limits = permissions.limits;
@@ -78,7 +112,8 @@ impl State {
 
     /// Creates the store of an instance, with the route's limits.
     ///
-    /// At each tick, a CPU-bound guest yields to the other guests. It is interrupted once its deadline has passed.
+    /// At each tick, a CPU-bound guest yields to the other guests. It is interrupted once its deadline has passed or
+    /// its CPU time is used up.
     pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
         let limits = self.permissions.limits;
         let mut store = Store::new(engine.wasmtime(), self);
@@ -86,11 +121,19 @@ impl State {
         store.set_hostcall_fuel(limits.host_call_bytes);
         store.set_max_component_handles(limits.handles);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|context| {
-            if context.data().event.guest_deadline.has_passed() {
+        store.epoch_deadline_callback(move |context| {
+            let event = &context.data().event;
+            if event.guest_deadline.has_passed() {
                 return Ok(UpdateDeadline::Interrupt);
             }
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+            let (used, is_over) = event.flight.tick();
+            if used > limits.cpu {
+                return Err(CpuLimit(limits.cpu).into());
+            }
+            Ok(match is_over {
+                true => UpdateDeadline::YieldCustom(1, Box::pin(end_of_slice())),
+                false => UpdateDeadline::Continue(1),
+            })
         });
         store
     }

@@ -27,7 +27,7 @@ struct Shared {
 }
 
 /// Keeps the epoch advancing until the guard is dropped.
-pub(crate) struct TickGuard<'a>(&'a Shared);
+pub(crate) struct TickGuard(Arc<Shared>);
 
 impl Ticker {
     pub(crate) fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
@@ -38,7 +38,7 @@ impl Ticker {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    pub(crate) fn run(&self) -> TickGuard<'_> {
+    pub(crate) fn run(&self) -> TickGuard {
         // Each side writes its own flag before it reads the flag of the other side, and all these accesses have one
         // total order. Either the thread sees this guest before it sleeps, or this guest sees the sleeping thread and
         // wakes it.
@@ -46,7 +46,7 @@ impl Ticker {
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.wake();
         }
-        TickGuard(&self.shared)
+        TickGuard(Arc::clone(&self.shared))
     }
 
     fn wake(&self) {
@@ -56,7 +56,7 @@ impl Ticker {
     }
 }
 
-impl Drop for TickGuard<'_> {
+impl Drop for TickGuard {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::SeqCst);
     }

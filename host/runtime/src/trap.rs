@@ -7,6 +7,8 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use crate::context::{EventContext, log_event};
 use crate::guest_log::excerpt_of;
+use crate::scheduler::CpuLimit;
+use crate::slots::NoSlot;
 
 /// The reason why a call has no answer.
 #[derive(Debug)]
@@ -20,14 +22,30 @@ pub(crate) enum Failure {
     },
     /// The guest missed its deadline after this time.
     Timeout(Duration),
+    /// The guest used this CPU time, the limit of its route.
+    CpuTime(Duration),
     /// No slot became free before the deadline.
     Busy,
+    /// The client left before the guest began.
+    Abandoned,
+}
+
+impl From<NoSlot> for Failure {
+    fn from(reason: NoSlot) -> Self {
+        match reason {
+            NoSlot::Busy => Self::Busy,
+            NoSlot::Abandoned => Self::Abandoned,
+        }
+    }
 }
 
 impl Failure {
     pub(crate) fn from_error(error: &wasmtime::Error, time: Duration) -> Self {
         if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
             return Self::Timeout(time);
+        }
+        if let Some(CpuLimit(limit)) = error.downcast_ref() {
+            return Self::CpuTime(*limit);
         }
         let reason = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
             Some(exit) => format!("the guest called exit with status {}; a route returns instead", exit.0),
@@ -48,7 +66,15 @@ impl Failure {
             Self::Timeout(time) => {
                 log_event!(ERROR, context, "the route missed its deadline of {} ms", time.as_millis());
             }
+            Self::CpuTime(limit) => log_event!(
+                ERROR,
+                context,
+                hint = "raise `limits.cpu` of the route, or do less work for one event",
+                "the route exceeded its limit of {} ms of CPU time",
+                limit.as_millis()
+            ),
             Self::Busy => log_event!(ERROR, context, "no instance became free before the deadline"),
+            Self::Abandoned => log_event!(DEBUG, context, "the client left before the event began"),
         }
     }
 
@@ -58,6 +84,10 @@ impl Failure {
             Self::Timeout(time) => {
                 ("Tidegate.Timeout", format!("the route missed its deadline of {} ms", time.as_millis()))
             }
+            Self::CpuTime(limit) => {
+                ("Tidegate.CpuTime", format!("the route exceeded its limit of {} ms of CPU time", limit.as_millis()))
+            }
+            Self::Abandoned => ("Tidegate.Abandoned", "the client left before the event began".to_owned()),
             Self::Busy => ("Tidegate.Busy", "no instance became free before the deadline".to_owned()),
         };
         FunctionError { error_type: kind.to_owned(), error_message: message }

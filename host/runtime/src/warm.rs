@@ -81,7 +81,16 @@ async fn instantiate(
 ) -> Option<WarmInstance> {
     let _tick_guard = engine.tick_guard();
     let deadline = Deadline::after(route.permissions.limits.time);
-    let event = EventData { context, ports, connecting: false, guest_deadline: deadline, port_deadline: deadline };
+    let flight = engine.scheduler().begin(&route.account, &context);
+    let event = EventData {
+        context,
+        ports,
+        connecting: false,
+        flight,
+        database_calls: Arc::clone(&route.database_calls),
+        guest_deadline: deadline,
+        port_deadline: deadline,
+    };
     let mut store = State::new(event, Arc::clone(&route.permissions)).into_store(engine);
     let instantiating = route.component.pre.instantiate_async(&mut store);
     let instance = tokio::time::timeout_at(deadline.instant().into(), instantiating).await.ok()?.ok()?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidegate_gateway::{Function, Invoke, InvokeError};
+use tidegate_gateway::{Caller, Function, Invoke, InvokeError};
 use tidegate_ports::Deadline;
 use tidegate_release::Release;
 use tidegate_runtime::{Follower, Host, Tracks};
@@ -75,8 +75,9 @@ impl InProcess {
 
 #[async_trait]
 impl Invoke for InProcess {
-    async fn invoke(&self, _: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
-        let outcome = self.host.dispatch(&event, Deadline::after(INVOCATION_TIMEOUT)).await;
+    async fn invoke(&self, _: Function, event: Vec<u8>, caller: Caller<'_>) -> Result<Vec<u8>, InvokeError> {
+        let client = caller.departed.clone();
+        let outcome = self.host.dispatch_for(&event, Deadline::after(INVOCATION_TIMEOUT), client).await;
         if let Some(follower) = &self.follower
             && follower.record(&outcome)
         {

@@ -14,13 +14,14 @@ use tidegate_app::Keys;
 use tidegate_aws::Tables;
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_dynamodb_embedded::{Embedded, connector};
-use tidegate_gateway::{Function, Invoke, InvokeError};
+use tidegate_gateway::{Caller, Function, Invoke, InvokeError};
 use tidegate_lambda_emulator::{Aws, Configuration, Error, access_key_id};
 use tokio_util::task::TaskTracker;
 
 use crate::args;
 use crate::dev::api::{ACCOUNT, REGION};
 use crate::dev::child;
+use crate::dev::environments::Environments;
 use crate::dev::package_copy::PackageCopy;
 use crate::ui::error::Result;
 
@@ -54,6 +55,7 @@ pub(crate) struct OnLambda {
     /// The prefix of the app's parameters.
     prefix: String,
     active: RwLock<Arc<Functions>>,
+    environments: Environments,
     /// The tasks that wait for replaced functions to end their events.
     ending: TaskTracker,
 }
@@ -146,6 +148,7 @@ impl OnLambda {
             state_dir: parts.state_dir.to_owned(),
             prefix: parts.prefix(),
             active: RwLock::new(Arc::new(functions)),
+            environments: Environments::new(),
             ending: TaskTracker::new(),
         })
     }
@@ -250,13 +253,15 @@ impl Parts<'_> {
 
 #[async_trait]
 impl Invoke for OnLambda {
-    async fn invoke(&self, function: Function, event: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
+    async fn invoke(&self, function: Function, event: Vec<u8>, caller: Caller<'_>) -> Result<Vec<u8>, InvokeError> {
+        let slot = self.environments.slot(function, caller).await;
+        let slot = slot.map_err(|reason| InvokeError::Unavailable(reason.to_string()))?;
         let functions = self.active();
         let function = match function {
             Function::Handler => &functions.handler,
             Function::Authorizer => &functions.authorizer,
         };
-        function.invoke(event).await.map_err(|error| match error {
+        function.invoke_with(event, slot).await.map_err(|error| match error {
             Error::Function(error) => InvokeError::FunctionError(error),
             Error::TimedOut(_) => InvokeError::Timeout,
             error => {

@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-
 /// The time between two frames of the spinner.
 const PERIOD: Duration = Duration::from_millis(80);
 use crate::ui::terminal::{self, err};

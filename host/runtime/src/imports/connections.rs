@@ -18,7 +18,8 @@ impl Host for State {
         self.charge(id.len())?;
         attempt!(self.connections(|grant| grant.describe));
         let id = attempt!(connection_id(id));
-        let entry = attempt!(attempt!(self.registry()).describe(&id, self.event.port_deadline).await);
+        let entry =
+            attempt!(self.event.database_call(attempt!(self.registry()).describe(&id, self.event.port_deadline)).await);
         let groups: usize = entry.groups.iter().map(String::len).sum();
         self.charge(size_of_connection(&entry.connection) + size_of_fields(&entry.attributes) + groups)?;
         let connection = convert::connection(entry.connection);
@@ -35,7 +36,11 @@ impl Host for State {
             Some(Scope::Own) => own,
             None => false,
         }));
-        attempt!(attempt!(self.registry()).set_attributes(&id, &changes, self.event.port_deadline).await);
+        attempt!(
+            self.event
+                .database_call(attempt!(self.registry()).set_attributes(&id, &changes, self.event.port_deadline))
+                .await
+        );
         Ok(Ok(()))
     }
 
@@ -44,7 +49,11 @@ impl Host for State {
         attempt!(self.connections(|grant| grant.list));
         attempt!(check_page_limit(limit));
         let cursor = cursor.map(Cursor);
-        let page = attempt!(attempt!(self.registry()).list(limit, cursor.as_ref(), self.event.port_deadline).await);
+        let page = attempt!(
+            self.event
+                .database_call(attempt!(self.registry()).list(limit, cursor.as_ref(), self.event.port_deadline))
+                .await
+        );
         self.charge(page.connections.iter().map(size_of_connection).sum())?;
         let connections = page.connections.into_iter().map(convert::connection).collect();
         Ok(Ok(ConnectionPage { connections, cursor: page.cursor.map(|cursor| cursor.0) }))
@@ -54,7 +63,7 @@ impl Host for State {
         self.charge(group.len() + id.len())?;
         attempt!(self.group(&group));
         let id = attempt!(connection_id(id));
-        attempt!(attempt!(self.registry()).join(&group, &id, self.event.port_deadline).await);
+        attempt!(self.event.database_call(attempt!(self.registry()).join(&group, &id, self.event.port_deadline)).await);
         Ok(Ok(()))
     }
 
@@ -62,7 +71,9 @@ impl Host for State {
         self.charge(group.len() + id.len())?;
         attempt!(self.group(&group));
         let id = attempt!(connection_id(id));
-        attempt!(attempt!(self.registry()).leave(&group, &id, self.event.port_deadline).await);
+        attempt!(
+            self.event.database_call(attempt!(self.registry()).leave(&group, &id, self.event.port_deadline)).await
+        );
         Ok(Ok(()))
     }
 
@@ -71,8 +82,16 @@ impl Host for State {
         attempt!(self.group(&group));
         attempt!(check_page_limit(limit));
         let cursor = cursor.map(Cursor);
-        let page =
-            attempt!(attempt!(self.registry()).members(&group, limit, cursor.as_ref(), self.event.port_deadline).await);
+        let page = attempt!(
+            self.event
+                .database_call(attempt!(self.registry()).members(
+                    &group,
+                    limit,
+                    cursor.as_ref(),
+                    self.event.port_deadline
+                ))
+                .await
+        );
         self.charge(page.members.iter().map(|id| id.as_str().len()).sum())?;
         let members = page.members.into_iter().map(ConnectionId::into).collect();
         Ok(Ok(MemberPage { members, cursor: page.cursor.map(|cursor| cursor.0) }))
@@ -81,7 +100,9 @@ impl Host for State {
     async fn count(&mut self, group: String) -> Outcome<u64> {
         self.charge(group.len())?;
         attempt!(self.group(&group));
-        Ok(Ok(attempt!(attempt!(self.registry()).count(&group, self.event.port_deadline).await)))
+        Ok(Ok(attempt!(
+            self.event.database_call(attempt!(self.registry()).count(&group, self.event.port_deadline)).await
+        )))
     }
 }
 

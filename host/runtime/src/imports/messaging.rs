@@ -13,6 +13,7 @@ use super::{at_most, broadcast, connection_id};
 use crate::bindings::tidegate::route::messaging::{Delivery, Error, Host, Socket};
 use crate::bindings::tidegate::route::types as wit;
 use crate::convert;
+use crate::scheduler::on_executor;
 use crate::state::State;
 
 type Outcome<T> = Result<std::result::Result<T, Error>>;
@@ -28,7 +29,7 @@ impl Host for State {
         if self.defers(&to) {
             return Ok(self.defer(&data));
         }
-        let sent = attempt!(self.messaging()).send(&to, &data, self.event.port_deadline).await;
+        let sent = on_executor(attempt!(self.messaging()).send(&to, &data, self.event.port_deadline)).await;
         if sent == Err(messaging::Error::Gone) {
             self.record_gone(&to, None);
         }
@@ -55,7 +56,7 @@ impl Host for State {
                 Err(error) => Err(error),
             });
         }
-        let sent = self.send_page(&targets, &data, None).await;
+        let sent = on_executor(self.send_page(&targets, &data, None)).await;
         for (place, sent) in places.into_iter().zip(sent) {
             if let Some(result) = results.get_mut(place) {
                 *result = sent.map_err(Error::from);
@@ -71,14 +72,14 @@ impl Host for State {
         attempt!(check_group(&group).map_err(broadcast::listing_error));
         attempt!(at_most("excluded connections", excluding.len(), MAX_EXCLUDED));
         attempt!(check_payload(&data));
-        Ok(broadcast::run(self, &group, &data, excluding).await)
+        Ok(on_executor(broadcast::run(self, &group, &data, excluding)).await)
     }
 
     async fn describe(&mut self, id: String) -> Outcome<Socket> {
         self.charge(id.len())?;
         let id = attempt!(connection_id(id));
         attempt!(self.check_scope(&id, |grant| grant.describe));
-        let socket = attempt!(attempt!(self.messaging()).describe(&id, self.event.port_deadline).await);
+        let socket = attempt!(on_executor(attempt!(self.messaging()).describe(&id, self.event.port_deadline)).await);
         self.charge(socket.source_ip.len() + socket.user_agent.as_ref().map_or(0, String::len))?;
         Ok(Ok(Socket {
             connected_at: socket.connected_at.millis(),
@@ -92,7 +93,7 @@ impl Host for State {
         self.charge(id.len())?;
         let id = attempt!(connection_id(id));
         attempt!(self.check_scope(&id, |grant| grant.close));
-        attempt!(attempt!(self.messaging()).close(&id, self.event.port_deadline).await);
+        attempt!(on_executor(attempt!(self.messaging()).close(&id, self.event.port_deadline)).await);
         Ok(Ok(()))
     }
 }

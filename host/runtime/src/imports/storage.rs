@@ -47,7 +47,11 @@ impl Host for State {
             wanted.push(storage::Operation { collection, key, action });
         }
         attempt!(check_operations(&wanted));
-        Ok(attempt!(self.storage()).transact(&wanted, self.event.port_deadline).await.map_err(Error::from))
+        Ok(self
+            .event
+            .database_call(attempt!(self.storage()).transact(&wanted, self.event.port_deadline))
+            .await
+            .map_err(Error::from))
     }
 }
 
@@ -56,7 +60,9 @@ impl HostCollection for State {
         let collection = attempt!(self.granted(&collection, Needs::Read)?);
         let key = storage::Key::from(key);
         attempt!(key.check());
-        let item = attempt!(attempt!(self.storage()).get(&collection, &key, self.event.port_deadline).await);
+        let item = attempt!(
+            self.event.database_call(attempt!(self.storage()).get(&collection, &key, self.event.port_deadline)).await
+        );
         attempt!(self.charge_answer(item.as_ref().map_or(0, size_of_item)));
         Ok(Ok(item.map(Into::into)))
     }
@@ -68,7 +74,11 @@ impl HostCollection for State {
         if keys.is_empty() {
             return Ok(Ok(Vec::new()));
         }
-        let items = attempt!(attempt!(self.storage()).get_many(&collection, &keys, self.event.port_deadline).await);
+        let items = attempt!(
+            self.event
+                .database_call(attempt!(self.storage()).get_many(&collection, &keys, self.event.port_deadline))
+                .await
+        );
         attempt!(self.charge_answer(items.iter().flatten().map(size_of_item).sum()));
         Ok(Ok(items.into_iter().map(|item| item.map(Into::into)).collect()))
     }
@@ -85,8 +95,16 @@ impl HostCollection for State {
         let key = storage::Key::from(key);
         let options = storage::WriteOptions::from(options);
         attempt!(key.check());
-        let version =
-            attempt!(self.storage()).put(&collection, &key, &document, &options, self.event.port_deadline).await;
+        let version = self
+            .event
+            .database_call(attempt!(self.storage()).put(
+                &collection,
+                &key,
+                &document,
+                &options,
+                self.event.port_deadline,
+            ))
+            .await;
         Ok(version.map(|version| version.0).map_err(Error::from))
     }
 
@@ -104,7 +122,15 @@ impl HostCollection for State {
         let changes: Vec<storage::Change> = changes.into_iter().map(Into::into).collect();
         self.charge(changes.iter().map(size_of_change).sum())?;
         let item = attempt!(
-            attempt!(self.storage()).update(&collection, &key, &changes, &options, self.event.port_deadline).await
+            self.event
+                .database_call(attempt!(self.storage()).update(
+                    &collection,
+                    &key,
+                    &changes,
+                    &options,
+                    self.event.port_deadline
+                ))
+                .await
         );
         self.charge(size_of_item(&item))?;
         Ok(Ok(item.into()))
@@ -120,8 +146,15 @@ impl HostCollection for State {
         let key = storage::Key::from(key);
         let condition = condition.map(storage::Condition::from);
         attempt!(key.check());
-        let deleted =
-            attempt!(self.storage()).delete(&collection, &key, condition.as_ref(), self.event.port_deadline).await;
+        let deleted = self
+            .event
+            .database_call(attempt!(self.storage()).delete(
+                &collection,
+                &key,
+                condition.as_ref(),
+                self.event.port_deadline,
+            ))
+            .await;
         Ok(deleted.map_err(Error::from))
     }
 
@@ -134,8 +167,15 @@ impl HostCollection for State {
         let collection = attempt!(self.granted(&collection, Needs::Read)?);
         attempt!(check_partition(&partition));
         attempt!(check_query_limit(options.limit));
-        let page =
-            attempt!(self.storage()).query(&collection, &partition, &options.into(), self.event.port_deadline).await;
+        let page = self
+            .event
+            .database_call(attempt!(self.storage()).query(
+                &collection,
+                &partition,
+                &options.into(),
+                self.event.port_deadline,
+            ))
+            .await;
         let page = attempt!(page);
         attempt!(self.charge_answer(page.items.iter().map(size_of_item).sum()));
         let items = page.items.into_iter().map(Into::into).collect();

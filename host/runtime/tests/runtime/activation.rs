@@ -25,8 +25,11 @@ fn every_guest_program_is_used() {
         include_str!("lifecycle.rs"),
         include_str!("../../../../tests/e2e/conftest.py"),
     ];
-    let members = include_str!("../../../../tests/guests/Cargo.toml").lines().find(|line| line.starts_with("members"));
-    let names: Vec<_> = members.unwrap().split('"').skip(1).step_by(2).collect();
+    let manifest = include_str!("../../../../tests/guests/Cargo.toml");
+    let (_, members) = manifest.split_once("members = [").unwrap();
+    let (members, _) = members.split_once(']').unwrap();
+    // The programs of `tests/hostile` are outside of this folder.
+    let names: Vec<_> = members.split('"').skip(1).step_by(2).filter(|name| !name.contains('/')).collect();
     assert!(names.contains(&"probe"), "{names:?}");
     for name in names {
         assert!(

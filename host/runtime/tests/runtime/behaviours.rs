@@ -87,7 +87,7 @@ async fn context() {
 #[tokio::test]
 async fn trap() {
     let logs = Logs::capture();
-    let fixture = Fixture::new();
+    let fixture = Fixture::on_this_thread();
     trapped(&fixture.failure("any", "trap").await, "unreachable");
     let line = logs.line("the route trapped: ");
     assert_eq!((&line["level"], &line["fields"]["route"]), (&"ERROR".into(), &"any".into()));
@@ -101,7 +101,7 @@ async fn trap() {
 #[tokio::test]
 async fn panicking() {
     let logs = Logs::capture();
-    let fixture = Fixture::new();
+    let fixture = Fixture::on_this_thread();
     trapped(&fixture.failure("any", "panicking").await, "unreachable");
     let written = logs.of_guest("stderr").join("\n");
     assert!(written.contains("the probe was asked to panic"), "{written}");
@@ -205,6 +205,14 @@ async fn clocks() {
 }
 
 #[tokio::test]
+async fn spin_and_call() {
+    let mut app = fixture::app();
+    app.routes.values_mut().for_each(|route| route.limits.time = std::time::Duration::from_millis(100));
+    let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(4)).unwrap(), app).unwrap();
+    assert_eq!(fixture.failure("any", "spin_and_call").await.error_type, "Tidegate.Timeout");
+}
+
+#[tokio::test]
 async fn sleep() {
     let mut app = fixture::app();
     assert_eq!(Fixture::new().probe("any", "sleep 5").await, "rested");
@@ -216,7 +224,7 @@ async fn sleep() {
 #[tokio::test]
 async fn lines() {
     let logs = Logs::capture();
-    Fixture::new().probe("any", "lines x").await;
+    Fixture::on_this_thread().probe("any", "lines x").await;
     assert_eq!(logs.of_guest("stdout"), ["first x", "second x", "unfinished x"]);
     assert_eq!(logs.of_guest("stderr"), ["error x"]);
 }
@@ -224,7 +232,11 @@ async fn lines() {
 #[tokio::test]
 async fn chatter() {
     let logs = Logs::capture();
-    assert_eq!(Fixture::new().probe("any", "chatter").await, "said it all", "output beyond the limit is not an error");
+    assert_eq!(
+        Fixture::on_this_thread().probe("any", "chatter").await,
+        "said it all",
+        "output beyond the limit is not an error"
+    );
     let written: usize = logs.of_guest("stdout").iter().map(|line| line.len() + 1 + GUEST_LINE_BYTES).sum();
     assert!((MAX_GUEST_LOG_BYTES - 1_000..=MAX_GUEST_LOG_BYTES + 1).contains(&written), "{written}");
     let dropped = |line: &serde_json::Value| {
@@ -233,7 +245,7 @@ async fn chatter() {
     assert_eq!(logs.lines().iter().filter(|line| dropped(line)).count(), 1);
 
     let logs = Logs::capture();
-    Fixture::new().probe("any", "chatter emptily").await;
+    Fixture::on_this_thread().probe("any", "chatter emptily").await;
     assert_eq!(
         logs.of_guest("stdout").len(),
         MAX_GUEST_LOG_BYTES / (GUEST_LINE_BYTES + 1),
@@ -336,7 +348,7 @@ async fn broadcast() {
 #[tokio::test]
 async fn a_broadcast_that_cannot_list_all_members_reports_its_counts() {
     let logs = Logs::capture();
-    let fixture = Fixture::new();
+    let fixture = Fixture::on_this_thread();
     fixture.world.populate("room-1", (0..1_500).map(|id| format!("m{id:04}")));
     fixture.world.data().first_page_only = true;
     assert_eq!(fixture.probe("any", "broadcast room-1").await, "1000 0 0 1");

@@ -28,6 +28,13 @@ impl Fixture {
         Self::with(POOL.clone(), app()).unwrap()
     }
 
+    /// Returns a host whose guests stay on the thread of the test, which records the log.
+    pub(crate) fn on_this_thread() -> Self {
+        let mut options = EngineOptions::local();
+        options.guest_threads = 0;
+        Self::with(Engine::new(options).unwrap(), app()).unwrap()
+    }
+
     pub(crate) fn with(engine: Engine, app: App) -> Result<Self, Error> {
         let world = Arc::new(World::default());
         let host = Arc::new(Host::new(engine, ports(&world), release(app))?);

@@ -124,7 +124,7 @@ async fn guest_errors_are_logged_on_one_way_routes() {
         (events::disconnect("fail 500"), "$disconnect", "ERROR"),
     ] {
         let logs = Logs::capture();
-        Fixture::new().dispatch(&event).await;
+        Fixture::on_this_thread().dispatch(&event).await;
         let line = logs.line("the route failed with status ");
         let fields = &line["fields"];
         assert!(fields["message"].as_str().unwrap().ends_with(": no such \"room\""), "{line}");
@@ -138,7 +138,7 @@ async fn guest_errors_are_logged_on_one_way_routes() {
 #[tokio::test]
 async fn disconnect_cleans_up_whatever_the_guest_does() {
     let logs = Logs::capture();
-    let fixture = Fixture::new();
+    let fixture = Fixture::on_this_thread();
     for behaviour in ["echo", "fail 500", "trap"] {
         fixture.reply(&events::connect("echo")).await.unwrap();
         fixture.world.data().lifecycle.clear();
@@ -263,7 +263,7 @@ async fn a_component_may_be_route_and_authorizer() {
 #[tokio::test]
 async fn invalid_answers_are_logged_with_their_event() {
     let logs = Logs::capture();
-    Fixture::new().failure("any", "status 99").await;
+    Fixture::on_this_thread().failure("any", "status 99").await;
     let fields = logs.line("the reply's status 99")["fields"].clone();
     assert_eq!(
         (&fields["requestId"], &fields["connectionId"], &fields["route"]),

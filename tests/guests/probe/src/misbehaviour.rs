@@ -54,6 +54,13 @@ pub fn spin(_: &Request, _: &str) -> Answer {
     }
 }
 
+/// Calls the host until the deadline.
+pub fn spin_and_call(_: &Request, _: &str) -> Answer {
+    loop {
+        let _ = black_box(connections::count("lobby"));
+    }
+}
+
 /// Allocates until the memory is exhausted.
 pub fn memory(_: &Request, _: &str) -> Answer {
     loop {

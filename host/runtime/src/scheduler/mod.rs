@@ -1,0 +1,86 @@
+//! Shares the processor between guests, so that no socket, timer or database work waits behind a guest.
+//!
+//! An event begins on the thread of the executor that read it, because most guests finish before another thread could
+//! take them over. A guest that has run for one tick moves to a guest thread. Guest threads have a lower priority than
+//! the executor's threads, and run the guest whose route, and then whose connection, has used the least CPU time.
+//!
+//! ```text
+//!  executor thread                          guest thread
+//!  ───────────────                          ────────────
+//!  event ─▶ first slice ─▶ answer
+//!               │ a tick has passed
+//!               └──────────────────────────▶ fair queue ─▶ slice ─▶ slice ─▶ …
+//!                                                            │ host call   │ answer
+//!  host call ◀───────────────────────────────────────────────┘             │
+//!      └──────────────────────────────────▶ fair queue ─▶ …                │
+//!  answer ◀────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! A host call runs on the executor, to which timers and connections belong. While it waits, its guest occupies no
+//! thread. A route or connection that has recently used much CPU time loses the first slice on the executor: its events
+//! begin on a guest thread.
+//!
+//! A host that runs one event at a time has no guest threads, and a guest yields to the executor after each tick.
+
+mod account;
+mod cpu;
+mod fair_queue;
+mod guest_threads;
+mod place;
+mod run;
+
+use std::sync::Arc;
+
+pub(crate) use account::{Account, Flight};
+pub(crate) use cpu::CpuLimit;
+pub(crate) use place::{end_of_slice, on_executor};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::EventContext;
+use account::Accounts;
+use guest_threads::GuestThreads;
+use run::Run;
+
+/// Decides where guests run.
+pub(crate) struct Scheduler {
+    threads: Option<GuestThreads>,
+    accounts: Arc<Accounts>,
+}
+
+impl Scheduler {
+    /// Creates a scheduler with this number of guest threads.
+    ///
+    /// # Errors
+    /// A thread does not start.
+    pub(crate) fn start(threads: u32) -> std::io::Result<Self> {
+        let threads = (threads > 0).then(|| GuestThreads::start(threads)).transpose()?;
+        Ok(Self { threads, accounts: Accounts::new() })
+    }
+
+    /// Creates the record of an event.
+    pub(crate) fn begin(&self, route: &Arc<Account>, context: &Arc<EventContext>) -> Arc<Flight> {
+        Arc::new(self.accounts.begin(route, context))
+    }
+
+    /// Runs a guest's call to its end. Returns `None` if the call was dropped before it began, because its `client` had
+    /// left.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        flight: Arc<Flight>,
+        client: Option<CancellationToken>,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (send, mut receive) = oneshot::channel();
+        let call = async move {
+            // The receiver is gone only if nobody waits for the answer any more.
+            let _ = send.send(call.await);
+        };
+        Run::new(self, flight, client, Box::pin(call)).await;
+        receive.try_recv().ok()
+    }
+
+    fn may_begin_here(&self, flight: &Flight) -> bool {
+        self.threads.as_ref().is_none_or(|threads| self.accounts.may_begin_here(flight, threads.has_waiting()))
+    }
+}
