@@ -96,6 +96,7 @@ def test_packages_of_guests_built_in_two_folders_are_identical(run, chat_app, bo
     for built in ("release", "wasm32-wasip2"):
         shutil.copytree(guests / "target" / built, copied / "target" / built)
     shutil.copytree(REPOSITORY / "wit", workspace / "wit")
+    shutil.copy(REPOSITORY / "rust-toolchain.toml", workspace)
     made = []
     for app in (chat_app, copied / "examples" / "chat"):
         output = tmp_path / f"{len(made)}.zip"
