@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
@@ -51,6 +51,36 @@ async fn shutdowns_wait_for_messages_under_way_and_disconnects() {
     gate.add_permits(2);
     gateway.stopped().await;
     assert_eq!(gate.available_permits(), 0, "a function was dropped before it was done");
+}
+
+#[tokio::test]
+async fn back_ends_learn_that_the_client_of_a_message_or_a_handshake_has_left() {
+    let seen = Arc::new(Semaphore::new(0));
+    let told = seen.clone();
+    let setup = setup(&["$connect", "$default", "$disconnect"]).handler(move |event| {
+        let waits = event["body"] == "wait" || event["headers"]["X-Wait"] == "yes";
+        if waits { Action::UntilDeparture(told.clone()) } else { Action::status(200) }
+    });
+    let gateway = setup.start().await;
+    for closes in [true, false] {
+        let mut client = gateway.connect().await;
+        client.send("wait").await;
+        gateway.event().await;
+        if closes {
+            client.socket.close(None).await.unwrap();
+        } else {
+            drop(client);
+        }
+        soon(seen.acquire()).await.unwrap().forget();
+        assert_eq!(gateway.event().await["requestContext"]["eventType"], "DISCONNECT");
+    }
+    let mut stream = gateway.tcp().await;
+    let request = "GET /dev HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Wait: yes\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    assert_eq!(gateway.event().await["requestContext"]["eventType"], "CONNECT");
+    drop(stream);
+    soon(seen.acquire()).await.unwrap().forget();
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ pub(crate) enum Action {
     Raw(&'static str),
     Fail(InvokeError),
     Panic,
+    /// Waits until the client has left, then adds a permit and replies with status 200.
+    UntilDeparture(Arc<Semaphore>),
     /// Waits for a permit, then acts.
     Wait(Arc<Semaphore>, Box<Action>),
     /// Waits for the test to send the action.
@@ -69,7 +71,7 @@ pub(crate) struct ScriptedInvoke {
 
 #[async_trait]
 impl Invoke for ScriptedInvoke {
-    async fn invoke(&self, function: Function, event: Vec<u8>, _: Caller<'_>) -> Result<Vec<u8>, InvokeError> {
+    async fn invoke(&self, function: Function, event: Vec<u8>, caller: Caller<'_>) -> Result<Vec<u8>, InvokeError> {
         let event: Value = serde_json::from_slice(&event).expect("the event is JSON");
         let mut action = (self.script)(function, &event);
         let _ = self.events.send((function, event));
@@ -82,6 +84,11 @@ impl Invoke for ScriptedInvoke {
                 Action::Wait(gate, next) => {
                     gate.acquire().await.expect("the semaphore is open").forget();
                     *next
+                }
+                Action::UntilDeparture(seen) => {
+                    caller.departed.cancelled().await;
+                    seen.add_permits(1);
+                    Action::status(200)
                 }
                 Action::Ask(answer) => answer.await.expect("the test sends an action"),
             };
