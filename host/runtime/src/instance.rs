@@ -97,12 +97,13 @@ impl<'e> Instance<'e> {
         event: InstanceEvent,
     ) -> Result<Self, Failure> {
         let InstanceEvent { context, ports, connecting, deadline, client } = event;
+        let latest = deadline.earlier(MARGIN);
+        // The time limit of the route begins with the slot, as Lambda's begins when an environment is free.
+        let slot = route.slots.slot(&context.connection_id, latest, client.as_ref()).await?;
         let now = Instant::now();
-        let limit = now + route.permissions.limits.time;
-        let deadline = limit.min(deadline.earlier(MARGIN).instant());
+        let deadline = latest.instant().min(now + route.permissions.limits.time);
         let time = deadline.saturating_duration_since(now);
         let guest_deadline = Deadline::at(deadline);
-        let slot = route.slots.slot(&context.connection_id, guest_deadline, client.as_ref()).await?;
         let flight = engine.scheduler().begin(&route.account, &context);
         let data = EventData {
             context,
