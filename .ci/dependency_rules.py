@@ -16,7 +16,7 @@ from pathlib import Path
 PREFIX = "tidegate-"
 COMPILER = "cranelift-codegen"
 PORTS = {"event", "ports"}
-MODEL = PORTS | {"app", "diagnostic"}
+MODEL = PORTS | {"app", "diagnostic", "files"}
 CONTRACTS = MODEL | {"release"}
 
 
@@ -42,10 +42,12 @@ RULES = {
     "event": rule(set(), {"base64", "serde", "serde_json", "serde_path_to_error", "thiserror", "time"}),
     # No dependencies, because every crate whose errors a user can meet depends on it.
     "diagnostic": rule(set(), set()),
+    # Small, because the function contains it.
+    "files": rule(set(), {"rustix", "thiserror"}),
     "ports": rule({"event"}, absent=("wasmtime*", "aws-*", "hyper", COMPILER)),
     # The conformance suites. Only tests depend on them, so no rule allows them.
     "ports-testing": rule(PORTS, absent=("wasmtime*", "aws-*", "hyper", COMPILER)),
-    "app": rule(PORTS | {"diagnostic"}, absent=("wasmtime*", "aws-*", "hyper", "ring", COMPILER)),
+    "app": rule(PORTS | {"diagnostic", "files"}, absent=("wasmtime*", "aws-*", "hyper", "ring", COMPILER)),
     "release": rule(MODEL, absent=("wasmtime*", COMPILER)),
     "release-testing": rule(CONTRACTS, absent=("wasmtime*", COMPILER)),
     "runtime": rule(CONTRACTS, absent=("aws-sdk-*", "hyper", COMPILER)),

@@ -17,6 +17,7 @@ import pytest
 
 import chat
 import once
+import planted
 import releases
 import server
 from releases import Client, VersionedApp
@@ -27,6 +28,9 @@ CHAT_APP = REPOSITORY / "guest" / "examples" / "chat"
 BUILD_SECONDS = 900
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+# Every process of the suite is recorded, `subprocess.run` included.
+subprocess.Popen = planted.Recorded  # type: ignore[misc]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,6 +47,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for name, value in report.user_properties:
             if name == "figures" and report.when == "call":
                 terminalreporter.write_line(f"{report.nodeid}\n{value}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_is_printed() -> Iterator[None]:
+    """Fails the last test of a worker if a process has printed a planted secret."""
+    yield
+    assert planted.SUITE.hits() == []
 
 
 @pytest.fixture(scope="session", params=server.BACKENDS, ids=lambda backend: backend.name)
@@ -180,7 +191,8 @@ def clients() -> Iterator[Callable[..., list[Client]]]:
 @pytest.fixture(scope="session")
 def secret(chat_app: Path) -> str:
     """The secret of the chat application's tokens."""
-    return tomllib.loads((chat_app / "tidegate.toml").read_text())["config"]["jwt-secret"]
+    secret = tomllib.loads((chat_app / "tidegate.toml").read_text())["config"]["jwt-secret"]
+    return planted.SUITE.plant("secret of development tokens", secret)
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +203,7 @@ def token(run: Run, chat_app: Path) -> Callable[[str], str]:
         done = run("token", user, "--app", chat_app)
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.split()) == 1, "standard output is the token alone"
-        return done.stdout.strip()
+        return planted.SUITE.plant("token", done.stdout.strip())
 
     return token
 

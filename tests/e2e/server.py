@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import planted
 from errors import check, parse_report
 
 # URL in the line of standard output that announces the start.
@@ -87,6 +88,7 @@ class Server(Api):
                     if not self.url and (found := ANNOUNCED.search(line)):
                         self.url, self.port = found.group(1), int(found.group(2))
                     self.changed.notify_all()
+        planted.SUITE.record(self.process.args, "".join(self.lines))
         with self.changed:
             self.ended = True
             self.changed.notify_all()
@@ -158,11 +160,16 @@ def processes() -> Iterator[Process]:
 
 
 def start(
-    command: list[str | os.PathLike[str]], errors_file: Path, *, limits: dict[int, int] | None = None,
+    command: list[str | os.PathLike[str]],
+    errors_file: Path,
+    *,
+    limits: dict[int, int] | None = None,
     errors_pipe: bool = False,
+    env: dict[str, str] | None = None,
 ) -> Server:
-    """Starts `tidegate dev` and waits until it listens. `limits` are resource limits by number (`RLIMIT_…`). With
-    `errors_pipe`, standard error is the pipe `process.stderr`, which only the test reads."""
+    """Starts `tidegate dev` and waits until it listens. `limits` are resource limits by number (`RLIMIT_…`), and `env`
+    has more environment variables. With `errors_pipe`, standard error is the pipe `process.stderr`, which only the test
+    reads."""
 
     def restrict() -> None:
         for number, limit in (limits or {}).items():
@@ -173,7 +180,7 @@ def start(
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if errors_pipe else errors, text=True,
-            env=environment(), start_new_session=True, preexec_fn=prepare,
+            env=environment() | (env or {}), start_new_session=True, preexec_fn=prepare,
         )
     server = Server("", process, errors_file)
     server.reader = threading.Thread(target=server.read, args=(process.stdout,), daemon=True)

@@ -281,8 +281,8 @@ def test_pointer_is_followed_again_after_a_read_error(served):
     whole = app.pointer.rename(app.pointer.with_suffix(".whole"))
     app.pointer.mkdir()
     wait_until(lambda: served.runs_good_release() and logs.POINTER_UNREADABLE in served.running.errors)
-    wanted = [f"`{app.pointer}`", "Is a directory"]
-    app.refuse("store-unavailable", "activate", served.ids[TWO], names=wanted)
+    wanted = [f"`{app.pointer}`", "it is a folder"]
+    app.refuse("store-invalid", "activate", served.ids[TWO], names=wanted)
     app.pointer.rmdir()
     whole.rename(app.pointer)
     app.release("activate", served.ids[TWO])

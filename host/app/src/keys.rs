@@ -14,13 +14,17 @@ use serde::{Deserialize, Serialize};
 /// The DER bytes before the 32 bytes of an ed25519 key in its SubjectPublicKeyInfo (RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// A text that is not an ed25519 public key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// A text that is not an ed25519 public key. The error describes the form of the text and never quotes it, because the
+/// text may be a private key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an ed25519 public key: expected the base64 of its SubjectPublicKeyInfo, as `tidegate keys new` \
+    "{found} is not an ed25519 public key: expected the base64 of its SubjectPublicKeyInfo, as `tidegate keys new` \
      prints it"
 )]
-pub struct PublicKeyError(pub String);
+pub struct PublicKeyError {
+    /// A description of the text.
+    pub found: &'static str,
+}
 
 /// An ed25519 public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,7 +77,29 @@ impl FromStr for PublicKey {
     fn from_str(text: &str) -> Result<Self, PublicKeyError> {
         let bytes = BASE64.decode(text).ok();
         let key = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(SPKI_PREFIX.as_slice()));
-        key.and_then(|key| key.try_into().ok()).map(Self).ok_or_else(|| PublicKeyError(text.to_owned()))
+        key.and_then(|key| key.try_into().ok()).map(Self).ok_or_else(|| PublicKeyError { found: describe(text) })
+    }
+}
+
+/// Describes the form of a text that is not a public key.
+fn describe(text: &str) -> &'static str {
+    let decoded = BASE64.decode(text.trim()).unwrap_or_default();
+    let is_private = |bytes: &[u8]| bytes.starts_with(b"-----BEGIN") || decoded_private(bytes);
+    match text {
+        "" => "an empty text",
+        _ if text.contains("PRIVATE KEY") || is_private(&decoded) => "a private key, which belongs in no manifest,",
+        _ if text.contains("-----BEGIN") => "a PEM file",
+        _ if decoded.is_empty() => "a text that is not base64",
+        _ => "another value",
+    }
+}
+
+/// Returns true if the bytes begin like a private key in PKCS#8: a sequence whose first element is a version.
+fn decoded_private(bytes: &[u8]) -> bool {
+    let long = |length: u8| usize::from(length & 0x7f) * usize::from(length > 0x80);
+    match bytes {
+        [0x30, length, rest @ ..] => rest.get(long(*length)..).is_some_and(|rest| rest.starts_with(&[0x02, 0x01])),
+        _ => false,
     }
 }
 

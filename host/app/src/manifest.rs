@@ -1,12 +1,13 @@
 //! The manifest, `tidegate.toml`: an app, and the builds of its components.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use serde::Deserialize;
 use tidegate_diagnostic::Code;
 use tidegate_event::RouteKey;
+use tidegate_files::Links;
 use toml::de::DeTable;
 
 use crate::app::{App, Authorizer, Route};
@@ -18,6 +19,9 @@ use crate::limits::Limits;
 use crate::problem::{Problem, key};
 use crate::tree::Node;
 use crate::validate;
+
+/// The maximum size of a manifest, in bytes. One of 300 routes has a tenth of it.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
 /// A valid manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +64,16 @@ impl Manifest {
     /// - [`Error::Syntax`] if it is not TOML
     /// - [`Error::Key`] if a key is missing, unknown, or has a value that is not allowed
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let file = if path.is_dir() { path.join(Self::FILE) } else { path.to_owned() };
+        let is_folder = path.is_dir();
+        let file = if is_folder { path.join(Self::FILE) } else { path.to_owned() };
         let file = std::path::absolute(&file).map_err(|source| Error::Io { path: file, source })?;
-        let text = fs::read_to_string(&file).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::NotFound { path: file.clone() },
-            _ => Error::Io { path: file.clone(), source },
-        })?;
+        // A manifest that the user names may be a link to anywhere, and one that is found in a folder may not.
+        let links = if is_folder { Links::Within(path) } else { Links::Follow };
+        let text =
+            tidegate_files::read_text(&file, MAX_MANIFEST_BYTES, links).map_err(|source| match source.kind() {
+                io::ErrorKind::NotFound => Error::NotFound { path: file.clone() },
+                _ => Error::Io { path: file.clone(), source },
+            })?;
         let tables = parse(&file, &text)?;
         Self::resolve(file.clone(), tables).map_err(|problem| problem.in_file(&file))
     }

@@ -118,10 +118,7 @@ impl de::Error for Problem {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let found = match found {
-            Unexpected::Unit => "null".to_owned(),
-            found => found.to_string(),
-        };
+        let found = describe(found);
         Self::without_key(Code::ManifestTypeMismatch, format!("expected {expected}, found {found}"))
     }
 
@@ -136,6 +133,18 @@ impl de::Error for Problem {
     fn missing_field(name: &'static str) -> Self {
         let hint = MISSING.iter().find(|(key, _)| *key == name).map(|(_, hint)| (*hint).to_owned());
         Self { hint, ..Self::new(Code::ManifestKeyMissing, toml_key(name), "missing key") }
+    }
+}
+
+/// Describes the type of a value. The value itself may be a secret.
+fn describe(found: Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Unit => "null".to_owned(),
+        Unexpected::Bool(_) => "a boolean".to_owned(),
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "an integer".to_owned(),
+        Unexpected::Float(_) => "a floating-point number".to_owned(),
+        Unexpected::Str(_) | Unexpected::Char(_) => "a string".to_owned(),
+        found => found.to_string(),
     }
 }
 

@@ -55,14 +55,14 @@ impl Node {
             DeValue::String(string) => Value::String(string.into_owned()),
             DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
                 Ok(integer) => Value::Integer(integer),
-                Err(_) => Value::Other(format!("integer `{integer}`")),
+                Err(_) => Value::Other("an integer outside of the range of 64 bits".to_owned()),
             },
             DeValue::Float(float) => match float.as_str().parse() {
                 Ok(float) => Value::Float(float),
-                Err(_) => Value::Other(format!("float `{float}`")),
+                Err(_) => Value::Other("a floating-point number".to_owned()),
             },
             DeValue::Boolean(boolean) => Value::Bool(boolean),
-            DeValue::Datetime(date) => Value::Other(format!("date `{date}`")),
+            DeValue::Datetime(_) => Value::Other("a date".to_owned()),
             DeValue::Array(values) => {
                 Value::Array(values.into_iter().map(|value| Self::from_toml_value(text, value)).collect())
             }
@@ -237,7 +237,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, integer: u64) -> Result<Value, E> {
-        Ok(i64::try_from(integer).map_or_else(|_| Value::Other(format!("integer `{integer}`")), Value::Integer))
+        Ok(i64::try_from(integer)
+            .map_or_else(|_| Value::Other("an integer outside of the range of 64 bits".to_owned()), Value::Integer))
     }
 
     fn visit_f64<E: de::Error>(self, float: f64) -> Result<Value, E> {

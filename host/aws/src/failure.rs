@@ -112,10 +112,12 @@ pub(crate) fn code_of(reason: &str) -> Code {
     }
 }
 
-/// Returns `code: message`, or the HTTP status if AWS sent no code.
+/// Returns `code: message`, or the HTTP status if AWS sent no code. The message about a wrong signature is left out,
+/// because some services quote the request in it, with its session token.
 pub(crate) fn describe_error(status: u16, code: &str, message: &str) -> String {
     match (code, message) {
         ("", _) => format!("status {status}"),
+        ("InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature", _) => code.to_owned(),
         (code, "") => code.to_owned(),
         (code, message) => format!("{code}: {message}"),
     }

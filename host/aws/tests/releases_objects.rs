@@ -17,6 +17,8 @@ use tidegate_release::store::{ReleaseReader as _, ReleaseWriter as _, StoreFailu
 use tidegate_release::{Digest, ReleaseId, StoreError};
 
 const ENVELOPE: &[u8] = b"an envelope";
+/// The signed size of each artifact.
+const MAX_BYTES: u64 = 1 << 20;
 
 async fn subject() -> (AwsStore, S3) {
     let s3 = S3::default();
@@ -85,7 +87,7 @@ async fn calls_without_an_answer_end_at_their_deadline() {
         let start = Instant::now();
         let mut errors = vec![
             store.envelope(&id(), shortly()).await.unwrap_err(),
-            store.artifact(&Digest::of(b"a"), shortly()).await.unwrap_err(),
+            store.artifact(&Digest::of(b"a"), MAX_BYTES, shortly()).await.unwrap_err(),
             store.list(shortly()).await.unwrap_err(),
         ];
         // The other answers have no body, so it cannot be cut off.
@@ -131,14 +133,14 @@ async fn refused_requests_are_not_retried_and_have_a_hint() {
 #[tokio::test]
 async fn reading_stops_at_the_size_limit() {
     let (store, s3) = subject().await;
-    for fault in [Fault::Endless(1 << 30), Fault::Endless(MAX_ARTIFACT_BYTES + (1 << 20))] {
+    for fault in [Fault::Endless(1 << 30), Fault::Endless(2 << 20)] {
         s3.next("GET", [fault]);
-        let error = store.artifact(&Digest::of(b"a"), soon()).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Invalid(failure) if failure.why == "it is too large"), "{error}");
+        let error = store.artifact(&Digest::of(b"a"), MAX_BYTES, soon()).await.unwrap_err();
+        assert!(matches!(&error, StoreError::TooLarge(failure) if failure.why == "it is too large"), "{error}");
     }
     s3.store("releases/00000000000000aa.json", &vec![b' '; (1 << 20) + 1], Timestamp(1));
     let error = store.envelope(&id(), soon()).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Invalid(failure) if failure.why == "it is too large"), "{error}");
+    assert!(matches!(&error, StoreError::TooLarge(failure) if failure.why == "it is too large"), "{error}");
 
     s3.clear();
     let error = store.put_artifact(&vec![0; MAX_ARTIFACT_BYTES + 1], soon()).await.unwrap_err();

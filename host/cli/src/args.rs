@@ -9,14 +9,18 @@ mod reference;
 mod release;
 mod value;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_compile::Triple;
 
 pub(crate) use release::*;
+
+use crate::ui::{secret, terminal};
 
 /// Tidegate runs WebSocket routes as WebAssembly components, on this machine and on AWS.
 #[derive(Debug, Parser)]
@@ -55,6 +59,18 @@ pub(crate) enum Command {
     /// Run a program that ends with its parent. `dev --lambda` starts the bootstrap with this command.
     #[command(hide = true)]
     Tether(Tether),
+}
+
+/// Prints the help, or the reason why the arguments cannot be parsed, without private keys. An argument in the wrong
+/// place may be one.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    match secret::redact(&text) {
+        Cow::Owned(redacted) => terminal::message(redacted.trim_end()),
+        // A closed output cannot be reported anywhere.
+        Cow::Borrowed(_) => _ = error.print(),
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 impl Command {

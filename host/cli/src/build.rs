@@ -3,6 +3,7 @@
 //!
 //! - `built`: the built components, compared with the manifest
 //! - `cache`: a cache of compiled components, by content
+//! - `state`: the folder for everything that Tidegate writes for an app
 //! - `shell`: build commands
 //! - `check`, `package`: the commands with these names
 //! - `bootstrap`: the binary of the Lambda function
@@ -13,6 +14,7 @@ mod cache;
 pub(crate) mod check;
 pub(crate) mod package;
 mod shell;
+pub(crate) mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -29,8 +31,24 @@ use crate::ui::error::{Result, blocking};
 use crate::ui::progress::Progress;
 use crate::ui::terminal::out;
 
-/// The folder, inside the app's folder, for everything that Tidegate writes.
-const STATE_DIR: &str = ".tidegate";
+/// The origin of compiled components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Artifacts {
+    /// The cache of this user, for a release that runs on this machine only.
+    Cached,
+    /// The compiler, for a release that is signed or packaged: nobody can have planted such an artifact.
+    Compiled,
+}
+
+/// An app that was built for this machine.
+pub(crate) struct BuiltApp {
+    /// The release in the release folder.
+    pub(crate) release: Release,
+    /// The components, as the manifest lists them.
+    pub(crate) components: Vec<Built>,
+    /// The artifacts for this machine, by component.
+    pub(crate) artifacts: BTreeMap<String, Vec<u8>>,
+}
 
 /// Builds the app and prints the path of the release folder.
 ///
@@ -41,11 +59,6 @@ pub(crate) async fn run(args: &args::App) -> Result<()> {
     build(&manifest).await?;
     out!("{}", release_dir(&manifest).display());
     Ok(())
-}
-
-/// Returns the folder for everything that Tidegate writes for an app.
-pub(crate) fn state_dir(manifest: &Manifest) -> PathBuf {
-    manifest.dir.join(STATE_DIR)
 }
 
 /// Builds and checks the components, and writes the release folder.
@@ -61,17 +74,33 @@ pub(crate) async fn build(manifest: &Manifest) -> Result<Release> {
 /// # Errors
 /// The same as for [`run`]. In that case the earlier release folder is unchanged.
 pub(crate) async fn rebuild(manifest: &Manifest, is_changed: impl Fn(&str) -> bool) -> Result<Release> {
+    Ok(built_app(manifest, is_changed, Artifacts::Cached).await?.release)
+}
+
+/// Builds like [`rebuild`], with artifacts of this origin.
+///
+/// # Errors
+/// The same as for [`rebuild`].
+pub(crate) async fn built_app(
+    manifest: &Manifest,
+    is_changed: impl Fn(&str) -> bool,
+    origin: Artifacts,
+) -> Result<BuiltApp> {
+    state::prepare(manifest)?;
     run_commands(manifest, is_changed).await?;
     let components = built::read(manifest)?;
     built::check(manifest, &components)?;
     let id = built::release_id(manifest, &components);
-    let artifacts = compile(manifest, components, Triple::host()?).await?;
-    Ok(folder::write(&release_dir(manifest), &id, &manifest.app(), &artifacts)?)
+    let artifacts = compile(components.clone(), Triple::host()?, origin).await?;
+    // A build command may have replaced the folder.
+    state::prepare(manifest)?;
+    let release = folder::write(&release_dir(manifest), &id, &manifest.app(), &artifacts)?;
+    Ok(BuiltApp { release, components, artifacts })
 }
 
 /// Returns the folder that [`build`] writes the release into.
 pub(crate) fn release_dir(manifest: &Manifest) -> PathBuf {
-    state_dir(manifest).join("release")
+    state::path(manifest).join("release")
 }
 
 /// Runs each distinct build command of the changed components once, in the order of the components.
@@ -91,18 +120,21 @@ async fn run_commands(manifest: &Manifest, is_changed: impl Fn(&str) -> bool) ->
     Ok(())
 }
 
-/// Compiles the components for `target`. Components that an earlier build compiled come from the cache.
+/// Compiles the components for `target`.
 ///
 /// # Errors
-/// A component does not compile, or the cache cannot be used.
+/// A component does not compile.
 pub(crate) async fn compile(
-    manifest: &Manifest,
     components: Vec<Built>,
     target: Triple,
+    origin: Artifacts,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    // Each target has a separate folder, because a build removes the artifacts that it does not use.
-    let cache = Cache::open(state_dir(manifest).join("cache").join(target.as_str()), Compiler::new(target)?)?;
+    let compiler = Compiler::new(target)?;
     blocking(move || {
+        let cache = match origin {
+            Artifacts::Cached => Cache::open(compiler),
+            Artifacts::Compiled => Cache::none(compiler),
+        };
         let mut artifacts = BTreeMap::new();
         for Built { component, bytes, .. } in components {
             let artifact = cache.artifact(&component.name, &bytes).context(|| {
@@ -110,7 +142,6 @@ pub(crate) async fn compile(
             })?;
             artifacts.insert(component.name, artifact);
         }
-        cache.prune()?;
         Ok(artifacts)
     })
     .await

@@ -3,7 +3,7 @@
 //! - `server`: the parts of a running app
 //! - `api`: the gateway's configuration of an app
 //! - `local`: the ports of a local run, over DynamoDB in this process
-//! - `config`: the configuration values of a local run
+//! - `config`: the configuration values of a local run; `env_file`: the format of `.env`
 //! - `integration`: the gateway's integration, which is `in_process` or `on_lambda`
 //! - `package_copy`, `child`: the release and the processes of a run with `--lambda`
 //! - `watch`: changes to the app's files; `reload`: rebuilds after such changes
@@ -13,6 +13,7 @@
 pub(crate) mod api;
 pub(crate) mod child;
 pub(crate) mod config;
+mod env_file;
 mod environments;
 mod follow;
 mod in_process;
@@ -83,6 +84,7 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     }
     raise_descriptor_limit();
     let bootstrap = if args.lambda { Some(on_lambda::bootstrap(args)?) } else { None };
+    build::state::prepare(&manifest)?;
     let local = Local::open(&data(args, &manifest)).await?;
     let releases = Releases::open(args, &manifest)?;
     // The watch starts before the build, so no change is missed.
@@ -133,6 +135,6 @@ fn data(args: &args::Dev, manifest: &Manifest) -> Data {
     match (&args.data, args.memory) {
         (Some(dir), _) => Data::Folder(dir.clone()),
         (None, true) => Data::Memory,
-        (None, false) => Data::Folder(build::state_dir(manifest).join("data")),
+        (None, false) => Data::Folder(build::state::path(manifest).join("data")),
     }
 }

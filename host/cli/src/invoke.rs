@@ -1,5 +1,6 @@
 //! `tidegate invoke`: runs one route on one event.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use tidegate_app::{App, Manifest};
 use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
 use tidegate_event::{Event, RouteKey, decode_request, encode_function_error, encode_request};
+use tidegate_files::{Links, Refused, refusal};
 use tidegate_gateway::{Clock, Limits, SocketTable};
 use tidegate_ports::Deadline;
 use tidegate_runtime::{Engine, EngineOptions, Host};
@@ -15,11 +17,13 @@ use tidegate_runtime::{Engine, EngineOptions, Host};
 use crate::dev::config;
 use crate::dev::local::{Data, Local};
 use crate::ui::error::{Result, blocking};
-use crate::ui::terminal::out;
+use crate::ui::terminal::print_json;
 use crate::{args, build};
 
 /// The name of the authorizer on the command line, because the authorizer has no route key.
 const AUTHORIZER: &str = "authorizer";
+/// The maximum size of an event, in bytes: Lambda's limit on the payload of an invocation.
+const MAX_EVENT_BYTES: u64 = 6 << 20;
 /// API Gateway's maximum integration timeout.
 const TIMEOUT: Duration = Duration::from_secs(29);
 
@@ -42,11 +46,11 @@ pub(crate) async fn run(args: &args::Invoke) -> Result<ExitCode> {
     outcome.after.run(Deadline::after(TIMEOUT)).await;
     match outcome.response {
         Ok(response) => {
-            out!("{}", String::from_utf8_lossy(&response));
+            print_json(&String::from_utf8_lossy(&response));
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            out!("{}", String::from_utf8_lossy(&encode_function_error(&error)));
+            print_json(&String::from_utf8_lossy(&encode_function_error(&error)));
             Ok(ExitCode::FAILURE)
         }
     }
@@ -79,12 +83,24 @@ async fn read(path: &Path, what: &str) -> Result<Vec<u8>> {
     // Standard input is read on a separate thread, so that a signal can end the wait for it.
     blocking(move || {
         let bytes = match path.to_str() {
-            Some("-") => std::io::read_to_string(std::io::stdin()).map(String::into_bytes),
-            _ => std::fs::read(path),
+            Some("-") => read_stdin(),
+            _ => tidegate_files::read(&path, MAX_EVENT_BYTES, Links::Follow),
         };
-        bytes.diagnose(Code::FileRead, || what)
+        bytes.map_err(|error| {
+            let hint = refusal(&error).map(|_| "pass `-` to read a pipe from standard input".to_owned());
+            Diagnostic { hint, ..Diagnostic::caused_by(Code::FileRead, what, &error) }
+        })
     })
     .await
+}
+
+fn read_stdin() -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().take(MAX_EVENT_BYTES + 1).read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_EVENT_BYTES) {
+        true => Ok(bytes),
+        false => Err(Refused::TooLarge(MAX_EVENT_BYTES).into()),
+    }
 }
 
 fn route_key(route: &str, app: &App, what: String) -> Result<RouteKey> {

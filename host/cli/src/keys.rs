@@ -1,26 +1,25 @@
 //! `tidegate keys`, and the file of trusted keys in a package.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tidegate_app::Keys;
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
+use tidegate_files::private;
 use tidegate_release::SigningKey;
 use tidegate_release::keys::KeyId;
 
 use crate::args;
+use crate::release::render;
 use crate::ui::error::Result;
 use crate::ui::terminal::{err, out};
 
 /// The folder of private keys inside the user's configuration folder.
 const KEYS_DIR: &str = "tidegate/keys";
 const EXTENSION: &str = "pem";
-/// A private key is readable by its owner only.
-const FILE_MODE: u32 = 0o600;
-const DIR_MODE: u32 = 0o700;
 
 /// Creates a key, and prints its entry for the manifest.
 ///
@@ -40,12 +39,14 @@ pub(crate) fn new(args: &args::KeysNew) -> Result<()> {
     let public_key = key.public_key();
     if args.json {
         let id = KeyId::of(&public_key);
-        out!("{:#}", json!({ "name": name, "file": path, "public-key": public_key, "key": id }));
+        render::print_json(&json!({ "name": name, "file": path, "public-key": public_key, "key": id }));
         return Ok(());
     }
     err!("tidegate: wrote the private key to `{}`; anyone who can read it can sign releases", path.display());
-    err!("tidegate: add this to `tidegate.toml`, with the stages that trust the key:\n");
-    out!("[keys.{name}]\npublic-key = \"{public_key}\"\nstages = [\"dev\"]");
+    err!("tidegate: add this to `tidegate.toml`, with the stages that trust the key:");
+    out!("[keys.{name}]");
+    out!("public-key = \"{public_key}\"");
+    out!("stages = [\"dev\"]");
     Ok(())
 }
 
@@ -68,14 +69,14 @@ fn default_path(name: &str) -> Result<PathBuf> {
             .hint("pass `--output FILE`")
     })?;
     let dir = config.join(KEYS_DIR);
-    let created = DirBuilder::new().recursive(true).mode(DIR_MODE).create(&dir);
-    created.diagnose(Code::FileCreate, || format!("cannot create the folder `{}`", dir.display()))?;
+    private::create_folder(&dir)
+        .diagnose(Code::FileCreate, || format!("cannot create the folder `{}`", dir.display()))?;
     Ok(dir.join(format!("{name}.{EXTENSION}")))
 }
 
 /// Writes a private key to a new file.
 fn write(path: &Path, pem: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(private::FILE_MODE).open(path)?;
     let written = file.write_all(pem).and_then(|()| file.sync_all()).and_then(|()| {
         let folder = path.parent().unwrap_or(path);
         File::open(folder)?.sync_all()

@@ -16,11 +16,16 @@ mod release;
 mod token;
 mod ui;
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_runtime::Engine;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::JoinError;
 
 use crate::args::{Cli, Command};
 use crate::build::{check, package};
@@ -33,8 +38,14 @@ use crate::ui::error::Result;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The time that an interrupted command has for ending the processes that it started.
+const CLEANUP: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return args::refuse(&error),
+    };
     let json = cli.command.json();
     let filter = std::env::var("TIDEGATE_LOG").ok();
     ui::terminal::start(matches!(cli.command, Command::Dev(_)));
@@ -65,16 +76,12 @@ fn run(cli: Cli, json: bool) -> Result<ExitCode> {
     result
 }
 
+/// Runs the command until it ends or a signal ends it, and writes its last lines.
 async fn execute(cli: Cli, json: bool) -> Result<ExitCode> {
     let mut shutdown = Shutdown::listen()?;
-    let result = match &cli.command {
-        // This command drains its connections after a signal.
-        Command::Dev(args) => dev::run(args, &mut shutdown).await,
-        command => tokio::select! {
-            result = run_to_end(command) => result,
-            // Dropping the command ends the processes that it started.
-            code = shutdown.exit_code() => return Ok(end_after_signal(code)),
-        },
+    let result = match run_until_signal(cli, &mut shutdown).await? {
+        ControlFlow::Continue(result) => result,
+        ControlFlow::Break(code) => return Ok(end_after_signal(code)),
     };
     let code = result.unwrap_or_else(|error| report(&error, json));
     tokio::select! {
@@ -87,6 +94,56 @@ async fn execute(cli: Cli, json: bool) -> Result<ExitCode> {
 fn end_after_signal(code: ExitCode) -> ExitCode {
     ui::terminal::flush_if_read();
     code
+}
+
+/// Runs the command on a thread of its own, so that a signal is honoured even while the command waits for the file
+/// system. Breaks with the exit code of the signal.
+async fn run_until_signal(cli: Cli, shutdown: &mut Shutdown) -> Result<ControlFlow<ExitCode, Result<ExitCode>>> {
+    let runtime = Handle::current();
+    let (interrupt, interrupted) = oneshot::channel();
+    let is_dev = matches!(cli.command, Command::Dev(_));
+    let stop = if is_dev { Stop::Signals(Shutdown::listen()?) } else { Stop::Request(interrupted) };
+    let mut command = tokio::task::spawn_blocking(move || runtime.block_on(run_command(&cli.command, stop)));
+    let code = tokio::select! {
+        ended = &mut command => return Ok(ControlFlow::Continue(result_of(ended))),
+        code = shutdown.exit_code() => code,
+    };
+    if is_dev {
+        // The command has handlers of its own: it drains its connections, and ends at once after a second signal.
+        tokio::select! {
+            ended = &mut command => return Ok(ControlFlow::Continue(result_of(ended))),
+            _ = shutdown.exit_code() => {}
+        }
+    }
+    // This fails only if the command has just ended, or is `tidegate dev`.
+    let _ = interrupt.send(());
+    let _ = tokio::time::timeout(CLEANUP, command).await;
+    Ok(ControlFlow::Break(code))
+}
+
+/// The end of a command before it has completed.
+enum Stop {
+    /// The command handles signals itself.
+    Signals(Shutdown),
+    /// The command is dropped on request.
+    Request(oneshot::Receiver<()>),
+}
+
+/// Runs the command to its end, or until it is stopped. Dropping the command ends the processes that it started.
+async fn run_command(command: &Command, stop: Stop) -> Result<ExitCode> {
+    match (command, stop) {
+        (Command::Dev(args), Stop::Signals(mut shutdown)) => dev::run(args, &mut shutdown).await,
+        (command, Stop::Request(interrupted)) => tokio::select! {
+            result = run_to_end(command) => result,
+            // The caller knows the exit code of the signal.
+            _ = interrupted => Ok(ExitCode::FAILURE),
+        },
+        (command, Stop::Signals(_)) => run_to_end(command).await,
+    }
+}
+
+fn result_of(ended: Result<Result<ExitCode>, JoinError>) -> Result<ExitCode> {
+    ended.unwrap_or_else(|error| Err(Diagnostic::caused_by(Code::Internal, "cannot finish the command", &error)))
 }
 
 async fn run_to_end(command: &Command) -> Result<ExitCode> {

@@ -1,7 +1,7 @@
 //! `tidegate release`: publishes releases, and changes the rollout.
 //!
 //! - `backend`: the store of a folder or of a deployed stage
-//! - `create`: from sources to a published release; `revision`: the revision of the sources
+//! - `create`: from sources to a published release; `revision`: the revision of the sources; `signing`: its keys
 //! - `list`, `show`, `diff`, `status`, `history`: read the store
 //! - `rollout`: `activate`, `canary`, `promote` and `rollback`; `preflight`: checks a release before it runs
 //! - `prune`: removes releases that are no longer needed
@@ -17,10 +17,11 @@ mod history;
 mod list;
 mod preflight;
 mod prune;
-mod render;
+pub(crate) mod render;
 mod revision;
 mod rollout;
 mod show;
+mod signing;
 mod status;
 
 use crate::args::Release;

@@ -299,8 +299,8 @@ codes! {
     BootstrapMissing = "bootstrap-missing",
     /// A build command cannot be started or fails.
     BuildCommandFailed = "build-command-failed",
-    /// A component has changed between its check and its use.
-    ComponentChanged = "component-changed",
+    /// Others can change the cache of compiled components.
+    CacheUnsafe = "cache-unsafe",
     /// The file of a component does not exist.
     ComponentFileMissing = "component-file-missing",
     /// A file is not an API Gateway event.
@@ -337,6 +337,10 @@ codes! {
     RouteUnknown = "route-unknown",
     /// There is no signing key, or its file cannot be read.
     SigningKeyMissing = "signing-key-missing",
+    /// Other users can read the file of a signing key.
+    SigningKeyReadable = "signing-key-readable",
+    /// Others can change the folder `.tidegate` of an app, or it has a link.
+    StateFolderUnsafe = "state-folder-unsafe",
 }
 
 impl fmt::Display for Code {

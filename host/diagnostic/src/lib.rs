@@ -18,11 +18,13 @@
 //! ```
 
 mod code;
+mod escape;
 
 use std::error::Error as StdError;
 use std::fmt;
 
 pub use code::Code;
+pub use escape::{Escaped, escape, escape_json};
 
 /// A failure as a user sees it.
 ///
@@ -65,11 +67,16 @@ impl Diagnostic {
         Self { why: self.to_string(), what: what.into(), ..self }
     }
 
-    /// Returns the text for a terminal: `error[code]: what: why`, and the hint on a line of its own.
+    /// Returns the text for a terminal: `error[code]: what: why`, and the hint on a line of its own. Several causes
+    /// stand on a line each. Every part is [`Escaped`], because it may quote a text of others.
     #[must_use]
     pub fn report(&self) -> String {
-        let hint = self.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-        format!("error[{}]: {self}{hint}", self.code)
+        let hint = self.hint.as_ref().map(|hint| format!("\nhint: {}", Escaped(hint))).unwrap_or_default();
+        if !self.why.contains('\n') {
+            return format!("error[{}]: {}{hint}", self.code, Escaped(self));
+        }
+        let causes: String = self.why.lines().map(|cause| format!("\n  {}", Escaped(cause))).collect();
+        format!("error[{}]: {}:{causes}{hint}", self.code, Escaped(&self.what))
     }
 }
 
@@ -147,6 +154,14 @@ mod tests {
         let inner = io::Error::other("disk is full");
         let error = Err::<(), _>(io::Error::other(inner)).diagnose(Code::FileWrite, || "cannot write `a`").unwrap_err();
         assert_eq!(error.to_string(), "cannot write `a`: disk is full");
+    }
+
+    #[test]
+    fn reports_escape_every_part() {
+        let error = Diagnostic::new(Code::FileRead, "a\x1b", "b\r").hint("c\nerror[internal-error]: d");
+        assert_eq!(error.report(), "error[file-read]: a\\u{1b}: b\\r\nhint: c\\nerror[internal-error]: d");
+        let error = Diagnostic::new(Code::FileRead, "a\x1b", "b\x1b\nc");
+        assert_eq!(error.report(), "error[file-read]: a\\u{1b}:\n  b\\u{1b}\n  c");
     }
 
     #[test]

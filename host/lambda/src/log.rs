@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
+use tidegate_diagnostic::escape_json;
 use tidegate_release::ReleaseId;
 use time::OffsetDateTime;
 use time::format_description::StaticFormatDescription;
@@ -87,7 +88,7 @@ impl Subscriber for Log {
     }
 
     fn event(&self, event: &Event<'_>) {
-        write_line(Value::Object(line(event)).to_string());
+        write_line(escape_json(&Value::Object(line(event)).to_string()).into_owned());
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

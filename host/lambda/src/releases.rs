@@ -2,7 +2,6 @@
 //! that the function serves.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use tidegate_app::{App, Keys};
 use tidegate_aws::Account;
 use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
+use tidegate_files::Links;
 use tidegate_release::store::ReleaseReader;
 use tidegate_release::store::cached::Cached;
 use tidegate_release::store::fs::FolderStore;
@@ -26,6 +26,9 @@ use crate::metrics::Metrics;
 const CACHE_DIR: &str = "/tmp/tidegate-artifacts";
 /// The maximum size of the cached artifacts in Lambda's 512 MB of `/tmp`, in bytes.
 const CACHE_BYTES: u64 = 128 << 20;
+
+/// The maximum size of the file of trusted keys, in bytes. A key has about 150 bytes.
+const MAX_KEYS_BYTES: u64 = 1 << 20;
 
 /// Returns the follower of published releases, or `None` if the environment does not name their store. The host runs
 /// `release`, the release of the package.
@@ -68,7 +71,7 @@ fn store(
 fn keys(package: &Path) -> Result<Keys, Diagnostic> {
     let path = package.join(folder::KEYS_FILE);
     let what = || format!("cannot read the trusted keys `{}`", path.display());
-    match fs::read(&path) {
+    match tidegate_files::read(&path, MAX_KEYS_BYTES, Links::RefuseBelow(package)) {
         Ok(json) => serde_json::from_slice(&json).diagnose(Code::FunctionKeysRead, what),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Keys::default()),
         Err(error) => Err(error).diagnose(Code::FunctionKeysRead, what),

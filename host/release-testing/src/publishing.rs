@@ -9,16 +9,18 @@ use super::{RACERS, now, race, release, soon};
 use tidegate_release::digest::Digest;
 use tidegate_release::store::{ReleaseWriter, StoreError, Stored};
 
+/// The signed size of each artifact.
+const MAX_BYTES: u64 = 64 << 20;
 /// The maximum difference between the test's clock and the store's clock, which may count whole seconds.
 const SKEW_MILLIS: u64 = 60_000;
 
 pub(super) async fn unpublished_objects_are_not_found(store: &dyn ReleaseWriter) {
     assert_not_found(store.envelope(&release(1), soon()).await);
-    assert_not_found(store.artifact(&Digest::of(b"never"), soon()).await);
+    assert_not_found(store.artifact(&Digest::of(b"never"), MAX_BYTES, soon()).await);
     store.put_envelope(&release(2), b"{}", soon()).await.unwrap();
     store.put_artifact(b"another", soon()).await.unwrap();
     assert_not_found(store.envelope(&release(1), soon()).await);
-    assert_not_found(store.artifact(&Digest::of(b"never"), soon()).await);
+    assert_not_found(store.artifact(&Digest::of(b"never"), MAX_BYTES, soon()).await);
 }
 
 pub(super) async fn artifacts_are_read_back_unchanged(store: &dyn ReleaseWriter) {
@@ -27,7 +29,7 @@ pub(super) async fn artifacts_are_read_back_unchanged(store: &dyn ReleaseWriter)
         assert_eq!(store.put_artifact(bytes, soon()).await, Ok(true), "{} bytes", bytes.len());
     }
     for bytes in &artifacts {
-        let found = store.artifact(&Digest::of(bytes), soon()).await.unwrap();
+        let found = store.artifact(&Digest::of(bytes), MAX_BYTES, soon()).await.unwrap();
         assert!(found == *bytes, "an artifact of {} bytes came back with {}", bytes.len(), found.len());
     }
 }
@@ -35,7 +37,10 @@ pub(super) async fn artifacts_are_read_back_unchanged(store: &dyn ReleaseWriter)
 pub(super) async fn artifacts_are_stored_once(store: &dyn ReleaseWriter) {
     for expected in [true, false, false] {
         assert_eq!(store.put_artifact(b"artifact", soon()).await, Ok(expected));
-        assert_eq!(store.artifact(&Digest::of(b"artifact"), soon()).await.as_deref(), Ok(b"artifact".as_slice()));
+        assert_eq!(
+            store.artifact(&Digest::of(b"artifact"), MAX_BYTES, soon()).await.as_deref(),
+            Ok(b"artifact".as_slice())
+        );
     }
     assert_eq!(store.put_artifact(b"another", soon()).await, Ok(true));
     assert_eq!(store.list_artifacts(soon()).await.map(|all| all.len()), Ok(2));
@@ -46,7 +51,7 @@ pub(super) async fn artifacts_can_be_stored_concurrently(store: &dyn ReleaseWrit
     for result in race(async |_| store.put_artifact(&bytes, soon()).await) {
         result.unwrap();
     }
-    assert!(store.artifact(&Digest::of(&bytes), soon()).await.unwrap() == bytes);
+    assert!(store.artifact(&Digest::of(&bytes), MAX_BYTES, soon()).await.unwrap() == bytes);
     assert_eq!(store.list_artifacts(soon()).await.map(|all| all.len()), Ok(1));
 }
 
@@ -123,12 +128,12 @@ pub(super) async fn removed_objects_are_not_found(store: &dyn ReleaseWriter) {
         assert_eq!(store.remove_envelope(&release(1), soon()).await, Ok(()));
         assert_eq!(store.remove_artifact(&digests[0], soon()).await, Ok(()));
         assert_not_found(store.envelope(&release(1), soon()).await);
-        assert_not_found(store.artifact(&digests[0], soon()).await);
+        assert_not_found(store.artifact(&digests[0], MAX_BYTES, soon()).await);
     }
     assert!(store.list(soon()).await.unwrap().keys().eq([&release(2)]));
     assert!(store.list_artifacts(soon()).await.unwrap().keys().eq([&digests[1]]));
     assert_eq!(store.envelope(&release(2), soon()).await.as_deref(), Ok(b"two".as_slice()));
-    assert_eq!(store.artifact(&digests[1], soon()).await.as_deref(), Ok(b"two".as_slice()));
+    assert_eq!(store.artifact(&digests[1], MAX_BYTES, soon()).await.as_deref(), Ok(b"two".as_slice()));
 }
 
 pub(super) async fn removed_objects_can_be_stored_again(store: &dyn ReleaseWriter) {
@@ -139,7 +144,10 @@ pub(super) async fn removed_objects_can_be_stored_again(store: &dyn ReleaseWrite
     assert_eq!(store.put_envelope(&release(1), b"second", soon()).await, Ok(Stored::New));
     assert_eq!(store.put_artifact(b"artifact", soon()).await, Ok(true));
     assert_eq!(store.envelope(&release(1), soon()).await.as_deref(), Ok(b"second".as_slice()));
-    assert_eq!(store.artifact(&Digest::of(b"artifact"), soon()).await.as_deref(), Ok(b"artifact".as_slice()));
+    assert_eq!(
+        store.artifact(&Digest::of(b"artifact"), MAX_BYTES, soon()).await.as_deref(),
+        Ok(b"artifact".as_slice())
+    );
 }
 
 /// Returns pseudo-random bytes, which are the same in each run (xorshift64).

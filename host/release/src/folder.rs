@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use tidegate_files::{Links, private};
 
 use crate::artifact::{Artifact, Release};
 use crate::error::Error;
@@ -28,6 +29,8 @@ pub const COMPONENTS_DIR: &str = "components";
 /// The file extension of an artifact.
 pub const ARTIFACT_EXTENSION: &str = "cwasm";
 
+/// The maximum size of `app.json` and of the file with the release id. A signed release is not larger either.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 const REBUILD: &str = "run `tidegate build`, which writes the folder";
 
 /// Writes the release `id` into the folder `dir`, replacing its content, and loads it. `artifacts` are the compiled
@@ -51,13 +54,13 @@ pub fn write<A: AsRef<[u8]>>(
     compare(&dir.join(COMPONENTS_DIR), app, &names, "build the component")?;
     let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
     let parent = dir.parent().unwrap_or(&dir);
-    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    private::create_folder(parent).map_err(Error::io("create", parent))?;
     let temporary = tempfile::Builder::new().prefix(".tidegate-").tempdir_in(parent);
     let temporary = temporary.map_err(Error::io("create a folder in", parent))?;
-    // The temporary folder is private to its owner. The release folder inside has the usual permissions.
+    // Nobody else may write to the folder, because hosts run what is in it.
     let new = temporary.path().join("release");
     let components = new.join(COMPONENTS_DIR);
-    fs::create_dir_all(&components).map_err(Error::io("create", &components))?;
+    private::create_folder(&components).map_err(Error::io("create", &components))?;
     write_file(&new.join(APP_FILE), app.to_json().as_bytes())?;
     write_file(&new.join(ID_FILE), format!("{id}\n").as_bytes())?;
     for (name, artifact) in artifacts {
@@ -93,8 +96,12 @@ pub fn load(dir: &Path) -> Result<Release, Error> {
 
 fn read(dir: &Path) -> Result<Release, Error> {
     let file = dir.join(APP_FILE);
-    let app = App::from_json(&file, &read_file(&file)?)?;
+    let app = App::from_json(&file, &read_file(dir, &file)?)?;
     let components = dir.join(COMPONENTS_DIR);
+    if components.is_symlink() {
+        let problem = "is a symbolic link";
+        return Err(Error::Artifact { path: components, problem, hint: REBUILD.to_owned() });
+    }
     compare(&components, &app, &list(&components)?, REBUILD)?;
     let artifacts = app.components.iter().map(|name| (name.clone(), Artifact::File(components.join(file_name(name)))));
     let artifacts = artifacts.collect();
@@ -103,13 +110,13 @@ fn read(dir: &Path) -> Result<Release, Error> {
 
 fn read_id(dir: &Path) -> Result<ReleaseId, Error> {
     let path = dir.join(ID_FILE);
-    let bytes = read_file(&path)?;
+    let bytes = read_file(dir, &path)?;
     let id = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim_end().parse().ok());
     id.ok_or_else(|| Error::Artifact { path, problem: "is not a release id", hint: REBUILD.to_owned() })
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| match source.kind() {
+fn read_file(dir: &Path, path: &Path) -> Result<Vec<u8>, Error> {
+    tidegate_files::read(path, MAX_FILE_BYTES, Links::RefuseBelow(dir)).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::NotFound { path: path.to_owned(), hint: REBUILD.to_owned() },
         _ => Error::Io { attempted: "read", path: path.to_owned(), source },
     })
@@ -121,7 +128,7 @@ fn file_name(component: &str) -> OsString {
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let write = || {
-        let mut file = File::create(path)?;
+        let mut file = File::options().write(true).create_new(true).mode(private::FILE_MODE).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     };

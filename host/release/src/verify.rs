@@ -85,6 +85,16 @@ pub enum LoadError {
     /// The release needs other infrastructure.
     #[error("the routing of the release differs from the deployed routing: {0}")]
     OtherRouting(String),
+    /// The stored artifact is larger than the signed one.
+    #[error(
+        "the artifact of the component `{component}` was altered: it is larger than the {signed} bytes that were signed"
+    )]
+    OversizedArtifact {
+        /// The name of the component.
+        component: String,
+        /// The size in the release.
+        signed: u64,
+    },
     /// The stored artifact is not the signed one.
     #[error(
         "the artifact of the component `{component}` was altered: its digest is `{found}`, and `{signed}` was signed"
@@ -113,7 +123,7 @@ impl From<LoadError> for Diagnostic {
             LoadError::OtherRouting(_) => {
                 (Code::RoutingDiffers, "run `make deploy`, or restart `tidegate dev`, before activating")
             }
-            LoadError::AlteredArtifact { .. } => (
+            LoadError::AlteredArtifact { .. } | LoadError::OversizedArtifact { .. } => (
                 Code::ArtifactAltered,
                 "run `tidegate release create` on the same sources, which stores the artifact again",
             ),
@@ -162,7 +172,12 @@ async fn fetch(
 ) -> Result<Artifact, LoadError> {
     // A verified release has an artifact of each component for each of its targets, and the target was checked before.
     let record = record.ok_or_else(|| incompatible("the target", "none", &profile.target))?;
-    let bytes = store.artifact(&record.digest, deadline).await?;
+    let bytes = store.artifact(&record.digest, record.size, deadline).await.map_err(|error| match error {
+        StoreError::TooLarge(_) => {
+            LoadError::OversizedArtifact { component: component.to_owned(), signed: record.size }
+        }
+        error => error.into(),
+    })?;
     let found = Digest::of(&bytes);
     if found != record.digest {
         let component = component.to_owned();

@@ -18,6 +18,9 @@ use tidegate_release::store::fs::FolderStore;
 use tidegate_release::store::{CanaryCounts, Consistency, LoadReport, ReleaseReader, ReleaseWriter as _, StoreError};
 use tidegate_release::{Digest, ReleaseId, RolloutState};
 
+/// The signed size of each artifact.
+const MAX_BYTES: u64 = 10_000;
+
 struct Subject {
     cached: Cached<RecordingStore>,
     fetched: Arc<RecordingStore>,
@@ -50,7 +53,7 @@ impl Subject {
     fn fetches(&self, bytes: &[u8]) -> bool {
         let before = self.fetched.reads().len();
         let digest = Digest::of(bytes);
-        assert_eq!(now(self.cached.artifact(&digest, soon())).unwrap(), bytes);
+        assert_eq!(now(self.cached.artifact(&digest, MAX_BYTES, soon())).unwrap(), bytes);
         self.fetched.reads().len() > before
     }
 }
@@ -77,7 +80,7 @@ fn artifacts_are_fetched_once() {
     assert!(!subject.fetches(b"artifact"));
     // The folder outlives the process.
     let again = Cached::new(Arc::clone(&subject.fetched), subject.dir(), 1_000);
-    assert_eq!(now(again.artifact(&Digest::of(b"artifact"), soon())).as_deref(), Ok(b"artifact".as_slice()));
+    assert_eq!(now(again.artifact(&Digest::of(b"artifact"), MAX_BYTES, soon())).as_deref(), Ok(b"artifact".as_slice()));
     assert_eq!(subject.fetched.reads().len(), 1);
 }
 
@@ -94,7 +97,7 @@ fn altered_files_are_fetched_again() {
     // The altered file is not used even if there is nothing to fetch.
     now(subject.fetched.store.remove_artifact(&digest, soon())).unwrap();
     fs::write(subject.path(&digest), "artifice").unwrap();
-    assert!(matches!(now(subject.cached.artifact(&digest, soon())), Err(StoreError::NotFound(_))));
+    assert!(matches!(now(subject.cached.artifact(&digest, MAX_BYTES, soon())), Err(StoreError::NotFound(_))));
     assert!(!subject.path(&digest).exists());
 }
 
@@ -105,7 +108,7 @@ fn artifacts_with_a_wrong_digest_are_not_cached() {
     let stored = subject.root.path().join("store/artifacts").join(format!("{digest}.cwasm"));
     fs::write(stored, "artifice").unwrap();
     // The caller checks the digest and reports the error.
-    assert_eq!(now(subject.cached.artifact(&digest, soon())).as_deref(), Ok(b"artifice".as_slice()));
+    assert_eq!(now(subject.cached.artifact(&digest, MAX_BYTES, soon())).as_deref(), Ok(b"artifice".as_slice()));
     assert!(!subject.path(&digest).exists());
 }
 
@@ -132,7 +135,10 @@ fn folders_that_cannot_be_created_are_ignored() {
     subject.put(b"artifact");
     // Not even root can create a file there.
     let cached = Cached::new(Arc::clone(&subject.fetched), "/proc/self/cache", 1_000);
-    assert_eq!(now(cached.artifact(&Digest::of(b"artifact"), soon())).as_deref(), Ok(b"artifact".as_slice()));
+    assert_eq!(
+        now(cached.artifact(&Digest::of(b"artifact"), MAX_BYTES, soon())).as_deref(),
+        Ok(b"artifact".as_slice())
+    );
 }
 
 #[test]

@@ -24,6 +24,8 @@ use tidegate_release::{Digest, Envelope, ReleaseId, ReleaseManifest, RolloutStat
 const DIR: &str = "TIDEGATE_TEST_CRASH_DIR";
 /// The time after which such a process ends if it is not killed.
 const LIFE: Duration = Duration::from_secs(20);
+/// The signed size of each artifact.
+const MAX_BYTES: u64 = 64 << 20;
 /// The number of killed processes.
 const ROUNDS: usize = 20;
 
@@ -162,7 +164,7 @@ fn assert_whole(store: &FolderStore, pointer: &RolloutState) {
         active = Some(change);
     }
     for digest in now(store.list_artifacts(soon())).unwrap().keys() {
-        let bytes = now(store.artifact(digest, soon())).unwrap();
+        let bytes = now(store.artifact(digest, MAX_BYTES, soon())).unwrap();
         assert!(Digest::of(&bytes) == *digest, "of an artifact there are {} bytes", bytes.len());
         // The large artifacts belong to no release and would fill the disk.
         if bytes.len() > 100_000 {
@@ -174,7 +176,7 @@ fn assert_whole(store: &FolderStore, pointer: &RolloutState) {
         assert_eq!(document.id(), *id);
         // A release is published after its artifacts and removed before them.
         for digest in document.artifacts() {
-            assert!(now(store.artifact(&digest, soon())).is_ok(), "{id} is published without {digest}");
+            assert!(now(store.artifact(&digest, MAX_BYTES, soon())).is_ok(), "{id} is published without {digest}");
         }
     }
     now(store.canary_counts(1, soon())).unwrap();

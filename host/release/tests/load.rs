@@ -145,12 +145,16 @@ fn altered_artifacts_are_refused() {
     let whole = artifact("guard", TARGET, "1");
     let mut flipped = whole.clone();
     flipped[0] ^= 1;
-    for altered in [flipped, whole[..whole.len() - 1].to_vec(), Vec::new(), [whole.as_slice(), b"\0"].concat()] {
+    for altered in [flipped, whole[..whole.len() - 1].to_vec(), Vec::new()] {
         fs::write(subject.file(&digest("guard")), &altered).unwrap();
         let found = Digest::of(&altered);
         let expected = LoadError::AlteredArtifact { component: "guard".to_owned(), signed: digest("guard"), found };
         assert_eq!(subject.load().unwrap_err(), expected);
     }
+    fs::write(subject.file(&digest("guard")), [whole.as_slice(), b"\0"].concat()).unwrap();
+    let signed = whole.len() as u64;
+    let expected = LoadError::OversizedArtifact { component: "guard".to_owned(), signed };
+    assert_eq!(subject.load().unwrap_err(), expected);
     fs::write(subject.file(&digest("guard")), whole).unwrap();
     assert!(subject.load().is_ok());
 }

@@ -1,6 +1,7 @@
 //! Components: loaded from their artifacts and linked against the host.
 
 use tidegate_app::Limits;
+use tidegate_files::Links;
 use tidegate_release::Artifact;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 
@@ -99,7 +100,9 @@ fn deserialize(
     };
     let detected = match artifact {
         Artifact::File(path) => {
-            std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+            let folder = path.parent().unwrap_or(path);
+            // Wasmtime opens the file again, and would wait for the writer of a named pipe.
+            tidegate_files::open(path, Links::RefuseBelow(folder)).map_err(|error| refuse(error.to_string()))?;
             wasmtime::Engine::detect_precompiled_file(path).ok().flatten()
         }
         Artifact::Verified(artifact) => wasmtime::Engine::detect_precompiled(artifact.bytes()),
@@ -109,8 +112,9 @@ fn deserialize(
         return Err(refuse("not a compiled component".to_owned()));
     }
     // SAFETY: an artifact holds machine code, and nothing here restricts its actions. `Artifact::File` promises that
-    // the file was compiled on this machine, or is in the host's package and trusted like the host's own binary. No
-    // process writes to the file while it is mapped, because artifacts are replaced and never rewritten.
+    // the file was compiled by this process, or read from a cache entry that this user has authenticated, and written
+    // to a folder that only this user can change; or that it is in the host's package and trusted like the host's own
+    // binary. No process writes to the file while it is mapped, because artifacts are replaced and never rewritten.
     // `Artifact::Verified` holds bytes whose digest is in a release that a trusted key signed. The component is copied
     // from those bytes.
     #[allow(unsafe_code, reason = "Wasmtime offers no other way to load a compiled component")]

@@ -94,7 +94,7 @@ fn component_grants_are_validated() {
             Code::ManifestTypeMismatch,
             Some(14),
             "routes.r.grants.storage",
-            &["`false`", "boolean `true`"],
+            &["`false`", "found a boolean"],
         ),
         (
             with_component_grants(&format!("{route}grants.storage = {{ rooms = 'all' }}\n")),
@@ -122,7 +122,7 @@ fn component_grants_are_validated() {
             Code::ManifestTypeMismatch,
             Some(11),
             "components.c.grants.config",
-            &["boolean `false`"],
+            &["found a boolean"],
         ),
         (
             with_component_grants(route).replace("[\"motd\"]", "[\"\"]"),

@@ -59,7 +59,7 @@ fn errors_name_the_file_the_line_and_the_key() {
     let default_route = "routes.\"$default\"";
     for (pointer, value, code, line, key, mentions) in [
         ("/nam", json!(1), Code::ManifestKeyUnknown, Some(1), "nam".to_owned(), "`name`?"),
-        ("/name", json!(1), Code::ManifestTypeMismatch, Some(1), "name".to_owned(), "integer `1`"),
+        ("/name", json!(1), Code::ManifestTypeMismatch, Some(1), "name".to_owned(), "found an integer"),
         ("/name", json!(""), Code::NameInvalid, None, "name".to_owned(), "1 to 64"),
         (
             "/route-selection-expression",

@@ -13,7 +13,7 @@ pub(super) fn store_error(attempted: &str, failure: Failure) -> StoreError {
         Failure::Throttled => StoreError::Unavailable(failed("too many requests")),
         Failure::Contended => StoreError::Unavailable(failed("another write was in progress")),
         Failure::Condition | Failure::Cancelled(_) => StoreError::Conflict(failed("another process was first")),
-        Failure::TooLarge => StoreError::Invalid(failed("it is too large")),
+        Failure::TooLarge => StoreError::TooLarge(failed("it is too large")),
         Failure::Invalid(reason) => StoreError::Invalid(failed(&reason)),
         Failure::Refused(reason) => StoreError::Denied(StoreFailure { hint: hint(&reason), ..failed(&reason) }),
         Failure::Unknown(reason) => StoreError::Unavailable(failed(&reason)),

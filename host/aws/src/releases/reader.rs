@@ -52,8 +52,9 @@ impl ReleaseReader for AwsStore {
         self.object(&envelope_key(release), MAX_ENVELOPE_BYTES, "release", deadline).await
     }
 
-    async fn artifact(&self, digest: &Digest, deadline: Deadline) -> Result<Vec<u8>> {
-        self.object(&artifact_key(digest), MAX_ARTIFACT_BYTES, "artifact", deadline).await
+    async fn artifact(&self, digest: &Digest, size: u64, deadline: Deadline) -> Result<Vec<u8>> {
+        let limit = usize::try_from(size).unwrap_or(usize::MAX).min(MAX_ARTIFACT_BYTES);
+        self.object(&artifact_key(digest), limit, "artifact", deadline).await
     }
 
     async fn halt(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>> {

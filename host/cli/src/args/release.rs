@@ -1,11 +1,12 @@
 //! The arguments of `tidegate release`.
 
-use std::convert::Infallible;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser as _;
 use clap::{Args, Subcommand};
 use tidegate_release::rollout::TrafficWeight;
 
@@ -95,7 +96,9 @@ pub(crate) struct Create {
     pub(crate) app: App,
     /// The file of a private key, as `tidegate keys new` writes it. The environment variable contains the text of the
     /// key instead. Each `--key` adds a signature.
+    // The text of a key begins with hyphens. Without `allow_hyphen_values`, an error would quote it.
     #[arg(long = "key", value_name = "FILE", env = "TIDEGATE_SIGNING_KEY", hide_env_values = true)]
+    #[arg(allow_hyphen_values = true, value_parser = clap::builder::OsStringValueParser::new().map(SigningKey::from))]
     pub(crate) keys: Vec<SigningKey>,
     #[command(flatten)]
     pub(crate) location: StoreLocation,
@@ -237,32 +240,19 @@ impl FromStr for ReleaseRef {
     }
 }
 
-/// The place of a private key.
+/// A private key, or the path of its file. The value is never shown: a key in the wrong form looks like a path.
 #[derive(Clone)]
-pub(crate) enum SigningKey {
-    /// The path of a PEM file.
-    File(PathBuf),
-    /// The text of the key.
-    Pem(String),
-}
+pub(crate) struct SigningKey(pub(crate) OsString);
 
-impl FromStr for SigningKey {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text.trim_start().starts_with("-----BEGIN") {
-            true => Self::Pem(text.to_owned()),
-            false => Self::File(text.into()),
-        })
+impl From<OsString> for SigningKey {
+    fn from(value: OsString) -> Self {
+        Self(value)
     }
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => path.fmt(f),
-            Self::Pem(_) => f.write_str("a private key"),
-        }
+        f.write_str("a private key or its path")
     }
 }
 
@@ -280,9 +270,8 @@ mod tests {
     }
 
     #[test]
-    fn private_keys_are_not_printed() {
-        let key: SigningKey = "-----BEGIN PRIVATE KEY-----\nsecret".parse().unwrap();
-        assert!(matches!(key, SigningKey::Pem(_)));
+    fn private_keys_are_not_shown() {
+        let key = SigningKey::from(OsString::from("secret"));
         assert!(!format!("{key:?}").contains("secret"));
     }
 }

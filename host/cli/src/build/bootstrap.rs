@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tidegate_compile::Triple;
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
+use tidegate_files::Links;
 use tokio::process::Command;
 
 use crate::build::shell::{self, Failure};
@@ -17,6 +18,8 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 ///
 /// <https://docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html>
 const GLIBC: &str = "2.34";
+/// The maximum size of a bootstrap, in bytes: that of an unzipped package on Lambda.
+const MAX_BYTES: u64 = 250 << 20;
 /// The Cargo profile of the function.
 const PROFILE: &str = "lambda";
 
@@ -30,7 +33,7 @@ pub(crate) async fn read(path: Option<&Path>, target: Triple) -> Result<Vec<u8>>
         None => build(target).await?,
     };
     let what = || format!("cannot use the bootstrap `{}`", path.display());
-    let bytes = std::fs::read(&path).diagnose(Code::BootstrapMissing, what)?;
+    let bytes = tidegate_files::read(&path, MAX_BYTES, Links::Follow).diagnose(Code::BootstrapMissing, what)?;
     match machine(&bytes) {
         Some(found) if found == target => Ok(bytes),
         Some(found) => {

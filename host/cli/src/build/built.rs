@@ -1,16 +1,22 @@
 //! The built components, compared with the manifest before anything is compiled.
 
 use std::io::ErrorKind;
+use std::path::Component::ParentDir;
+use std::path::Path;
 use std::sync::Arc;
 
 use tidegate_app::{Component, Manifest, toml_key};
 use tidegate_compile::inspect;
 use tidegate_diagnostic::{Code, Context as _, Diagnostic};
+use tidegate_files::Links;
 use tidegate_release::{Digest, ReleaseId};
 use tidegate_runtime::interface::{Refusal, component_uses};
 use tidegate_runtime::{Error, Interfaces, engine};
 
 use crate::ui::error::Result;
+
+/// The maximum size of a component, in bytes. One with CPython and much of its library has 18 MB.
+const MAX_COMPONENT_BYTES: u64 = 128 << 20;
 
 /// A built component.
 #[derive(Clone)]
@@ -28,12 +34,16 @@ pub(crate) struct Built {
 /// # Errors
 /// A file cannot be read or is not a component.
 pub(crate) fn read(manifest: &Manifest) -> Result<Vec<Built>> {
-    manifest.components.iter().map(read_component).collect()
+    manifest.components.iter().map(|component| read_component(&manifest.dir, component)).collect()
 }
 
-fn read_component(component: &Component) -> Result<Built> {
+fn read_component(dir: &Path, component: &Component) -> Result<Built> {
     let what = || format!("cannot read the component `{}` from `{}`", component.name, component.source.display());
-    let bytes = std::fs::read(&component.source).map_err(|error| read_error(component, what(), &error))?;
+    // A file in the app's folder is not a link to another file of the user. The manifest can name files elsewhere.
+    let is_inside = component.source.starts_with(dir) && !component.source.components().any(|part| part == ParentDir);
+    let links = if is_inside { Links::Within(dir) } else { Links::Follow };
+    let bytes = tidegate_files::read(&component.source, MAX_COMPONENT_BYTES, links);
+    let bytes = bytes.map_err(|error| read_error(component, what(), &error))?;
     let interfaces = inspect(&bytes).context(what)?;
     Ok(Built { component: component.clone(), bytes: bytes.into(), interfaces })
 }

@@ -1,92 +1,86 @@
 //! A cache of compiled components by content, so that a build compiles only the components that changed.
+//!
+//! The cache is in the user's cache folder, and all apps share it. `tidegate dev` runs the machine code of an entry, so
+//! each is authenticated with a key that only the user can read. This protects against files that were committed to
+//! an app, or that another user has put there. It does not protect against a program of the same user, which can read
+//! the key. Nothing that is signed or packaged comes from the cache.
+//!
+//! The cache is optional: if it cannot be used, the reason is logged, and components are compiled.
+//!
+//! - `folder`: the folder, its key and its entries
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+mod folder;
+
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use tidegate_compile::Compiler;
-use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
-use tidegate_release::folder::ARTIFACT_EXTENSION;
 
+use crate::build::cache::folder::Folder;
 use crate::ui::error::Result;
 use crate::ui::progress::Progress;
 
-/// A folder of artifacts. The name of a file is the digest of the component and of the compiler's configuration.
+/// A compiler with a cache of its artifacts.
 pub(crate) struct Cache {
-    dir: PathBuf,
+    /// `None` if the cache cannot be used, or must not be used.
+    folder: Option<Folder>,
     compiler: Compiler,
-    used: RefCell<BTreeSet<OsString>>,
 }
 
 impl Cache {
-    /// Opens the cache in `dir`, and creates the folder.
-    ///
-    /// # Errors
-    /// The folder cannot be created.
-    pub(crate) fn open(dir: PathBuf, compiler: Compiler) -> Result<Self> {
-        fs::create_dir_all(&dir)
-            .diagnose(Code::FileCreate, || format!("cannot create the cache `{}`", dir.display()))?;
-        Ok(Self { dir, compiler, used: RefCell::default() })
+    /// Opens the cache of this user, and removes old entries.
+    pub(crate) fn open(compiler: Compiler) -> Self {
+        let folder = Folder::open().inspect_err(|error| {
+            tracing::warn!(
+                code = %error.code,
+                hint = error.hint.as_deref(),
+                "components are compiled without a cache: {error}"
+            );
+        });
+        let folder = folder.ok();
+        if let Some(folder) = &folder {
+            folder.prune();
+        }
+        Self { folder, compiler }
     }
 
-    /// Returns the artifact of a component. Compiles the component if its artifact is not in the cache.
+    /// Returns a compiler without a cache.
+    pub(crate) fn none(compiler: Compiler) -> Self {
+        Self { folder: None, compiler }
+    }
+
+    /// Returns the artifact of a component. Compiles the component if the cache has no authentic artifact.
     ///
     /// # Errors
-    /// The component does not compile, or the cache cannot be read or written.
+    /// The component does not compile.
     pub(crate) fn artifact(&self, name: &str, component: &[u8]) -> Result<Vec<u8>> {
-        let file = self.file_name(component);
-        let path = self.dir.join(&file);
-        self.used.borrow_mut().insert(file);
-        match fs::read(&path) {
-            Ok(artifact) => return Ok(artifact),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                let what = format!("cannot read the cached artifact `{}`", path.display());
-                return Err(Diagnostic::caused_by(Code::FileRead, what, &error));
-            }
+        let Some(folder) = &self.folder else { return self.compile(name, component) };
+        let entry = self.entry(component);
+        match folder.read(&entry) {
+            Ok(Some(artifact)) => return Ok(artifact),
+            Ok(None) => {}
+            Err(problem) => tracing::warn!("the component `{name}` is compiled again: {problem}"),
         }
-        let progress = Progress::start("compiling", name);
-        let artifact = self.compiler.compile(component)?;
-        progress.done();
-        self.write(&path, &artifact)
-            .diagnose(Code::FileWrite, || format!("cannot write the cached artifact `{}`", path.display()))?;
+        let artifact = self.compile(name, component)?;
+        if let Err(error) = folder.write(&entry, &artifact) {
+            tracing::warn!("the compiled component `{name}` is not cached: {error}");
+        }
         Ok(artifact)
     }
 
-    /// Removes the artifacts that this build did not use.
-    ///
-    /// # Errors
-    /// The folder cannot be listed.
-    pub(crate) fn prune(&self) -> Result<()> {
-        let what = || format!("cannot list the cache `{}`", self.dir.display());
-        for entry in fs::read_dir(&self.dir).diagnose(Code::FileRead, what)? {
-            let entry = entry.diagnose(Code::FileRead, what)?;
-            let is_artifact = entry.path().extension().is_some_and(|extension| extension == ARTIFACT_EXTENSION);
-            if is_artifact && !self.used.borrow().contains(&entry.file_name()) {
-                // Another build may have removed the file, and a leftover file does no harm.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-        Ok(())
+    fn compile(&self, name: &str, component: &[u8]) -> Result<Vec<u8>> {
+        let progress = Progress::start("compiling", name);
+        let artifact = self.compiler.compile(component)?;
+        progress.done();
+        Ok(artifact)
     }
 
-    /// Writes a file atomically, because another build may read it.
-    fn write(&self, path: &Path, artifact: &[u8]) -> io::Result<()> {
-        let mut temporary = tempfile::NamedTempFile::new_in(&self.dir)?;
-        temporary.write_all(artifact)?;
-        temporary.persist(path)?;
-        Ok(())
-    }
-
-    fn file_name(&self, component: &[u8]) -> OsString {
+    /// Returns the name of the entry of a component: the digest of the component and of the compiler's configuration.
+    fn entry(&self, component: &[u8]) -> OsString {
         let mut digest = Sha256::new();
         digest.update(self.compiler.fingerprint().to_le_bytes());
         digest.update(component);
         let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{hex}.{ARTIFACT_EXTENSION}").into()
+        hex.into()
     }
 }

@@ -5,6 +5,7 @@ use tidegate_diagnostic::Context as _;
 use tidegate_release::Release;
 use tidegate_runtime::{Engine, EngineOptions};
 
+use crate::build::{Artifacts, BuiltApp};
 use crate::ui::error::Result;
 use crate::ui::terminal::out;
 use crate::{args, build};
@@ -15,7 +16,7 @@ use crate::{args, build};
 /// The app is not valid or cannot be built. The error lists every problem of the same kind.
 pub(crate) async fn run(args: &args::App) -> Result<()> {
     let manifest = Manifest::load(&args.dir)?;
-    let release = checked(&manifest).await?;
+    let release = checked(&manifest, Artifacts::Cached).await?.release;
     let routes = release.app.routes.len();
     let components = release.app.components.len();
     out!("{}: ok: {routes} routes, {components} components, release {}", manifest.name(), release.id);
@@ -26,10 +27,10 @@ pub(crate) async fn run(args: &args::App) -> Result<()> {
 ///
 /// # Errors
 /// The same as for [`run`].
-pub(crate) async fn checked(manifest: &Manifest) -> Result<Release> {
-    let release = build::build(manifest).await?;
-    dry_run_link(&release).context(|| format!("no host can run the app of `{}`", manifest.file.display()))?;
-    Ok(release)
+pub(crate) async fn checked(manifest: &Manifest, origin: Artifacts) -> Result<BuiltApp> {
+    let built = build::built_app(manifest, |_| true, origin).await?;
+    dry_run_link(&built.release).context(|| format!("no host can run the app of `{}`", manifest.file.display()))?;
+    Ok(built)
 }
 
 /// Loads and links a release as a host does, without running anything.

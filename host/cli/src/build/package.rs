@@ -6,14 +6,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tidegate_app::{App, Keys, Manifest};
+use tidegate_app::{Keys, Manifest};
 use tidegate_compile::Triple;
 use tidegate_diagnostic::{Code, Diagnose as _};
-use tidegate_release::folder::{self, APP_FILE, ARTIFACT_EXTENSION, COMPONENTS_DIR, ID_FILE, KEYS_FILE};
+use tidegate_release::Release;
+use tidegate_release::folder::{APP_FILE, ARTIFACT_EXTENSION, COMPONENTS_DIR, ID_FILE, KEYS_FILE};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::build::{self, bootstrap, built, check};
+use crate::build::{self, Artifacts, BuiltApp, bootstrap, check};
 use crate::ui::error::Result;
 use crate::ui::terminal::out;
 use crate::{args, keys};
@@ -39,44 +40,37 @@ pub(crate) async fn run(args: &args::Package) -> Result<()> {
     let manifest = Manifest::load(&args.app.dir)?;
     let target: Triple = args.target.into();
     // This check reports problems now that a host on Lambda would otherwise report at its start.
-    check::checked(&manifest).await?;
-    let dir = build::state_dir(&manifest).join("package").join(target.as_str());
-    let components = built::read(&manifest)?;
-    let id = built::release_id(&manifest, &components);
-    let artifacts = build::compile(&manifest, components, target).await?;
-    let release = folder::write(&dir, &id, &manifest.app(), &artifacts)?;
+    let BuiltApp { release, components, artifacts } = check::checked(&manifest, Artifacts::Compiled).await?;
+    let artifacts = match target == Triple::host()? {
+        true => artifacts,
+        false => build::compile(components, target, Artifacts::Compiled).await?,
+    };
     let bootstrap = bootstrap::read(args.bootstrap.as_deref(), target).await?;
     let output = match &args.output {
         Some(path) => path.clone(),
-        None => build::state_dir(&manifest).join(format!("{}-{}.zip", manifest.name(), args.target)),
+        None => build::state::path(&manifest).join(format!("{}-{}.zip", manifest.name(), args.target)),
     };
-    let files = files(&dir, &release.app, manifest.keys(), artifacts, bootstrap)?;
+    let files = files(&release, manifest.keys(), artifacts, bootstrap);
     write(&output, &files).diagnose(Code::FileWrite, || format!("cannot write the package `{}`", output.display()))?;
     out!("{}", output.display());
     Ok(())
 }
 
 /// Returns the files of a package.
-fn files(
-    dir: &Path,
-    app: &App,
-    keys: &Keys,
-    artifacts: BTreeMap<String, Vec<u8>>,
-    bootstrap: Vec<u8>,
-) -> Result<Files> {
+///
+/// Nothing is read back from a folder, in which another process could have replaced it.
+fn files(release: &Release, keys: &Keys, artifacts: BTreeMap<String, Vec<u8>>, bootstrap: Vec<u8>) -> Files {
+    let Release { id, app, .. } = release;
     let mut files = Files::new();
     files.insert(BOOTSTRAP.to_owned(), (bootstrap, PROGRAM_MODE));
-    for name in [APP_FILE, ID_FILE] {
-        let path = dir.join(name);
-        let bytes = fs::read(&path).diagnose(Code::FileRead, || format!("cannot read `{}`", path.display()))?;
-        files.insert(name.to_owned(), (bytes, FILE_MODE));
-    }
+    files.insert(APP_FILE.to_owned(), (app.to_json().into_bytes(), FILE_MODE));
+    files.insert(ID_FILE.to_owned(), (format!("{id}\n").into_bytes(), FILE_MODE));
     files.insert(FINGERPRINT_FILE.to_owned(), (format!("{}\n", app.routing_fingerprint()).into_bytes(), FILE_MODE));
     files.insert(KEYS_FILE.to_owned(), (keys::trusted(keys), FILE_MODE));
     for (name, artifact) in artifacts {
         files.insert(format!("{COMPONENTS_DIR}/{name}.{ARTIFACT_EXTENSION}"), (artifact, FILE_MODE));
     }
-    Ok(files)
+    files
 }
 
 /// Writes the zip file atomically. Equal files result in equal bytes: entries are sorted by path, and have the earliest

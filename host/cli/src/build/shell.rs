@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::ui::error::Result;
 use crate::ui::progress::Progress;
-use crate::ui::terminal::err;
+use crate::ui::terminal;
 
 /// The time limit for reading the remaining output of a command that has ended.
 const OUTPUT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -99,7 +99,8 @@ async fn forward(pipe: Receiver, lines: Option<Sender<String>>) {
         match &lines {
             // The spinner lives as long as the step that runs the command.
             Some(lines) => drop(lines.send(text)),
-            None => err!("{text}"),
+            // The build commands of the manifest run as the user, so their output is written as it is.
+            None => terminal::message(&text),
         }
         line.clear();
     }

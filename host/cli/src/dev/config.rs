@@ -1,12 +1,18 @@
 //! The configuration values of a local run: `[config]` of the manifest, overridden by a `.env` file.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use tidegate_app::Manifest;
 use tidegate_diagnostic::{Code, Diagnostic};
+use tidegate_files::Links;
 
+use crate::dev::env_file;
 use crate::ui::error::Result;
+
+/// The maximum size of a `.env` file, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Returns the values of the manifest, overridden by the `.env` file next to it. `JWT_SECRET` sets `jwt-secret`.
 ///
@@ -15,12 +21,14 @@ use crate::ui::error::Result;
 pub(crate) fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
     let mut values = manifest.config.clone();
     let path = env_file(manifest);
-    if path.exists() {
-        let what = || format!("cannot read the configuration values of `{}`", path.display());
-        for pair in dotenvy::from_path_iter(&path).map_err(|error| env_error(what(), &error))? {
-            let (name, value) = pair.map_err(|error| env_error(what(), &error))?;
-            values.insert(config_name(&name), value);
-        }
+    let what = || format!("cannot read the configuration values of `{}`", path.display());
+    let text = match tidegate_files::read_text(&path, MAX_FILE_BYTES, Links::Within(&manifest.dir)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(values),
+        Err(error) => return Err(Diagnostic::caused_by(Code::FileRead, what(), &error)),
+    };
+    for (name, value) in env_file::parse(&text).map_err(|error| env_error(what(), &error))? {
+        values.insert(config_name(&name), value);
     }
     Ok(values)
 }
@@ -30,16 +38,9 @@ pub(crate) fn env_file(manifest: &Manifest) -> PathBuf {
     manifest.dir.join(".env")
 }
 
-/// Converts an error. Omits the text of the line, because it may contain a secret.
-fn env_error(what: String, error: &dotenvy::Error) -> Diagnostic {
-    match error {
-        dotenvy::Error::LineParse(_, index) => {
-            let why = format!("a line is not valid at its character {}", index + 1);
-            Diagnostic::new(Code::ConfigFileInvalid, what, why)
-                .hint("write `NAME=value`, quoted if the value has spaces")
-        }
-        error => Diagnostic::caused_by(Code::FileRead, what, error),
-    }
+fn env_error(what: String, error: &env_file::Invalid) -> Diagnostic {
+    Diagnostic::new(Code::ConfigFileInvalid, what, error.to_string())
+        .hint("write `NAME=value`, quoted if the value has spaces")
 }
 
 /// Returns the configuration name that belongs to a name in a `.env` file.

@@ -51,11 +51,8 @@ impl Releases {
         let dir = dir.clone().unwrap_or_else(|| default_dir(manifest));
         let keys = TrustedKeys::of_stage(manifest.keys(), &args.stage);
         if keys.is_empty() {
-            err!(
-                "tidegate: warning: no release can run: the stage `{}` trusts no key\nhint: create one with \
-                 `tidegate keys new`",
-                args.stage
-            );
+            err!("tidegate: warning: no release can run: the stage `{}` trusts no key", args.stage);
+            err!("tidegate: hint: create one with `tidegate keys new`");
         }
         let what = || format!("cannot open the releases in `{}`", dir.display());
         let store = FolderStore::open(&dir).context(what)?;

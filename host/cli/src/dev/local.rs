@@ -8,6 +8,7 @@ use std::time::Duration;
 use tidegate_aws::{DynamoRegistry, DynamoStorage, Tables, dynamodb::client};
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_dynamodb_embedded::{Embedded, Error};
+use tidegate_files::private;
 use tidegate_ports::registry::MAX_PAGE_LIMIT;
 use tidegate_ports::{Deadline, Messaging, Registry};
 use tidegate_runtime::{Ports, RoutePorts};
@@ -16,6 +17,8 @@ use crate::ui::error::Result;
 
 /// The file name of the database in a data folder.
 const DATABASE_FILE: &str = "tidegate.db";
+/// The file name of its lock.
+const LOCK_FILE: &str = "tidegate.db.lock";
 /// The time limit of one call during the removal of stale connections.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -89,8 +92,14 @@ impl Local {
 }
 
 fn open_folder(dir: &Path) -> Result<Embedded> {
-    std::fs::create_dir_all(dir)
+    private::create_folder(dir)
         .diagnose(Code::FileCreate, || format!("cannot create the data folder `{}`", dir.display()))?;
+    // SQLite would wait for the writer of a named pipe, and follow a link. A new file is private to its owner, as are
+    // those that SQLite puts beside it.
+    for name in [DATABASE_FILE, LOCK_FILE] {
+        let path = dir.join(name);
+        private::open_lock(&path).diagnose(Code::FileRead, || format!("cannot open `{}`", path.display()))?;
+    }
     Embedded::open(dir.join(DATABASE_FILE)).map_err(database_error)
 }
 

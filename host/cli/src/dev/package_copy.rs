@@ -1,12 +1,16 @@
 //! A copy of the release for one run with `--lambda`, so that a build during the run cannot change only some of its
 //! processes.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tidegate_app::Keys;
+use tidegate_files::private;
 use tidegate_release::folder::{APP_FILE, COMPONENTS_DIR, ID_FILE, KEYS_FILE};
 
 use crate::keys;
@@ -16,6 +20,9 @@ const RUNS_DIR: &str = "runs";
 /// The lock file. The one in the folder of a run is locked while the run lives. The one in the folder of all runs is
 /// locked while a run begins.
 const LOCK_FILE: &str = "lock";
+/// The time limit for the lock, and the pause between two attempts to take it.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The package in the folder of a run.
 const PACKAGE_DIR: &str = "package";
 
@@ -34,16 +41,16 @@ impl PackageCopy {
     pub(crate) fn new(release: &Path, keys: &Keys, state_dir: &Path) -> io::Result<Self> {
         // The path must be absolute, because the processes of the functions start in another folder.
         let runs = std::path::absolute(state_dir)?.join(RUNS_DIR);
-        fs::create_dir_all(&runs)?;
-        let all = File::create(runs.join(LOCK_FILE))?;
-        all.lock()?;
+        private::create_folder(&runs)?;
+        let all = private::open_lock(&runs.join(LOCK_FILE))?;
+        wait_for(&all)?;
         remove_ended(&runs)?;
         let folder = TempDir::new_in(&runs)?;
-        let lock = File::create(folder.path().join(LOCK_FILE))?;
-        lock.lock()?;
+        let lock = private::open_lock(&folder.path().join(LOCK_FILE))?;
+        wait_for(&lock)?;
         let package = folder.path().join(PACKAGE_DIR);
         copy(release, &package)?;
-        fs::write(package.join(KEYS_FILE), keys::trusted(keys))?;
+        write_new(&package.join(KEYS_FILE), &keys::trusted(keys))?;
         Ok(Self { folder, _lock: lock })
     }
 
@@ -53,11 +60,32 @@ impl PackageCopy {
     }
 }
 
-/// Removes the folders whose lock is free.
+/// Takes a lock. Another run holds it only while it copies a release.
+fn wait_for(lock: &File) -> io::Result<()> {
+    let end = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let reason = "another process has held the lock of the runs for too long";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+            }
+        }
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    File::options().write(true).create_new(true).mode(private::FILE_MODE).open(path)?.write_all(bytes)
+}
+
+/// Removes the folders whose lock is free. A link is not a folder.
 fn remove_ended(runs: &Path) -> io::Result<()> {
     for entry in fs::read_dir(runs)? {
-        let folder = entry?.path();
-        let removed = match folder.is_dir() {
+        let entry = entry?;
+        let folder = entry.path();
+        let removed = match entry.file_type()?.is_dir() {
             true => remove_if_ended(&folder),
             false => Ok(()),
         };
@@ -71,7 +99,7 @@ fn remove_ended(runs: &Path) -> io::Result<()> {
 }
 
 fn remove_if_ended(folder: &Path) -> io::Result<()> {
-    match File::create(folder.join(LOCK_FILE))?.try_lock() {
+    match private::open_lock(&folder.join(LOCK_FILE))?.try_lock() {
         Ok(()) => fs::remove_dir_all(folder),
         Err(_) => Ok(()),
     }
@@ -81,7 +109,7 @@ fn remove_if_ended(folder: &Path) -> io::Result<()> {
 /// existing ones.
 fn copy(release: &Path, package: &Path) -> io::Result<()> {
     let components = package.join(COMPONENTS_DIR);
-    fs::create_dir_all(&components)?;
+    private::create_folder(&components)?;
     let link_or_copy = |from: &Path, to: &Path| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop));
     for file in [APP_FILE, ID_FILE] {
         link_or_copy(&release.join(file), &package.join(file))?;

@@ -12,7 +12,7 @@ use crate::dev::config;
 use crate::dev::integration::Integration;
 use crate::dev::watch::{Changes, Watch};
 use crate::ui::error::{self, Result};
-use crate::ui::terminal::err;
+use crate::ui::terminal::{self, err};
 
 /// A running app that is rebuilt when its files change.
 pub(crate) struct Reload {
@@ -43,7 +43,8 @@ impl Reload {
             match self.apply(&pending).await {
                 Ok(()) => pending = Changes::default(),
                 Err(error) => {
-                    err!("{}\ntidegate: release {} goes on", error::to_text(&error), self.release);
+                    terminal::message(&error::to_text(&error));
+                    err!("tidegate: release {} goes on", self.release);
                 }
             }
         }

@@ -81,7 +81,7 @@ impl Server {
                     stage: &args.stage,
                     release: &build::release_dir(manifest),
                     keys: manifest.keys(),
-                    state_dir: &build::state_dir(manifest),
+                    state_dir: &build::state::path(manifest),
                     config: &config,
                     releases: releases.map(Releases::dir),
                     database: &local.database,
@@ -152,7 +152,11 @@ impl Server {
         if let Some(releases) = &self.releases {
             out!("releases are followed in `{}`; while none is active, release {release} runs", releases.display());
         }
-        out!("\nTry it:\n\n  npx wscat -c {url}{header}\n");
+        out!();
+        out!("Try it:");
+        out!();
+        out!("  npx wscat -c {url}{header}");
+        out!();
         Ok(())
     }
 

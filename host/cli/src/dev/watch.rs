@@ -127,7 +127,7 @@ impl Rules {
         let mut rules = Self {
             manifest: manifest.file.clone(),
             config: config::env_file(manifest),
-            state_dir: build::state_dir(manifest),
+            state_dir: build::state::path(manifest),
             sources: Vec::new(),
             globs: Vec::new(),
         };

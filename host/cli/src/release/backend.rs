@@ -54,7 +54,7 @@ pub(crate) enum Missing {
 
 /// Returns the default folder of an app's releases.
 pub(crate) fn default_dir(manifest: &Manifest) -> PathBuf {
-    build::state_dir(manifest).join(RELEASES_DIR)
+    build::state::path(manifest).join(RELEASES_DIR)
 }
 
 /// Returns the deadline of a call to a store that begins now.
@@ -83,7 +83,17 @@ impl StoreBackend {
     }
 
     fn folder(manifest: &Manifest, location: &StoreLocation, missing: Missing) -> Result<Self> {
-        let dir = location.store.clone().unwrap_or_else(|| default_dir(manifest));
+        let dir = match (&location.store, missing) {
+            (Some(dir), _) => dir.clone(),
+            (None, Missing::Create) => build::state::prepare(manifest)?.join(RELEASES_DIR),
+            (None, Missing::Refuse) => {
+                let dir = default_dir(manifest);
+                if dir.exists() {
+                    build::state::prepare(manifest)?;
+                }
+                dir
+            }
+        };
         let what = || format!("cannot open the releases in `{}`", dir.display());
         if missing == Missing::Refuse && !dir.is_dir() {
             return Err(Diagnostic::new(Code::ReleasesMissing, what(), "no such folder").hint(

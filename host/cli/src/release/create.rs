@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use tidegate_app::Manifest;
 use tidegate_compile::Triple;
-use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
+use tidegate_diagnostic::Context as _;
 use tidegate_event::Timestamp;
 use tidegate_release::keys::KeyId;
 use tidegate_release::manifest::Provenance;
@@ -16,9 +16,9 @@ use tidegate_runtime::{engine, interface};
 
 use crate::args;
 use crate::build::built::Built;
-use crate::build::{self, built, check};
+use crate::build::{self, Artifacts, BuiltApp, check};
 use crate::release::backend::{Missing, StoreBackend, unverified};
-use crate::release::{render, revision};
+use crate::release::{render, revision, signing};
 use crate::ui::error::Result;
 use crate::ui::terminal::{err, out};
 
@@ -29,7 +29,7 @@ use crate::ui::terminal::{err, out};
 pub(crate) async fn run(args: &args::Create) -> Result<()> {
     let manifest = Manifest::load(&args.app.dir)?;
     // Errors that need no build are reported before the build.
-    let keys = signing_keys(&args.keys)?;
+    let keys = signing::keys(&args.keys)?;
     let backend = StoreBackend::open(&manifest, &args.location, Missing::Create).await?;
     let release = built_release(&manifest).await?;
     let published = publish_or_sign_again(&backend, &release, &keys).await?;
@@ -57,43 +57,20 @@ pub(crate) async fn run(args: &args::Create) -> Result<()> {
     Ok(())
 }
 
-fn signing_keys(keys: &[args::SigningKey]) -> Result<Vec<SigningKey>> {
-    if keys.is_empty() {
-        return Err(Diagnostic::new(Code::SigningKeyMissing, "cannot sign the release", "there is no signing key")
-            .hint("pass `--key FILE` or set `TIDEGATE_SIGNING_KEY`; create a key with `tidegate keys new NAME`"));
-    }
-    keys.iter().map(signing_key).collect()
-}
-
-fn signing_key(key: &args::SigningKey) -> Result<SigningKey> {
-    match key {
-        args::SigningKey::Pem(text) => {
-            let what = || "cannot sign with the key in `TIDEGATE_SIGNING_KEY`";
-            SigningKey::from_pem(text).context(what)
-        }
-        args::SigningKey::File(path) => {
-            let what = || format!("cannot sign with the private key `{}`", path.display());
-            let text = std::fs::read_to_string(path).diagnose(Code::SigningKeyMissing, what)?;
-            SigningKey::from_pem(&text).context(what)
-        }
-    }
-}
-
 /// Builds the release for every CPU.
 async fn built_release(manifest: &Manifest) -> Result<BuiltRelease> {
     // This check reports problems now that hosts would otherwise report when the release is activated.
-    let checked = check::checked(manifest).await?.id;
+    let BuiltApp { components: built, artifacts: for_this_machine, .. } =
+        check::checked(manifest, Artifacts::Compiled).await?;
     let revision = revision::of(&manifest.dir).await;
-    let built = built::read(manifest)?;
-    if built::release_id(manifest, &built) != checked {
-        let what = format!("cannot create a release of `{}`", manifest.file.display());
-        let why = "a component has changed since it was checked";
-        return Err(Diagnostic::new(Code::ComponentChanged, what, why).hint("try again"));
-    }
     let mut components: BTreeMap<_, _> = built.iter().map(without_artifacts).collect();
     let mut targets = BTreeMap::new();
     for target in Triple::ALL {
-        for (name, artifact) in build::compile(manifest, built.clone(), target).await? {
+        let artifacts = match target == Triple::host()? {
+            true => for_this_machine.clone(),
+            false => build::compile(built.clone(), target, Artifacts::Compiled).await?,
+        };
+        for (name, artifact) in artifacts {
             if let Some(component) = components.get_mut(&name) {
                 component.artifacts.insert(target.as_str().to_owned(), artifact);
             }

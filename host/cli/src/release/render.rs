@@ -1,11 +1,12 @@
 //! Times, tables and JSON on standard output.
 
 use serde::Serialize;
+use tidegate_diagnostic::escape;
 use tidegate_event::Timestamp;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::ui::terminal::out;
+use crate::ui::terminal::{self, out};
 
 /// The text for a missing value.
 pub(crate) const NONE: &str = "-";
@@ -15,7 +16,7 @@ const REVISION_CHARACTERS: usize = 12;
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) {
     // This cannot fail: every key is text, and every value has a JSON form.
-    out!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    terminal::print_json(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// Returns a time in UTC, to the second.
@@ -45,7 +46,9 @@ pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
 /// Prints rows with aligned columns.
 pub(crate) fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
     let head = head.map(str::to_owned);
-    let all = || std::iter::once(&head).chain(rows);
+    // Cells are escaped before they are measured.
+    let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| escape(cell).into_owned())).collect();
+    let all = || std::iter::once(&head).chain(&rows);
     let mut widths = [0; N];
     for row in all() {
         for (width, cell) in widths.iter_mut().zip(row) {

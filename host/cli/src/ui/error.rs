@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidegate_diagnostic::{Code, Diagnostic};
 
-use crate::ui::terminal::{err, out};
+use crate::ui::{secret, terminal};
 
 /// The result of an operation whose failure the user sees.
 pub(crate) type Result<T, E = Diagnostic> = std::result::Result<T, E>;
@@ -11,24 +11,30 @@ pub(crate) type Result<T, E = Diagnostic> = std::result::Result<T, E>;
 /// Prints an error as text on standard error, or as JSON on standard output.
 pub(crate) fn print(error: &Diagnostic, json: bool) {
     if json {
-        out!("{}", to_json(error));
+        terminal::print_json(&to_json(error).to_string());
     } else {
-        err!("{}", to_text(error));
+        terminal::message(&to_text(error));
     }
 }
 
-/// Returns the text for a terminal. If there are several causes, each is on a separate line.
+/// Returns the text for a terminal, without private keys.
 pub(crate) fn to_text(error: &Diagnostic) -> String {
-    if !error.why.contains('\n') {
-        return error.report();
-    }
-    let causes: String = error.why.lines().map(|cause| format!("\n  {cause}")).collect();
-    let hint = error.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    format!("error[{}]: {}:{causes}{hint}", error.code, error.what)
+    redacted(error).report()
 }
 
 fn to_json(error: &Diagnostic) -> Value {
+    let error = redacted(error);
     json!({ "error": { "code": error.code.as_str(), "message": error.to_string(), "hint": error.hint } })
+}
+
+fn redacted(error: &Diagnostic) -> Diagnostic {
+    let redact = |text: &String| secret::redact(text).into_owned();
+    Diagnostic {
+        code: error.code,
+        what: redact(&error.what),
+        why: redact(&error.why),
+        hint: error.hint.as_ref().map(redact),
+    }
 }
 
 /// Runs blocking work on a thread of Tokio's blocking pool, on which no events run.
@@ -50,6 +56,15 @@ mod tests {
     fn several_causes_stand_on_a_line_each() {
         let error = Diagnostic::new(Code::GrantsWidened, "cannot activate `a`", "one\ntwo").hint("allow it");
         assert_eq!(to_text(&error), "error[grants-widened]: cannot activate `a`:\n  one\n  two\nhint: allow it");
+    }
+
+    #[test]
+    fn private_keys_are_never_quoted() {
+        let key = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+        let error = Diagnostic::new(Code::FileRead, format!("cannot read `{key}`"), key).hint(key);
+        for text in [to_text(&error), to_json(&error).to_string()] {
+            assert!(!text.contains("CIEINTu"), "{text}");
+        }
     }
 
     #[test]

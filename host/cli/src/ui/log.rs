@@ -7,7 +7,8 @@ use tidegate_diagnostic::{Code, Diagnose as _};
 use tracing_subscriber::EnvFilter;
 
 use crate::ui::error::Result;
-use crate::ui::terminal::{Stderr, err};
+use crate::ui::log_fields::LogFields;
+use crate::ui::terminal::{self, Stderr};
 
 /// The environment variable that holds the log filter.
 const FILTER: &str = "TIDEGATE_LOG";
@@ -27,10 +28,11 @@ pub(crate) fn start(filter: Option<&str>) -> Result<()> {
         .map_err(|error| error.hint("use the syntax of `tracing`, for example `info` or `debug,hyper=warn`"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .fmt_fields(LogFields)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(|| Stderr)
         .init();
     // The default hook would wait for a reader of standard error.
-    std::panic::set_hook(Box::new(|panic| err!("{panic}\n{}", Backtrace::capture())));
+    std::panic::set_hook(Box::new(|panic| terminal::lines(&format!("{panic}\n{}", Backtrace::capture()))));
     Ok(())
 }

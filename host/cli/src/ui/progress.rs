@@ -7,10 +7,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The time between two frames of the spinner.
-const PERIOD: Duration = Duration::from_millis(80);
+use tidegate_diagnostic::escape;
+
 use crate::ui::terminal::{self, err};
 use crate::ui::writer::Stream;
+
+/// The time between two frames of the spinner.
+const PERIOD: Duration = Duration::from_millis(80);
 const PICTURES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 /// Returns to the start of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
@@ -34,7 +37,7 @@ struct Spinner {
 impl Progress {
     /// Starts a step, for example with the verb `compiling` and the name of a component.
     pub(crate) fn start(verb: &str, subject: &str) -> Self {
-        let label = format!("{verb} {subject}");
+        let label = escape(&format!("{verb} {subject}")).into_owned();
         let started = Instant::now();
         let spinner = match std::io::stderr().is_terminal() {
             true => Spinner::start(&label, started),

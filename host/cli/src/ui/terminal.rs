@@ -3,11 +3,17 @@
 //!
 //! A command loses nothing: its lines wait for their reader, and it ends after the last one was read. `tidegate dev`
 //! serves clients meanwhile, so it keeps a bounded number of lines for standard error, drops the rest and counts them.
+//!
+//! A line may quote a text of others: an unsigned release, a report of a host, the history, a manifest, a guest, an
+//! error of AWS. Every line is therefore escaped here, in one place, so that it stays one line and moves no cursor.
 
 use std::fmt::Arguments;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tidegate_diagnostic::{Escaped, escape_json};
+
+use crate::ui::secret;
 use crate::ui::writer::{Stream, Writer, write_to_process};
 
 /// The maximum number of bytes that wait for the reader of standard error while `tidegate dev` serves: enough for a
@@ -52,9 +58,24 @@ pub(crate) fn start(is_server: bool) {
     let _ = STREAMS.set(Streams { stderr, stdout, patience: is_server.then_some(PATIENCE) });
 }
 
-/// Writes a line.
+/// Writes a line, escaped.
 pub(crate) fn line(stream: Stream, text: Arguments<'_>) {
-    write(stream, format!("{text}\n").into_bytes());
+    write(stream, format!("{}\n", Escaped(text)).into_bytes());
+}
+
+/// Writes the lines of a text to standard error, each escaped.
+pub(crate) fn lines(text: &str) {
+    secret::redact(text).lines().for_each(|line| err!("{line}"));
+}
+
+/// Writes a text to standard error whose parts are escaped, or that a command of the user has written.
+pub(crate) fn message(text: &str) {
+    write(Stream::Stderr, format!("{text}\n").into_bytes());
+}
+
+/// Writes a JSON text to standard output, which may have several lines. It stays valid JSON.
+pub(crate) fn print_json(json: &str) {
+    write(Stream::Stdout, format!("{}\n", escape_json(json)).into_bytes());
 }
 
 /// Writes a text.

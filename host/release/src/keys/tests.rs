@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use tidegate_app::keys::{Key, Keys, PublicKey, PublicKeyError};
 
 use super::*;
@@ -42,9 +44,19 @@ fn invalid_keys_are_refused() {
     for wrong in ["", "PRIVATE KEY", &pem.replace("PRIVATE", "PUBLIC"), &pem.replace("MC4", "MC5"), &pem[..80]] {
         assert_eq!(SigningKey::from_pem(wrong).unwrap_err(), KeyError::Private, "{wrong}");
     }
-    for wrong in ["", "MCowBQYDK2VwAyEA", "MCowBQYDK2VuAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=", "not base64"]
-    {
-        assert_eq!(wrong.parse::<PublicKey>(), Err(PublicKeyError(wrong.to_owned())));
+    let base64 = pem.lines().nth(1).unwrap();
+    for (wrong, found) in [
+        ("", "an empty text"),
+        ("MCowBQYDK2VwAyEA", "another value"),
+        ("MCowBQYDK2VuAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=", "another value"),
+        ("not base64", "a text that is not base64"),
+        (base64, "a private key, which belongs in no manifest,"),
+        (pem, "a private key, which belongs in no manifest,"),
+        (&BASE64.encode(pem), "a private key, which belongs in no manifest,"),
+    ] {
+        let error = wrong.parse::<PublicKey>().unwrap_err();
+        assert_eq!(error, PublicKeyError { found });
+        assert!(wrong.len() < 30 || !error.to_string().contains(wrong), "{error}");
     }
 }
 

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use tidegate_files::read::read_open;
+use tidegate_files::{Links, private};
 use tidegate_ports::Deadline;
 
 use crate::digest::Digest;
@@ -40,16 +42,18 @@ impl<S: ?Sized> Cached<S> {
     }
 
     /// Returns the cached artifact. Removes the file if its digest is wrong.
-    fn find(&self, digest: &Digest) -> Option<Vec<u8>> {
+    fn find(&self, digest: &Digest, size: u64) -> Option<Vec<u8>> {
         let path = self.path(digest);
-        let file = File::open(&path).ok()?;
-        let mut bytes = Vec::new();
-        // A file above `max_bytes` was not written by this cache.
-        let read = (&file).take(self.max_bytes).read_to_end(&mut bytes);
-        if read.is_err() || Digest::of(&bytes) != *digest {
-            remove(&path);
-            return None;
-        }
+        let opened = tidegate_files::open(&path, Links::RefuseBelow(&self.dir));
+        let found = opened.and_then(|file| read_open(&file, size).map(|bytes| (file, bytes)));
+        let (file, bytes) = match found {
+            Ok((file, bytes)) if Digest::of(&bytes) == *digest => (file, bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            _ => {
+                remove(&path);
+                return None;
+            }
+        };
         // The modification time records the last use.
         let _ = file.set_modified(SystemTime::now());
         Some(bytes)
@@ -62,7 +66,8 @@ impl<S: ?Sized> Cached<S> {
         }
         self.remove_oldest(self.max_bytes - size);
         let write = || {
-            fs::create_dir_all(&self.dir)?;
+            private::create_folder(&self.dir)?;
+            private::check_folder(&self.dir)?;
             let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
             file.write_all(bytes)?;
             file.persist(self.path(digest)).map_err(|error| error.error)
@@ -110,11 +115,11 @@ impl<S: ReleaseReader + ?Sized> ReleaseReader for Cached<S> {
         self.store.envelope(release, deadline).await
     }
 
-    async fn artifact(&self, digest: &Digest, deadline: Deadline) -> Result<Vec<u8>> {
-        if let Some(bytes) = self.find(digest) {
+    async fn artifact(&self, digest: &Digest, size: u64, deadline: Deadline) -> Result<Vec<u8>> {
+        if let Some(bytes) = self.find(digest, size) {
             return Ok(bytes);
         }
-        let bytes = self.store.artifact(digest, deadline).await?;
+        let bytes = self.store.artifact(digest, size, deadline).await?;
         self.insert(digest, &bytes);
         Ok(bytes)
     }

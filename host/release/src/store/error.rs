@@ -20,6 +20,9 @@ pub enum StoreError {
     /// A stored value cannot be read, or a value to be stored is not allowed.
     #[error("{0}")]
     Invalid(StoreFailure),
+    /// A stored value is larger than its limit.
+    #[error("{0}")]
+    TooLarge(StoreFailure),
     /// The store did not respond, or it failed. A write may have taken effect.
     #[error("{0}")]
     Unavailable(StoreFailure),
@@ -65,6 +68,7 @@ impl StoreError {
             | Self::Conflict(failure)
             | Self::Denied(failure)
             | Self::Invalid(failure)
+            | Self::TooLarge(failure)
             | Self::Unavailable(failure) => failure,
         }
     }
@@ -76,7 +80,7 @@ impl From<StoreError> for Diagnostic {
             StoreError::NotFound(failure) => (Code::StoreNotFound, failure),
             StoreError::Conflict(failure) => (Code::StoreConflict, failure),
             StoreError::Denied(failure) => (Code::StoreDenied, failure),
-            StoreError::Invalid(failure) => (Code::StoreInvalid, failure),
+            StoreError::Invalid(failure) | StoreError::TooLarge(failure) => (Code::StoreInvalid, failure),
             StoreError::Unavailable(failure) => (Code::StoreUnavailable, failure),
         };
         Self { code, what: failure.what, why: failure.why, hint: failure.hint }

@@ -27,11 +27,11 @@ mod files;
 mod reader;
 mod writer;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tidegate_app::App;
+use tidegate_files::{Refused, private};
 
 use crate::digest::Digest;
 use crate::folder::ARTIFACT_EXTENSION;
@@ -50,10 +50,11 @@ pub struct FolderStore {
 const ABANDONED: Duration = Duration::from_secs(3_600);
 
 impl FolderStore {
-    /// Opens the store in the folder `dir` and creates the missing folders. A store in a read-only folder can be read.
+    /// Opens the store in the folder `dir` and creates the missing folders, which only their owner can use. A store in
+    /// a read-only folder can be read. `dir` may be a symbolic link, and no folder in it may be one.
     ///
     /// # Errors
-    /// If `dir` does not exist and cannot be created, or if the file system fails.
+    /// If `dir` does not exist and cannot be created, if the file system fails, or if a folder is a symbolic link.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let dir = std::path::absolute(dir).map_err(failed("find", dir))?;
@@ -101,22 +102,27 @@ impl FolderStore {
     /// [`StoreError::Invalid`] if the file is not a valid app.
     pub fn deployed(&self) -> Result<Option<App>> {
         let path = self.deployed_path();
-        let Some(json) = self.read(&path, FileKind::DEPLOYED.limit)? else { return Ok(None) };
+        let Some(json) = self.read_document(&FileKind::DEPLOYED, &path)? else { return Ok(None) };
         App::from_json(&path, &json).map(Some).map_err(|error| FileKind::DEPLOYED.invalid(&path, &error))
     }
 
     /// Creates a folder and syncs its parent, so that the folder survives a crash.
     fn create(&self, folder: &Path) -> Result<()> {
+        // Every folder on the way from `dir` to this one is real.
+        let below = |folder: &&Path| folder.starts_with(&self.dir) && *folder != self.dir;
+        if folder.ancestors().take_while(below).any(Path::is_symlink) {
+            return Err(failed("use", folder)(Refused::Link.into()));
+        }
         if folder.is_dir() {
             return Ok(());
         }
-        fs::create_dir_all(folder).map_err(failed("create", folder))?;
+        private::create_folder(folder).map_err(failed("create", folder))?;
         folder.parent().map_or(Ok(()), files::sync)
     }
 
     /// Reads a file of at most `limit` bytes. Returns `None` if it does not exist.
     fn read(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-        match files::read(path, limit)? {
+        match files::read(&self.dir, path, limit)? {
             None if !self.dir.is_dir() => Err(self.missing()),
             found => Ok(found),
         }

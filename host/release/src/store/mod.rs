@@ -54,10 +54,12 @@ pub trait ReleaseReader: Send + Sync + fmt::Debug {
     async fn envelope(&self, release: &ReleaseId, deadline: Deadline) -> Result<Vec<u8>>;
 
     /// Reads the bytes that are stored under the digest of an artifact. The caller must verify the digest of the bytes.
+    /// `size` is the signed size: nothing larger is read.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if no artifact has this digest.
-    async fn artifact(&self, digest: &Digest, deadline: Deadline) -> Result<Vec<u8>>;
+    /// - [`StoreError::NotFound`] if no artifact has this digest
+    /// - [`StoreError::TooLarge`] if the stored bytes are more than `size`
+    async fn artifact(&self, digest: &Digest, size: u64, deadline: Deadline) -> Result<Vec<u8>>;
 
     /// Reads the halt of the canary that began in generation `run`. Returns `None` if that canary was not halted.
     async fn halt(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>>;

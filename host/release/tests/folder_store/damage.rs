@@ -142,9 +142,9 @@ fn altered_artifacts_are_replaced() {
     for altered in [b"artifice".as_slice(), b"", b"artif"] {
         subject.write(&format!("artifacts/{digest}.cwasm"), altered);
         // Readers check the digest.
-        assert_eq!(now(store.artifact(&digest, soon())).as_deref(), Ok(altered));
+        assert_eq!(now(store.artifact(&digest, MAX_BYTES, soon())).as_deref(), Ok(altered));
         assert_eq!(now(store.put_artifact(b"artifact", soon())), Ok(true));
-        assert_eq!(now(store.artifact(&digest, soon())).as_deref(), Ok(b"artifact".as_slice()));
+        assert_eq!(now(store.artifact(&digest, MAX_BYTES, soon())).as_deref(), Ok(b"artifact".as_slice()));
         assert_eq!(now(store.put_artifact(b"artifact", soon())), Ok(false));
     }
 }
@@ -174,7 +174,7 @@ fn removed_folders_are_reported() {
     let gone = || StoreError::Unavailable(gone.clone().hint("restart the command"));
     assert_eq!(subject.state(), Err(gone()));
     assert_eq!(now(store.envelope(&release(1), soon())), Err(gone()));
-    assert_eq!(now(store.artifact(&Digest::of(b""), soon())), Err(gone()));
+    assert_eq!(now(store.artifact(&Digest::of(b""), MAX_BYTES, soon())), Err(gone()));
     assert_eq!(now(store.list(soon())), Err(gone()));
     assert_eq!(now(store.load_reports(soon())), Err(gone()));
     assert_eq!(now(store.halt(1, soon())), Err(gone()));

@@ -4,13 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
 mod damage;
+mod hostile;
 mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,6 +25,9 @@ use tidegate_release::store::{
     CanaryCounts, Consistency, LoadReport, ReleaseReader as _, ReleaseWriter as _, StoreError, StoreFailure, Stored,
 };
 use tidegate_release::{Digest, ReleaseId, RolloutState};
+
+/// The signed size of each artifact.
+const MAX_BYTES: u64 = 10_000;
 
 struct Subject {
     store: FolderStore,

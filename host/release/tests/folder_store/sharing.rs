@@ -14,16 +14,25 @@ fn each_change_creates_another_file_for_watchers() {
 }
 
 #[test]
-fn files_have_the_permissions_of_any_new_file() {
+fn files_and_folders_are_private_unless_the_folder_is_shared_with_a_group() {
     let subject = Subject::new();
-    subject.change(1);
-    now(subject.store().put_artifact(b"artifact", soon())).unwrap();
+    let dir = subject.store().dir();
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
-    let any = subject.directory.path().join("any");
-    File::create(&any).unwrap();
-    assert_eq!(mode(&subject.store().rollout_state_path()), mode(&any));
-    let artifact = subject.store().dir().join("artifacts").join(format!("{}.cwasm", Digest::of(b"artifact")));
-    assert_eq!(mode(&artifact), mode(&any));
+    let artifacts = dir.join("artifacts");
+    let put = |bytes: &[u8]| {
+        now(subject.store().put_artifact(bytes, soon())).unwrap();
+        mode(&artifacts.join(format!("{}.cwasm", Digest::of(bytes))))
+    };
+    subject.change(1);
+    assert_eq!((mode(dir), mode(&artifacts)), (0o700, 0o700));
+    assert_eq!(mode(&subject.store().rollout_state_path()), 0o600);
+    assert_eq!(mode(&dir.join("lock")), 0o600);
+    assert_eq!(put(b"one"), 0o600);
+    fs::set_permissions(&artifacts, Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(put(b"two"), 0o600);
+    fs::set_permissions(&artifacts, Permissions::from_mode(0o770)).unwrap();
+    // The mask of new files of this process may leave out a permission, and adds none.
+    assert_eq!(put(b"three") & !0o060, 0o600);
 }
 
 #[test]
@@ -51,6 +60,16 @@ fn calls_wait_for_the_lock_until_the_deadline() {
     });
 }
 
+/// Makes the files of a store readable for everybody.
+fn readable(dir: &Path) {
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        match entry.file_type().unwrap().is_dir() {
+            true => readable(&entry.path()),
+            false => fs::set_permissions(entry.path(), Permissions::from_mode(0o644)).unwrap(),
+        }
+    }
+}
+
 /// Runs in a thread without the permissions of root, also if the tests run as root.
 #[cfg(target_os = "linux")]
 fn as_nobody<T: Send>(run: impl FnOnce() -> T + Send) -> T {
@@ -68,9 +87,6 @@ fn as_nobody<T: Send>(run: impl FnOnce() -> T + Send) -> T {
 #[cfg(target_os = "linux")]
 #[test]
 fn read_only_folders_can_be_read() {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
-
     let subject = Subject::new();
     let dir = subject.store().dir();
     subject.change(2);
@@ -80,13 +96,18 @@ fn read_only_folders_can_be_read() {
     fs::set_permissions(subject.directory.path(), Permissions::from_mode(0o755)).unwrap();
     let folders = [dir.join("releases"), dir.join("artifacts"), dir.join("history"), dir.to_owned()];
     let chmod = |mode| folders.iter().for_each(|it| fs::set_permissions(it, Permissions::from_mode(mode)).unwrap());
+    fs::set_permissions(dir.parent().unwrap(), Permissions::from_mode(0o755)).unwrap();
     chmod(0o555);
+    readable(dir);
     as_nobody(|| {
         let store = FolderStore::open(dir).unwrap();
         assert_eq!(now(store.rollout_state(Consistency::Strong, soon())).unwrap().generation, 2);
         assert_eq!(now(store.history(10, soon())).unwrap().len(), 2);
         assert_eq!(now(store.envelope(&release(1), soon())).as_deref(), Ok(b"envelope".as_slice()));
-        assert_eq!(now(store.artifact(&Digest::of(b"artifact"), soon())).as_deref(), Ok(b"artifact".as_slice()));
+        assert_eq!(
+            now(store.artifact(&Digest::of(b"artifact"), MAX_BYTES, soon())).as_deref(),
+            Ok(b"artifact".as_slice())
+        );
         assert_eq!(now(store.list(soon())).map(|all| all.len()), Ok(1));
         assert_eq!(now(store.halt(1, soon())), Ok(None));
         assert_eq!(now(store.canary_counts(1, soon())), Ok(CanaryCounts::default()));

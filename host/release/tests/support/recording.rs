@@ -37,9 +37,9 @@ impl ReleaseReader for RecordingStore {
         self.store.envelope(release, deadline).await
     }
 
-    async fn artifact(&self, digest: &Digest, deadline: Deadline) -> Result<Vec<u8>> {
+    async fn artifact(&self, digest: &Digest, size: u64, deadline: Deadline) -> Result<Vec<u8>> {
         self.reads.lock().unwrap().push(*digest);
-        self.store.artifact(digest, deadline).await
+        self.store.artifact(digest, size, deadline).await
     }
 
     async fn halt(&self, run: u64, deadline: Deadline) -> Result<Option<Halt>> {

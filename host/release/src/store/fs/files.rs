@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 use tidegate_event::Timestamp;
+use tidegate_files::{Links, Refused, private, refusal};
 use tidegate_ports::Deadline;
 
 use crate::store::{Result, StoreError, StoreFailure};
@@ -65,6 +66,13 @@ pub(super) fn failed(attempted: &'static str, path: &Path) -> impl FnOnce(io::Er
     let path = path.to_owned();
     move |error| {
         let failure = StoreFailure::new(format!("cannot {attempted} `{}`", path.display()), error.to_string());
+        match refusal(&error) {
+            Some(Refused::TooLarge(_)) => return StoreError::TooLarge(failure),
+            Some(_) => {
+                return StoreError::Invalid(failure.hint("remove it: a store has regular files and folders only"));
+            }
+            None => {}
+        }
         match error.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::Denied(failure),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -75,20 +83,13 @@ pub(super) fn failed(attempted: &'static str, path: &Path) -> impl FnOnce(io::Er
     }
 }
 
-/// Reads a file of at most `limit` bytes. Returns `None` if it does not exist.
-pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed("read", path)(error)),
-    };
-    let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
-        return Ok(Some(bytes));
+/// Reads a file of at most `limit` bytes in the store `dir`. Returns `None` if it does not exist.
+pub(super) fn read(dir: &Path, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    match tidegate_files::read(path, limit, Links::RefuseBelow(dir)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path)(error)),
     }
-    let what = format!("cannot read `{}`", path.display());
-    Err(StoreError::Invalid(StoreFailure::new(what, format!("it is larger than {limit} bytes"))))
 }
 
 /// Returns the JSON text of a file.
@@ -137,15 +138,24 @@ pub(super) fn sync(folder: &Path) -> Result<()> {
 fn write_beside<'a>(path: &'a Path, bytes: &[u8]) -> Result<(&'a Path, NamedTempFile)> {
     let folder = path.parent().unwrap_or(path);
     let write = || {
-        // Temporary files are private to their owner by default. The files of a store have the permissions of any new
-        // file.
-        let permissions = Permissions::from_mode(0o666);
+        let permissions = Permissions::from_mode(file_mode(folder)?);
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(folder)?;
         file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         Ok(file)
     };
     write().map(|file| (folder, file)).map_err(failed("write", path))
+}
+
+/// Returns the mode of a new file. Files are private to their owner, unless the group may write to the folder: somebody
+/// has then shared the folder on purpose.
+fn file_mode(folder: &Path) -> io::Result<u32> {
+    let metadata = fs::symlink_metadata(folder)?;
+    if !metadata.is_dir() {
+        return Err(Refused::Link.into());
+    }
+    let shared = metadata.permissions().mode() & 0o020 != 0;
+    Ok(if shared { private::FILE_MODE | 0o060 } else { private::FILE_MODE })
 }
 
 /// Lists the files `<key>.<extension>` of a folder with the time of their last write. Files with other names are
@@ -160,7 +170,7 @@ pub(super) fn list<K: FromStr + Ord>(folder: &Path, extension: &str) -> Result<B
     for entry in entries {
         let path = entry.map_err(failed("list", folder))?.path();
         let Some(key) = key_of(&path, extension) else { continue };
-        match fs::metadata(&path).and_then(|metadata| metadata.modified()) {
+        match fs::symlink_metadata(&path).and_then(|metadata| metadata.modified()) {
             Ok(modified) => _ = listed.insert(key, modified.into()),
             // Another process removed the file after it was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -178,7 +188,7 @@ fn key_of<K: FromStr>(path: &Path, extension: &str) -> Option<K> {
 /// Removes temporary files that killed processes left. Failures are ignored, because the files only take disk space.
 pub(super) fn sweep(folder: &Path, abandoned: Duration) {
     let old = |path: &Path| {
-        let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
+        let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified()).ok()?;
         SystemTime::now().duration_since(modified).ok().filter(|age| *age > abandoned)
     };
     let temporary = |path: &PathBuf| {
@@ -204,8 +214,7 @@ impl Lock {
     /// [`StoreError::Unavailable`] if another process holds the lock until the deadline.
     pub(super) fn take(dir: &Path, deadline: Deadline) -> Result<Self> {
         let path = dir.join("lock");
-        let file = File::options().write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(failed("open", &path))?;
+        let file = private::open_lock(&path).map_err(failed("open", &path))?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),

@@ -33,8 +33,8 @@ impl ReleaseReader for FolderStore {
         found.ok_or_else(|| self.not_found(&format!("release `{release}`")))
     }
 
-    async fn artifact(&self, digest: &Digest, _: Deadline) -> Result<Vec<u8>> {
-        let found = self.read(&self.artifact_path(digest), u64::MAX)?;
+    async fn artifact(&self, digest: &Digest, size: u64, _: Deadline) -> Result<Vec<u8>> {
+        let found = self.read(&self.artifact_path(digest), size)?;
         found.ok_or_else(|| self.not_found(&format!("artifact `{digest}`")))
     }
 
@@ -104,7 +104,15 @@ impl FolderStore {
     }
 
     pub(super) fn document<T: DeserializeOwned>(&self, kind: &FileKind, path: &Path) -> Result<Option<T>> {
-        self.read(path, kind.limit)?.map(|json| kind.parse(path, &json)).transpose()
+        self.read_document(kind, path)?.map(|json| kind.parse(path, &json)).transpose()
+    }
+
+    /// Reads a JSON file. Returns `None` if it does not exist.
+    pub(super) fn read_document(&self, kind: &FileKind, path: &Path) -> Result<Option<Vec<u8>>> {
+        self.read(path, kind.limit).map_err(|error| match error {
+            StoreError::Invalid(failure) | StoreError::TooLarge(failure) => kind.invalid(path, &failure.why),
+            error => error,
+        })
     }
 
     pub(super) fn files<K: std::str::FromStr + Ord>(

@@ -20,12 +20,12 @@ fn files_are_created_only_once() {
     let path = dir.path().join("file");
     assert_eq!(create(&path, b"first"), Ok(true));
     assert_eq!(create(&path, b"second"), Ok(false));
-    assert_eq!(read(&path, 5), Ok(Some(b"first".to_vec())));
+    assert_eq!(read(dir.path(), &path, 5), Ok(Some(b"first".to_vec())));
     replace(&path, b"third").unwrap();
-    assert_eq!(read(&path, 5), Ok(Some(b"third".to_vec())));
-    assert!(matches!(read(&path, 4), Err(StoreError::Invalid(_))));
+    assert_eq!(read(dir.path(), &path, 5), Ok(Some(b"third".to_vec())));
+    assert!(matches!(read(dir.path(), &path, 4), Err(StoreError::TooLarge(_))));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     remove(&path).unwrap();
     remove(&path).unwrap();
-    assert_eq!(read(&path, 5), Ok(None));
+    assert_eq!(read(dir.path(), &path, 5), Ok(None));
 }

@@ -1,12 +1,12 @@
 //! The part of the store that only the command line uses.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tidegate_event::Timestamp;
+use tidegate_files::Links;
 use tidegate_ports::Deadline;
 
 use super::FolderStore;
@@ -22,13 +22,15 @@ impl ReleaseWriter for FolderStore {
     async fn put_artifact(&self, bytes: &[u8], _: Deadline) -> Result<bool> {
         let digest = Digest::of(bytes);
         let path = self.artifact_path(&digest);
-        let Some(stored) = self.read(&path, u64::MAX)? else {
+        match self.read(&path, bytes.len() as u64) {
             // If another process creates the file first, its bytes are the same.
-            return files::create(&path, bytes);
-        };
-        if Digest::of(&stored) == digest {
-            touch(&path);
-            return Ok(false);
+            Ok(None) => return files::create(&path, bytes),
+            Ok(Some(stored)) if Digest::of(&stored) == digest => {
+                self.touch(&path);
+                return Ok(false);
+            }
+            Ok(Some(_)) | Err(StoreError::TooLarge(_)) => {}
+            Err(error) => return Err(error),
         }
         // The stored bytes are wrong: they were altered.
         files::replace(&path, bytes)?;
@@ -100,10 +102,11 @@ impl FolderStore {
             }
         }
     }
-}
 
-/// Sets the time of the last write to now, so that `prune` keeps an artifact which is about to be part of a release.
-/// Failures are ignored: the file may belong to another user, and the artifact is stored anyway.
-fn touch(path: &Path) {
-    let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    /// Sets the time of the last write to now, so that `prune` keeps an artifact which is about to be part of a
+    /// release. Failures are ignored: the file may belong to another user, and the artifact is stored anyway.
+    fn touch(&self, path: &Path) {
+        let file = tidegate_files::open(path, Links::RefuseBelow(&self.dir));
+        let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+    }
 }
