@@ -54,6 +54,10 @@ limits = { memory = "%(memory)s", time = "%(time)s" }
 """
 
 
+# The attacker's route that returns nothing to the client, so that nothing but the host holds its clients back.
+ONE_WAY = "one-way"
+
+
 def route(number: int) -> str:
     """Returns the key of one of the attacker's routes."""
     return f"a{number % ROUTES:02}"
@@ -63,10 +67,10 @@ def manifest(parts: Manifest) -> str:
     """Returns the text of `tidegate.toml`."""
     limits = {"memory": parts.memory, "time": parts.time}
     two_way = [ATTACKER % {"key": route(number), "more": "response = true", **limits} for number in range(ROUTES)]
-    one_way = ["$connect", *(["$disconnect"] if parts.disconnect else [])]
-    lifecycle = [ATTACKER % {"key": key, "more": "", **limits} for key in one_way]
+    one_way = [ONE_WAY, "$connect", *(["$disconnect"] if parts.disconnect else [])]
+    silent = [ATTACKER % {"key": key, "more": "", **limits} for key in one_way]
     authorizer = [AUTHORIZER % limits] if parts.authorizer else []
-    return "".join([HEAD, *two_way, *lifecycle, *authorizer, parts.more])
+    return "".join([HEAD, *two_way, *silent, *authorizer, parts.more])
 
 
 def write(folder: Path, components: Path, parts: Manifest) -> None:

@@ -178,7 +178,7 @@ def probe_and_attack(
         )
         _, errors = attacker.communicate(timeout=setting.seconds + GRACE)
         if attacker.returncode:
-            outcome.faults.append(f"the attacker failed: {errors[-2_000:]}")
+            outcome.faults.append(f"the attacker failed: {last_line(errors)}")
         ended = time.monotonic()
         time.sleep(AFTERWARDS)
         probe.stdin.close()
@@ -191,6 +191,11 @@ def probe_and_attack(
         if probe.stdout:
             probe.stdout.close()
     return [Record(**record) for record in json.loads(output.read_text())], begun, ended
+
+
+def last_line(text: str) -> str:
+    """Returns the line of a traceback that names the exception."""
+    return next(iter(reversed(text.strip().splitlines())), "it wrote nothing")
 
 
 def split(outcome: Outcome, records: list[Record], begun: float, ended: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 
+from ..app import ONE_WAY
 from ..attack import Manifest, Target, client
 from ..load import command, flood, repeat
 from ..wire import TEXT, Ended, Socket, frame
@@ -45,6 +46,37 @@ async def pipeline_and_leave(target: Target) -> None:
         target.tally.add()
 
     await repeat(target, 32, once)
+
+
+@client()
+async def one_way_flood(target: Target) -> None:
+    """Sends messages without a pause on 8 connections to a one-way route, whose guest computes for 5 ms."""
+    await send_without_pause(target, 8, "compute 5000")
+
+
+@client()
+async def one_way_sleepers(target: Target) -> None:
+    """Sends messages without a pause on 8 connections to a one-way route, whose guest sleeps for 1.9 s."""
+    await send_without_pause(target, 8, "sleep 1900")
+
+
+@client()
+async def all_at_once(target: Target) -> None:
+    """Runs 16 programs at once, each on a route and four connections of its own."""
+    programs = [
+        "spin", "sleep 1900", "update_names", "transact_loop", "fill 40", "send_many_gone", "lines", "members 200000",
+        "huge_error", "send_self", "hold 40", "pollables", "join_and_leave", "largest_reply", "overflow", "recurse",
+    ]
+
+    async def once(number: int) -> None:
+        socket = await Socket.open(target.address)
+        message = command(programs[number % len(programs)], number)
+        try:
+            await flood(target, socket, itertools.repeat(message), 8)
+        finally:
+            socket.reset()
+
+    await repeat(target, 4 * len(programs), once)
 
 
 @client()
@@ -166,6 +198,23 @@ async def forged_log_lines(target: Target) -> None:
     await keep_in_flight(
         target, 4, 8, [json.dumps({"action": forged}), json.dumps({"action": "a00", "do": forged}), forged]
     )
+
+
+async def send_without_pause(target: Target, connections: int, program: str) -> None:
+    """Sends messages to the one-way route as fast as the server takes them."""
+    message = frame(TEXT, f'{{"action":"{ONE_WAY}","do":"{program}"}}'.encode())
+
+    async def once(_: int) -> None:
+        socket = await Socket.open(target.address)
+        try:
+            while target.running():
+                await socket.send(message * 10)
+                target.tally.add(10)
+                await asyncio.sleep(0)
+        finally:
+            socket.reset()
+
+    await repeat(target, connections, once)
 
 
 async def keep_in_flight(target: Target, connections: int, in_flight: int, texts: list[str]) -> None:
