@@ -22,7 +22,7 @@ SHELL := /bin/bash
 .PHONY: dev tidegate chat doc book setup wasm clean
 .PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak hostile hostile-guests
 .PHONY: package package-here packages deploy destroy qemu
-.PHONY: lint lint-infra lint-rust lint-bootstrap lint-deny lint-rules lint-peers
+.PHONY: lint lint-infra lint-host lint-guests lint-bootstrap lint-deny lint-rules lint-peers
 .PHONY: bench bench-gateway bench-lambda bench-swaps bench-package
 
 WASM_TARGET := wasm32-wasip2
@@ -181,18 +181,21 @@ book: $(VENV)/.installed
 	$(VENV)/bin/mdbook build docs
 
 lint:
-	$(call in-order,lint-rules lint-infra lint-deny lint-rust lint-bootstrap)
+	$(call in-order,lint-rules lint-infra lint-deny lint-host lint-guests lint-bootstrap)
 
 lint-infra:
 	$(MAKE) -C infra lint
 
-# Builds all crates, each of which `.ci/rustc` lints and documents. Components are built as they ship.
-lint-rust: export RUSTC_WORKSPACE_WRAPPER = $(CURDIR)/.ci/rustc
-lint-rust: wasm
+# `.ci/rustc` lints and documents the crates that these targets build.
+lint-host lint-guests: export RUSTC_WORKSPACE_WRAPPER = $(CURDIR)/.ci/rustc
+lint-host:
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 \
 	    || rustup component add rustfmt clippy
 	for manifest in $(WORKSPACES); do cargo fmt --manifest-path "$$manifest" --all --check; done
 	$(CARGO_BUILD) --all-targets
+
+# Components are built as they ship.
+lint-guests: wasm
 	$(CARGO_TEST_GUEST) --no-run
 	@# Cargo takes a component for checked that rustc alone compiled, unless it contains a library of its workspace.
 	for manifest in $(filter-out guest/%,$(WASM_WORKSPACES)); do \
