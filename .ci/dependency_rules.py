@@ -56,15 +56,21 @@ RULES = {
     "aws": rule(CONTRACTS, absent=("wasmtime*", "dynoxide*", COMPILER)),
     # Implements the HTTP client interface of the AWS SDK for any caller, and depends on none of our crates.
     "dynamodb-embedded": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
-    "gateway": rule(PORTS | {"app", "diagnostic"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
+    # Names, origins, signatures and secrets, for the servers of a developer's machine.
+    "local-access": rule(set(), absent=("wasmtime*", "aws-sdk-*", "hyper", COMPILER)),
+    "gateway": rule(
+        PORTS | {"app", "diagnostic", "local-access"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)
+    ),
     # Drives a Lambda function, also for the benchmarks of other runtimes, so it depends on no database and no gateway.
-    "lambda-emulator": rule({"diagnostic", "event"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)),
+    "lambda-emulator": rule(
+        {"diagnostic", "event", "local-access"}, absent=("wasmtime*", "aws-sdk-*", "dynoxide*", COMPILER)
+    ),
     "lambda": rule(
         CONTRACTS | {"aws", "runtime"},
-        absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-dynamodb-embedded"),
+        absent=(COMPILER, "dynoxide*", "tidegate-gateway", "tidegate-dynamodb-embedded", "tidegate-local-access"),
     ),
     "cli": rule(
-        CONTRACTS | {"aws", "compile", "dynamodb-embedded", "gateway", "lambda-emulator", "runtime"},
+        CONTRACTS | {"aws", "compile", "dynamodb-embedded", "gateway", "lambda-emulator", "local-access", "runtime"},
         absent=(),
     ),
     # The load generator and the driver of functions: they measure the host from outside.

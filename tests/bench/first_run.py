@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures the steps from nothing to the first chat message: fetching, building and starting, as `make dev` does.
 
-Cargo's home and the target folder are new, and the sources are a copy of the current commit. The host and the guests
-are built by the targets that `make dev` makes. The table of the slowest crates comes from `cargo build --timings`.
+Cargo's home and the target folder are new, and the sources are a copy of the current commit. The host is built by the
+cargo command that `make dev` runs. The table of the slowest crates comes from `cargo build --timings`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -92,10 +93,12 @@ def copy_cargo_settings(home: Path) -> None:
             shutil.copy(old / name, home)
 
 
-# The command that `make dev` builds with, and a report of cargo about the host.
-BUILD = [
-    "make", f"--jobs={os.cpu_count()}", "tidegate", "chat", "CARGO_BUILD=cargo build --locked --workspace --timings",
-]
+def build_command(repository: Path) -> list[str]:
+    """Returns the cargo command that builds the host in `make dev`, without running the program."""
+    printed = subprocess.run(["make", "--dry-run", "dev"], cwd=repository, capture_output=True, text=True, check=True)
+    (line,) = (line for line in printed.stdout.splitlines() if re.match(r"\s*(\w+=\S*\s+)*cargo run\b", line))
+    words = shlex.split(line.partition(" -- ")[0])
+    return ["env", *words[: words.index("run")], "build", *words[words.index("run") + 1 :]]
 
 
 def slowest_crates(target: Path, count: int) -> list[tuple[str, float]]:
@@ -125,9 +128,10 @@ def measure(options: argparse.Namespace) -> tuple[Steps, list[tuple[str, float]]
     fetch = ["cargo", "fetch", "--locked"]
     steps.run("fetch the host's crates", *fetch, cwd=repository, environment=environment)
     steps.run("fetch the guests' crates", *fetch, cwd=repository / "guest", environment=environment)
-    steps.run("build the host, and the guests beside it", *BUILD, cwd=repository, environment=host)
+    command = [*build_command(repository), "--timings"]
+    steps.run("build the host", *command, cwd=repository, environment=host)
     tidegate, app = program(target / "host"), repository / sources.CHAT
-    steps.run("compile the guests", tidegate, "build", app, cwd=repository, environment=environment)
+    steps.run("build and compile the guests", tidegate, "build", app, cwd=repository, environment=environment)
     token = steps.output(tidegate, "token", "ann", "--app", app, cwd=repository, environment=environment).strip()
     os.environ["CARGO_HOME"] = str(home)
     start = [tidegate, "dev", app, "--port", "0", "--memory"]

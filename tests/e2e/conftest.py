@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -189,9 +189,10 @@ def clients() -> Iterator[Callable[..., list[Client]]]:
 
 
 @pytest.fixture(scope="session")
-def secret(chat_app: Path) -> str:
-    """The secret of the chat application's tokens."""
-    secret = tomllib.loads((chat_app / "tidegate.toml").read_text())["config"]["jwt-secret"]
+def secret(token: Callable[[str], str], chat_app: Path) -> str:
+    """The secret of the chat application's tokens, which the first token of a checkout makes."""
+    token("anybody")
+    secret = (chat_app / ".tidegate" / "private" / "jwt-secret").read_text()
     return planted.SUITE.plant("secret of development tokens", secret)
 
 
@@ -238,6 +239,18 @@ def chat_server(
         running.kill()
 
 
+@pytest.fixture(scope="session")
+def aws_environment(run: Run, chat_app: Path) -> Callable[..., dict[str, str]]:
+    """Returns what `tidegate env` prints for a running server."""
+
+    def aws_environment(running: Server, app: Path = chat_app) -> dict[str, str]:
+        printed = run("env", app, "--port", str(running.port), "--json")
+        assert printed.returncode == 0, printed.stderr
+        return json.loads(printed.stdout)
+
+    return aws_environment
+
+
 @pytest.fixture
 def join(chat_server: Api, token: Callable[[str], str]) -> Iterator[Callable[..., chat.Client]]:
     """Connects a user to the shared chat server, and disconnects it after the test."""
@@ -254,10 +267,24 @@ def join(chat_server: Api, token: Callable[[str], str]) -> Iterator[Callable[...
 
 
 @pytest.fixture(scope="session")
-def wscat() -> list[str]:
-    """The command that starts npm's client `wscat`, with the virtual environment's Node.js if there is one."""
-    script = REPOSITORY / "tests" / "node_modules" / "wscat" / "bin" / "wscat"
-    assert script.is_file(), "`wscat` is not installed; hint: `make setup` installs it"
+def node() -> str:
+    """Node.js: the virtual environment's if there is one."""
     node = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert node, "there is no `node`"
+    return node
+
+
+@pytest.fixture(scope="session")
+def wscat(node: str) -> list[str]:
+    """The command that starts npm's client `wscat`."""
+    script = REPOSITORY / "tests" / "node_modules" / "wscat" / "bin" / "wscat"
+    assert script.is_file(), "`wscat` is not installed; hint: `make setup` installs it"
     return [node, str(script)]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser. Its libraries are in a folder beside it."""
+    path = REPOSITORY / "tests" / "node_modules" / ".chromium" / "chromium"
+    assert path.is_file(), "the browser is not installed; hint: `make setup` installs it"
+    return path

@@ -57,11 +57,6 @@ class Api:
 
     url: str
 
-    @property
-    def endpoint(self) -> str:
-        """URL of the `@connections` endpoint."""
-        return self.url.replace("ws://", "http://")
-
 
 @dataclass
 class Server(Api):

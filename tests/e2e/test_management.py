@@ -1,25 +1,46 @@
 """The `@connections` endpoint, called with boto3."""
 
 import json
-from contextlib import contextmanager
+import os
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import boto3
+import botocore.auth
 import chat
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from websockets.exceptions import ConnectionClosed
 
 
-@pytest.fixture
-def management(chat_server):
+@contextmanager
+def client_with(environment, **replaced):
+    """Creates a client from what `tidegate env` prints."""
+    settings = {
+        "endpoint_url": environment["API_GATEWAY_URL"],
+        "region_name": environment["AWS_REGION"],
+        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+    }
     client = boto3.client(
-        "apigatewaymanagementapi", endpoint_url=chat_server.endpoint, region_name="eu-central-1",
-        aws_access_key_id="local", aws_secret_access_key="local", config=Config(retries={"total_max_attempts": 1}),
+        "apigatewaymanagementapi", config=Config(retries={"total_max_attempts": 1}), **(settings | replaced)
     )
-    yield client
-    client.close()
+    with closing(client):
+        yield client
+
+
+@pytest.fixture
+def environment(chat_server, aws_environment):
+    return aws_environment(chat_server)
+
+
+@pytest.fixture
+def management(environment):
+    with client_with(environment) as client:
+        yield client
 
 
 @contextmanager
@@ -87,3 +108,59 @@ def test_post_above_128_kib_is_refused_and_the_connection_stays(join, management
         management.post_to_connection(ConnectionId=connection, Data=b"x" * (128 * 1024 + 1))
     management.post_to_connection(ConnectionId=connection, Data=b'"' + b"x" * (128 * 1024 - 2) + b'"')
     assert len(ann.socket.recv(timeout=chat.TIMEOUT)) == 128 * 1024
+
+
+@pytest.mark.parametrize(
+    ("replaced", "name"),
+    [
+        ({"aws_secret_access_key": "a guess"}, "InvalidSignatureException"),
+        ({"aws_access_key_id": "AKIDEXAMPLE"}, "UnrecognizedClientException"),
+        ({"aws_session_token": "a token"}, "UnrecognizedClientException"),
+        ({"region_name": "eu-central-1"}, "InvalidSignatureException"),
+    ],
+    ids=["secret key", "key id", "token", "region"],
+)
+def test_other_credentials_are_refused_and_do_nothing(join, environment, management, replaced, name):
+    ann = join("ann")
+    connection = ann.receive(type="welcome")["connection"]
+    with client_with(environment, **replaced) as other:
+        with refused(403, name):
+            other.post_to_connection(ConnectionId=connection, Data=b'{"type":"forged"}')
+        with refused(403, name):
+            other.get_connection(ConnectionId=connection)
+        with refused(403, name):
+            other.delete_connection(ConnectionId=connection)
+    management.post_to_connection(ConnectionId=connection, Data=b'{"type":"signed"}')
+    # `receive` would skip a forged message.
+    assert json.loads(ann.socket.recv(timeout=chat.TIMEOUT)) == {"type": "signed"}
+
+
+@pytest.mark.parametrize("minutes", [-6, 6], ids=["old", "early"])
+def test_signatures_of_another_time_are_refused(join, environment, minutes):
+    connection = join("ann").receive(type="welcome")["connection"]
+    with client_with(environment) as client:
+        def shift(request, **_):
+            # The signer replaces only its own headers, so the time is moved and the request is signed again.
+            moved = datetime.now(UTC) + timedelta(minutes=minutes)
+            signed = AWSRequest(request.method, request.url, data=request.body)
+            signer = SigV4Auth(client._request_signer._credentials, "execute-api", environment["AWS_REGION"])
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(botocore.auth, "get_current_datetime", lambda *_: moved.replace(tzinfo=None))
+                signer.add_auth(signed)
+            for name, value in signed.headers.items():
+                request.headers[name] = value
+
+        client.meta.events.register("before-send.apigatewaymanagementapi", shift)
+        with refused(403, "InvalidSignatureException"):
+            client.post_to_connection(ConnectionId=connection, Data=b"late")
+
+
+def test_clients_need_only_the_printed_environment(join, environment):
+    connection = join("ann").receive(type="welcome")["connection"]
+    with pytest.MonkeyPatch.context() as patched:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patched.delenv(name)
+        for name, value in environment.items():
+            patched.setenv(name, value)
+        with closing(boto3.session.Session().client("apigatewaymanagementapi")) as client:
+            assert client.get_connection(ConnectionId=connection)["Identity"]["SourceIp"] == "127.0.0.1"

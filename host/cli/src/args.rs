@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_compile::Triple;
+use tidegate_local_access::{HostPattern, Origin};
 
 pub(crate) use release::*;
 
@@ -48,6 +49,11 @@ pub(crate) enum Command {
     ///
     /// The tables are empty, and no socket is open. The exit code is 1 if the response is a function error.
     Invoke(Invoke),
+    /// Print the environment of programs that call the `@connections` of a running `tidegate dev`.
+    ///
+    /// The keys are made for each run, and are valid until it ends. `eval "$(tidegate env)"` sets the variables in a
+    /// shell, and the clients of AWS SDKs for `apigatewaymanagementapi` then need no further configuration.
+    Env(Env),
     /// Print a JSON Web Token for the authorizer of the app, signed with the configuration value `jwt-secret`.
     Token(Token),
     /// Publish releases, and choose the release that runs, on this machine or on a deployed stage.
@@ -79,6 +85,7 @@ impl Command {
         match self {
             Self::Release(command) => command.json(),
             Self::Keys(Keys::New(args)) => args.json,
+            Self::Env(args) => args.json,
             _ => false,
         }
     }
@@ -102,6 +109,15 @@ pub(crate) struct Dev {
     /// The address to listen on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) host: IpAddr,
+    /// Accept requests whose `Host` is this name or address. A dot before a name accepts every name below it. Can be
+    /// repeated. Without it, `localhost`, names below it, `127.0.0.0/8`, `[::1]` and the address of `--host` are
+    /// accepted.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub(crate) allow_hosts: Vec<HostPattern>,
+    /// Accept sockets and requests of the pages of this origin, for example `https://tide.example.com`. Can be
+    /// repeated. Without it, the sockets of pages with a loopback origin are accepted, and of no other page.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub(crate) allow_origins: Vec<Origin>,
     /// The name of the stage, which is the first segment of the URL's path.
     #[arg(long, default_value = "dev", value_parser = value::stage)]
     pub(crate) stage: String,
@@ -183,6 +199,19 @@ pub(crate) struct Invoke {
     /// The folder of the app, which contains `tidegate.toml`.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) app: PathBuf,
+}
+
+/// The arguments of `tidegate env`.
+#[derive(Debug, Args)]
+pub(crate) struct Env {
+    #[command(flatten)]
+    pub(crate) app: App,
+    /// The port of the running `tidegate dev`, if several run for the app.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The arguments of `tidegate token`.

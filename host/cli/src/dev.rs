@@ -8,8 +8,11 @@
 //! - `package_copy`, `child`: the release and the processes of a run with `--lambda`
 //! - `watch`: changes to the app's files; `reload`: rebuilds after such changes
 //! - `follow`: follows a folder of releases
+//! - `access`: the callers that the gateway accepts, and the keys of the run; `run_file`: tells `tidegate env` about
+//!   the run
 //! - `shutdown`: the signals that end the process
 
+mod access;
 pub(crate) mod api;
 pub(crate) mod child;
 pub(crate) mod config;
@@ -22,6 +25,7 @@ pub(crate) mod local;
 mod on_lambda;
 mod package_copy;
 mod reload;
+pub(crate) mod run_file;
 mod server;
 pub(crate) mod shutdown;
 mod watch;
@@ -38,6 +42,7 @@ use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::dev::access::Door;
 use crate::dev::follow::Releases;
 use crate::dev::local::{Data, Local};
 use crate::dev::server::Server;
@@ -77,11 +82,7 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     // The listener and the database are opened before the build, so a port or data folder that is in use is reported at
     // once.
     let listener = TcpListener::bind(address).await.map_err(|error| listen_error(address, &error))?;
-    if !args.host.is_loopback() {
-        err!(
-            "tidegate: warning: anyone who reaches `{address}` can use @connections, which does not verify signatures"
-        );
-    }
+    access::warn(args, address);
     raise_descriptor_limit();
     let bootstrap = if args.lambda { Some(on_lambda::bootstrap(args)?) } else { None };
     build::state::prepare(&manifest)?;
@@ -93,8 +94,8 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     local.remove_stale_connections().await?;
     let address = listener.local_addr().diagnose(Code::ListenFailed, || "cannot read the address of the listener")?;
     let app = release.app.clone();
-    let bootstrap = bootstrap.map(|bootstrap| (bootstrap, address));
-    let mut server = Server::new(args, &manifest, release, local, bootstrap, releases.as_ref())?;
+    let door = Door::open(args, address, &build::state::path(&manifest))?;
+    let mut server = Server::new(args, &manifest, release, local, door, bootstrap, releases.as_ref())?;
     match watch {
         Some(Ok(watch)) => server.reload_on_changes(watch, manifest, app.clone()),
         Some(Err(error)) => err!("tidegate: warning: changes of the app's files are not followed: {error}"),
@@ -108,7 +109,7 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
             server.follow_releases(following);
         }
     }
-    server.announce(address)?;
+    server.announce()?;
     Ok((server, listener))
 }
 

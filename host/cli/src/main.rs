@@ -4,14 +4,17 @@
 //! - `build`: the commands `build`, `check` and `package`
 //! - `dev`: the command `dev`: the local run
 //! - `release`: the commands that publish releases and change the rollout
-//! - `invoke`, `keys`, `token`: the commands with these names
+//! - `env`, `invoke`, `keys`, `token`: the commands with these names
+//! - `private`: files that only their user can read
 //! - `ui`: standard output, errors, progress and the log
 
 mod args;
 mod build;
 mod dev;
+mod env;
 mod invoke;
 mod keys;
+mod private;
 mod release;
 mod token;
 mod ui;
@@ -153,6 +156,7 @@ async fn run_to_end(command: &Command) -> Result<ExitCode> {
         Command::Check(args) => check::run(args).await?,
         Command::Package(args) => package::run(args).await?,
         Command::Invoke(args) => return invoke::run(args).await,
+        Command::Env(args) => env::run(args)?,
         Command::Token(args) => token::run(args)?,
         Command::Release(command) => release::run(command).await?,
         Command::Keys(args::Keys::New(args)) => keys::new(args)?,

@@ -13,12 +13,9 @@ use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_event::Timestamp;
 
 use crate::args;
-use crate::dev::config;
+use crate::dev::config::{self, JWT_SECRET as SECRET};
 use crate::ui::error::Result;
 use crate::ui::terminal::out;
-
-/// The name of the configuration value that signs tokens.
-const SECRET: &str = "jwt-secret";
 
 /// Prints only a token on standard output.
 ///

@@ -239,10 +239,16 @@ codes! {
     DataLocked = "data-locked",
     /// The local database fails.
     DatabaseFailed = "database-failed",
+    /// No `tidegate dev` runs for an app.
+    DevNotRunning = "dev-not-running",
+    /// Several `tidegate dev` run for an app.
+    DevRunsSeveral = "dev-runs-several",
     /// Connections or messages were still under way at the end of the drain time.
     DrainTimedOut = "drain-timed-out",
     /// An execution environment of a local function cannot be started.
     EnvironmentStartFailed = "environment-start-failed",
+    /// A request to the local gateway is for a name that is not accepted.
+    HostNotAllowed = "host-not-allowed",
     /// A local function is closed.
     InvocationClosed = "invocation-closed",
     /// A function failed, or its process ended.
@@ -255,6 +261,8 @@ codes! {
     InvocationUnavailable = "invocation-unavailable",
     /// The gateway cannot listen on an address.
     ListenFailed = "listen-failed",
+    /// A request to the local gateway comes from a page whose origin is not accepted.
+    OriginNotAllowed = "origin-not-allowed",
     /// Another process listens on the port.
     PortInUse = "port-in-use",
     /// The reply of a function is malformed.

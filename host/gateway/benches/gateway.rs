@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
 use tidegate_event::{Event, Payload, Reply, RouteKey, SelectionExpression, decode_request, encode_reply};
 use tidegate_gateway::{
-    ApiConfig, Caller, Clock, Function, Gateway, Invoke, InvokeError, Limits, RouteConfig, SocketTable,
+    Access, ApiConfig, Caller, Clock, Function, Gateway, Invoke, InvokeError, Limits, RouteConfig, SocketTable,
 };
 use tidegate_ports::{Deadline, Messaging};
 use tokio::net::{TcpListener, TcpStream};
@@ -97,7 +97,7 @@ async fn gateway() -> (u16, Arc<SocketTable>) {
         stage_variables: Vec::new(),
     };
     let connections = SocketTable::new(Limits::default(), Clock::system());
-    let gateway = Gateway::new(api, Arc::clone(&connections), Arc::new(Echo));
+    let gateway = Gateway::new(api, Access::default(), Arc::clone(&connections), Arc::new(Echo));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(tidegate_gateway::run(listener, gateway, std::future::pending()));

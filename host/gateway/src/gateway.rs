@@ -9,6 +9,7 @@ use tidegate_diagnostic::Code;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::access::Access;
 use crate::api::ApiConfig;
 use crate::clock::Clock;
 use crate::ids::Ids;
@@ -24,12 +25,15 @@ const TURNS: usize = 16;
 /// The gateway of one API: its configuration, its sockets and the port to its functions.
 pub struct Gateway {
     api: RwLock<Arc<ApiConfig>>,
+    pub(crate) access: Access,
     pub(crate) sockets: Arc<SocketTable>,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     /// The rate of new connections.
     pub(crate) connects: Throttle,
+    /// The rate of logged refusals.
+    pub(crate) refusals: Throttle,
     invoke: Arc<dyn Invoke>,
     /// One permit for each handshake or end of a connection that may take its first turn.
     turns: Semaphore,
@@ -40,17 +44,19 @@ pub struct Gateway {
 impl Gateway {
     /// Creates a gateway with the limits and the clock of `sockets`. [`run`](crate::run) serves it.
     #[must_use]
-    pub fn new(config: ApiConfig, sockets: Arc<SocketTable>, invoke: Arc<dyn Invoke>) -> Arc<Self> {
+    pub fn new(config: ApiConfig, access: Access, sockets: Arc<SocketTable>, invoke: Arc<dyn Invoke>) -> Arc<Self> {
         let limits = sockets.limits().clone();
         let clock = sockets.clock().clone();
         let connects = Throttle::new(limits.connects);
         Arc::new(Self {
             api: RwLock::new(Arc::new(config)),
+            access,
             sockets,
             limits,
             clock,
             ids: Ids::default(),
             connects,
+            refusals: Throttle::new(Some(Access::LOGGED)),
             invoke,
             turns: Semaphore::new(TURNS),
             tasks: Mutex::new(Some(JoinSet::new())),
@@ -189,7 +195,7 @@ mod tests {
             stage_variables: Vec::new(),
         };
         let limits = Limits { drain, ..Limits::default() };
-        Gateway::new(api, SocketTable::new(limits, Clock::system()), Arc::new(Unused))
+        Gateway::new(api, Access::default(), SocketTable::new(limits, Clock::system()), Arc::new(Unused))
     }
 
     /// A value owned by a task. Dropping it takes 100 ms.

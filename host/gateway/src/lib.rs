@@ -13,6 +13,7 @@
 //! - `recording_stream`: the server's side of a socket; `raw_headers`: header names as the client sent them; `frames`:
 //!   frame headers that RFC 6455 forbids
 //! - `endpoint`: the kinds of requests, and HTTP responses
+//! - [`access`]: the callers that a gateway accepts
 //! - `handshake`: the upgrade request, and the statuses of refusals
 //! - `authorize`: the authorizer
 //! - `session`: one connection, from its handshake to its `$disconnect`
@@ -32,13 +33,15 @@
 //! # Differences from API Gateway
 //!
 //! - The gateway has no TLS, custom domains or API keys, and only one stage. Listen on a loopback address.
-//! - A call to `@connections` must have a SigV4 `Authorization` header, as AWS SDKs send it. A call without this header
-//!   is refused as unsigned. The signature is **not** verified: anyone who reaches the port can send to, describe and
-//!   close connections.
+//! - The headers `Host` and `Origin` are checked: API Gateway accepts the pages of every origin, and the gateway
+//!   accepts those of loopback origins and of origins that the user lists ([`Access`]).
+//! - A call to `@connections` must be signed with a key of [`Access::keys`]. There are no policies: a key allows every
+//!   call.
 //! - The rate limits of an account are off unless [`Limits::connects`] and [`Limits::requests`] are set.
 //! - The gateway bounds the number of concurrent messages of one connection, and the number of open sockets.
 //! - `domainName` is the `Host` header, port included, unless the configuration sets a domain.
 
+pub mod access;
 pub mod api;
 mod authorize;
 pub mod clock;
@@ -65,6 +68,7 @@ pub mod socket_table;
 mod throttle;
 mod write_buffer;
 
+pub use access::Access;
 pub use api::{ApiConfig, AuthorizerConfig, RouteConfig};
 pub use clock::Clock;
 pub use gateway::Gateway;

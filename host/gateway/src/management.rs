@@ -2,25 +2,27 @@
 //!
 //! <https://docs.aws.amazon.com/apigatewaymanagementapi/latest/reference/>
 //!
-//! A request must have a SigV4 `Authorization` header, as AWS SDKs send it. The signature is **not** verified, because
-//! the local machine has no account to verify it with. Anyone who reaches the port can use the endpoint.
+//! A request must be signed with Signature Version 4, as AWS SDKs do it, with a key of [`Access`](crate::Access). The
+//! body is part of the signature, so it is read first. A request that is not signed with a known key is refused before
+//! its body is read.
 
-use http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
+use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use tidegate_event::{ConnectionId, Timestamp};
+use tidegate_local_access::SignatureError;
 use tidegate_ports::messaging::{Error, Socket};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use crate::api::ApiConfig;
 use crate::endpoint::{self, Answer};
 use crate::gateway::Gateway;
 use crate::ids::is_connection_id;
 use crate::outbox::frame_of;
 
-const SIGV4: &[u8] = b"AWS4-HMAC-SHA256 ";
 const ISO_8601: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 /// The maximum part of a large body to read before the body is refused, in multiples of the limit. A client does not
@@ -28,42 +30,53 @@ const ISO_8601: &[BorrowedFormatItem<'_>] =
 const MAX_READ_FACTOR: usize = 64;
 
 /// Handles a request for one connection.
-pub(crate) async fn serve(gateway: &Gateway, id: &str, request: Request<Incoming>) -> Answer {
-    let sockets = &gateway.sockets;
-    let signed = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(SIGV4));
-    if !signed {
+pub(crate) async fn serve(gateway: &Gateway, api: &ApiConfig, id: &str, request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let claim = match gateway.access.claim(api, &parts) {
+        Ok(claim) => claim,
+        Err(error) => return not_signed(&error),
+    };
+    if ![Method::POST, Method::GET, Method::DELETE].contains(&parts.method) {
         return forbidden("Missing Authentication Token");
     }
-    let method = request.method().clone();
-    if ![Method::POST, Method::GET, Method::DELETE].contains(&method) {
-        return forbidden("Missing Authentication Token");
+    let body = match body_of(gateway, body).await {
+        Ok(body) => body,
+        Err(error) => return error.answer(),
+    };
+    if let Err(error) = claim.verify(&parts, &body) {
+        return not_signed(&error);
     }
-    let id = match ConnectionId::new(id) {
-        Ok(id) if is_connection_id(id.as_str()) => id,
+    match ConnectionId::new(id) {
+        Ok(id) if is_connection_id(id.as_str()) => {
+            call(gateway, &parts.method, &id, body).unwrap_or_else(|error| failure(&error))
+        }
         _ => {
-            return endpoint::error(
-                StatusCode::BAD_REQUEST,
-                "BadRequestException",
-                &format!("Invalid connectionId: {id}"),
-            );
+            let message = format!("Invalid connectionId: {id}");
+            endpoint::error(StatusCode::BAD_REQUEST, "BadRequestException", &message)
         }
-    };
-    let outcome = match method {
-        Method::GET => sockets.admit_request().and_then(|()| sockets.socket(&id)).map(|socket| describe(&socket)),
-        Method::DELETE => {
-            sockets.admit_request().and_then(|()| sockets.delete(&id)).map(|()| empty(StatusCode::NO_CONTENT))
-        }
-        _ => match body_of(gateway, request.into_body()).await {
-            Ok(body) => {
-                sockets.admit_request().and_then(|()| sockets.post(&id, frame_of(body))).map(|()| empty(StatusCode::OK))
-            }
-            Err(error) => return error.answer(),
-        },
-    };
-    outcome.unwrap_or_else(|error| failure(&error))
+    }
 }
 
-/// Returns the response to a request that is not signed or not for this API.
+/// Runs a verified call.
+fn call(gateway: &Gateway, method: &Method, id: &ConnectionId, body: Bytes) -> Result<Answer, Error> {
+    let sockets = &gateway.sockets;
+    sockets.admit_request()?;
+    match *method {
+        Method::GET => sockets.socket(id).map(|socket| describe(&socket)),
+        Method::DELETE => sockets.delete(id).map(|()| empty(StatusCode::NO_CONTENT)),
+        _ => sockets.post(id, frame_of(body)).map(|()| empty(StatusCode::OK)),
+    }
+}
+
+/// Returns the response to a request whose signature is not accepted.
+fn not_signed(error: &SignatureError) -> Answer {
+    match error {
+        SignatureError::Missing => forbidden(&error.to_string()),
+        _ => endpoint::error(StatusCode::FORBIDDEN, error.name(), &error.to_string()),
+    }
+}
+
+/// Returns the response to a request that is not signed, or not for this API.
 pub(crate) fn forbidden(message: &str) -> Answer {
     endpoint::error(StatusCode::FORBIDDEN, "ForbiddenException", message)
 }

@@ -153,9 +153,16 @@ async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, context: &Htt
 async fn route(gateway: &Arc<Gateway>, request: Request<Incoming>, context: &HttpContext) -> Answer {
     let headers = context.headers.take();
     let api = gateway.api();
-    match RequestKind::of(request.uri().path(), &api.stage) {
+    let kind = RequestKind::of(request.uri().path(), &api.stage);
+    if let Err(refusal) = gateway.access.check(&request, &kind) {
+        if gateway.refusals.admit(|| gateway.clock.elapsed()) {
+            refusal.log();
+        }
+        return management::forbidden("Forbidden");
+    }
+    match kind {
         RequestKind::Unknown => management::forbidden("Forbidden"),
-        RequestKind::Connection(id) => management::serve(gateway, &id, request).await,
+        RequestKind::Connection(id) => management::serve(gateway, &api, &id, request).await,
         RequestKind::Socket => {
             let upgrade = match Upgrade::read(gateway, &request, headers, context.from) {
                 Ok(upgrade) => upgrade,

@@ -1,22 +1,25 @@
 //! The DynamoDB and Parameter Store services, over HTTP.
 //!
-//! Requests must be signed with the access key of this run, so other users of the machine cannot read its configuration
-//! values. The signature itself is not verified.
+//! Requests must be signed with the credentials of this run, so other users of the machine cannot read its
+//! configuration values or its tables.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
+use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::json;
+use tidegate_local_access::{Keys, Scope, SignatureError};
 
 use crate::server::{self, BodyError, Server};
 
@@ -32,7 +35,9 @@ const GET_PARAMETERS: &str = "AmazonSSM.GetParameters";
 #[derive(Debug)]
 pub struct Aws {
     dynamodb: SharedHttpConnector,
-    credential: String,
+    keys: Keys,
+    /// The Region in the scope of a signature.
+    region: String,
     parameters: RwLock<BTreeMap<String, String>>,
 }
 
@@ -43,10 +48,12 @@ struct GetParameters {
 }
 
 impl Aws {
-    /// Creates the services. `dynamodb` handles the requests to DynamoDB. Requests must be signed with `access_key_id`.
+    /// Creates the services in `region`. `dynamodb` handles the requests to DynamoDB. Requests must be signed with
+    /// `credentials`.
     #[must_use]
-    pub fn new(dynamodb: SharedHttpConnector, access_key_id: &str) -> Self {
-        Self { dynamodb, credential: format!("Credential={access_key_id}/"), parameters: RwLock::default() }
+    pub fn new(dynamodb: SharedHttpConnector, region: &str, credentials: Credentials) -> Self {
+        let keys = Keys::new(vec![credentials]);
+        Self { dynamodb, keys, region: region.to_owned(), parameters: RwLock::default() }
     }
 
     /// Sets the value of a parameter.
@@ -86,14 +93,8 @@ impl Aws {
 
     /// Handles one request.
     pub async fn answer(&self, parts: &Parts, body: Bytes) -> Response<Full<Bytes>> {
-        let signed = text(&parts.headers, header::AUTHORIZATION.as_str());
-        if !signed.starts_with("AWS4-HMAC-SHA256 ") {
-            let message = "the request is not signed";
-            return refuse(StatusCode::BAD_REQUEST, "MissingAuthenticationTokenException", message);
-        }
-        if !signed.contains(&self.credential) {
-            let message = "the request is not signed with the access key of this run";
-            return refuse(StatusCode::BAD_REQUEST, "UnrecognizedClientException", message);
+        if let Err(error) = self.verify(parts, &body) {
+            return refuse(StatusCode::BAD_REQUEST, error.name(), &error.to_string());
         }
         match text(&parts.headers, "x-amz-target") {
             target if target.starts_with(DYNAMODB) => self.dynamodb(target, body).await,
@@ -103,6 +104,13 @@ impl Aws {
                 refuse(StatusCode::BAD_REQUEST, "UnknownOperationException", &message)
             }
         }
+    }
+
+    fn verify(&self, parts: &Parts, body: &[u8]) -> Result<(), SignatureError> {
+        let target = text(&parts.headers, "x-amz-target");
+        let service = if target.starts_with(DYNAMODB) { "dynamodb" } else { "ssm" };
+        let scope = Scope { region: &self.region, service };
+        self.keys.claim(parts, scope, SystemTime::now())?.verify(parts, body)
     }
 
     async fn dynamodb(&self, target: &str, body: Bytes) -> Response<Full<Bytes>> {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
 use tracing::level_filters::LevelFilter;
 
 /// The configuration of a function.
@@ -30,8 +31,8 @@ pub struct Configuration {
     pub timeout: Duration,
     /// The configured environment variables.
     pub variables: BTreeMap<String, String>,
-    /// The access key id of the function's requests. [`Aws`](crate::Aws) rejects all others.
-    pub access_key_id: String,
+    /// The credentials of the function's role. [`Aws`](crate::Aws) rejects all others.
+    pub credentials: Credentials,
     /// True if processes are stopped between events, as on Lambda. A stopped process loses its idle connections.
     pub freeze: bool,
 }
@@ -45,16 +46,17 @@ impl Configuration {
     }
 
     /// Returns the environment of one process: the configured variables, Lambda's variables, and the AWS endpoint.
+    /// `runtime_api` is the value of `AWS_LAMBDA_RUNTIME_API`.
     ///
     /// Lambda's library path and its X-Ray daemon are omitted, because the local machine has neither. The log level is
     /// the level of the emulator, so the function writes no lines that would be dropped here.
     ///
     /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
-    pub(crate) fn environment(&self, runtime_api: SocketAddr, aws: SocketAddr) -> BTreeMap<String, String> {
-        let Self { name, region, .. } = self;
+    pub(crate) fn environment(&self, runtime_api: &str, aws: SocketAddr) -> BTreeMap<String, String> {
+        let Self { name, region, credentials, .. } = self;
         let mut environment = self.variables.clone();
         let reserved = [
-            ("AWS_ACCESS_KEY_ID", self.access_key_id.clone()),
+            ("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()),
             ("AWS_DEFAULT_REGION", region.clone()),
             ("AWS_ENDPOINT_URL", format!("http://{aws}")),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.memory.to_string()),
@@ -65,10 +67,10 @@ impl Configuration {
             ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}")),
             ("AWS_LAMBDA_LOG_LEVEL", log_level().to_owned()),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "[$LATEST]local".to_owned()),
-            ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
+            ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_owned()),
             ("AWS_REGION", region.clone()),
-            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-            ("AWS_SESSION_TOKEN", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key().to_owned()),
+            ("AWS_SESSION_TOKEN", credentials.session_token().unwrap_or_default().to_owned()),
             ("LAMBDA_TASK_ROOT", self.task_root.display().to_string()),
             ("LANG", "en_US.UTF-8".to_owned()),
             ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
@@ -107,13 +109,15 @@ mod tests {
             memory: 512,
             timeout: Duration::from_secs(29),
             variables: [("STAGE".to_owned(), "dev".to_owned())].into(),
-            access_key_id: "AKIA".to_owned(),
+            credentials: Credentials::new("ASIA", "hidden", Some("token".to_owned()), None, "test"),
             freeze: false,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 9001));
-        let environment = configuration.environment(address, address);
+        let environment = configuration.environment("http://127.0.0.1:9001/path", address);
         assert_eq!(environment["STAGE"], "dev");
-        assert_eq!(environment["AWS_LAMBDA_RUNTIME_API"], "127.0.0.1:9001");
+        assert_eq!(environment["AWS_LAMBDA_RUNTIME_API"], "http://127.0.0.1:9001/path");
+        assert_eq!(environment["AWS_SESSION_TOKEN"], "token");
+        assert!(!format!("{configuration:?}").contains("hidden"), "the debug text has no secret");
         assert!(!environment.contains_key("HOME"));
         assert_eq!(configuration.arn(), "arn:aws:lambda:us-east-1:123456789012:function:chat-dev-handler");
     }

@@ -41,7 +41,7 @@ impl Environment {
         let started = Instant::now();
         let api = RuntimeApi::start(&configuration.arn()).await.map_err(failed)?;
         let aws = aws.serve().await.map_err(failed)?;
-        let process = Process::start(configuration, configuration.environment(api.address(), aws.address()))?;
+        let process = Process::start(configuration, configuration.environment(&api.endpoint(), aws.address()))?;
         let mut environment = Self { api, aws, process, freeze: configuration.freeze };
         let name = &configuration.name;
         match environment.init(limit).await {

@@ -56,14 +56,6 @@ impl Ids {
     }
 }
 
-/// Returns a random access key id: `AKIA` and 16 more characters, like the ids of IAM.
-///
-/// # Errors
-/// The operating system has no random numbers.
-pub fn access_key_id() -> io::Result<String> {
-    Ok(format!("AKIA{:016X}", random()?))
-}
-
 fn random() -> io::Result<u64> {
     getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
 }

@@ -12,6 +12,9 @@
 //! - [`aws`]: DynamoDB and Parameter Store
 //! - [`server`]: the HTTP server of the Runtime API and of the services
 //! - [`error`]: the errors of an invocation
+//!
+//! Other programs of the machine reach these servers too. The Runtime API of each process has a secret in its path, the
+//! services verify signatures, and every server refuses requests for another name and requests of web pages.
 
 pub mod aws;
 pub mod configuration;
@@ -29,6 +32,5 @@ pub use aws::Aws;
 pub use configuration::Configuration;
 pub use error::Error;
 pub use function::Function;
-pub use ids::access_key_id;
 pub use runtime_api::{Answer, RuntimeApi};
 pub use server::Server;

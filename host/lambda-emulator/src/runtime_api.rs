@@ -3,11 +3,15 @@
 //! A process with `AWS_LAMBDA_MAX_CONCURRENCY` above one can request several events at a time. A streamed response is
 //! buffered before it is returned.
 //!
+//! Lambda's Runtime API is reached by its process alone. Here, every program of the machine reaches the port, and could
+//! take events and answer them. The path of every request therefore begins with a secret, which only the environment of
+//! the process contains: `AWS_LAMBDA_RUNTIME_API=http://127.0.0.1:PORT/SECRET`. The scheme is there because
+//! `lambda_runtime` accepts no path without it.
+//!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +22,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
 use tidegate_event::{FunctionError, decode_function_error};
+use tidegate_local_access::Secret;
 use tokio::sync::{oneshot, watch};
 
 use crate::ids::Ids;
@@ -45,6 +50,8 @@ pub struct RuntimeApi {
 #[derive(Debug)]
 struct Shared {
     arn: HeaderValue,
+    /// `None` serves every program of the machine.
+    secret: Option<Secret>,
     ids: Ids,
     queue: Queue,
     init_error: watch::Sender<Option<FunctionError>>,
@@ -56,9 +63,23 @@ impl RuntimeApi {
     /// # Errors
     /// The operating system has no free port or no random numbers, or `arn` is not a valid header value.
     pub async fn start(arn: &str) -> io::Result<Self> {
+        Self::serve(arn, Some(Secret::random()?)).await
+    }
+
+    /// Starts the API without a secret, for runtimes that accept no path in `AWS_LAMBDA_RUNTIME_API`. Every program of
+    /// the machine can then take events and answer them, so this is for measurements only.
+    ///
+    /// # Errors
+    /// The same as for [`start`](Self::start).
+    pub async fn start_without_secret(arn: &str) -> io::Result<Self> {
+        Self::serve(arn, None).await
+    }
+
+    async fn serve(arn: &str, secret: Option<Secret>) -> io::Result<Self> {
         let arn = HeaderValue::from_str(arn).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let shared =
-            Arc::new(Shared { arn, ids: Ids::new()?, queue: Queue::default(), init_error: watch::Sender::new(None) });
+        let ids = Ids::new()?;
+        let init_error = watch::Sender::new(None);
+        let shared = Arc::new(Shared { arn, secret, ids, queue: Queue::default(), init_error });
         let answering = Arc::clone(&shared);
         let server = Server::start(move |request| {
             let shared = Arc::clone(&answering);
@@ -67,10 +88,15 @@ impl RuntimeApi {
         Ok(Self { server: server.await?, shared })
     }
 
-    /// Returns the address for `AWS_LAMBDA_RUNTIME_API`.
+    /// Returns the value of `AWS_LAMBDA_RUNTIME_API`: a URL whose path is the secret. Without a secret, it is an
+    /// address, as on Lambda.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.server.address()
+    pub fn endpoint(&self) -> String {
+        let address = self.server.address();
+        match &self.shared.secret {
+            Some(secret) => format!("http://{address}/{}", secret.reveal()),
+            None => address.to_string(),
+        }
     }
 
     /// Submits an event with the time limit `time`, and waits for the response. The response may never arrive: the
@@ -142,7 +168,14 @@ impl Drop for Submitted<'_> {
 impl Shared {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
-        let Some(path) = parts.uri.path().strip_prefix(ROOT) else { return not_found() };
+        let path = match &self.secret {
+            Some(secret) => match secret.strip(parts.uri.path()) {
+                Some(path) => path,
+                None => return server::forbidden(),
+            },
+            None => parts.uri.path(),
+        };
+        let Some(path) = path.strip_prefix(ROOT) else { return not_found() };
         let target = path.strip_prefix("invocation/").and_then(|path| path.split_once('/'));
         match (&parts.method, path, target) {
             (&Method::GET, "invocation/next", _) => self.next().await,

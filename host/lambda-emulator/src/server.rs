@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,7 +25,8 @@ const BACK_OFF: Duration = Duration::from_millis(10);
 /// The maximum time that [`Server::close_connections`] waits for requests in progress.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A server on `127.0.0.1`. Dropping it stops the server and closes its connections.
+/// A server on `127.0.0.1`. It refuses requests for another name than its address, and requests of web pages. Dropping
+/// it stops the server and closes its connections.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -62,7 +63,16 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let open: Arc<Mutex<Open>> = Arc::default();
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&open), handler)).abort_handle();
+        let guarded = move |request: Request<Incoming>| {
+            let answer = is_for(address, request.headers()).then(|| handler(request));
+            async move {
+                match answer {
+                    Some(answer) => answer.await,
+                    None => forbidden(),
+                }
+            }
+        };
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&open), guarded)).abort_handle();
         Ok(Self { address, open, accepting })
     }
 
@@ -135,6 +145,20 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>>
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Returns the response to a request that is not for this server, or without its secret.
+pub(crate) fn forbidden() -> Response<Full<Bytes>> {
+    let body = br#"{"errorType":"Forbidden","errorMessage":"the request is not from a process of this function"}"#;
+    json(StatusCode::FORBIDDEN, Bytes::from_static(body))
+}
+
+/// Returns true for a request to `address`. The clients of these servers are programs, which are given the address. A
+/// page is recognised by its `Origin`, and under a name that leads to this machine by its `Host`.
+fn is_for(address: SocketAddr, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let is_addressed = hosts.next().is_some_and(|host| host.as_bytes() == address.to_string().as_bytes());
+    is_addressed && hosts.next().is_none() && !headers.contains_key(header::ORIGIN)
 }
 
 async fn accept<H, F>(listener: TcpListener, open: Arc<Mutex<Open>>, handler: H)

@@ -75,8 +75,10 @@ impl App {
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror>
 pub(crate) fn report(runtime_api: Option<&str>, error: &Diagnostic) {
-    let Some(address) = runtime_api else { return };
-    if let Err(error) = post(address, init_error(error).to_string().as_bytes()) {
+    let Some(runtime_api) = runtime_api else { return };
+    // The path may be a secret, so it is not logged.
+    let (address, path) = split(runtime_api);
+    if let Err(error) = post(address, &path, init_error(error).to_string().as_bytes()) {
         tracing::warn!("cannot report the error to the Runtime API at `{address}`: {error}");
     }
 }
@@ -92,13 +94,22 @@ fn init_error(error: &Diagnostic) -> serde_json::Value {
     })
 }
 
+/// Splits the value of `AWS_LAMBDA_RUNTIME_API`, which is an address, with a path on emulators.
+fn split(runtime_api: &str) -> (&str, String) {
+    let endpoint = runtime_api.strip_prefix("http://").unwrap_or(runtime_api).trim_end_matches('/');
+    match endpoint.split_once('/') {
+        Some((address, path)) => (address, format!("/{path}")),
+        None => (endpoint, String::new()),
+    }
+}
+
 /// Posts to the Runtime API without an HTTP client, because the client may be the part that failed to start.
-fn post(address: &str, body: &[u8]) -> std::io::Result<()> {
+fn post(address: &str, path: &str, body: &[u8]) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(REPORT_TIMEOUT))?;
     stream.set_write_timeout(Some(REPORT_TIMEOUT))?;
     let head = format!(
-        "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+        "POST {path}/2018-06-01/runtime/init/error HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nLambda-Runtime-Function-Error-Type: {ERROR_TYPE}\r\nConnection: close\r\n\r\n",
         body.len()
     );
@@ -170,4 +181,20 @@ fn ports(environment: &Environment, account: &Account) -> Ports {
         Function::Authorizer => None,
     };
     Ports { routes, config: Arc::new(BTreeMap::new()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtime_api_may_have_a_path() {
+        for (runtime_api, address, path) in [
+            ("127.0.0.1:9001", "127.0.0.1:9001", ""),
+            ("127.0.0.1:9001/secret", "127.0.0.1:9001", "/secret"),
+            ("http://127.0.0.1:9001/.rt/chat/", "127.0.0.1:9001", "/.rt/chat"),
+        ] {
+            assert_eq!(split(runtime_api), (address, path.to_owned()));
+        }
+    }
 }

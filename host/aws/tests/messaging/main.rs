@@ -16,4 +16,7 @@ mod many;
 #[path = "../../../gateway/tests/gateway/script.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the gateway's own tests use all of it")]
 mod script;
+#[path = "../../../gateway/tests/gateway/signing.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the gateway's own tests use all of it")]
+mod signing;
 mod stub;

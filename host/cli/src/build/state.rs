@@ -22,7 +22,12 @@ const OTHERS_WRITE: u32 = 0o022;
 
 /// Returns the path of the folder.
 pub(crate) fn path(manifest: &Manifest) -> PathBuf {
-    manifest.dir.join(DIR)
+    path_in(&manifest.dir)
+}
+
+/// Returns the path of the folder of the app in a folder.
+pub(crate) fn path_in(app: &Path) -> PathBuf {
+    app.join(DIR)
 }
 
 /// Creates the folder, or checks the existing one: it is a real folder of the app's owner that nobody else can change,

@@ -1,36 +1,62 @@
 //! The configuration values of a local run: `[config]` of the manifest, overridden by a `.env` file.
+//!
+//! The secret of development tokens, `jwt-secret`, is made for each checkout if neither has it and the app reads it. A
+//! secret in a committed file would let everybody who knows the file make tokens for every developer's machine.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use tidegate_app::Manifest;
-use tidegate_diagnostic::{Code, Diagnostic};
+use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_files::Links;
+use tidegate_local_access::Secret;
 
+use crate::build;
 use crate::dev::env_file;
+use crate::private::PrivateFolder;
 use crate::ui::error::Result;
 
+/// The name of the configuration value that signs development tokens, and of its file.
+pub(crate) const JWT_SECRET: &str = "jwt-secret";
 /// The maximum size of a `.env` file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Returns the values of the manifest, overridden by the `.env` file next to it. `JWT_SECRET` sets `jwt-secret`.
+/// Returns the values of the manifest, overridden by the `.env` file next to it. `JWT_SECRET` sets `jwt-secret`. If the
+/// app reads `jwt-secret` and neither has it, the value is that of this checkout, which is made once.
 ///
 /// # Errors
-/// The `.env` file cannot be read or parsed.
+/// The `.env` file cannot be read or parsed, or the secret of the checkout cannot be read or written.
 pub(crate) fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
     let mut values = manifest.config.clone();
     let path = env_file(manifest);
     let what = || format!("cannot read the configuration values of `{}`", path.display());
     let text = match tidegate_files::read_text(&path, MAX_FILE_BYTES, Links::Within(&manifest.dir)) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(values),
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         Err(error) => return Err(Diagnostic::caused_by(Code::FileRead, what(), &error)),
     };
     for (name, value) in env_file::parse(&text).map_err(|error| env_error(what(), &error))? {
         values.insert(config_name(&name), value);
     }
+    if !values.contains_key(JWT_SECRET) && manifest.app().config_names().contains(JWT_SECRET) {
+        values.insert(JWT_SECRET.to_owned(), checkout_secret(manifest)?);
+    }
     Ok(values)
+}
+
+/// Returns the secret of this checkout. The first call makes it.
+fn checkout_secret(manifest: &Manifest) -> Result<String> {
+    let folder = PrivateFolder::create(&build::state::prepare(manifest)?)?;
+    let what = || format!("cannot read or write the secret `{}`", folder.path(JWT_SECRET).display());
+    let made = Secret::random().diagnose(Code::FileWrite, what)?;
+    let kept = folder.read_or_create(JWT_SECRET, made.reveal()).diagnose(Code::FileRead, what)?;
+    match kept.trim() {
+        "" => {
+            Err(Diagnostic::new(Code::FileRead, what(), "it is empty").hint("remove the file, and a new one is made"))
+        }
+        secret => Ok(secret.to_owned()),
+    }
 }
 
 /// Returns the path of the `.env` file.
@@ -50,7 +76,42 @@ fn config_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::config_name;
+    use super::*;
+
+    const READS_SECRET: &str = r#"
+        app = { name = "a", route-selection-expression = "$request.body.action" }
+        components.a.source = "a.wasm"
+        authorizer = { component = "a", identity-source = [], grants = { config = ["jwt-secret"] } }
+        routes."$connect" = { component = "a" }
+    "#;
+
+    fn secret_in(folder: &std::path::Path, manifest: &str) -> Option<String> {
+        std::fs::write(folder.join("tidegate.toml"), manifest).unwrap();
+        values(&Manifest::load(folder).unwrap()).unwrap().remove(JWT_SECRET)
+    }
+
+    #[test]
+    fn the_secret_of_a_checkout_is_made_once_for_apps_that_read_it() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let secret = secret_in(one.path(), READS_SECRET).unwrap();
+        assert_eq!(secret.len(), 64);
+        assert_eq!(secret_in(one.path(), READS_SECRET).as_ref(), Some(&secret));
+        assert_ne!(secret_in(two.path(), READS_SECRET).as_ref(), Some(&secret));
+        let other = READS_SECRET.replace("jwt-secret", "motd");
+        let three = tempfile::tempdir().unwrap();
+        assert_eq!(secret_in(three.path(), &other), None);
+        assert!(!three.path().join(".tidegate").exists());
+    }
+
+    #[test]
+    fn configured_secrets_come_before_that_of_the_checkout() {
+        let folder = tempfile::tempdir().unwrap();
+        let configured = format!("{READS_SECRET}\n[config]\njwt-secret = \"in the manifest\"\n");
+        assert_eq!(secret_in(folder.path(), &configured).as_deref(), Some("in the manifest"));
+        std::fs::write(folder.path().join(".env"), "JWT_SECRET=in-the-file\n").unwrap();
+        assert_eq!(secret_in(folder.path(), READS_SECRET).as_deref(), Some("in-the-file"));
+        assert!(!folder.path().join(".tidegate").exists());
+    }
 
     #[test]
     fn env_names_become_configuration_names() {

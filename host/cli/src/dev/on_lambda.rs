@@ -4,25 +4,26 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_credential_types::Credentials;
 use tidegate_app::Keys;
 use tidegate_aws::Tables;
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_dynamodb_embedded::{Embedded, connector};
 use tidegate_gateway::{Caller, Function, Invoke, InvokeError};
-use tidegate_lambda_emulator::{Aws, Configuration, Error, access_key_id};
+use tidegate_lambda_emulator::{Aws, Configuration, Error};
 use tokio_util::task::TaskTracker;
 
 use crate::args;
 use crate::dev::api::{ACCOUNT, REGION};
-use crate::dev::child;
 use crate::dev::environments::Environments;
 use crate::dev::package_copy::PackageCopy;
+use crate::dev::{access, child};
 use crate::ui::error::Result;
 
 /// The file name of the bootstrap, next to this program.
@@ -91,13 +92,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) database: &'a Embedded,
     /// The address of the gateway.
     pub(crate) gateway: SocketAddr,
-}
-
-/// The values that the functions of one run share.
-struct Run {
-    /// The command line in front of the path of the bootstrap.
-    through: Vec<OsString>,
-    access_key_id: String,
+    /// The credentials of the functions.
+    pub(crate) credentials: &'a Credentials,
 }
 
 /// Returns the bootstrap that the arguments name, or the one next to this program.
@@ -125,18 +121,17 @@ impl OnLambda {
     /// # Errors
     /// The release cannot be copied.
     pub(crate) fn new(parts: &Parts<'_>) -> Result<Self> {
-        let access_key_id = access_key_id().diagnose(Code::Internal, || "cannot create an access key")?;
-        let run = Run { through: child::command()?, access_key_id };
+        let through = child::command()?;
         let tables = Tables::default();
         let handler_variables = vec![
             ("CONNECTIONS_TABLE", tables.connections),
             ("GROUPS_TABLE", tables.groups),
             ("STORAGE_TABLE", tables.storage),
-            ("API_GATEWAY_URL", callback_url(parts.gateway, parts.stage)),
+            ("API_GATEWAY_URL", access::callback_url(parts.gateway, parts.stage)),
         ];
-        let handler = parts.configuration(&run, "handler", HANDLER, handler_variables);
-        let authorizer = parts.configuration(&run, "authorizer", AUTHORIZER, Vec::new());
-        let aws = parts.aws(&run.access_key_id);
+        let handler = parts.configuration(&through, "handler", HANDLER, handler_variables);
+        let authorizer = parts.configuration(&through, "authorizer", AUTHORIZER, Vec::new());
+        let aws = parts.aws();
         let package = copy_package(parts.release, parts.keys, parts.state_dir)?;
         let functions = Functions::new(&handler, &authorizer, &aws, package);
         Ok(Self {
@@ -216,13 +211,14 @@ impl Parts<'_> {
         format!("/tidegate/{}/{}/", self.app, self.stage)
     }
 
-    fn aws(&self, key: &str) -> Arc<Aws> {
-        let aws = Aws::new(connector::Client::new(self.database.clone()).connector(), key);
+    fn aws(&self) -> Arc<Aws> {
+        let dynamodb = connector::Client::new(self.database.clone()).connector();
+        let aws = Aws::new(dynamodb, REGION, self.credentials.clone());
         aws.set_parameters(parameters(&self.prefix(), self.config));
         Arc::new(aws)
     }
 
-    fn configuration(&self, run: &Run, name: &str, size: Size, own: Vec<(&str, String)>) -> Configuration {
+    fn configuration(&self, through: &[OsString], name: &str, size: Size, own: Vec<(&str, String)>) -> Configuration {
         let common = [
             ("TIDEGATE_FUNCTION", name.to_owned()),
             ("STAGE", self.stage.to_owned()),
@@ -234,7 +230,7 @@ impl Parts<'_> {
             region: REGION.to_owned(),
             account: ACCOUNT.to_owned(),
             bootstrap: self.bootstrap.to_owned(),
-            through: run.through.clone(),
+            through: through.to_vec(),
             // Set for each package.
             task_root: PathBuf::new(),
             memory: size.memory,
@@ -245,7 +241,7 @@ impl Parts<'_> {
                 .chain(releases)
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
-            access_key_id: run.access_key_id.clone(),
+            credentials: self.credentials.clone(),
             freeze: self.freeze,
         }
     }
@@ -281,29 +277,4 @@ fn copy_package(release: &Path, keys: &Keys, state_dir: &Path) -> Result<Package
 /// Returns configuration values as parameters.
 fn parameters(prefix: &str, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     values.iter().map(|(name, value)| (format!("{prefix}{name}"), value.clone())).collect()
-}
-
-/// Returns the URL of the gateway's `@connections` for a client on this machine.
-fn callback_url(gateway: SocketAddr, stage: &str) -> String {
-    let mut address = gateway;
-    match address {
-        SocketAddr::V4(_) if address.ip().is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        SocketAddr::V6(_) if address.ip().is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    format!("http://{address}/{stage}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn callback_urls_reach_the_gateway_from_this_machine() {
-        for (listener, reached) in
-            [("0.0.0.0:3000", "127.0.0.1:3000"), ("[::]:3000", "[::1]:3000"), ("192.0.2.1:80", "192.0.2.1:80")]
-        {
-            assert_eq!(callback_url(listener.parse().unwrap(), "dev"), format!("http://{reached}/dev"));
-        }
-    }
 }

@@ -15,12 +15,14 @@ use tidegate_runtime::Follower;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::dev::access::Door;
 use crate::dev::follow::{Following, Releases};
 use crate::dev::integration::Integration;
 use crate::dev::local::Local;
 use crate::dev::reload::Reload;
+use crate::dev::run_file::RunFile;
 use crate::dev::watch::{Changes, Watch};
-use crate::dev::{api, config, on_lambda};
+use crate::dev::{access, api, config, on_lambda};
 use crate::ui::error::Result;
 use crate::ui::terminal::out;
 use crate::{args, build, token};
@@ -49,11 +51,14 @@ pub(crate) struct Server {
     /// `Some` if releases are followed in this process.
     following: Option<Following>,
     database: Embedded,
+    /// The address of the gateway.
+    address: SocketAddr,
+    /// Removed when the server has ended.
+    _run_file: RunFile,
 }
 
 impl Server {
-    /// Creates the server. With `bootstrap`, which is a program and the address of the gateway, the host runs in
-    /// separate processes.
+    /// Creates the server. With `bootstrap`, which is a program, the host runs in separate processes.
     ///
     /// # Errors
     /// The release is refused, or the configuration values cannot be read.
@@ -62,7 +67,8 @@ impl Server {
         manifest: &Manifest,
         release: Release,
         local: Local,
-        bootstrap: Option<(PathBuf, SocketAddr)>,
+        door: Door,
+        bootstrap: Option<PathBuf>,
         releases: Option<&Releases>,
     ) -> Result<Self> {
         let config = config::values(manifest)?;
@@ -70,10 +76,10 @@ impl Server {
         let sockets = SocketTable::new(limits(args), Clock::system());
         let id = release.id.clone();
         let freezing = if args.freeze { ", frozen between events" } else { "" };
-        let placement = bootstrap.as_ref().map(|(path, _)| format!("routes run in `{}`{freezing}", path.display()));
+        let placement = bootstrap.as_ref().map(|path| format!("routes run in `{}`{freezing}", path.display()));
         let what = || format!("cannot activate the release of `{}`", manifest.file.display());
         let integration = match &bootstrap {
-            Some((bootstrap, gateway)) => {
+            Some(bootstrap) => {
                 let parts = on_lambda::Parts {
                     bootstrap,
                     freeze: args.freeze,
@@ -85,7 +91,8 @@ impl Server {
                     config: &config,
                     releases: releases.map(Releases::dir),
                     database: &local.database,
-                    gateway: *gateway,
+                    gateway: door.address,
+                    credentials: &door.function,
                 };
                 Integration::on_lambda(&parts, &release).context(what)?
             }
@@ -100,12 +107,14 @@ impl Server {
             release: id,
             placement,
             config,
-            gateway: Gateway::new(api, sockets, integration.invoke()),
+            gateway: Gateway::new(api, door.access, sockets, integration.invoke()),
             integration,
             releases: releases.map(|releases| releases.dir().to_owned()),
             reload: None,
             following: None,
             database: local.database,
+            address: door.address,
+            _run_file: door.run_file,
         })
     }
 
@@ -136,8 +145,9 @@ impl Server {
     ///
     /// # Errors
     /// The demonstration token cannot be signed.
-    pub(crate) fn announce(&self, address: SocketAddr) -> Result<()> {
+    pub(crate) fn announce(&self) -> Result<()> {
         let Self { name, stage, release, .. } = self;
+        let address = access::reached(self.address);
         let url = format!("ws://{address}/{stage}");
         let token = token::sign(&self.config, DEMO_USER, TOKEN_LIFETIME)?;
         let header = token.map(|token| format!(" -H \"Authorization: Bearer {token}\"")).unwrap_or_default();
@@ -145,7 +155,7 @@ impl Server {
             Some(_) => out!("{name} is at {url}"),
             None => out!("{name} (release {release}) is at {url}"),
         }
-        out!("@connections is at http://{address}/{stage}/@connections");
+        out!("@connections is at http://{address}/{stage}/@connections; `tidegate env` prints its keys");
         if let Some(placement) = &self.placement {
             out!("{placement}");
         }

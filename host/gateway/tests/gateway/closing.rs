@@ -155,7 +155,7 @@ async fn clients_that_vanish_during_connect_are_disconnected_after_connect_accep
     };
     let gateway = setup(&["$connect", "$disconnect"]).handler(script).start().await;
     let mut stream = gateway.tcp().await;
-    let request = "GET /dev HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    let request = "GET /dev HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     gateway.event().await;

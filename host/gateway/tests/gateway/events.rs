@@ -16,14 +16,14 @@ use crate::script::Action;
 async fn connect_events_have_the_headers_as_the_client_sent_them() {
     let gateway = setup(&["$connect"]).start().await;
     let mut stream = gateway.tcp().await;
-    let request = "GET /dev?b=1&a=x%20y&a=z HTTP/1.1\r\nHOST: chat.example:8080\r\nuPGRADE: websocket\r\n\
+    let request = "GET /dev?b=1&a=x%20y&a=z HTTP/1.1\r\nHOST: chat.localhost:8080\r\nuPGRADE: websocket\r\n\
         Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: tester/1\r\nX-TRACE: one\r\nX-TRACE: two\r\n\
         X-Forwarded-For: 203.0.113.7\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     let event = gateway.event().await;
     let headers = &event["headers"];
-    assert_eq!(headers["HOST"], "chat.example:8080");
+    assert_eq!(headers["HOST"], "chat.localhost:8080");
     assert_eq!(headers["User-Agent"], "tester/1");
     assert_eq!(headers["X-Forwarded-For"], "203.0.113.7, 127.0.0.1");
     assert_eq!((&headers["X-Forwarded-Port"], &headers["X-Forwarded-Proto"]), (&json!("8080"), &json!("http")));
@@ -35,7 +35,7 @@ async fn connect_events_have_the_headers_as_the_client_sent_them() {
     assert_eq!(event["queryStringParameters"], json!({ "a": "z", "b": "1" }));
     assert_eq!(event["multiValueQueryStringParameters"]["a"], json!(["x y", "z"]));
     let context = &event["requestContext"];
-    assert_eq!(context["domainName"], "chat.example:8080");
+    assert_eq!(context["domainName"], "chat.localhost:8080");
     assert_eq!(context["identity"], json!({ "sourceIp": "127.0.0.1", "userAgent": "tester/1" }));
     let mut first = [0; 12];
     soon(stream.read_exact(&mut first)).await.unwrap();

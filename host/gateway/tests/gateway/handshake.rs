@@ -220,7 +220,7 @@ async fn paths_outside_the_stage_are_403() {
 async fn plain_requests_for_a_socket_are_426() {
     let gateway = setup(&["$connect"]).start().await;
     for method in ["GET", "POST"] {
-        let request = Request::builder().method(method).uri("/dev").header("Host", "x");
+        let request = Request::builder().method(method).uri("/dev").header("Host", "localhost");
         let answer = gateway.request(request.body("".into()).unwrap()).await;
         assert_eq!(answer.status, StatusCode::UPGRADE_REQUIRED);
         assert_eq!(answer.headers["upgrade"], "websocket");

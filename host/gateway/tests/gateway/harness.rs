@@ -13,7 +13,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tidegate_app::IdentitySource;
 use tidegate_event::{ConnectionId, RouteKey, SelectionExpression, Timestamp};
-use tidegate_gateway::{ApiConfig, AuthorizerConfig, Clock, Function, Gateway, Limits, RouteConfig, SocketTable};
+use tidegate_gateway::{
+    Access, ApiConfig, AuthorizerConfig, Clock, Function, Gateway, Limits, RouteConfig, SocketTable,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -21,12 +23,11 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::client::{Answer, Client};
 use crate::script::{Action, Script, ScriptedInvoke};
+use crate::signing;
 
 /// The time after which a test has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const STARTED: Timestamp = Timestamp(1_700_000_000_000);
-pub(crate) const SIGNED: &str =
-    "AWS4-HMAC-SHA256 Credential=AKID/20260101/local/execute-api/aws4_request, SignedHeaders=host, Signature=0";
 
 /// Runs a future, and fails the test instead of waiting forever.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -37,6 +38,7 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
 pub(crate) struct Setup {
     pub api: ApiConfig,
     pub limits: Limits,
+    pub access: Access,
     script: Script,
 }
 
@@ -51,7 +53,7 @@ pub(crate) fn setup(routes: &[&str]) -> Setup {
         api: ApiConfig {
             api_id: "a1b2c3".to_owned(),
             stage: "dev".to_owned(),
-            region: "eu-west-1".to_owned(),
+            region: signing::REGION.to_owned(),
             account: "123456789012".to_owned(),
             domain_name: None,
             selection: SelectionExpression::parse("$request.body.action").unwrap(),
@@ -60,6 +62,7 @@ pub(crate) fn setup(routes: &[&str]) -> Setup {
             stage_variables: Vec::new(),
         },
         limits: Limits::default(),
+        access: Access { keys: signing::keys(), ..Access::default() },
         script: Box::new(|_, _| Action::status(200)),
     }
 }
@@ -104,12 +107,17 @@ impl Setup {
         self
     }
 
+    pub(crate) fn access(mut self, change: impl FnOnce(&mut Access)) -> Self {
+        change(&mut self.access);
+        self
+    }
+
     pub(crate) async fn start(self) -> Harness {
         let (sender, events) = mpsc::unbounded_channel();
         let clock = Clock::manual(STARTED);
         let sockets = SocketTable::new(self.limits, clock.clone());
         let invoke = Arc::new(ScriptedInvoke { script: self.script, events: sender });
-        let gateway = Gateway::new(self.api, Arc::clone(&sockets), invoke);
+        let gateway = Gateway::new(self.api, self.access, Arc::clone(&sockets), invoke);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = oneshot::channel();
@@ -218,15 +226,20 @@ impl Harness {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
+    /// Returns the value of `Host`.
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Returns a request to @connections without a signature.
+    pub(crate) fn unsigned(&self, method: Method, id: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+        let uri = format!("/dev/@connections/{}", id.replace('=', "%3D"));
+        Request::builder().method(method).uri(uri).header("Host", self.host()).body(body.into()).unwrap()
+    }
+
     /// Sends a signed request to @connections and returns the answer.
     pub(crate) async fn management(&self, method: Method, id: &str, body: impl Into<Bytes>) -> Answer {
-        let id = id.replace('=', "%3D");
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("/dev/@connections/{id}"))
-            .header("Host", format!("127.0.0.1:{}", self.port))
-            .header("Authorization", SIGNED);
-        self.request(request.body(body.into()).unwrap()).await
+        self.request(signing::signed(self.unsigned(method, id, body))).await
     }
 
     /// Asks the gateway to stop.

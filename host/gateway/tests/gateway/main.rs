@@ -8,6 +8,7 @@
     reason = "helpers fail the test, as assertions do"
 )]
 
+mod access;
 mod backpressure;
 mod client;
 mod closing;
@@ -23,3 +24,4 @@ mod protocol;
 mod raw;
 mod routing;
 mod script;
+mod signing;

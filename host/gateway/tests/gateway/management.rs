@@ -1,19 +1,21 @@
 //! The @connections endpoint.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde_json::json;
 use tidegate_event::{ConnectionId, Payload};
 use tidegate_gateway::{Limits, Rate};
+use tidegate_local_access::Keys;
 use tidegate_ports::messaging::Error;
 use tidegate_ports::{Deadline, Messaging};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Harness, SIGNED, setup, soon};
+use crate::harness::{Harness, setup, soon};
 use crate::script::Action;
+use crate::signing::{credentials, signed, signed_with};
 
 const UNKNOWN: &str = "L0SM9cOFvHcCIhw=";
 
@@ -85,25 +87,59 @@ async fn malformed_ids_are_400() {
 #[tokio::test]
 async fn unsigned_requests_and_other_stages_are_403() {
     let gateway = setup(&[]).start().await;
-    let request = |path: &str, authorization: Option<&str>, method: Method| {
-        let mut request =
-            Request::builder().method(method).uri(format!("{path}/@connections/{UNKNOWN}")).header("Host", "x");
-        if let Some(value) = authorization {
-            request = request.header("Authorization", value);
-        }
-        gateway.request(request.body(Bytes::new()).unwrap())
-    };
-    for (path, authorization, method) in [
-        ("/dev", None, Method::GET),
-        ("/dev", Some("Bearer token"), Method::GET),
-        ("/prod", Some(SIGNED), Method::GET),
-        ("/dev", Some(SIGNED), Method::PUT),
-    ] {
-        let answer = request(path, authorization, method).await;
-        assert_eq!((answer.status.as_u16(), answer.error()), (403, "ForbiddenException"), "{path}");
+    let unsigned = || gateway.unsigned(Method::GET, UNKNOWN, "");
+    let mut bearer = unsigned();
+    bearer.headers_mut().insert("Authorization", "Bearer token".parse().unwrap());
+    let mut other_stage = unsigned();
+    *other_stage.uri_mut() = format!("/prod/@connections/{UNKNOWN}").parse().unwrap();
+    let put = signed(gateway.unsigned(Method::PUT, UNKNOWN, ""));
+    for request in [unsigned(), bearer, signed(other_stage), put] {
+        let answer = gateway.request(request).await;
+        assert_eq!((answer.status.as_u16(), answer.error()), (403, "ForbiddenException"));
     }
-    let unsigned = request("/dev", None, Method::POST).await;
+    let unsigned = gateway.request(gateway.unsigned(Method::POST, UNKNOWN, "x")).await;
     assert_eq!(unsigned.json(), json!({ "message": "Missing Authentication Token" }));
+}
+
+#[tokio::test]
+async fn signatures_of_others_are_403_and_do_nothing() {
+    let gateway = setup(&["$connect"]).start().await;
+    let mut client = gateway.connect().await;
+    let id = client.id.as_str().to_owned();
+    let post = || gateway.unsigned(Method::POST, &id, "forged");
+    let now = SystemTime::now();
+    let own = credentials("secret");
+    let other = aws_credential_types::Credentials::new("AKIDOTHER", "secret", None, None, "test");
+    let mut another_body = signed(post());
+    *another_body.body_mut() = Bytes::from_static(b"other");
+    let mut another_connection = signed(gateway.unsigned(Method::POST, UNKNOWN, "forged"));
+    *another_connection.uri_mut() = post().uri().clone();
+    let mut another_method = signed(post());
+    *another_method.method_mut() = Method::DELETE;
+    let cases = [
+        (signed_with(post(), &credentials("guess"), now), "InvalidSignatureException"),
+        (signed_with(post(), &own, now - Duration::from_secs(600)), "InvalidSignatureException"),
+        (signed_with(post(), &own, now + Duration::from_secs(600)), "InvalidSignatureException"),
+        (signed_with(post(), &other, now), "UnrecognizedClientException"),
+        (another_body, "InvalidSignatureException"),
+        (another_connection, "InvalidSignatureException"),
+        (another_method, "InvalidSignatureException"),
+    ];
+    for (request, name) in cases {
+        let answer = gateway.request(request).await;
+        assert_eq!((answer.status.as_u16(), answer.error()), (403, name));
+    }
+    // The first message that the client receives is this one, and its socket is open.
+    assert_eq!(gateway.management(Method::POST, &id, "signed").await.status, StatusCode::OK);
+    assert_eq!(client.text().await, "signed");
+}
+
+#[tokio::test]
+async fn a_gateway_without_keys_accepts_no_call() {
+    let gateway = setup(&["$connect"]).access(|access| access.keys = Keys::default()).start().await;
+    let client = gateway.connect().await;
+    let answer = gateway.management(Method::GET, client.id.as_str(), "").await;
+    assert_eq!((answer.status.as_u16(), answer.error()), (403, "UnrecognizedClientException"));
 }
 
 #[tokio::test]
@@ -122,7 +158,13 @@ async fn bodies_above_128_kib_are_413() {
 /// Writes a POST with an incomplete or malformed body, and returns the bytes that the gateway sends until it closes.
 async fn incomplete_post(gateway: &Harness, rest: &str) -> String {
     let mut stream = gateway.tcp().await;
-    let head = format!("POST /dev/@connections/{UNKNOWN} HTTP/1.1\r\nHost: x\r\nAuthorization: {SIGNED}\r\n{rest}");
+    let request = signed(gateway.unsigned(Method::POST, UNKNOWN, ""));
+    let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+    let (host, date, authorization) = (header("host"), header("x-amz-date"), header("authorization"));
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: {host}\r\nX-Amz-Date: {date}\r\nAuthorization: {authorization}\r\n{rest}",
+        request.uri()
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     soon(stream.read_to_string(&mut answer)).await.unwrap();
@@ -210,9 +252,8 @@ async fn http_connections_serve_many_calls() {
     let driver = tokio::spawn(connection);
     for number in 0..20 {
         let uri = format!("/dev/%40connections/{}", client.id.as_str().replace('=', "%3D"));
-        let request = Request::post(uri).header("Host", "x").header("Authorization", SIGNED);
-        let answer =
-            sender.send_request(request.body(Full::new(Bytes::from(number.to_string()))).unwrap()).await.unwrap();
+        let request = Request::post(uri).header("Host", gateway.host()).body(Bytes::from(number.to_string()));
+        let answer = sender.send_request(signed(request.unwrap()).map(Full::new)).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         answer.into_body().collect().await.unwrap();
         assert_eq!(client.text().await, number.to_string());

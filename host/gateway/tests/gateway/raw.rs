@@ -44,7 +44,7 @@ impl RawClient {
     /// Connects, which needs a `$connect` route, and takes its event.
     pub(crate) async fn connect(gateway: &Harness) -> Self {
         let mut stream = gateway.tcp().await;
-        let request = "GET /dev HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        let request = "GET /dev HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut head = Vec::new();

@@ -3,9 +3,11 @@
 # `respond JSON`.
 
 api() {
-    exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/:/\/}"
-    printf '%s /2018-06-01/runtime/%s HTTP/1.1\r\nHost: local\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' \
-        "$1" "$2" "${#3}" "$3" >&3
+    local endpoint=${AWS_LAMBDA_RUNTIME_API#http://}
+    local address=${endpoint%%/*} path=/${endpoint#*/}
+    exec 3<>"/dev/tcp/${address/:/\/}"
+    printf '%s %s/2018-06-01/runtime/%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' \
+        "$1" "$path" "$2" "$address" "${#3}" "$3" >&3
     answer=$(cat <&3)
 }
 

@@ -12,6 +12,7 @@ use tidegate_event::FunctionError;
 use tidegate_lambda_emulator::function::MAX_ENVIRONMENTS;
 use tidegate_lambda_emulator::{Aws, Configuration, Error, Function};
 
+use crate::signing::{REGION, credentials};
 use crate::soon;
 
 /// The program of every function. The tests do not write it, because a file that was just written cannot be executed
@@ -35,7 +36,7 @@ fn function(folder: &Path, script: &str, timeout: Duration) -> Arc<Function> {
 }
 
 fn aws() -> Arc<Aws> {
-    Arc::new(Aws::new(SharedHttpConnector::new(NoDatabase), "AKIA"))
+    Arc::new(Aws::new(SharedHttpConnector::new(NoDatabase), REGION, credentials("ASIA", "secret")))
 }
 
 fn configuration(folder: &Path, timeout: Duration) -> Configuration {
@@ -49,7 +50,7 @@ fn configuration(folder: &Path, timeout: Duration) -> Configuration {
         memory: 128,
         timeout,
         variables: [("STAGE".to_owned(), "dev".to_owned())].into(),
-        access_key_id: "AKIA".to_owned(),
+        credentials: credentials("ASIA", "secret"),
         freeze: false,
     }
 }

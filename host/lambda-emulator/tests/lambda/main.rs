@@ -14,6 +14,7 @@ mod aws;
 mod client;
 mod environments;
 mod runtime_api;
+mod signing;
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ const INIT_ERROR: &str = "/2018-06-01/runtime/init/error";
 
 async fn start() -> (RuntimeApi, Client) {
     let api = RuntimeApi::start(ARN).await.unwrap();
-    let client = Client::connect(api.address()).await;
+    let client = Client::connect(&api.endpoint()).await;
     (api, client)
 }
 
@@ -30,6 +30,13 @@ impl Client {
         let id = self.next().await.header("lambda-runtime-aws-request-id").to_owned();
         self.request("POST", &path(&id, kind), headers, body).await
     }
+}
+
+/// Returns the address and the secret of an API.
+fn split(api: &RuntimeApi) -> (String, String) {
+    let endpoint = api.endpoint();
+    let (address, secret) = endpoint.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    (address.to_owned(), secret.to_owned())
 }
 
 fn path(id: &str, kind: &str) -> String {
@@ -106,7 +113,7 @@ async fn events_survive_the_end_of_a_waiting_connection() {
     })
     .await;
     let event = api.submit("kept", TIME);
-    let mut process = Client::connect(api.address()).await;
+    let mut process = Client::connect(&api.endpoint()).await;
     assert_eq!(process.next().await.body, "kept");
     drop(event);
 }
@@ -133,7 +140,7 @@ async fn responses_above_the_limit_are_errors() {
     let (api, process) = start().await;
     drop(process);
     for (length, status) in [(MAX_RESPONSE_BYTES, 202), (MAX_RESPONSE_BYTES + 1, 413)] {
-        let mut process = Client::connect(api.address()).await;
+        let mut process = Client::connect(&api.endpoint()).await;
         let body = vec![b' '; length];
         let (answer, reply) = tokio::join!(soon(api.invoke("{}", TIME)), process.answer("response", "", &body));
         assert_eq!(reply.status, status);
@@ -149,8 +156,8 @@ async fn truncated_requests_do_not_answer_an_event() {
     let (api, mut process) = start().await;
     let event = api.submit("{}", TIME);
     let id = process.next().await.header("lambda-runtime-aws-request-id").to_owned();
-    let mut broken = Client::connect(api.address()).await;
-    let head = format!("POST {} HTTP/1.1\r\nHost: local\r\nContent-Length: 9\r\n\r\nhalf", path(&id, "response"));
+    let mut broken = Client::connect(&api.endpoint()).await;
+    let head = format!("{}Content-Length: 9\r\n\r\nhalf", broken.head("POST", &path(&id, "response"), ""));
     broken.write(head.as_bytes()).await;
     drop(broken);
     process.request("POST", &path(&id, "response"), "", b"whole").await;
@@ -165,7 +172,7 @@ async fn init_errors_are_accepted_until_the_first_request_for_an_event() {
     assert_eq!(soon(api.init_error()).await, error("Tidegate.Init", "no table"));
     process.send("GET", NEXT, "", b"").await;
     soon(api.idle()).await;
-    let late = Client::connect(api.address()).await.request("POST", INIT_ERROR, "", said).await;
+    let late = Client::connect(&api.endpoint()).await.request("POST", INIT_ERROR, "", said).await;
     assert_eq!(late.status, 403);
     assert!(late.body.contains("InvalidStateTransition"), "{late:?}");
 }
@@ -185,10 +192,79 @@ async fn other_paths_and_methods_are_refused() {
         ("POST", "/2018-06-01/runtime/invocation//error", 400),
     ] {
         // The server may close the connection if it does not read the body.
-        let answer = Client::connect(api.address()).await.request(method, path, "", b"{}").await;
+        let answer = Client::connect(&api.endpoint()).await.request(method, path, "", b"{}").await;
         assert_eq!(answer.status, status, "{method} {path}");
     }
     process.write(b"this is not HTTP\r\n\r\n").await;
     assert_eq!(process.receive().await.status, 400);
     assert!(process.is_closed().await);
+}
+
+#[tokio::test]
+async fn requests_without_the_secret_are_refused_and_change_nothing() {
+    let (api, mut process) = start().await;
+    let (address, secret) = split(&api);
+    let event = api.submit("{}", TIME);
+    let id = process.next().await.header("lambda-runtime-aws-request-id").to_owned();
+    let waiting = api.submit("waiting", TIME);
+    let response = path(&id, "response");
+    let wrong = "0".repeat(secret.len());
+    for prefix in ["", "/", "/x", &format!("/{wrong}"), &format!("/{}", &secret[..63]), &format!("/x/{secret}")] {
+        for (method, path) in [("GET", NEXT), ("POST", &response), ("POST", INIT_ERROR), ("GET", "/")] {
+            let mut other = Client::connect(&address).await;
+            let answer = other.request(method, &format!("{prefix}{path}"), "", b"forged").await;
+            assert_eq!(answer.status, 403, "{method} {prefix}{path}");
+        }
+    }
+    process.request("POST", &response, "", b"whole").await;
+    assert_eq!(soon(event.answer()).await, Ok(b"whole".to_vec()));
+    assert_eq!(process.next().await.body, "waiting");
+    drop(waiting);
+}
+
+#[tokio::test]
+async fn a_process_cannot_take_or_answer_the_events_of_another() {
+    let (ours, mut our_process) = start().await;
+    let (theirs, mut their_process) = start().await;
+    let event = ours.submit("ours", TIME);
+    let id = our_process.next().await.header("lambda-runtime-aws-request-id").to_owned();
+    // The secret of one process at the address of the other, and the event of one at the other.
+    let crossed = format!("{}/{}", split(&ours).0, split(&theirs).1);
+    assert_eq!(Client::connect(&crossed).await.next().await.status, 403);
+    let mut crossed = Client::connect(&crossed).await;
+    assert_eq!(crossed.request("POST", &path(&id, "response"), "", b"forged").await.status, 403);
+    assert_eq!(their_process.request("POST", &path(&id, "response"), "", b"forged").await.status, 400);
+    our_process.request("POST", &path(&id, "response"), "", b"own").await;
+    assert_eq!(soon(event.answer()).await, Ok(b"own".to_vec()));
+}
+
+#[tokio::test]
+async fn pages_and_requests_for_another_name_are_refused() {
+    let (api, mut process) = start().await;
+    let (address, secret) = split(&api);
+    let port = address.rsplit_once(':').unwrap().1;
+    let foreign = ["evil.example".to_owned(), format!("evil.example:{port}"), "127.0.0.1".to_owned(), String::new()];
+    let heads = foreign.into_iter().map(|host| format!("Host: {host}\r\n")).chain([
+        String::new(),
+        format!("Host: 127.0.0.1:{port}\r\nHost: 127.0.0.1:{port}\r\n"),
+        format!("Host: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"),
+        format!("Host: 127.0.0.1:{port}\r\nOrigin: null\r\n"),
+    ]);
+    for head in heads {
+        let mut page = Client::connect(&address).await;
+        page.write(format!("GET /{secret}{NEXT} HTTP/1.1\r\n{head}\r\n").as_bytes()).await;
+        assert_eq!(page.receive().await.status, 403, "{head}");
+    }
+    let event = api.submit("kept", TIME);
+    assert_eq!(process.next().await.body, "kept");
+    drop(event);
+}
+
+#[tokio::test]
+async fn the_secret_can_be_left_out_for_measurements() {
+    let api = RuntimeApi::start_without_secret(ARN).await.unwrap();
+    assert!(!api.endpoint().contains('/'));
+    let event = api.submit("open", TIME);
+    assert_eq!(Client::connect(&api.endpoint()).await.next().await.body, "open");
+    drop(event);
 }

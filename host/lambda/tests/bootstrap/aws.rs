@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use aws_credential_types::Credentials;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -54,8 +55,10 @@ impl Aws {
         let client = tidegate_aws::dynamodb::client::local(database.http_client());
         Tables::default().create_missing(&client).await.unwrap();
         release_tables().create_missing(&client).await.unwrap();
+        let dynamodb = connector::Client::new(database).connector();
+        let credentials = Credentials::new(ACCESS_KEY_ID, "secret", Some("token".to_owned()), None, "test");
         let shared = Arc::new(Shared {
-            aws: tidegate_lambda_emulator::Aws::new(connector::Client::new(database).connector(), ACCESS_KEY_ID),
+            aws: tidegate_lambda_emulator::Aws::new(dynamodb, "eu-west-1", credentials),
             dynamodb_fails: Mutex::default(),
             parameters_fail: Mutex::default(),
             objects_fail: Mutex::default(),

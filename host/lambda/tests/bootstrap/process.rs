@@ -90,7 +90,7 @@ impl Setup {
         let api = RuntimeApi::start(FUNCTION_ARN).await.unwrap();
         let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_bootstrap")))
             .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", api.address().to_string())
+            .env("AWS_LAMBDA_RUNTIME_API", api.endpoint())
             .envs(&self.environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
