@@ -79,8 +79,14 @@ $(VENV)/.installed: tests/requirements.txt
 	$(VENV)/bin/python -m pip install $(PIP_OPTIONS) -r $<
 	touch $@
 
+# The package of the browser is compressed. It unpacks into the folder for temporary files, with the libraries that it
+# needs if it finds itself on Lambda.
 tests/node_modules/.installed: tests/package-lock.json tests/package.json $(VENV)/.installed
 	cd tests && npm ci --no-progress
+	mkdir tests/node_modules/.chromium
+	cd tests && TMPDIR=$(CURDIR)/tests/node_modules/.chromium AWS_EXECUTION_ENV=AWS_Lambda_nodejs24.x \
+	    node --input-type=module --eval \
+	    'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())'
 	touch $@
 
 tests/bench/node_modules/.installed: tests/bench/package-lock.json tests/bench/package.json $(VENV)/.installed
