@@ -128,6 +128,10 @@ def test_canary_runs_beside_the_bundled_release(app, ids, follow, clients):
     wait_for_versions(several, all_on(UNCHANGED))
 
 
+# The number of connections from which on rates are compared, and of failed ones after the hostile one.
+CONNECTIONS, FAILED = 20, 2
+
+
 def start_canary(app: VersionedApp, ids, budget, *arguments):
     """Starts a canary for every connection, with the version that fails on request."""
     app.release("canary", ids[BROKEN], "--percent", "100", "--error-budget", str(budget), *arguments)
@@ -141,7 +145,8 @@ def test_failures_above_the_budget_halt_the_canary(app, ids, running, clients):
     assert "refuse" in several[0].trigger_failure("refuse")
     assert several[0].trigger_failure("trap") == "Internal server error"
     assert several[1].trigger_failure("spin") == "Internal server error"
-    assert "fail" in several[2].trigger_failure("fail")
+    # The text of a guest's own failure stays in the log.
+    assert several[2].trigger_failure("fail") == "Internal server error"
     several[0].trigger_failure("trap")
     wait_until(lambda: failures(app) == (2, 1, 1))
     wait_for_versions(several, all_on(BROKEN))
@@ -158,6 +163,26 @@ def test_failures_above_the_budget_halt_the_canary(app, ids, running, clients):
     assert status["pointer"]["active"] == ids[ONE]
     assert "halted" in app.run("release", "status", "--app", app.folder).stdout
     wait_until(lambda: any("halted" in line and ids[BROKEN] in line for line in running.errors.splitlines()))
+
+
+def test_one_client_cannot_halt_a_canary_with_an_error_rate(app, ids, running, clients):
+    (hostile,) = clients(running)
+    app.release("canary", ids[BROKEN], "--percent", "100")
+    wait_for_versions([hostile], all_on(BROKEN))
+    # A connection counts once, whatever it sends and whichever process it reaches.
+    for _ in range(2 * CONNECTIONS):
+        hostile.trigger_failure("trap")
+    wait_until(lambda: failures(app)[0] == 2 * CONNECTIONS)
+    assert app.release("status")["halt"] is None
+    wait_for_versions([hostile], all_on(BROKEN))
+    # No connection is on the active release, so its rate counts as 0.
+    several = clients(running, CONNECTIONS)
+    wait_for_versions(several, all_on(BROKEN))
+    for client in several[:FAILED]:
+        client.trigger_failure("trap")
+    wait_until(lambda: app.release("status")["halt"] is not None)
+    assert "failed for 3 of" in app.release("status")["halt"]["reason"]
+    wait_for_versions(several, all_on(ONE))
 
 
 def failures(app):

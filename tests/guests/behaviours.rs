@@ -6,10 +6,10 @@ macro_rules! behaviours {
     ($with:ident) => {
         $with! {
             echo, status, fail, large_reply, counter, context,
-            trap, panicking, overflow, spin, spin_and_call, memory, handles, host_calls, large_call, exit,
+            trap, panicking, overflow, nested, spin, spin_and_call, memory, handles, host_calls, large_call, exit,
             environment, files, sockets, clocks, sleep, lines, chatter,
             documents, transactions, storage_refused, storage_waits, large_answer, settings,
-            send, send_many, broadcast, greet, describe_and_close, messaging_refused,
+            send, send_many, broadcast, greet, greetings, describe_and_close, messaging_refused,
             groups, attributes, registry_refused,
         }
     };

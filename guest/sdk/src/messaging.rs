@@ -66,7 +66,7 @@ use crate::request::Payload;
 /// - `Gone` if the connection is closed
 /// - `Forbidden` without `grants.messaging.send`
 /// - `Invalid` if the value cannot be written as JSON
-/// - `Throttled` after 64 messages to the connecting client during `$connect`
+/// - `Throttled` after 64 messages, or 1 MiB, to the connecting client during `$connect`
 pub fn send(to: &str, message: impl IntoPayload) -> Result<(), Error> {
     host::send(to, &payload(message)?)
 }

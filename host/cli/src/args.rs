@@ -139,6 +139,11 @@ pub(crate) struct Dev {
     /// Follow the releases in a folder instead of the sources. [default: .tidegate/releases in the app's folder]
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
     pub(crate) releases: Option<Option<PathBuf>>,
+    /// The memory that guests, sockets and waiting messages may use together, from 64MiB: an integer followed by KiB,
+    /// MiB or GiB. Events and messages that do not fit are refused. [default: half of the memory of the machine or of
+    /// the container]
+    #[arg(long, value_name = "SIZE", value_parser = value::memory)]
+    pub(crate) memory_budget: Option<u64>,
     /// A bootstrap for this machine. [default: `bootstrap` beside this program]
     #[arg(long, value_name = "FILE", requires = "lambda")]
     pub(crate) bootstrap: Option<PathBuf>,

@@ -5,6 +5,7 @@
 //! - `local`: the ports of a local run, over DynamoDB in this process
 //! - `config`: the configuration values of a local run; `env_file`: the format of `.env`
 //! - `integration`: the gateway's integration, which is `in_process` or `on_lambda`
+//! - `memory`: the memory budget of the process
 //! - `package_copy`, `child`: the release and the processes of a run with `--lambda`
 //! - `watch`: changes to the app's files; `reload`: rebuilds after such changes
 //! - `follow`: follows a folder of releases
@@ -22,6 +23,7 @@ mod follow;
 mod in_process;
 mod integration;
 pub(crate) mod local;
+mod memory;
 mod on_lambda;
 mod package_copy;
 mod reload;

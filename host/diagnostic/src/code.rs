@@ -261,6 +261,8 @@ codes! {
     InvocationUnavailable = "invocation-unavailable",
     /// The gateway cannot listen on an address.
     ListenFailed = "listen-failed",
+    /// The memory budget of the process has no room.
+    MemoryExhausted = "memory-exhausted",
     /// A request to the local gateway comes from a page whose origin is not accepted.
     OriginNotAllowed = "origin-not-allowed",
     /// Another process listens on the port.

@@ -8,7 +8,7 @@ use dynoxide::Database;
 
 use crate::connector::Client;
 use crate::error::Error;
-use crate::operation::{self, Answer, Engine};
+use crate::operation::{Answer, Engine, SMALL_BYTES};
 use crate::worker::Worker;
 
 /// An in-process DynamoDB. Clones share the database.
@@ -20,7 +20,7 @@ pub struct Embedded {
 /// The thread that runs requests.
 #[derive(Clone)]
 enum Mode {
-    /// The caller's thread: a request takes microseconds, less than passing it to another thread would.
+    /// The caller's thread: a small request takes microseconds, less than passing it to another thread would.
     Memory(Engine),
     /// A dedicated thread: a write waits for the disk, and must not block a thread of an executor.
     File(Arc<Worker>),
@@ -83,17 +83,22 @@ impl Embedded {
     /// Handles a request. Returns `None` if the database is closed.
     pub(crate) async fn answer(&self, target: String, body: Vec<u8>) -> Option<Answer> {
         match &self.mode {
-            Mode::Memory(engine) => Some(operation::answer(engine, &target, &body)),
+            Mode::Memory(engine) => {
+                let engine = engine.clone();
+                tokio::task::spawn_blocking(move || engine.answer_beside(&target, &body)).await.ok()
+            }
             Mode::File(worker) => worker.answer(target, body).await,
         }
     }
 
-    /// Handles a request immediately if the database is in memory.
+    /// Handles a request immediately if the database is in memory and the request is small.
     pub(crate) fn answer_now(&self, target: &str, body: &[u8]) -> Option<Answer> {
-        match &self.mode {
-            Mode::Memory(engine) => Some(operation::answer(engine, target, body)),
-            Mode::File(_) => None,
+        let Mode::Memory(engine) = &self.mode else { return None };
+        // While another thread has the database, the caller's thread would wait for it.
+        if body.len() > SMALL_BYTES || engine.takes_moved_read(target) || engine.works_beside() {
+            return None;
         }
+        Some(engine.answer(target, body))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html>
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dynoxide::{Database, DynoxideError};
@@ -16,6 +17,13 @@ const STREAMS_TARGET_PREFIX: &str = "DynamoDBStreams_20120810.";
 const UNKNOWN_OPERATION: &str = r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
 const TOO_LARGE: &str =
     r#"{"__type":"com.amazon.coral.service#RequestTooLarge","message":"Request exceeded the size limit of 16 MB"}"#;
+
+/// The size of a request or an answer in bytes up to which a database in memory works on the caller's thread: less than
+/// a millisecond of work.
+pub(crate) const SMALL_BYTES: usize = 8 << 10;
+/// The number of reads that move to another thread after a read with a large answer. The size of an answer is not known
+/// before, and large answers follow each other.
+const MOVED_READS: u32 = 64;
 
 /// An HTTP response.
 #[derive(Debug)]
@@ -41,11 +49,43 @@ impl Answer {
 pub(crate) struct Engine {
     pub(crate) database: Database,
     replays: Arc<Mutex<Replays>>,
+    moved_reads: Arc<AtomicU32>,
+    beside: Arc<AtomicU32>,
 }
 
 impl Engine {
     pub(crate) fn new(database: Database) -> Self {
-        Self { database, replays: Arc::default() }
+        Self { database, replays: Arc::default(), moved_reads: Arc::default(), beside: Arc::default() }
+    }
+
+    /// Runs the operation named by `target`. After a large answer, the next reads move to another thread.
+    pub(crate) fn answer(&self, target: &str, body: &[u8]) -> Answer {
+        let answer = answer(self, target, body);
+        if answer.body.len() > SMALL_BYTES {
+            self.moved_reads.store(MOVED_READS, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Runs an operation on a thread of its own.
+    pub(crate) fn answer_beside(&self, target: &str, body: &[u8]) -> Answer {
+        self.beside.fetch_add(1, Ordering::SeqCst);
+        // The engine reports its panics as errors of the caller, who also stops waiting.
+        let answer = self.answer(target, body);
+        self.beside.fetch_sub(1, Ordering::SeqCst);
+        answer
+    }
+
+    /// Returns true while an operation runs on a thread of its own.
+    pub(crate) fn works_beside(&self) -> bool {
+        self.beside.load(Ordering::SeqCst) > 0
+    }
+
+    /// Returns true if this request is a read that moves to another thread.
+    pub(crate) fn takes_moved_read(&self, target: &str) -> bool {
+        let is_read = [".GetItem", ".BatchGetItem", ".Query"].iter().any(|name| target.ends_with(name));
+        let take = |left: u32| left.checked_sub(1);
+        is_read && self.moved_reads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 }
 
@@ -175,6 +215,8 @@ fn without_position(message: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use dynoxide::Database;
 
     use super::{Engine, answer};
@@ -187,6 +229,16 @@ mod tests {
         let name = body["__type"].as_str().unwrap();
         assert!(!answer.body.contains("VALIDATION") && !answer.body.contains(" at line "), "{}", answer.body);
         name.rsplit_once('#').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn reads_after_a_large_answer_move_to_another_thread() {
+        let engine = Engine::new(Database::memory().unwrap());
+        let (get, put) = ("DynamoDB_20120810.GetItem", "DynamoDB_20120810.PutItem");
+        assert!(!engine.takes_moved_read(get));
+        engine.moved_reads.store(2, Ordering::Relaxed);
+        let taken = [put, get, "DynamoDB_20120810.Query", get].map(|target| engine.takes_moved_read(target));
+        assert_eq!(taken, [false, true, true, false]);
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub fn encode_decision(decision: &Decision, method_arn: &str) -> Result<Vec<u8>,
     }
     // Checked before the texts are copied and escaped.
     let context_bytes: usize = identity.context.iter().map(|(name, value)| name.len() + value.len()).sum();
-    within_limit(identity.principal.len().saturating_add(context_bytes)).map_err(|error| rejected(error.to_string()))?;
+    within_limit(identity.principal.len().saturating_add(context_bytes))
+        .map_err(|error| rejected(error.to_string()))?;
     let context = Groups::new(&identity.context);
     let statement = OutgoingStatement { action: INVOKE, effect, resource: method_arn };
     let json = to_json(

@@ -133,7 +133,7 @@ impl<'a> ConnectionTask<'a> {
             Message::Close(frame) => {
                 // tungstenite responds to the close frame at the next read.
                 self.closing.get_or_insert_with(|| Close::by_client(frame.as_ref()));
-                self.peer.outbox.shut();
+                drop(self.peer.outbox.shut());
                 start_close_timeout(&mut self.close_timeout, &self.gateway);
             }
             _ if self.closing.is_some() => {}
@@ -184,8 +184,12 @@ impl<'a> ConnectionTask<'a> {
         let Ok(message_id) = MessageId::new(gateway.ids.next().as_str()) else {
             return peer.outbox.reply(error_frame(INTERNAL, &peer, request_id));
         };
+        let Ok(memory) = gateway.limits.call_memory(text.len()) else {
+            return peer.outbox.reply(error_frame(THROTTLED, &peer, request_id));
+        };
         let event = encode_message(self.request, &message_id, text);
-        let call = Call { gateway, peer, request_id, route: key.clone(), event, response: route.response };
+        let (route, response) = (key.clone(), route.response);
+        let call = Call { gateway, peer, request_id, route, event, response, _memory: memory };
         let mut call: BoxFuture<'static, ()> = Box::pin(call.run());
         if call.as_mut().poll(cx).is_pending() {
             self.handlers.push(call);

@@ -24,6 +24,8 @@ pub(crate) struct FrameScanner {
     /// The number of payload bytes that have not arrived.
     payload: u64,
     forbidden: bool,
+    /// The number of bytes of the message that is not complete. Control frames do not count.
+    unfinished: usize,
 }
 
 impl FrameScanner {
@@ -32,6 +34,9 @@ impl FrameScanner {
         while !self.forbidden {
             let payload = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());
             self.payload -= payload as u64;
+            if payload > 0 {
+                self.count(payload);
+            }
             bytes = bytes.get(payload..).unwrap_or_default();
             let Some((&byte, rest)) = bytes.split_first() else { return };
             bytes = rest;
@@ -48,6 +53,23 @@ impl FrameScanner {
     /// Returns true if a scanned header is forbidden by the RFC regardless of the limits.
     pub(crate) fn has_forbidden_header(&self) -> bool {
         self.forbidden
+    }
+
+    /// Returns the number of bytes of the message that is not complete.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
+    /// Counts bytes of a payload. The header of its frame is still in place.
+    fn count(&mut self, bytes: usize) {
+        let first = self.header[0];
+        if first & CONTROL != 0 {
+            return;
+        }
+        self.unfinished = self.unfinished.saturating_add(bytes);
+        if self.payload == 0 && first & FINAL != 0 {
+            self.unfinished = 0;
+        }
     }
 
     /// Begins the payload if the header is complete.
@@ -73,6 +95,9 @@ impl FrameScanner {
         // The first bit of a 64-bit length must be 0.
         self.forbidden |= self.payload > u64::MAX >> 1;
         self.filled = 0;
+        if self.payload == 0 {
+            self.count(0);
+        }
     }
 }
 
@@ -121,6 +146,24 @@ mod tests {
         bytes.extend(frame(0x89, &[0xff; 125]));
         bytes.extend(frame(0x88, b""));
         assert!(!is_forbidden(&bytes));
+    }
+
+    #[test]
+    fn bytes_of_an_unfinished_message_are_counted() {
+        let mut scanner = FrameScanner::default();
+        let mut unfinished = |bytes: &[u8]| {
+            scanner.scan(bytes);
+            scanner.unfinished()
+        };
+        let whole = frame(0x81, &[b'x'; 300]);
+        assert_eq!(unfinished(&whole), 0);
+        assert_eq!(unfinished(&whole[..108]), 100);
+        assert_eq!(unfinished(&whole[108..]), 0);
+        assert_eq!(unfinished(&frame(0x01, &[b'x'; 300])), 300);
+        assert_eq!(unfinished(&frame(0x89, &[b'p'; 100])), 300, "a ping is not a part of the message");
+        assert_eq!(unfinished(&frame(0x00, &[b'x'; 200])), 500);
+        assert_eq!(unfinished(&frame(0x80, b"")[..1]), 500);
+        assert_eq!(unfinished(&frame(0x80, b"")[1..]), 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidegate_diagnostic::Code;
 use tidegate_event::{Payload, RouteKey, decode_reply};
+use tidegate_ports::Reservation;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::gateway::Gateway;
@@ -31,12 +32,14 @@ pub(crate) struct Call {
     pub(crate) event: Vec<u8>,
     /// True if the route has a route response.
     pub(crate) response: bool,
+    /// The call in the memory budget.
+    pub(crate) _memory: Reservation,
 }
 
 impl Call {
     /// Invokes the integration, and sends the reply or an error frame to the client.
     pub(crate) async fn run(self) {
-        let Self { gateway, peer, request_id, route, event, response } = self;
+        let Self { gateway, peer, request_id, route, event, response, _memory } = self;
         let caller = Caller { route: &route, connection: &peer.id, departed: &peer.departed };
         let message = match gateway.invoke(Function::Handler, event, caller).await {
             Ok(json) => match body_of(&json, gateway.limits.message_bytes) {

@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 use tidegate_event::MAX_PAYLOAD_BYTES;
+use tidegate_ports::{MemoryBudget, OutOfMemory, Reservation};
 
 use crate::outbox::Room;
+
+/// The bytes of a call without the body of its message.
+const CALL_BYTES: usize = 4 << 10;
+/// The bytes of an open socket: its task, its buffers for reading and writing, and its HTTP or WebSocket state.
+/// Measured for idle connections, and rounded up.
+pub(crate) const SOCKET_BYTES: usize = 16 << 10;
 
 /// The parameters of a token bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +24,7 @@ pub struct Rate {
 
 /// The limits of a gateway. The defaults are API Gateway's, except that the rate limits of an account are off, because
 /// tests and benchmarks on one machine exceed them.
+///
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 #[derive(Debug, Clone)]
@@ -56,6 +64,9 @@ pub struct Limits {
     pub concurrent_messages: usize,
     /// The maximum number of open sockets, WebSocket and HTTP together. Further sockets are closed immediately.
     pub sockets: usize,
+    /// The memory budget of sockets, queued messages and calls under way. Sockets and messages that do not fit are
+    /// refused.
+    pub memory: MemoryBudget,
     /// The maximum time for the head of a request, for its body, and between two requests on an HTTP connection.
     pub header_read: Duration,
     /// The maximum time for a closing handshake. The socket is dropped afterwards.
@@ -69,6 +80,11 @@ impl Limits {
     pub const AWS_CONNECTS: Rate = Rate { per_second: 500, burst: 500 };
     /// The rate of requests of an account, callbacks included: 10,000 per second with a burst of 5,000.
     pub const AWS_REQUESTS: Rate = Rate { per_second: 10_000, burst: 5_000 };
+
+    /// Reserves the memory of one call: its event, the event as the host decodes it, and the state of the call.
+    pub(crate) fn call_memory(&self, body: usize) -> Result<Reservation, OutOfMemory> {
+        self.memory.try_reserve(CALL_BYTES + 2 * body)
+    }
 
     /// Returns the capacity of one client's outbox.
     pub(crate) fn room(&self) -> Room {
@@ -92,6 +108,7 @@ impl Default for Limits {
             queued_messages: 1_024,
             concurrent_messages: 16,
             sockets: 65_536,
+            memory: MemoryBudget::unlimited(),
             header_read: Duration::from_secs(30),
             close_handshake: Duration::from_secs(2),
             drain: Duration::from_secs(10),

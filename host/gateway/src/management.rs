@@ -129,12 +129,15 @@ enum BodyError {
     Broken,
     /// The body did not arrive in time.
     Late,
+    /// The memory budget has no room for the body.
+    NoMemory,
 }
 
 impl BodyError {
     fn answer(self) -> Answer {
         let mut answer = match self {
             Self::TooLarge => return failure(&Error::TooLarge),
+            Self::NoMemory => return failure(&Error::Throttled),
             Self::Broken => endpoint::error(StatusCode::BAD_REQUEST, "BadRequestException", "Incomplete body"),
             Self::Late => endpoint::error(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", "Request timed out"),
         };
@@ -147,6 +150,7 @@ impl BodyError {
 /// Reads a body. The time limit is that of a request head, or that of a closing handshake once the gateway stops.
 async fn body_of(gateway: &Gateway, body: Incoming) -> Result<Bytes, BodyError> {
     let limits = &gateway.limits;
+    let _memory = limits.memory.try_reserve(limits.message_bytes).map_err(|_| BodyError::NoMemory)?;
     let stopped = async {
         gateway.stopped().await;
         tokio::time::sleep(limits.close_handshake).await;

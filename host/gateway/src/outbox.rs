@@ -1,10 +1,12 @@
 //! The messages waiting to be written to one client.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
+use tidegate_diagnostic::Code;
 use tidegate_ports::messaging::Error;
+use tidegate_ports::{MemoryBudget, OutOfMemory, Reservation};
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -27,23 +29,49 @@ pub(crate) struct Room {
     pub(crate) messages: usize,
 }
 
+/// The bytes that a waiting message takes in addition to its data.
+const MESSAGE_BYTES: usize = 128;
+
+/// The memory of a message that several outboxes share. Its data is freed with the last of them.
+pub(crate) type SharedMemory = Arc<Reservation>;
+
 /// The messages to one client, in order, followed by the close.
-#[derive(Default)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
     /// Notified when the phase changes, and when a queue that refused a message becomes empty.
     changed: Notify,
 }
 
-#[derive(Default)]
 struct State {
     phase: Phase,
-    queue: VecDeque<Message>,
+    queue: VecDeque<Waiting>,
     bytes: usize,
+    /// The bytes of the queue in the memory budget of the process.
+    memory: Reservation,
     /// True if a message was refused for lack of room since the queue was last empty.
     refused: bool,
     /// The task of the socket while it waits for a message.
     waiting: Option<Waker>,
+}
+
+/// A message that waits.
+struct Waiting {
+    message: Message,
+    /// `None` if the message is not in another outbox.
+    shared: Option<SharedMemory>,
+}
+
+/// The messages that were queued when an outbox was shut, with their memory.
+pub(crate) struct Unsent {
+    queue: VecDeque<Waiting>,
+    _memory: Reservation,
+}
+
+impl Unsent {
+    /// Removes the next message.
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        self.queue.pop_front().map(|waiting| waiting.message)
+    }
 }
 
 /// The phase of a connection. It decides which calls of the back end succeed.
@@ -71,6 +99,19 @@ pub(crate) enum Next {
 }
 
 impl Outbox {
+    /// Creates the outbox of a connection that is in its handshake.
+    pub(crate) fn new(memory: &MemoryBudget) -> Self {
+        let state = State {
+            phase: Phase::default(),
+            queue: VecDeque::new(),
+            bytes: 0,
+            memory: memory.holder(),
+            refused: false,
+            waiting: None,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,15 +131,16 @@ impl Outbox {
     pub(crate) async fn send_when_room(&self, message: Message, room: Room) -> Result<(), Error> {
         loop {
             let changed = self.changed.notified();
-            match self.send(message.clone(), room) {
+            match self.send(message.clone(), room, None) {
                 Err(Error::Throttled) => changed.await,
                 result => return result,
             }
         }
     }
 
-    /// Queues a message from the back end if the socket is open and there is room.
-    pub(crate) fn send(&self, message: Message, room: Room) -> Result<(), Error> {
+    /// Queues a message from the back end if the socket is open and there is room. `shared` is the memory of a message
+    /// that other outboxes have too.
+    pub(crate) fn send(&self, message: Message, room: Room, shared: Option<SharedMemory>) -> Result<(), Error> {
         let mut state = self.state();
         if state.phase != Phase::Open {
             return Err(Error::Gone);
@@ -109,20 +151,32 @@ impl Outbox {
             state.refused = true;
             return Err(Error::Throttled);
         }
-        let waiting = state.push(message);
+        let Ok(waiting) = state.push(message, shared) else {
+            state.refused = !state.queue.is_empty();
+            return Err(Error::Throttled);
+        };
         drop(state);
         waiting.wake();
         Ok(())
     }
 
     /// Queues a reply or an error frame, even without room: the number of messages in progress is bounded, and no
-    /// message is read while the outbox is full. Drops the reply if the socket is not open.
+    /// message is read while the outbox is full. Drops the reply if the socket is not open, or if the memory budget has
+    /// no room for it.
     pub(crate) fn reply(&self, message: Message) {
         let mut state = self.state();
-        if state.phase == Phase::Open {
-            let waiting = state.push(message);
-            drop(state);
-            waiting.wake();
+        if state.phase != Phase::Open {
+            return;
+        }
+        match state.push(message, None) {
+            Ok(waiting) => {
+                drop(state);
+                waiting.wake();
+            }
+            Err(error) => {
+                drop(state);
+                tracing::warn!(code = %Code::MemoryExhausted, "cannot queue a reply: {error}");
+            }
         }
     }
 
@@ -153,7 +207,7 @@ impl Outbox {
             return false;
         }
         state.phase = Phase::Closing(close);
-        let waiting = Waiting(state.waiting.take());
+        let waiting = Wake(state.waiting.take());
         drop(state);
         waiting.wake();
         self.changed.notify_waiters();
@@ -161,14 +215,16 @@ impl Outbox {
     }
 
     /// Refuses further messages, and returns the queued ones.
-    pub(crate) fn shut(&self) -> VecDeque<Message> {
+    pub(crate) fn shut(&self) -> Unsent {
         let mut state = self.state();
         state.phase = Phase::Closed;
         state.bytes = 0;
-        let queue = std::mem::take(&mut state.queue);
+        let empty = state.memory.budget().holder();
+        let unsent =
+            Unsent { queue: std::mem::take(&mut state.queue), _memory: std::mem::replace(&mut state.memory, empty) };
         drop(state);
         self.changed.notify_waiters();
-        queue
+        unsent
     }
 
     /// Returns the next message or the close frame. If there is neither, the next message wakes `task`.
@@ -197,7 +253,9 @@ impl Outbox {
     pub(crate) fn put_back(&self, message: Message) {
         let mut state = self.state();
         state.bytes += message.len();
-        state.queue.push_front(message);
+        // Its memory was counted until now, so a refusal would be an accident of the moment.
+        let _ = state.memory.try_grow(message.len() + MESSAGE_BYTES);
+        state.queue.push_front(Waiting { message, shared: None });
     }
 
     /// Returns the close frame, because the socket has no room for it.
@@ -221,8 +279,9 @@ impl Outbox {
 impl State {
     /// Removes the next message from the queue.
     fn pop(&mut self) -> Option<Message> {
-        let message = self.queue.pop_front()?;
+        let Waiting { message, shared } = self.queue.pop_front()?;
         self.bytes -= message.len();
+        self.memory.shrink(memory_of(&message, shared.is_some()));
         if self.queue.is_empty() && self.queue.capacity() > KEPT_CAPACITY {
             self.queue = VecDeque::new();
         }
@@ -231,13 +290,16 @@ impl State {
 
     /// Queues a message. Only the first message of a queue wakes the task, which then empties the queue or waits for
     /// its client to read.
-    fn push(&mut self, message: Message) -> Waiting {
+    fn push(&mut self, message: Message, shared: Option<SharedMemory>) -> Result<Wake, OutOfMemory> {
         let was_empty = self.queue.is_empty();
+        let frames = message.len().div_ceil(MAX_FRAME_BYTES).max(1);
+        let data = if shared.is_some() { 0 } else { message.len() };
+        self.memory.try_grow(data + frames * MESSAGE_BYTES)?;
         for part in parts_of(message) {
             self.bytes += part.len();
-            self.queue.push_back(part);
+            self.queue.push_back(Waiting { message: part, shared: shared.clone() });
         }
-        Waiting(if was_empty { self.waiting.take() } else { None })
+        Ok(Wake(if was_empty { self.waiting.take() } else { None }))
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
@@ -247,10 +309,15 @@ impl State {
     }
 }
 
-/// The task to wake. One wake-up serves any number of messages.
-struct Waiting(Option<Waker>);
+/// Returns the bytes of a waiting frame in the memory budget.
+fn memory_of(message: &Message, is_shared: bool) -> usize {
+    MESSAGE_BYTES + if is_shared { 0 } else { message.len() }
+}
 
-impl Waiting {
+/// The task to wake. One wake-up serves any number of messages.
+struct Wake(Option<Waker>);
+
+impl Wake {
     fn wake(self) {
         if let Some(waker) = self.0 {
             waker.wake();

@@ -1,6 +1,5 @@
 //! The end of a socket: the last frames, and a close without a reset.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::closing::Close;
+use crate::outbox::Unsent;
 use crate::session::Socket;
 
 /// A socket that has yet to be closed.
@@ -17,7 +17,7 @@ pub(crate) struct PendingClose {
     pub(crate) socket: Socket,
     /// The messages to send before a close frame. `None` if no close frame must be sent, because the client has
     /// received one or has left.
-    pub(crate) unsent: Option<VecDeque<Message>>,
+    pub(crate) unsent: Option<Unsent>,
     /// The time limit of the closing handshake, if the handshake has begun.
     pub(crate) timeout: Option<Pin<Box<Sleep>>>,
 }
@@ -36,11 +36,11 @@ impl PendingClose {
     }
 }
 
-async fn close_socket(mut socket: Socket, unsent: Option<VecDeque<Message>>, close: Close) -> Result<(), Error> {
-    if let Some(unsent) = unsent {
+async fn close_socket(mut socket: Socket, unsent: Option<Unsent>, close: Close) -> Result<(), Error> {
+    if let Some(mut unsent) = unsent {
         // Pongs may fill the write buffer.
         socket.flush().await?;
-        for message in unsent {
+        while let Some(message) = unsent.pop() {
             socket.feed(message).await?;
         }
         socket.feed(Message::Close(Some(close.frame()))).await?;

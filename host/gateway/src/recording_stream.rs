@@ -12,8 +12,12 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
+use tidegate_ports::Reservation;
+
 use crate::frames::FrameScanner;
+use crate::limits::SOCKET_BYTES;
 use crate::raw_headers::RawHeaders;
+use crate::session::READ_BUFFER_BYTES;
 
 /// The number of bytes that a closing socket reads and discards at a time.
 const DISCARD_BYTES: usize = 8 << 10;
@@ -29,7 +33,13 @@ pub(crate) struct RecordingStream {
     close_timeout: Duration,
     /// The time limit of the close, once the sending half is closed.
     closing: Option<Pin<Box<Sleep>>>,
-    _permit: OwnedSemaphorePermit,
+    admitted: Admitted,
+}
+
+/// The permission of a socket to be open, and its memory.
+pub(crate) struct Admitted {
+    pub(crate) memory: Reservation,
+    pub(crate) _permit: OwnedSemaphorePermit,
 }
 
 enum Recorder {
@@ -42,11 +52,11 @@ impl RecordingStream {
     /// Creates a stream that records the first request head.
     pub(crate) fn new(
         stream: TcpStream,
-        permit: OwnedSemaphorePermit,
+        admitted: Admitted,
         headers: Arc<RawHeaders>,
         close_timeout: Duration,
     ) -> Self {
-        Self { stream, recorder: Recorder::Headers(headers), close_timeout, closing: None, _permit: permit }
+        Self { stream, recorder: Recorder::Headers(headers), close_timeout, closing: None, admitted }
     }
 
     /// Scans the client's bytes as WebSocket frames from now on. `received` was already read from the socket.
@@ -61,12 +71,22 @@ impl RecordingStream {
         matches!(&self.recorder, Recorder::Frames(scanner) if scanner.has_forbidden_header())
     }
 
-    fn record(&mut self, bytes: &[u8]) {
+    /// Records or scans bytes.
+    ///
+    /// # Errors
+    /// The memory budget has no room for the unfinished message of the client.
+    fn record(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.recorder {
-            Recorder::Frames(scanner) => scanner.scan(bytes),
+            Recorder::Frames(scanner) => {
+                scanner.scan(bytes);
+                let bytes = SOCKET_BYTES + scanner.unfinished().saturating_sub(READ_BUFFER_BYTES);
+                let reserved = self.admitted.memory.try_resize(bytes);
+                return reserved.map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error));
+            }
             Recorder::Headers(headers) if headers.record(bytes) => self.recorder = Recorder::Off,
             Recorder::Headers(_) | Recorder::Off => {}
         }
+        Ok(())
     }
 
     /// Reads and discards data until the client has closed its half.
@@ -86,8 +106,7 @@ impl AsyncRead for RecordingStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.record(buf.filled().get(before..).unwrap_or_default());
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.record(buf.filled().get(before..).unwrap_or_default()))
     }
 }
 

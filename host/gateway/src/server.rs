@@ -16,14 +16,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidegate_diagnostic::Code;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::closing::Close;
 use crate::endpoint::{Answer, RequestKind};
 use crate::gateway::Gateway;
 use crate::handshake::{Upgrade, refuse};
+use crate::limits::SOCKET_BYTES;
 use crate::raw_headers::{MAX_HEAD_BYTES, RawHeaders};
-use crate::recording_stream::RecordingStream;
+use crate::recording_stream::{Admitted, RecordingStream};
 use crate::reserve_fd::ReserveFd;
 use crate::{expiry, management, session};
 
@@ -63,10 +64,13 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>) {
         }
         match listener.accept().await {
             Ok((stream, from)) => match Arc::clone(&permits).try_acquire_owned() {
-                Ok(permit) => {
-                    reserve.set_recovered();
-                    start(gateway, stream, from, permit);
-                }
+                Ok(permit) => match gateway.limits.memory.try_reserve(SOCKET_BYTES) {
+                    Ok(memory) => {
+                        reserve.set_recovered();
+                        start(gateway, stream, from, Admitted { memory, _permit: permit });
+                    }
+                    Err(_) => reserve.set_exhausted("the memory budget has no room for a socket"),
+                },
                 // The socket is closed immediately.
                 Err(_) => reserve.set_exhausted("the limit of open sockets is reached"),
             },
@@ -90,11 +94,11 @@ fn is_client_error(error: &io::Error) -> bool {
 }
 
 /// Serves one socket in a new task.
-fn start(gateway: &Arc<Gateway>, stream: TcpStream, from: SocketAddr, permit: OwnedSemaphorePermit) {
+fn start(gateway: &Arc<Gateway>, stream: TcpStream, from: SocketAddr, admitted: Admitted) {
     // Each frame is written in one piece while a client waits for it, so delaying small writes would only add latency.
     let _ = stream.set_nodelay(true);
     let context = Arc::new(HttpContext { from, headers: Arc::default(), is_busy: AtomicBool::new(false) });
-    let stream = RecordingStream::new(stream, permit, Arc::clone(&context.headers), gateway.limits.close_handshake);
+    let stream = RecordingStream::new(stream, admitted, Arc::clone(&context.headers), gateway.limits.close_handshake);
     gateway.spawn(serve_http(Arc::clone(gateway), TokioIo::new(stream), context));
 }
 

@@ -34,7 +34,7 @@ use crate::write_buffer::{MAX_WRITE_BUFFER_BYTES, WRITE_BUFFER_BYTES};
 
 /// The number of bytes that a socket reads at a time. tungstenite clears this many bytes at every read, and keeps this
 /// many for every connection.
-const READ_BUFFER_BYTES: usize = 4 << 10;
+pub(crate) const READ_BUFFER_BYTES: usize = 4 << 10;
 
 /// A client's socket as WebSocket frames.
 pub(crate) type Socket = WebSocketStream<RecordingStream>;
@@ -100,7 +100,8 @@ async fn shake_hands(
 /// Creates a connection and the part that all its events share.
 fn new_connection(gateway: &Gateway, api: &ApiConfig, upgrade: &Upgrade) -> Result<(Request, Peer), IdError> {
     let id = ConnectionId::new(gateway.ids.next().as_str())?;
-    let peer = Peer::new(id.clone(), upgrade.source_ip.clone(), upgrade.user_agent.clone(), &gateway.clock);
+    let (source_ip, user_agent) = (upgrade.source_ip.clone(), upgrade.user_agent.clone());
+    let peer = Peer::new(id.clone(), source_ip, user_agent, &gateway.clock, &gateway.limits.memory);
     let request_id = gateway.ids.next();
     let request = Request {
         request_id: RequestId::new(request_id.as_str())?,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tidegate_event::{ConnectionId, Payload, Timestamp};
 use tidegate_ports::messaging::{Error, MAX_TARGETS, Socket};
-use tidegate_ports::{Deadline, Messaging};
+use tidegate_ports::{Deadline, MemoryBudget, Messaging};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
@@ -122,7 +122,7 @@ impl SocketTable {
             return Err(Error::TooLarge);
         }
         let peer = self.peer(id)?;
-        peer.outbox.send(message, self.limits.room())
+        peer.outbox.send(message, self.limits.room(), None)
     }
 
     /// Describes an open connection.
@@ -149,14 +149,20 @@ impl SocketTable {
 }
 
 impl Peer {
-    pub(crate) fn new(id: ConnectionId, source_ip: String, user_agent: Option<String>, clock: &Clock) -> Self {
+    pub(crate) fn new(
+        id: ConnectionId,
+        source_ip: String,
+        user_agent: Option<String>,
+        clock: &Clock,
+        memory: &MemoryBudget,
+    ) -> Self {
         let created = clock.elapsed();
         Self {
             id,
             connected_at: clock.now(),
             source_ip,
             user_agent,
-            outbox: Outbox::default(),
+            outbox: Outbox::new(memory),
             departed: CancellationToken::new(),
             created,
             active: AtomicU64::new(millis(created)),
@@ -187,7 +193,7 @@ pub(crate) struct Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.table.open.write().unwrap_or_else(PoisonError::into_inner).remove(&self.peer.id);
-        self.peer.outbox.shut();
+        drop(self.peer.outbox.shut());
     }
 }
 
@@ -222,6 +228,12 @@ impl Messaging for SocketTable {
         if let Some(error) = refusal {
             return vec![Err(error); to.len()];
         }
+        // Fan-out that does not fit into the memory budget is throttled.
+        let shared = match self.limits.memory.try_reserve(data.len()) {
+            Ok(memory) if to.len() > 1 => Some(Arc::new(memory)),
+            Ok(_) => None,
+            Err(_) => return vec![Err(Error::Throttled); to.len()],
+        };
         let message = message_of(data);
         let room = self.limits.room();
         // The lock is held only for the lookup, and not while the connections' tasks are woken.
@@ -236,7 +248,7 @@ impl Messaging for SocketTable {
             }
             let deliver = || {
                 self.admit_request()?;
-                peer.ok_or(Error::Gone)?.outbox.send(message.clone(), room)
+                peer.ok_or(Error::Gone)?.outbox.send(message.clone(), room, shared.clone())
             };
             sent.push(deliver());
         }

@@ -38,6 +38,8 @@ pub(crate) struct Environment {
     pub(crate) xray_daemon: Option<String>,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`: the maximum number of concurrent events; 1 by default.
     pub(crate) concurrency: u32,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: the bytes that guests may use together. The rest is for the host itself.
+    pub(crate) guest_memory: usize,
 }
 
 /// `TIDEGATE_FUNCTION`: one of the two functions of an app.
@@ -146,6 +148,8 @@ const RELEASE_STATUS_TABLE: (&str, &str) = ("RELEASE_STATUS_TABLE", "the name of
 const RELEASES_BUCKET: (&str, &str) = ("RELEASES_BUCKET", "the name of the bucket of releases");
 const RELEASES_DIR: (&str, &str) = ("RELEASES_DIR", "the folder of releases, or remove it if `RELEASES_TABLE` is set");
 const MAX_STALENESS: (&str, &str) = ("MAX_STALENESS", "a time from 100ms to 30s, for example `2s`, or remove it");
+/// The memory of the host itself, with the compiled code of an app, in MiB.
+const HOST_MIB: usize = 64;
 const ENDPOINT: &str = "an `http` or `https` URL, or remove it";
 /// The variables that Lambda sets and `lambda_runtime` requires. The flag is true for a number.
 const LAMBDA: [(&str, bool); 4] = [
@@ -188,6 +192,7 @@ impl Environment {
             name: variables.name()?,
             xray_daemon: variables.get("AWS_XRAY_DAEMON_ADDRESS"),
             concurrency: variables.concurrency()?,
+            guest_memory: variables.guest_memory()?,
         })
     }
 }
@@ -229,6 +234,13 @@ impl Variables<'_> {
             }
         }
         Ok(())
+    }
+
+    fn guest_memory(&self) -> Result<usize, Error> {
+        let name = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+        let text = self.of_lambda(name)?;
+        let mib: usize = text.parse().map_err(|_| malformed((name, "a number, as Lambda does"), &text))?;
+        Ok(mib.saturating_sub(HOST_MIB).max(mib / 2).saturating_mul(1 << 20))
     }
 
     fn handler(&self) -> Result<Function, Error> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tidegate_aws::{Account, ConfigSource, ConfigStore, DynamoRegistry, DynamoStorage, Transport};
 use tidegate_diagnostic::{Code, Context as _, Diagnose as _, Diagnostic};
-use tidegate_ports::Deadline;
+use tidegate_ports::{Deadline, MemoryBudget};
 use tidegate_release::{Release, folder};
 use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports, RoutePorts};
 
@@ -50,7 +50,8 @@ impl App {
         log::set_release(release.id.clone());
         let metrics = Arc::new(Metrics::new(&environment, &release));
         let account = account(&environment)?;
-        let engine = Engine::new(engine_options(environment.concurrency))?;
+        let memory = MemoryBudget::new(environment.guest_memory);
+        let engine = Engine::with_memory(engine_options(environment.concurrency), memory)?;
         let host = Host::new(engine, ports(&environment, &account), release.clone());
         let host = Arc::new(host.context(|| "cannot run the release")?);
         let config = Arc::new(ConfigCache::new(config_store(&environment, &account)));

@@ -15,6 +15,10 @@ pub const MAX_GROUP_BYTES: usize = 256;
 pub const MAX_ATTRIBUTES: usize = 32;
 /// The maximum total size of the names and values of a connection's attributes, in bytes.
 pub const MAX_ATTRIBUTE_BYTES: usize = 4_096;
+/// The maximum number of changes in one [`Registry::set_attributes`] call.
+pub const MAX_ATTRIBUTE_CHANGES: usize = 256;
+/// The maximum length of a cursor, in bytes: a shard and a connection id with their encoding.
+pub const MAX_CURSOR_BYTES: usize = 1_024;
 /// The maximum number of entries in a page.
 pub const MAX_PAGE_LIMIT: u32 = 1_000;
 /// The lifetime of a row: API Gateway's connection limit of two hours, plus a margin.
@@ -147,6 +151,28 @@ pub trait Registry: Send + Sync {
 
     /// Returns the approximate number of a group's members. The call costs as much as reading all members.
     async fn count(&self, group: &str, deadline: Deadline) -> Result<u64, Error>;
+}
+
+/// Checks the number of changes to attributes.
+///
+/// # Errors
+/// [`Error::Invalid`] if there are more than [`MAX_ATTRIBUTE_CHANGES`].
+pub fn check_attribute_changes(changes: &[(String, Option<String>)]) -> Result<(), Error> {
+    match changes.len() {
+        0..=MAX_ATTRIBUTE_CHANGES => Ok(()),
+        count => Err(Error::Invalid(format!("{count} changes, above the limit of {MAX_ATTRIBUTE_CHANGES}"))),
+    }
+}
+
+/// Checks the length of a cursor.
+///
+/// # Errors
+/// [`Error::Invalid`] if the cursor is longer than [`MAX_CURSOR_BYTES`].
+pub fn check_cursor(cursor: Option<&Cursor>) -> Result<(), Error> {
+    match cursor.map_or(0, |cursor| cursor.0.len()) {
+        0..=MAX_CURSOR_BYTES => Ok(()),
+        bytes => Err(Error::Invalid(format!("the cursor has {bytes} bytes, above the limit of {MAX_CURSOR_BYTES}"))),
+    }
 }
 
 /// Checks the name of a group.

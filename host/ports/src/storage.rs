@@ -11,6 +11,10 @@ use crate::Deadline;
 pub const MAX_KEY_BYTES: usize = 1_024;
 /// The maximum size of a stored document, in bytes of names and values: DynamoDB's limit of 400 KB for items.
 pub const MAX_ITEM_BYTES: usize = 400 * 1_024;
+/// The maximum length of a version in a condition, in bytes. The host's own versions are shorter.
+pub const MAX_VERSION_BYTES: usize = 64;
+/// The maximum length of a cursor, in bytes: a sort key with its encoding.
+pub const MAX_CURSOR_BYTES: usize = 4_096;
 /// The maximum number of keys in one [`Storage::get_many`] call: the limit of BatchGetItem.
 pub const MAX_GET_MANY: usize = 100;
 /// The maximum number of operations in a transaction: the limit of TransactWriteItems.
@@ -75,6 +79,23 @@ pub enum Condition {
     Version(Version),
 }
 
+impl Condition {
+    /// Checks the length of a version.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the version is longer than [`MAX_VERSION_BYTES`].
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Version(Version(version)) if version.len() > MAX_VERSION_BYTES => {
+                let bytes = version.len();
+                let problem = format!("the version has {bytes} bytes, above the limit of {MAX_VERSION_BYTES}");
+                Err(Error::Invalid(problem))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The options of a write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteOptions {
@@ -117,6 +138,28 @@ pub enum Change {
         /// The path of the member.
         path: Vec<String>,
     },
+}
+
+impl Change {
+    /// Returns the path of the member.
+    #[must_use]
+    pub fn path(&self) -> &[String] {
+        match self {
+            Self::Set { path, .. } | Self::Add { path, .. } | Self::Append { path, .. } | Self::Remove { path } => path,
+        }
+    }
+}
+
+impl Action {
+    /// Returns the condition of the operation.
+    #[must_use]
+    pub fn condition(&self) -> Option<&Condition> {
+        match self {
+            Self::Put(_, options) | Self::Update(_, options) => options.condition.as_ref(),
+            Self::Delete(condition) => condition.as_ref(),
+            Self::Check(condition) => Some(condition),
+        }
+    }
 }
 
 /// The sort keys that a query reads. Sort keys are compared by their UTF-8 bytes, and bounds are inclusive.
@@ -246,11 +289,22 @@ pub fn check_query_limit(limit: u32) -> Result<(), Error> {
     }
 }
 
+/// Checks the length of a cursor.
+///
+/// # Errors
+/// [`Error::Invalid`] if the cursor is longer than [`MAX_CURSOR_BYTES`].
+pub fn check_cursor(cursor: Option<&Cursor>) -> Result<(), Error> {
+    match cursor.map_or(0, |cursor| cursor.0.len()) {
+        0..=MAX_CURSOR_BYTES => Ok(()),
+        bytes => Err(Error::Invalid(format!("the cursor has {bytes} bytes, above the limit of {MAX_CURSOR_BYTES}"))),
+    }
+}
+
 /// Checks the operations of a transaction.
 ///
 /// # Errors
 /// [`Error::Invalid`] if there are no operations, more than [`MAX_TRANSACT`], or two on the same document, or if a key
-/// is not allowed.
+/// or a version is not allowed.
 pub fn check_operations(operations: &[Operation]) -> Result<(), Error> {
     if operations.is_empty() || operations.len() > MAX_TRANSACT {
         return Err(Error::Invalid(format!("{} operations; a transaction has 1 to {MAX_TRANSACT}", operations.len())));
@@ -258,6 +312,7 @@ pub fn check_operations(operations: &[Operation]) -> Result<(), Error> {
     let mut seen = HashSet::with_capacity(operations.len());
     for operation in operations {
         operation.key.check()?;
+        operation.action.condition().map_or(Ok(()), Condition::check)?;
         if !seen.insert((&operation.collection, &operation.key)) {
             return Err(Error::Invalid("two operations have the same document".to_owned()));
         }

@@ -28,8 +28,13 @@ pub(super) async fn compare_and_set_replaces_the_state(store: &dyn ReleaseWriter
 
 pub(super) async fn states_and_changes_are_read_back_unchanged(store: &dyn ReleaseWriter) {
     let (first, _) = activate(store, &RolloutState::default(), 1).await;
-    let canary =
-        Canary { release: release(2), weight: TrafficWeight::new(25).unwrap(), error_budget: u64::MAX, run: 2 };
+    let canary = Canary {
+        release: release(2),
+        weight: TrafficWeight::new(25).unwrap(),
+        error_budget: u64::MAX,
+        error_rate: None,
+        run: 2,
+    };
     let pruning = BTreeSet::from([release(3), release(4)]);
     let next = RolloutState { generation: 2, canary: Some(canary), pruning, ..first.clone() };
     let why = Some("„why“ \" \\ \n \u{1f980}".to_owned());

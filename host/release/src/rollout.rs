@@ -4,7 +4,9 @@
 //! state is still the one that was read, so two concurrent operations cannot both succeed.
 //!
 //! - `weight`: the share of the connections that a canary serves
+//! - `error_rate`: the limit of its failures
 
+mod error_rate;
 mod weight;
 
 use std::collections::BTreeSet;
@@ -16,6 +18,7 @@ use tidegate_event::{ConnectionId, Timestamp};
 
 use crate::id::ReleaseId;
 
+pub use error_rate::{ErrorRate, ErrorRateError, FailureLimit};
 pub use weight::{TrafficWeight, TrafficWeightError};
 
 /// The releases that hosts run.
@@ -44,8 +47,11 @@ pub struct Canary {
     /// The share of the connections that it serves.
     #[serde(rename = "share")]
     pub weight: TrafficWeight,
-    /// The number of failures that are tolerated. One more halts the canary.
+    /// The number of failures that are tolerated if there is no error rate. One more halts the canary.
     pub error_budget: u64,
+    /// The part of the connections for which the canary may fail more often than the active release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_rate: Option<ErrorRate>,
     /// The generation in which the canary began. Failures are counted per run, so a restarted canary begins at zero.
     pub run: u64,
 }
@@ -166,6 +172,12 @@ impl From<RolloutError> for Diagnostic {
 }
 
 impl Canary {
+    /// Returns the limit of the failures.
+    #[must_use]
+    pub fn limit(&self) -> FailureLimit {
+        self.error_rate.map_or(FailureLimit::Count(self.error_budget), FailureLimit::Rate)
+    }
+
     /// Returns true if the canary serves the connection. As long as the weight does not change, the answer is the same
     /// for each event and on every host. A larger weight keeps the connections of a smaller one.
     #[must_use]
@@ -222,7 +234,7 @@ impl RolloutState {
         &self,
         release: &ReleaseId,
         weight: TrafficWeight,
-        error_budget: u64,
+        limit: impl Into<FailureLimit>,
         halt: Option<&Halt>,
         restart: bool,
     ) -> Result<Self, RolloutError> {
@@ -234,7 +246,12 @@ impl RolloutState {
         let running = self.canary.as_ref().filter(|canary| canary.release == *release && !restart);
         running.map_or(Ok(()), |canary| canary.check_not_halted(halt))?;
         let run = running.map_or(next.generation, |canary| canary.run);
-        Ok(Self { canary: Some(Canary { release: release.clone(), weight, error_budget, run }), ..next })
+        let (error_budget, error_rate) = match limit.into() {
+            FailureLimit::Count(count) => (count, None),
+            FailureLimit::Rate(rate) => (0, Some(rate)),
+        };
+        let canary = Canary { release: release.clone(), weight, error_budget, error_rate, run };
+        Ok(Self { canary: Some(canary), ..next })
     }
 
     /// Returns the state after the canary becomes active for every connection. `halt` is the halt of the current

@@ -2,6 +2,7 @@
 
 use tidegate_app::Limits;
 use tidegate_files::Links;
+use tidegate_ports::{Deadline, OutOfMemory, Reservation};
 use tidegate_release::Artifact;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 
@@ -11,6 +12,7 @@ use crate::engine::{Engine, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 use crate::error::Error;
 use crate::interface::{Incompatibility, Interfaces};
 use crate::state::State;
+use crate::trap::Failure;
 
 /// The size of a page of linear memory in bytes.
 const PAGE: u64 = 1 << 16;
@@ -24,6 +26,8 @@ pub(crate) struct LoadedComponent {
 /// A component that is ready to be instantiated. Its exports are resolved.
 pub(crate) struct Component {
     pub(crate) pre: InstancePre<State>,
+    /// The bytes of the linear memories with which an instance starts.
+    pub(crate) initial_memory: usize,
     pub(crate) handler: Option<handler::GuestIndices>,
     pub(crate) authorizer: Option<connect_authorizer::GuestIndices>,
 }
@@ -70,6 +74,14 @@ impl LoadedComponent {
         problems
     }
 
+    /// Returns the bytes of the linear memories with which an instance starts.
+    fn initial_memory(&self) -> usize {
+        let needs = self.component.resources_required();
+        let largest = needs.as_ref().and_then(|needs| needs.max_initial_memory_size).unwrap_or_default();
+        let memories = needs.map_or(0, |needs| u64::from(needs.num_memories));
+        usize::try_from(largest.saturating_mul(PAGE).saturating_mul(memories)).unwrap_or(usize::MAX)
+    }
+
     /// Links the component and resolves its exports, once for all its instances.
     pub(crate) fn link(&self, linker: &Linker<State>) -> Result<Component, Incompatibility> {
         let problem = |error: wasmtime::Error| Incompatibility::Link(format!("{error:#}"));
@@ -82,7 +94,22 @@ impl LoadedComponent {
             true => Some(connect_authorizer::GuestIndices::new(&pre).map_err(problem)?),
             false => None,
         };
-        Ok(Component { pre, handler, authorizer })
+        Ok(Component { pre, initial_memory: self.initial_memory(), handler, authorizer })
+    }
+}
+
+impl Component {
+    /// Reserves the memory with which an instance starts, and waits for room in the memory budget of the process.
+    pub(crate) async fn admit(&self, engine: &Engine, deadline: Deadline) -> Result<Reservation, Failure> {
+        let admission = engine.admission();
+        let admitted = admission.admit(engine.wasmtime(), self.initial_memory, deadline).await;
+        let refusal = OutOfMemory { limit: admission.budget().limit(), requested: self.initial_memory };
+        admitted.ok_or(Failure::OutOfMemory(refusal))
+    }
+
+    /// Reserves the memory of an instance that waits for its event. Does not wait for room.
+    pub(crate) fn admit_warm(&self, engine: &Engine) -> Option<Reservation> {
+        engine.admission().admit_warm(self.initial_memory)
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::handlers::{self, Resources};
-use crate::outcome::{Outcome, function_error};
+use crate::outcome::{EventKind, EventSource, Outcome, function_error};
 use crate::ports::Ports;
 use crate::rollout::tracks::{ActiveRelease, LinkedRelease, Retired, SharedRoutes, Track, Tracks};
 use crate::routes::Routes;
@@ -140,8 +140,11 @@ impl Host {
             release = %active.release, track = %track
         );
         let resources = Resources { engine: &self.engine, ports: self.ports(), routes: &routes, deadline, client };
+        let (kind, connection) = (EventKind::of(&request.event), request.connection.id.clone());
         let mut outcome = handlers::run(resources, request).instrument(span).await;
         outcome.active = Some(active);
+        outcome.source = outcome.route.clone().map(|route| EventSource { kind, route });
+        outcome.connection = Some(connection);
         outcome
     }
 

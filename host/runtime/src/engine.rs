@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use tidegate_app::Limits;
+use tidegate_ports::MemoryBudget;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,
 };
 
+use crate::admission::Admission;
 use crate::error::Error;
+use crate::reaper::Reaper;
 use crate::scheduler::Scheduler;
 use crate::slots::Slots;
 use crate::ticker::{TickGuard, Ticker};
@@ -32,6 +35,11 @@ const KEEP_TABLE_RESIDENT: usize = 64 << 10;
 /// The maximum number of calls to the database that guests of a pool have in progress. More would only wait in the
 /// database's own queue, which is not fair.
 const POOL_DATABASE_CALLS: usize = 8;
+/// The maximum size of a guest's stack. A recursive parser needs a few hundred bytes for each level of nested JSON.
+const WASM_STACK_BYTES: usize = 2 << 20;
+/// The size of the stack on which a guest and the host functions that it calls run. A host function that exceeds it
+/// would end the process, so it has as much as Wasmtime leaves by default.
+const STACK_BYTES: usize = WASM_STACK_BYTES + (3 << 19);
 /// The number of slots that are decommitted together if the pool cannot keep them resident.
 const DECOMMIT_BATCH: usize = 16;
 
@@ -42,7 +50,7 @@ const WASMTIME: &str = "48.0.8";
 /// configuration. A release for another engine is refused before any part of it is loaded.
 #[must_use]
 pub fn id() -> String {
-    format!("wasmtime-{WASMTIME}/1")
+    format!("wasmtime-{WASMTIME}/2")
 }
 
 /// Returns the minimum CPU for the artifacts of a target, or `None` for a target that Tidegate does not support.
@@ -77,6 +85,8 @@ pub fn config() -> Config {
         .wasm_features(WasmFeatures::THREADS | WasmFeatures::EXCEPTIONS, false)
         .concurrency_support(false)
         .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(STACK_BYTES)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config
 }
@@ -154,6 +164,8 @@ struct Inner {
     warm_instances: Arc<Semaphore>,
     options: EngineOptions,
     wasmtime: wasmtime::Engine,
+    reaper: Reaper,
+    admission: Admission,
 }
 
 impl Engine {
@@ -163,6 +175,14 @@ impl Engine {
     /// [`Error::Engine`] if the address space of the pool cannot be reserved, [`Error::Ticker`] if the thread of the
     /// ticker or a guest thread does not start.
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
+        Self::with_memory(options, MemoryBudget::unlimited())
+    }
+
+    /// Creates an engine whose instances share the memory budget of the process.
+    ///
+    /// # Errors
+    /// The errors of [`new`](Self::new).
+    pub fn with_memory(options: EngineOptions, memory: MemoryBudget) -> Result<Self, Error> {
         let mut config = config();
         if let Allocation::Pooling { keep_resident } = options.allocation {
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
@@ -188,6 +208,8 @@ impl Engine {
             warm_instances: Arc::new(Semaphore::new(warm_instances)),
             options,
             wasmtime,
+            reaper: Reaper::default(),
+            admission: Admission::new(memory, STACK_BYTES),
         })))
     }
 
@@ -202,6 +224,16 @@ impl Engine {
     #[must_use]
     pub fn options(&self) -> EngineOptions {
         self.0.options
+    }
+
+    /// Returns the memory of the instances, which all events share.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.0.admission
+    }
+
+    /// Returns the reaper of gone connections, which all events share.
+    pub(crate) fn reaper(&self) -> &Reaper {
+        &self.0.reaper
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

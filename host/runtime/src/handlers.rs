@@ -95,7 +95,7 @@ async fn connect(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, ev
         unregister(&resources, &context).await;
     }
     let after = after(&resources, entry, &context, effects, used);
-    Outcome { response: Ok(encode_reply(&reply)), after, route: Some(entry.key.clone()), active: None, fault }
+    Outcome { after, route: Some(entry.key.clone()), fault, ..Outcome::without_guest(Ok(encode_reply(&reply))) }
 }
 
 async fn message(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, event: wit::Event) -> Outcome {
@@ -114,7 +114,7 @@ async fn message(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, ev
         log_event!(ERROR, &context, "{}", error.error_message);
     }
     let after = after(&resources, entry, &context, effects, used);
-    Outcome { response, after, route: Some(entry.key.clone()), active: None, fault }
+    Outcome { after, route: Some(entry.key.clone()), fault, ..Outcome::without_guest(response) }
 }
 
 /// Unregisters the connection, even if the guest fails or the release has no `$disconnect` route.
@@ -166,7 +166,7 @@ async fn authorize(resources: Resources<'_>, meta: Meta, authorization: Authoriz
         fault = Some(Fault::Error);
         log_event!(ERROR, &context, "{}", error.error_message);
     }
-    Outcome { response, after: PostResponse::nothing(), route: Some(meta.route_key), active: None, fault }
+    Outcome { route: Some(meta.route_key), fault, ..Outcome::without_guest(response) }
 }
 
 /// Calls the route's handler in a fresh instance, and logs a call that fails or ends without an answer.
@@ -217,7 +217,7 @@ fn after(
     used: Option<UsedStore>,
 ) -> PostResponse {
     let Resources { engine, ports, .. } = resources;
-    PostResponse::new(context, effects, ports).then_warm(engine, &entry.route, &entry.warm_pool, ports, used)
+    PostResponse::new(engine, context, effects, ports).then_warm(engine, &entry.route, &entry.warm_pool, ports, used)
 }
 
 async fn register(resources: &Resources<'_>, connection: &Connection) -> Result<(), String> {
@@ -242,12 +242,13 @@ async fn unregister(resources: &Resources<'_>, context: &EventContext) {
     }
 }
 
-/// Returns the fault of the release. A host without a free instance is not the release's fault.
+/// Returns the fault of the release. A host without a free instance or without memory is not the
+/// release's fault.
 fn fault<T: Answer>(called: &Result<Result<T, wit::Error>, Failure>) -> Option<Fault> {
     match called {
         Err(Failure::Trap { .. }) => Some(Fault::Trap),
         Err(Failure::Timeout(_) | Failure::CpuTime(_)) => Some(Fault::Timeout),
-        Err(Failure::Busy | Failure::Abandoned) => None,
+        Err(Failure::Busy | Failure::Abandoned | Failure::OutOfMemory(_)) => None,
         Ok(Ok(answer)) => (answer.status() >= 500).then_some(Fault::Error),
         Ok(Err(error)) => (error.status >= 500).then_some(Fault::Error),
     }

@@ -125,7 +125,10 @@ impl<'e> Instance<'e> {
                 warm_slot = Some(permit);
                 store
             }
-            None => State::new(data, Arc::clone(&route.permissions)).into_store(engine),
+            None => {
+                let memory = route.component.admit(engine, guest_deadline).await?;
+                State::new(data, Arc::clone(&route.permissions), memory).into_store(engine)
+            }
         };
         let used = UsedStore { store, _slot: slot, _warm_slot: warm_slot };
         let component = Arc::clone(&route.component);

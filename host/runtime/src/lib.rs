@@ -10,14 +10,16 @@
 //! - `routes`: the routes of a release, over `component`, which loads and links an artifact
 //! - [`interface`]: the rules for the imports and exports of components
 //! - [`engine`]: the one engine configuration, the pool, and the `ticker` that interrupts guests
-//! - [`instance`]: a fresh instance for one event, with its `state`, its `limiter` and its `permissions`
+//! - [`instance`]: a fresh instance for one event, with its `state`, its `limiter` and its `permissions`; `admission`:
+//!   its memory in the budget of the process
 //! - `slots`: the shares that routes have of the slots; `scheduler`: the threads that guests run on
 //! - `warm`: instances that are created before their event
 //! - `imports`: the interfaces that a guest may import; `wasi`, without authority
 //! - [`guest_log`]: the output of guests; `context`: the fields of every log line about an event
 //! - `trap`: calls that end without an answer; `reply`: converts a guest's answer to the response
-//! - [`post_response`]: the work after the response is posted
+//! - [`post_response`]: the work after the response is posted, with the `reaper` of gone connections
 
+mod admission;
 mod bindings;
 mod component;
 mod context;
@@ -35,6 +37,7 @@ pub mod outcome;
 mod permissions;
 mod ports;
 pub mod post_response;
+mod reaper;
 mod reply;
 pub mod rollout;
 mod route;
@@ -51,7 +54,7 @@ pub use dispatch::Host;
 pub use engine::{Allocation, Engine, EngineOptions};
 pub use error::Error;
 pub use interface::{Incompatibility, Interfaces, Refusal, Role};
-pub use outcome::{Fault, Outcome};
+pub use outcome::{EventKind, EventSource, Fault, Outcome};
 pub use ports::{Ports, RoutePorts};
 pub use post_response::PostResponse;
 pub use rollout::tracks::{ActiveRelease, IdleRelease, LinkedRelease, Retired, Track, Tracks};

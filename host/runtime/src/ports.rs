@@ -28,12 +28,12 @@ pub struct RoutePorts {
 }
 
 impl Ports {
-    pub(crate) fn storage(&self) -> Option<&dyn Storage> {
-        self.routes.as_ref().map(|routes| &*routes.storage)
+    pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
+        self.routes.as_ref().map(|routes| &routes.storage)
     }
 
-    pub(crate) fn registry(&self) -> Option<&dyn Registry> {
-        self.routes.as_ref().map(|routes| &*routes.registry)
+    pub(crate) fn registry(&self) -> Option<&Arc<dyn Registry>> {
+        self.routes.as_ref().map(|routes| &routes.registry)
     }
 
     pub(crate) fn messaging(&self) -> Option<&dyn Messaging> {

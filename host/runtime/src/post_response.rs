@@ -3,19 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream};
-use tidegate_ports::{Deadline, Registry, registry};
+use tidegate_ports::Deadline;
 
 use crate::context::{EventContext, log_event};
 use crate::engine::Engine;
 use crate::instance::UsedStore;
 use crate::ports::Ports;
 use crate::route::Route;
-use crate::state::{Effects, Gone};
+use crate::state::Effects;
 use crate::warm::WarmPool;
-
-/// The maximum number of gone connections that are reaped concurrently.
-const REAP_CONCURRENCY: usize = 16;
 
 /// The work that one event leaves for the time after its response is posted.
 #[must_use = "a greeting that was sent during `$connect` is lost unless this runs"]
@@ -38,6 +34,7 @@ struct PendingEffects {
     context: Arc<EventContext>,
     effects: Effects,
     ports: Arc<Ports>,
+    engine: Engine,
 }
 
 impl PostResponse {
@@ -47,11 +44,12 @@ impl PostResponse {
     }
 
     /// Returns the phase that delivers the deferred messages of an event and reaps the gone connections that it found.
-    pub(crate) fn new(context: &Arc<EventContext>, effects: Effects, ports: &Arc<Ports>) -> Self {
+    pub(crate) fn new(engine: &Engine, context: &Arc<EventContext>, effects: Effects, ports: &Arc<Ports>) -> Self {
         if effects.deferred.is_empty() && effects.gone.is_empty() {
             return Self::nothing();
         }
-        let effects = PendingEffects { context: Arc::clone(context), effects, ports: Arc::clone(ports) };
+        let effects =
+            PendingEffects { context: Arc::clone(context), effects, ports: Arc::clone(ports), engine: engine.clone() };
         Self { effects: Some(effects), next: None }
     }
 
@@ -111,10 +109,12 @@ impl NextInstance {
 
 impl PendingEffects {
     async fn run(self, deadline: Deadline) {
-        let Self { context, effects, ports } = self;
+        let Self { context, mut effects, ports, engine } = self;
+        let reaper = engine.reaper();
+        reaper.add(std::mem::take(&mut effects.gone), &context, &ports);
         let work = async {
             deliver(&context, &effects, &ports, deadline).await;
-            reap_all(&context, effects.gone, &ports, deadline).await;
+            reaper.run(deadline).await;
         };
         if tokio::time::timeout_at(deadline.instant().into(), work).await.is_err() {
             log_event!(WARN, &context, "the post-response phase exceeded its deadline");
@@ -134,30 +134,6 @@ async fn deliver(context: &EventContext, effects: &Effects, ports: &Ports, deadl
     if delivered < messages.len() {
         let dropped = messages.len() - delivered;
         log_event!(WARN, context, dropped, "messages sent during `$connect` were dropped");
-    }
-}
-
-/// Reaps in one task, so that logs and metrics belong to the event.
-async fn reap_all(context: &EventContext, gone: Vec<Gone>, ports: &Ports, deadline: Deadline) {
-    let Some(registry) = ports.registry() else { return };
-    let reaping = gone.into_iter().map(|gone| async move {
-        if let Err(error) = reap(&gone, registry, deadline).await {
-            log_event!(WARN, context, "cannot reap the gone connection `{}`: {error}", gone.id);
-        }
-    });
-    stream::iter(reaping).buffer_unordered(REAP_CONCURRENCY).collect::<()>().await;
-}
-
-async fn reap(gone: &Gone, registry: &dyn Registry, deadline: Deadline) -> Result<(), registry::Error> {
-    if registry.reap(&gone.id, deadline).await? {
-        return Ok(());
-    }
-    // The row is too young to be reaped, or it is missing. A row is missing after an `unregister` whose response was
-    // lost: the row is gone, and with it the names of its groups. The group that listed the connection was one of them.
-    let Some(group) = &gone.group else { return Ok(()) };
-    match registry.describe(&gone.id, deadline).await {
-        Err(registry::Error::NotFound) => registry.leave(group, &gone.id, deadline).await,
-        found => found.map(drop),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tidegate_event::FunctionError;
+use tidegate_ports::OutOfMemory;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::context::{EventContext, log_event};
@@ -28,6 +29,8 @@ pub(crate) enum Failure {
     Busy,
     /// The client left before the guest began.
     Abandoned,
+    /// The memory budget of the process has no room for the guest.
+    OutOfMemory(OutOfMemory),
 }
 
 impl From<NoSlot> for Failure {
@@ -46,6 +49,9 @@ impl Failure {
         }
         if let Some(CpuLimit(limit)) = error.downcast_ref() {
             return Self::CpuTime(*limit);
+        }
+        if let Some(refusal) = error.downcast_ref::<OutOfMemory>() {
+            return Self::OutOfMemory(*refusal);
         }
         let reason = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
             Some(exit) => format!("the guest called exit with status {}; a route returns instead", exit.0),
@@ -75,6 +81,12 @@ impl Failure {
             ),
             Self::Busy => log_event!(ERROR, context, "no instance became free before the deadline"),
             Self::Abandoned => log_event!(DEBUG, context, "the client left before the event began"),
+            Self::OutOfMemory(refusal) => log_event!(
+                ERROR,
+                context,
+                hint = "raise the memory budget of the process, or lower `limits.memory` of the routes",
+                "cannot run the route: {refusal}"
+            ),
         }
     }
 
@@ -89,6 +101,7 @@ impl Failure {
             }
             Self::Abandoned => ("Tidegate.Abandoned", "the client left before the event began".to_owned()),
             Self::Busy => ("Tidegate.Busy", "no instance became free before the deadline".to_owned()),
+            Self::OutOfMemory(refusal) => ("Tidegate.Busy", refusal.to_string()),
         };
         FunctionError { error_type: kind.to_owned(), error_message: message }
     }

@@ -91,7 +91,8 @@ async fn instantiate(
         guest_deadline: deadline,
         port_deadline: deadline,
     };
-    let mut store = State::new(event, Arc::clone(&route.permissions)).into_store(engine);
+    let memory = route.component.admit_warm(engine)?;
+    let mut store = State::new(event, Arc::clone(&route.permissions), memory).into_store(engine);
     let instantiating = route.component.pre.instantiate_async(&mut store);
     let instance = tokio::time::timeout_at(deadline.instant().into(), instantiating).await.ok()?.ok()?;
     // A guest that logs while it starts would keep logging with the context of the previous event.

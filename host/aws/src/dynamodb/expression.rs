@@ -15,6 +15,7 @@ pub(crate) type Parts = (Option<HashMap<String, String>>, Option<HashMap<String,
 /// expression uses.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Placeholders {
+    /// The placeholder of each name.
     names: HashMap<String, String>,
     values: HashMap<String, AttributeValue>,
 }
@@ -22,12 +23,11 @@ pub(crate) struct Placeholders {
 impl Placeholders {
     /// Returns the placeholder for an attribute name.
     pub(crate) fn name(&mut self, name: &str) -> String {
-        let known = self.names.iter().find(|(_, value)| value.as_str() == name);
-        if let Some((placeholder, _)) = known {
+        if let Some(placeholder) = self.names.get(name) {
             return placeholder.clone();
         }
         let placeholder = format!("#n{}", self.names.len());
-        self.names.insert(placeholder.clone(), name.to_owned());
+        self.names.insert(name.to_owned(), placeholder.clone());
         placeholder
     }
 
@@ -50,7 +50,8 @@ impl Placeholders {
 
     /// Returns names and values for a request. An empty map becomes `None`, because DynamoDB rejects empty maps.
     pub(crate) fn into_parts(self) -> Parts {
-        let names = (!self.names.is_empty()).then_some(self.names);
+        let names: HashMap<_, _> = self.names.into_iter().map(|(name, placeholder)| (placeholder, name)).collect();
+        let names = (!names.is_empty()).then_some(names);
         let values = (!self.values.is_empty()).then_some(self.values);
         (names, values)
     }

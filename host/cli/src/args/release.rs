@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Subcommand};
-use tidegate_release::rollout::TrafficWeight;
+use tidegate_release::rollout::{ErrorRate, TrafficWeight};
 
 use super::{App, value};
 
@@ -149,8 +149,12 @@ pub(crate) struct Canary {
     /// The percentage of the connections, from 0.01 to 100.
     #[arg(long, value_name = "N")]
     pub(crate) percent: TrafficWeight,
-    /// The number of its events that can fail, on all hosts together. One more failure halts the canary. [default: 10,
-    /// or the current budget of a running canary]
+    /// The percentage points by which the canary may fail for more of its connections than the active release, on one
+    /// route within an hour. More halts the canary. [default: 5, or the current limit of a running canary]
+    #[arg(long, value_name = "PERCENT", conflicts_with = "error_budget")]
+    pub(crate) error_rate: Option<ErrorRate>,
+    /// The number of its events that can fail, on all hosts together, instead of a rate. One more failure halts the
+    /// canary.
     #[arg(long, value_name = "N")]
     pub(crate) error_budget: Option<u64>,
     /// Count failures from zero again, and continue after a halt.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tidegate_app::MAX_NAME_BYTES;
 use tidegate_release::store::MAX_REASON_BYTES;
 
+/// The smallest memory budget, which has room for an instance of a usual guest.
+const MIN_MEMORY: u64 = 64 << 20;
 /// The longest name of a stage in API Gateway.
 const MAX_STAGE_BYTES: usize = 128;
 
@@ -47,9 +49,35 @@ pub(crate) fn age(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds))
 }
 
+/// Parses a memory budget: an integer with a unit, of at least [`MIN_MEMORY`].
+pub(crate) fn memory(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let bytes = units.iter().find_map(|(unit, shift)| {
+        let number = text.strip_suffix(unit)?;
+        let is_integer = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_integer.then(|| number.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1 << shift))
+    });
+    match bytes {
+        Some(bytes) if bytes >= MIN_MEMORY => Ok(bytes),
+        Some(_) => Err("expected at least 64MiB".to_owned()),
+        None => Err("expected an integer followed by KiB, MiB or GiB, for example `1GiB`".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_budgets_are_integers_with_a_unit() {
+        for (text, bytes) in [("64MiB", 64 << 20), ("65536KiB", 64 << 20), ("2GiB", 2 << 30)] {
+            assert_eq!(memory(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["", "1", "MiB", "63MiB", "0GiB", "-1GiB", "1.5GiB", "1 GiB", "1GB", "100"] {
+            assert!(memory(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(memory("99999999999999999999GiB"), Ok(u64::MAX));
+    }
 
     #[test]
     fn ages_are_integers_with_a_unit() {

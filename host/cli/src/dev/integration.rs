@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidegate_gateway::Invoke;
+use tidegate_ports::MemoryBudget;
 use tidegate_release::Release;
 use tidegate_runtime::{Engine, EngineOptions, Follower, Host, Ports};
 
@@ -27,8 +28,14 @@ impl Integration {
     ///
     /// # Errors
     /// The host refuses the release.
-    pub(crate) fn in_process(ports: Ports, release: Release, releases: Option<&Releases>) -> Result<Self> {
-        let host = Arc::new(Host::new(Engine::new(EngineOptions::local())?, ports, release.clone())?);
+    pub(crate) fn in_process(
+        ports: Ports,
+        release: Release,
+        releases: Option<&Releases>,
+        memory: MemoryBudget,
+    ) -> Result<Self> {
+        let engine = Engine::with_memory(EngineOptions::local(), memory)?;
+        let host = Arc::new(Host::new(engine, ports, release.clone())?);
         let follower = releases.map(|releases| releases.follower(Arc::clone(&host), release)).transpose()?;
         Ok(Self::InProcess(Arc::new(InProcess::new(host, follower))))
     }

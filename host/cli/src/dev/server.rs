@@ -10,6 +10,7 @@ use tidegate_app::{App, Manifest};
 use tidegate_diagnostic::Context as _;
 use tidegate_dynamodb_embedded::{Embedded, Error};
 use tidegate_gateway::{Clock, Gateway, Limits, SocketTable};
+use tidegate_ports::MemoryBudget;
 use tidegate_release::{Release, ReleaseId};
 use tidegate_runtime::Follower;
 use tokio::net::TcpListener;
@@ -22,7 +23,7 @@ use crate::dev::local::Local;
 use crate::dev::reload::Reload;
 use crate::dev::run_file::RunFile;
 use crate::dev::watch::{Changes, Watch};
-use crate::dev::{access, api, config, on_lambda};
+use crate::dev::{access, api, config, memory, on_lambda};
 use crate::ui::error::Result;
 use crate::ui::terminal::out;
 use crate::{args, build, token};
@@ -73,7 +74,8 @@ impl Server {
     ) -> Result<Self> {
         let config = config::values(manifest)?;
         let api = api::config(&release.app, &args.stage)?;
-        let sockets = SocketTable::new(limits(args), Clock::system());
+        let memory = memory::budget(args.memory_budget);
+        let sockets = SocketTable::new(limits(args, &memory), Clock::system());
         let id = release.id.clone();
         let freezing = if args.freeze { ", frozen between events" } else { "" };
         let placement = bootstrap.as_ref().map(|path| format!("routes run in `{}`{freezing}", path.display()));
@@ -98,7 +100,7 @@ impl Server {
             }
             None => {
                 let ports = local.ports(Arc::clone(&sockets) as _, config.clone());
-                Integration::in_process(ports, release, releases).context(what)?
+                Integration::in_process(ports, release, releases, memory).context(what)?
             }
         };
         Ok(Self {
@@ -188,8 +190,9 @@ impl Server {
     }
 }
 
-fn limits(args: &args::Dev) -> Limits {
-    let mut limits = Limits::default();
+fn limits(args: &args::Dev, memory: &MemoryBudget) -> Limits {
+    // Clients cannot take the memory that guests need.
+    let mut limits = Limits { memory: memory.part(memory.limit() / 2), ..Limits::default() };
     if args.throttle {
         limits.connects = Some(Limits::AWS_CONNECTS);
         limits.requests = Some(Limits::AWS_REQUESTS);

@@ -1,7 +1,7 @@
 //! The commands that change the rollout: `activate`, `canary`, `promote` and `rollback`.
 
 use serde_json::json;
-use tidegate_release::rollout::{Action, Change, RolloutError};
+use tidegate_release::rollout::{Action, Canary, Change, ErrorRate, FailureLimit, RolloutError};
 use tidegate_release::{ReleaseId, RolloutState};
 
 use crate::args;
@@ -11,8 +11,6 @@ use crate::release::render;
 use crate::ui::error::Result;
 use crate::ui::terminal::{err, out};
 
-/// The default number of events of a canary that may fail.
-const ERROR_BUDGET: u64 = 10;
 /// The numbers of changes to read in search of the release that was active before. The first number is enough unless
 /// the canary changed often.
 const HISTORY: [usize; 2] = [50, 1_000];
@@ -44,8 +42,12 @@ pub(crate) async fn canary(args: &args::Canary) -> Result<()> {
     let id = backend.resolve(&args.release, &state).await?;
     let halt = backend.halt(&state).await?;
     let running = state.canary.as_ref().filter(|canary| canary.release == id);
-    let budget = args.error_budget.unwrap_or(running.map_or(ERROR_BUDGET, |canary| canary.error_budget));
-    let next = state.canary(&id, args.percent, budget, halt.as_ref(), args.restart)?;
+    let limit = match (args.error_budget, args.error_rate) {
+        (Some(count), _) => FailureLimit::Count(count),
+        (None, Some(rate)) => FailureLimit::Rate(rate),
+        (None, None) => running.map_or(FailureLimit::Rate(ErrorRate::DEFAULT), Canary::limit),
+    };
+    let next = state.canary(&id, args.percent, limit, halt.as_ref(), args.restart)?;
     let candidate = preflight::check(&backend, &state, &id).await?;
     // The grants of a running canary are allowed already.
     candidate.check_grants(args.allow_new_grants || running.is_some())?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use tidegate_app::App;
 use tidegate_diagnostic::Context as _;
-use tidegate_release::rollout::{Canary, Halt};
+use tidegate_release::rollout::{Canary, FailureLimit, Halt};
 use tidegate_release::store::{CanaryCounts, LoadSummary};
 use tidegate_release::{ReleaseId, RolloutState};
 
@@ -64,15 +64,20 @@ pub(crate) async fn run(args: &args::StoreArgs) -> Result<()> {
 
 fn print_canary(canary: &Canary, counts: &CanaryCounts, halt: Option<&Halt>) {
     out!("canary    {} for {} of the connections", canary.release, canary.weight);
+    let used = match canary.limit() {
+        FailureLimit::Count(count) => format!("{} of {count} failures used", counts.failures()),
+        FailureLimit::Rate(_) => format!("{} failures", counts.failures()),
+    };
     out!(
-        "          {} of {} failures used in {} events: {} traps, {} missed deadlines, {} other errors",
-        counts.failures(),
-        canary.error_budget,
+        "          {used} in {} events: {} traps, {} missed deadlines, {} other errors",
         counts.events,
         counts.traps,
         counts.timeouts,
         counts.errors
     );
+    if let FailureLimit::Rate(rate) = canary.limit() {
+        out!("          may fail for {rate} more of its connections than the active release");
+    }
     if let Some(halt) = halt {
         out!("          halted {} by {}: {}", render::time(halt.at), halt.host, halt.reason);
     }

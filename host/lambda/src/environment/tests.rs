@@ -37,6 +37,7 @@ fn a_handler_has_tables_and_a_callback_url() {
     assert_eq!(environment.function, Function::Handler { tables, callback_url });
     assert_eq!(environment.package, PathBuf::from("/var/task"));
     assert_eq!((environment.concurrency, environment.credentials.session_token), (1, None));
+    assert_eq!(environment.guest_memory, 448 << 20);
 }
 
 #[test]

@@ -56,6 +56,7 @@ suite! {
     updates::reserved_and_empty_paths_are_invalid,
     updates::names_are_not_interpreted_as_syntax,
     updates::changes_of_the_wrong_type_are_invalid,
+    updates::updates_with_too_many_names_are_invalid,
     updates::updates_above_400_kb_are_too_large,
     queries::sort_keys_are_ordered_by_bytes,
     queries::ranges_are_inclusive,

@@ -4,7 +4,7 @@ use super::{
     COLLECTION, TestClock, add, append, assert_document, assert_invalid, get, json, key, only_if, put, remove, set,
     soon, update,
 };
-use tidegate_ports::storage::{Condition, Error, MAX_ITEM_BYTES, Storage};
+use tidegate_ports::storage::{Change, Condition, Error, MAX_ITEM_BYTES, Storage};
 
 pub(super) async fn updates_create_missing_documents(port: &dyn Storage, _: &TestClock) {
     let at = key("p", "s");
@@ -150,6 +150,15 @@ pub(super) async fn changes_of_the_wrong_type_are_invalid(port: &dyn Storage, _:
         assert_invalid(update(port, &at, &[change]).await);
     }
     assert_document(port, &at, document).await;
+}
+
+pub(super) async fn updates_with_too_many_names_are_invalid(port: &dyn Storage, _: &TestClock) {
+    let at = key("p", "s");
+    let path = |change: usize| (0..32).map(move |name| format!("{change}.{name}"));
+    let changes: Vec<_> = (0..100).map(|change| Change::Remove { path: path(change).collect() }).collect();
+    assert_invalid(update(port, &at, &changes).await);
+    assert_invalid(update(port, &at, &[set(&["x".repeat(3 << 20).as_str()], "1")]).await);
+    assert_eq!(get(port, &at).await, None);
 }
 
 pub(super) async fn updates_above_400_kb_are_too_large(port: &dyn Storage, _: &TestClock) {

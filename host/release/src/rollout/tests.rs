@@ -92,8 +92,9 @@ fn canaries_begin_and_change_their_weight() {
     let mut rollout = Rollout::default();
     // No release is active: the other connections stay on the deployed release.
     rollout.canary(2);
-    let canary =
-        |text, error_budget, run| Some(Canary { release: release(2), weight: weight(text), error_budget, run });
+    let canary = |text, error_budget, run| {
+        Some(Canary { release: release(2), weight: weight(text), error_budget, error_rate: None, run })
+    };
     assert_eq!(rollout.state, RolloutState { generation: 1, canary: canary("5", 10, 1), ..RolloutState::default() });
     // The run continues when the weight changes.
     let pointer = rollout.state.canary(&release(2), weight("50"), 20, None, false).unwrap();
@@ -101,7 +102,10 @@ fn canaries_begin_and_change_their_weight() {
     let pointer = pointer.canary(&release(2), weight("50"), 20, None, true).unwrap();
     assert_eq!((pointer.generation, &pointer.canary), (3, &canary("50", 20, 3)));
     let other = pointer.canary(&release(3), weight("1"), 0, None, false).unwrap();
-    assert_eq!(other.canary, Some(Canary { release: release(3), weight: weight("1"), error_budget: 0, run: 4 }));
+    assert_eq!(
+        other.canary,
+        Some(Canary { release: release(3), weight: weight("1"), error_budget: 0, error_rate: None, run: 4 })
+    );
     rollout.activate(1);
     let refused = rollout.state.canary(&release(1), weight("5"), 10, None, false);
     assert_eq!(refused, Err(RolloutError::Active(release(1))));
@@ -303,7 +307,7 @@ fn canary_connections_follow_the_documented_rule() {
 fn larger_weights_keep_the_connections_of_smaller_ones() {
     let connections: Vec<_> = (0..10_000).map(|id| ConnectionId::new(format!("connection {id}")).unwrap()).collect();
     let served = |release: ReleaseId, weight| -> Vec<_> {
-        let canary = Canary { release, weight, error_budget: 0, run: 1 };
+        let canary = Canary { release, weight, error_budget: 0, error_rate: None, run: 1 };
         connections.iter().map(|connection| canary.serves(connection)).collect()
     };
     let mut before = vec![false; connections.len()];

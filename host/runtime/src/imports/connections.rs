@@ -1,15 +1,21 @@
 //! `tidegate:route/connections`: the registry of open connections.
 
+use std::sync::Arc;
+
 use tidegate_app::grants::{ConnectionsGrant, Scope};
 use tidegate_event::{Connection, ConnectionId};
 use tidegate_ports::Registry;
-use tidegate_ports::registry::{self, Cursor, check_group, check_page_limit};
+use tidegate_ports::registry::{self, Cursor, check_attribute_changes, check_cursor, check_group, check_page_limit};
 use wasmtime::Result;
 
+use super::offload;
 use super::{connection_id, size_of_fields};
 use crate::bindings::tidegate::route::connections::{ConnectionPage, Entry, Error, Host, MemberPage};
 use crate::convert;
 use crate::state::State;
+
+/// The number of rows of a page above which a call is offloaded.
+const MANY_ROWS: u32 = 64;
 
 type Outcome<T> = Result<std::result::Result<T, Error>>;
 
@@ -29,6 +35,7 @@ impl Host for State {
     async fn set_attributes(&mut self, id: String, changes: Vec<(String, Option<String>)>) -> Outcome<()> {
         let bytes: usize = changes.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len)).sum();
         self.charge(id.len() + bytes)?;
+        attempt!(check_attribute_changes(&changes));
         let id = attempt!(connection_id(id));
         let own = id == *self.own_connection();
         attempt!(self.connections(|grant| match grant.attributes {
@@ -49,11 +56,11 @@ impl Host for State {
         attempt!(self.connections(|grant| grant.list));
         attempt!(check_page_limit(limit));
         let cursor = cursor.map(Cursor);
-        let page = attempt!(
-            self.event
-                .database_call(attempt!(self.registry()).list(limit, cursor.as_ref(), self.event.port_deadline))
-                .await
-        );
+        attempt!(check_cursor(cursor.as_ref()));
+        let registry = attempt!(self.registry());
+        let deadline = self.event.port_deadline;
+        let call = async move { registry.list(limit, cursor.as_ref(), deadline).await };
+        let page = attempt!(self.event.database_call(offload::complete(limit > MANY_ROWS, call)).await);
         self.charge(page.connections.iter().map(size_of_connection).sum())?;
         let connections = page.connections.into_iter().map(convert::connection).collect();
         Ok(Ok(ConnectionPage { connections, cursor: page.cursor.map(|cursor| cursor.0) }))
@@ -82,16 +89,11 @@ impl Host for State {
         attempt!(self.group(&group));
         attempt!(check_page_limit(limit));
         let cursor = cursor.map(Cursor);
-        let page = attempt!(
-            self.event
-                .database_call(attempt!(self.registry()).members(
-                    &group,
-                    limit,
-                    cursor.as_ref(),
-                    self.event.port_deadline
-                ))
-                .await
-        );
+        attempt!(check_cursor(cursor.as_ref()));
+        let registry = attempt!(self.registry());
+        let deadline = self.event.port_deadline;
+        let call = async move { registry.members(&group, limit, cursor.as_ref(), deadline).await };
+        let page = attempt!(self.event.database_call(offload::complete(limit > MANY_ROWS, call)).await);
         self.charge(page.members.iter().map(|id| id.as_str().len()).sum())?;
         let members = page.members.into_iter().map(ConnectionId::into).collect();
         Ok(Ok(MemberPage { members, cursor: page.cursor.map(|cursor| cursor.0) }))
@@ -100,15 +102,17 @@ impl Host for State {
     async fn count(&mut self, group: String) -> Outcome<u64> {
         self.charge(group.len())?;
         attempt!(self.group(&group));
-        Ok(Ok(attempt!(
-            self.event.database_call(attempt!(self.registry()).count(&group, self.event.port_deadline)).await
-        )))
+        let registry = attempt!(self.registry());
+        let deadline = self.event.port_deadline;
+        // This reads all members, of which there may be many.
+        let call = async move { registry.count(&group, deadline).await };
+        Ok(Ok(attempt!(self.event.database_call(offload::complete(true, call)).await)))
     }
 }
 
 impl State {
-    fn registry(&self) -> std::result::Result<&dyn Registry, Error> {
-        self.event.ports.registry().ok_or(Error::Unavailable)
+    fn registry(&self) -> std::result::Result<Arc<dyn Registry>, Error> {
+        self.event.ports.registry().cloned().ok_or(Error::Unavailable)
     }
 
     fn connections(&self, allows: impl FnOnce(&ConnectionsGrant) -> bool) -> std::result::Result<(), Error> {

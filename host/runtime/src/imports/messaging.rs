@@ -134,6 +134,9 @@ impl State {
         if deferred.len() >= MAX_DEFERRED || bytes > MAX_DEFERRED_BYTES {
             return Err(Error::Throttled);
         }
+        let holder = self.memory().holder();
+        let memory = self.effects.deferred_memory.get_or_insert(holder);
+        memory.try_grow(data.len()).map_err(|_| Error::Throttled)?;
         self.effects.deferred.push(data.clone());
         Ok(())
     }

@@ -17,6 +17,7 @@ pub(crate) mod collection;
 pub(crate) mod config;
 pub(crate) mod connections;
 pub(crate) mod messaging;
+mod offload;
 pub(crate) mod storage;
 mod storage_types;
 

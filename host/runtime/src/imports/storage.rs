@@ -1,12 +1,17 @@
 //! `tidegate:route/storage`: documents in collections.
 
+use std::sync::Arc;
+
 use tidegate_app::grants::Access;
 use tidegate_ports::Storage;
-use tidegate_ports::storage::{self, MAX_TRANSACT, check_keys, check_operations, check_partition, check_query_limit};
+use tidegate_ports::storage::{
+    self, MAX_TRANSACT, check_cursor, check_keys, check_operations, check_partition, check_query_limit,
+};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
 use super::collection::Collection;
+use super::offload::{self, LARGE_BYTES, MANY_DOCUMENTS};
 use super::storage_types::{size_of_action, size_of_change, size_of_item};
 use crate::bindings::tidegate::route::storage::{
     Action, Change, Condition, Error, Host, HostCollection, Item, Key, Operation, Page, QueryOptions, WriteOptions,
@@ -47,11 +52,12 @@ impl Host for State {
             wanted.push(storage::Operation { collection, key, action });
         }
         attempt!(check_operations(&wanted));
-        Ok(self
-            .event
-            .database_call(attempt!(self.storage()).transact(&wanted, self.event.port_deadline))
-            .await
-            .map_err(Error::from))
+        let bytes: usize = wanted.iter().map(|operation| size_of_action(&operation.action)).sum();
+        let is_large = bytes > LARGE_BYTES || wanted.len() > MANY_DOCUMENTS;
+        let storage = attempt!(self.storage());
+        let deadline = self.event.port_deadline;
+        let call = async move { storage.transact(&wanted, deadline).await };
+        Ok(self.event.database_call(offload::complete(is_large, call)).await.map_err(Error::from))
     }
 }
 
@@ -60,10 +66,16 @@ impl HostCollection for State {
         let collection = attempt!(self.granted(&collection, Needs::Read)?);
         let key = storage::Key::from(key);
         attempt!(key.check());
-        let item = attempt!(
-            self.event.database_call(attempt!(self.storage()).get(&collection, &key, self.event.port_deadline)).await
-        );
-        attempt!(self.charge_answer(item.as_ref().map_or(0, size_of_item)));
+        let storage = attempt!(self.storage());
+        let deadline = self.event.port_deadline;
+        let call = async move { storage.get(&collection, &key, deadline).await };
+        let item =
+            attempt!(self.event.database_call(offload::complete(self.permissions.reads_large_documents(), call)).await);
+        let bytes = item.as_ref().map_or(0, size_of_item);
+        if bytes > LARGE_BYTES {
+            self.permissions.record_large_document();
+        }
+        attempt!(self.charge_answer(bytes));
         Ok(Ok(item.map(Into::into)))
     }
 
@@ -74,11 +86,14 @@ impl HostCollection for State {
         if keys.is_empty() {
             return Ok(Ok(Vec::new()));
         }
-        let items = attempt!(
-            self.event
-                .database_call(attempt!(self.storage()).get_many(&collection, &keys, self.event.port_deadline))
-                .await
-        );
+        let is_large = keys.len() > MANY_DOCUMENTS || self.permissions.reads_large_documents();
+        let storage = attempt!(self.storage());
+        let deadline = self.event.port_deadline;
+        let call = async move { storage.get_many(&collection, &keys, deadline).await };
+        let items = attempt!(self.event.database_call(offload::complete(is_large, call)).await);
+        if items.iter().flatten().any(|item| size_of_item(item) > LARGE_BYTES) {
+            self.permissions.record_large_document();
+        }
         attempt!(self.charge_answer(items.iter().flatten().map(size_of_item).sum()));
         Ok(Ok(items.into_iter().map(|item| item.map(Into::into)).collect()))
     }
@@ -95,16 +110,12 @@ impl HostCollection for State {
         let key = storage::Key::from(key);
         let options = storage::WriteOptions::from(options);
         attempt!(key.check());
-        let version = self
-            .event
-            .database_call(attempt!(self.storage()).put(
-                &collection,
-                &key,
-                &document,
-                &options,
-                self.event.port_deadline,
-            ))
-            .await;
+        attempt!(options.condition.as_ref().map_or(Ok(()), storage::Condition::check));
+        let is_large = document.len() > LARGE_BYTES;
+        let storage = attempt!(self.storage());
+        let deadline = self.event.port_deadline;
+        let call = async move { storage.put(&collection, &key, &document, &options, deadline).await };
+        let version = self.event.database_call(offload::complete(is_large, call)).await;
         Ok(version.map(|version| version.0).map_err(Error::from))
     }
 
@@ -119,19 +130,18 @@ impl HostCollection for State {
         let key = storage::Key::from(key);
         let options = storage::WriteOptions::from(options);
         attempt!(key.check());
+        attempt!(options.condition.as_ref().map_or(Ok(()), storage::Condition::check));
         let changes: Vec<storage::Change> = changes.into_iter().map(Into::into).collect();
-        self.charge(changes.iter().map(size_of_change).sum())?;
-        let item = attempt!(
-            self.event
-                .database_call(attempt!(self.storage()).update(
-                    &collection,
-                    &key,
-                    &changes,
-                    &options,
-                    self.event.port_deadline
-                ))
-                .await
-        );
+        let bytes = changes.iter().map(size_of_change).sum();
+        self.charge(bytes)?;
+        let is_large = bytes > LARGE_BYTES || self.permissions.reads_large_documents();
+        let storage = attempt!(self.storage());
+        let deadline = self.event.port_deadline;
+        let call = async move { storage.update(&collection, &key, &changes, &options, deadline).await };
+        let item = attempt!(self.event.database_call(offload::complete(is_large, call)).await);
+        if size_of_item(&item) > LARGE_BYTES {
+            self.permissions.record_large_document();
+        }
         self.charge(size_of_item(&item))?;
         Ok(Ok(item.into()))
     }
@@ -146,15 +156,10 @@ impl HostCollection for State {
         let key = storage::Key::from(key);
         let condition = condition.map(storage::Condition::from);
         attempt!(key.check());
-        let deleted = self
-            .event
-            .database_call(attempt!(self.storage()).delete(
-                &collection,
-                &key,
-                condition.as_ref(),
-                self.event.port_deadline,
-            ))
-            .await;
+        attempt!(condition.as_ref().map_or(Ok(()), storage::Condition::check));
+        let storage = attempt!(self.storage());
+        let call = storage.delete(&collection, &key, condition.as_ref(), self.event.port_deadline);
+        let deleted = self.event.database_call(call).await;
         Ok(deleted.map_err(Error::from))
     }
 
@@ -167,16 +172,13 @@ impl HostCollection for State {
         let collection = attempt!(self.granted(&collection, Needs::Read)?);
         attempt!(check_partition(&partition));
         attempt!(check_query_limit(options.limit));
-        let page = self
-            .event
-            .database_call(attempt!(self.storage()).query(
-                &collection,
-                &partition,
-                &options.into(),
-                self.event.port_deadline,
-            ))
-            .await;
-        let page = attempt!(page);
+        let options = storage::QueryOptions::from(options);
+        attempt!(check_cursor(options.cursor.as_ref()));
+        let is_large = options.limit as usize > MANY_DOCUMENTS || self.permissions.reads_large_documents();
+        let storage = attempt!(self.storage());
+        let deadline = self.event.port_deadline;
+        let call = async move { storage.query(&collection, &partition, &options, deadline).await };
+        let page = attempt!(self.event.database_call(offload::complete(is_large, call)).await);
         attempt!(self.charge_answer(page.items.iter().map(size_of_item).sum()));
         let items = page.items.into_iter().map(Into::into).collect();
         Ok(Ok(Page { items, cursor: page.cursor.map(|cursor| cursor.0) }))
@@ -189,8 +191,8 @@ impl HostCollection for State {
 }
 
 impl State {
-    fn storage(&self) -> std::result::Result<&dyn Storage, Error> {
-        self.event.ports.storage().ok_or(Error::Unavailable)
+    fn storage(&self) -> std::result::Result<Arc<dyn Storage>, Error> {
+        self.event.ports.storage().cloned().ok_or(Error::Unavailable)
     }
 
     /// Subtracts the bytes of an answer from the event's budget. An answer that is too large is an error for the guest

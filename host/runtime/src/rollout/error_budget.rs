@@ -1,5 +1,5 @@
-//! Counts the events of a canary. The store has the sum over all hosts. This module has the counts that this host has
-//! not added to the sum yet.
+//! Counts the events of a canary, whose failures are bounded by a number or a rate. The store has the sum over all
+//! hosts. This module has the counts that this host has not added to the sum yet.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl ErrorBudget {
                 state.own.failures()
             }
         };
-        let above = failures > canary.error_budget;
+        let above = canary.error_rate.is_none() && failures > canary.error_budget;
         let first = above && !state.spent;
         state.spent |= above;
         first.then_some(failures)

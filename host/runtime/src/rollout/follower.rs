@@ -18,6 +18,7 @@ use tidegate_release::verify::HostProfile;
 use tidegate_release::{Release, ReleaseId, TrustedKeys};
 
 use super::error_budget::ErrorBudget;
+use super::error_rate::RateComparison;
 use super::halt::{PendingHalt, STATUS_TIMEOUT, log_halt};
 use super::hooks::{RolloutEvent, RolloutHooks};
 use super::loader::{Attempts, Loader};
@@ -78,6 +79,7 @@ pub struct Follower {
     attempts: tokio::sync::Mutex<Attempts>,
     switch: Switch,
     budget: ErrorBudget,
+    comparison: RateComparison,
     pending_halt: PendingHalt,
     reports: Reports,
 }
@@ -104,6 +106,7 @@ impl Follower {
             attempts: tokio::sync::Mutex::default(),
             switch,
             budget: ErrorBudget::default(),
+            comparison: RateComparison::default(),
             pending_halt: PendingHalt::default(),
             reports: Reports::default(),
         })
@@ -147,7 +150,8 @@ impl Follower {
     /// Counts an event. Returns true if the counts should be [written](Self::flush) at once.
     pub fn record(&self, outcome: &Outcome) -> bool {
         match self.host().canary() {
-            Some(canary) => self.budget.record(&canary, outcome),
+            // Both count.
+            Some(canary) => self.budget.record(&canary, outcome) | self.comparison.record(&canary, outcome),
             None => false,
         }
     }
@@ -178,8 +182,15 @@ impl Follower {
     pub async fn flush(&self, deadline: Deadline) {
         if let Some(canary) = self.host().canary() {
             let counting = deadline.min(Deadline::after(STATUS_TIMEOUT));
-            if let Some(failures) = self.budget.flush(self.store(), &canary, counting).await {
-                self.halt(canary, failures).await;
+            let failures = self.budget.flush(self.store(), &canary, counting).await;
+            let spent = failures
+                .map(|failures| format!("{failures} failures, and its error budget is {}", canary.error_budget));
+            let reason = match spent {
+                None => self.comparison.flush(self.store(), &canary, counting).await,
+                spent => spent,
+            };
+            if let Some(reason) = reason {
+                self.halt(canary, reason).await;
             }
         }
         self.pending_halt.publish(self.store(), deadline).await;
@@ -204,14 +215,9 @@ impl Follower {
     }
 
     /// Halts a canary on this host, and keeps the halt for publication.
-    async fn halt(&self, canary: Canary, failures: u64) {
-        let halt = Halt {
-            run: canary.run,
-            at: Timestamp::now(),
-            host: self.name.clone(),
-            reason: format!("{failures} failures, and its error budget is {}", canary.error_budget),
-            release: canary.release,
-        };
+    async fn halt(&self, canary: Canary, reason: String) {
+        let halt =
+            Halt { run: canary.run, at: Timestamp::now(), host: self.name.clone(), reason, release: canary.release };
         // Logged before the lock is taken: a snapshot that is applied in the meantime ends this canary, because its
         // budget is exhausted.
         log_halt(&halt);
@@ -244,14 +250,14 @@ impl Follower {
         attempts.applied(generation);
         let desired = snapshot.desired(&self.loader.deployed.id);
         if let Some(halt) = &desired.halt
-            && self.host().canary().is_some_and(|canary| canary.run == halt.run && !self.budget.is_spent(&canary))
+            && self.host().canary().is_some_and(|canary| canary.run == halt.run && !self.is_spent(&canary))
         {
             log_halt(halt);
         }
         let tracks = self.host().tracks();
         let stable = self.find_or_load(&mut attempts, &tracks, &desired.stable, generation, deadline).await;
         let canary = match desired.canary {
-            Some(canary) if !self.budget.is_spent(&canary) => {
+            Some(canary) if !self.is_spent(&canary) => {
                 let linked = self.find_or_load(&mut attempts, &tracks, &canary.release, generation, deadline).await;
                 linked.map(|linked| (canary, linked))
             }
@@ -296,6 +302,11 @@ impl Follower {
                 None
             }
         }
+    }
+
+    /// Returns true if this host knows that the canary must be halted.
+    fn is_spent(&self, canary: &Canary) -> bool {
+        self.budget.is_spent(canary) || self.comparison.is_spent(canary)
     }
 
     fn host(&self) -> &Host {

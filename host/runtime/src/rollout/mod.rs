@@ -7,12 +7,14 @@
 //! - `loader`: loads, verifies and links a release, and backs off after a failure
 //! - `switch`: swaps the tracks of the host, and frees replaced releases
 //! - `error_budget`: counts the failures of a canary, and detects that its budget is exhausted
+//! - `error_rate`: compares the failures of a canary with those of the active release
 //! - `halt`: publishes a halt until the store has recorded it
 //! - `reports`: reports to the store whether releases load
 //! - [`tracks`]: the releases that new events run on
 //! - `hooks`: the customization points of one kind of host
 
 mod error_budget;
+mod error_rate;
 mod follower;
 mod halt;
 mod hooks;

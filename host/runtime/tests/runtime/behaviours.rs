@@ -128,6 +128,12 @@ async fn spin() {
 }
 
 #[tokio::test]
+async fn nested() {
+    // A client can send this many, and each level takes a frame.
+    assert_eq!(Fixture::new().probe("any", "nested 5000").await, "parsed");
+}
+
+#[tokio::test]
 async fn memory() {
     let fixture = Fixture::new();
     trapped(&fixture.failure("any", "memory").await, "memory limit of 67108864 bytes");
@@ -317,6 +323,26 @@ async fn send_many() {
     fixture.world.data().missing = 1;
     let answer = fixture.probe("any", "send_many a c").await;
     assert_eq!(answer, "Ok(()) Err(Error::Unavailable)", "a missing answer is not a success");
+}
+
+#[tokio::test]
+async fn greetings() {
+    let fixture = Fixture::new();
+    fixture.reply(&events::connect("greetings")).await.unwrap();
+    let deferred = std::mem::take(&mut fixture.world.data().deferred);
+    let sent: Vec<_> = deferred.iter().flat_map(|(_, messages)| messages).map(Payload::len).collect();
+    assert_eq!(sent, [131_072; 8], "eight of the largest messages wait for the socket");
+}
+
+#[tokio::test]
+async fn one_event_reaps_a_bounded_number_of_connections() {
+    let fixture = Fixture::new();
+    fixture.world.populate("lobby", (0..300).map(|number| format!("gone-{number}")));
+    fixture.world.data().gone.extend((0..300).map(|number| format!("gone-{number}")));
+    assert_eq!(fixture.probe("any", "broadcast lobby").await, "0 300 0 0");
+    assert_eq!(fixture.world.data().reaped.len(), 128);
+    assert_eq!(fixture.probe("any", "broadcast lobby").await, "0 172 0 0");
+    assert_eq!(fixture.world.data().reaped.len(), 256, "the next broadcast finds the rest");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod guests;
 mod isolation;
 mod lifecycle;
 mod logs;
+mod memory;
 mod model;
 mod swap;
 mod world;

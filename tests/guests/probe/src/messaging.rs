@@ -48,6 +48,19 @@ pub fn greet(request: &Request, argument: &str) -> Answer {
     Ok("greeted".to_owned())
 }
 
+/// Sends the largest message to its own connection until a message is refused. Sends the number of accepted messages
+/// last.
+pub fn greetings(request: &Request, _: &str) -> Answer {
+    let own = &request.connection.id;
+    let large = Payload::Text("x".repeat(131_072));
+    let mut accepted = 0;
+    while accepted < 1_000 && messaging::send(own, &large).is_ok() {
+        accepted += 1;
+    }
+    assert!(matches!(messaging::send(own, &large), Err(Error::Throttled)));
+    Ok(accepted.to_string())
+}
+
 /// Describes its own connection, then closes it.
 pub fn describe_and_close(request: &Request, _: &str) -> Answer {
     let own = &request.connection.id;

@@ -46,6 +46,25 @@ fn dig(depth: u64) -> u64 {
     dig(depth + 1) + frame[usize::try_from(depth % 64).unwrap_or_default()]
 }
 
+/// Parses as many nested arrays as the argument names, with a recursive function.
+pub fn nested(_: &Request, argument: &str) -> Answer {
+    let depth: usize = argument.parse().expect("a depth");
+    let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(parse(text.as_bytes()), Some(&b""[..]));
+    Ok("parsed".to_owned())
+}
+
+/// Parses one array, and returns the rest.
+#[inline(never)]
+fn parse(text: &[u8]) -> Option<&[u8]> {
+    let frame = black_box([0_u8; 128]);
+    let rest = match text.strip_prefix(b"[")? {
+        inner if inner.starts_with(b"[") => parse(inner)?,
+        inner => inner,
+    };
+    rest.strip_prefix(b"]").filter(|_| frame[rest.len() % 128] == 0)
+}
+
 /// Computes until the deadline.
 pub fn spin(_: &Request, _: &str) -> Answer {
     let mut turns = 0_u64;

@@ -72,6 +72,7 @@ fn object(text: &str, depth: usize) -> Result<Members, Error> {
         }
         let value = value(raw.get(), depth)?;
         if let Some(name) = members.insert(name.clone(), value).map(|_| name) {
+            let name = number::shorten(&name);
             return Err(Error::Invalid(format!("the member `{name}` occurs twice in one object")));
         }
     }
@@ -160,7 +161,10 @@ fn write_value(name: &str, value: &AttributeValue, out: &mut Vec<u8>) -> Result<
         AttributeValue::L(items) => write_array(items, out, |item, out| write_value(name, item, out)),
         AttributeValue::Ss(items) => write_array(items, out, |item, out| write_string(item, out)),
         AttributeValue::Ns(items) => write_array(items, out, |item, out| write_number(name, item, out)),
-        _ => Err(Error::Invalid(format!("the stored member `{name}` has a type that JSON does not have"))),
+        _ => {
+            let name = number::shorten(name);
+            Err(Error::Invalid(format!("the stored member `{name}` has a type that JSON does not have")))
+        }
     }
 }
 
@@ -186,6 +190,7 @@ fn write_string(text: &str, out: &mut Vec<u8>) -> Result<(), Error> {
 
 fn write_number(name: &str, text: &str, out: &mut Vec<u8>) -> Result<(), Error> {
     if !number::is_json(text) {
+        let name = number::shorten(name);
         return Err(Error::Invalid(format!("the stored member `{name}` is a number that JSON does not have")));
     }
     push(text.as_bytes(), out)

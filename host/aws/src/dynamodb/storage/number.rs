@@ -99,7 +99,8 @@ pub(super) fn size(text: &str) -> usize {
 }
 
 /// Truncates a text to 60 characters, for an error message.
-fn shorten(text: &str) -> String {
+/// Cuts a text of a guest for an error.
+pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

@@ -11,6 +11,7 @@ use tidegate_event::Timestamp;
 use tidegate_ports::storage::{Error, Item, Key, MAX_ITEM_BYTES, Version, check_partition};
 
 use super::document::{self, Members};
+use super::number::shorten;
 use crate::dynamodb::tables::TTL_ATTRIBUTE;
 
 pub(super) const PARTITION: &str = "pk";
@@ -31,7 +32,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
 /// Checks that a document may use a top-level name.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     if is_reserved(name) {
-        return Err(Error::Invalid(format!("the top-level name `{name}` is reserved")));
+        return Err(Error::Invalid(format!("the top-level name `{}` is reserved", shorten(name))));
     }
     if name.len() > MAX_NAME_BYTES {
         return Err(Error::Invalid(format!("a name has over {MAX_NAME_BYTES} bytes")));

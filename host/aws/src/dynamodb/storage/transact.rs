@@ -58,9 +58,10 @@ impl DynamoStorage {
                 Action::Check(wanted) => self.check(key, wanted)?,
             };
             items.push(item);
-        }
-        if size > MAX_BYTES {
-            return Err(Error::TooLarge);
+            // Later documents are not parsed.
+            if size > MAX_BYTES {
+                return Err(Error::TooLarge);
+            }
         }
         Ok(items)
     }

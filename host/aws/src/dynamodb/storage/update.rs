@@ -6,12 +6,19 @@ use tidegate_ports::storage::{Change, Condition, Error, MAX_ITEM_BYTES, WriteOpt
 
 use super::condition;
 use super::document::{self, MAX_DEPTH, Members};
+use super::number::shorten;
 use super::row::{self, EXPIRES, VERSION};
 use crate::dynamodb::expression::Placeholders;
 use crate::dynamodb::tables::TTL_ATTRIBUTE;
 
 /// DynamoDB's maximum length of an expression.
 const MAX_EXPRESSION_BYTES: usize = 4_096;
+/// DynamoDB's maximum size of all names and values of a request's expressions.
+const MAX_SUBSTITUTION_BYTES: usize = 2 << 20;
+/// The maximum number of names in all paths of an update. Each takes at least the four bytes of `#n0.` in the
+/// expression.
+const MAX_NAMES: usize = MAX_EXPRESSION_BYTES / 4;
+const TOO_LONG: &str = "an update has too many changes or too long paths";
 /// The maximum number of changes. DynamoDB allows 300 operators and functions in an expression, and a change uses at
 /// most two.
 const MAX_CHANGES: usize = 100;
@@ -56,6 +63,7 @@ impl<'a> Changes<'a> {
         if changes.len() > MAX_CHANGES {
             return Err(Error::Invalid(format!("an update has over {MAX_CHANGES} changes")));
         }
+        check_paths(changes)?;
         let steps: Vec<Step<'a>> = changes.iter().map(step).collect::<Result<_, _>>()?;
         check_overlap(&steps)?;
         let read = Self { steps };
@@ -123,7 +131,7 @@ impl<'a> Changes<'a> {
             update.push_str(&format!(" REMOVE {}", remove.join(", ")));
         }
         if update.len() > MAX_EXPRESSION_BYTES {
-            return Err(Error::Invalid("an update has too many changes or too long paths".to_owned()));
+            return Err(Error::Invalid(TOO_LONG.to_owned()));
         }
         let condition = update_condition(&mut names, options.condition.as_ref(), now);
         Ok(Expressions { update, condition, placeholders: names })
@@ -163,6 +171,13 @@ fn step(change: &Change) -> Result<Step<'_>, Error> {
     Ok(Step { path, action })
 }
 
+/// Checks the number and the length of all names, before any of them is copied.
+fn check_paths(changes: &[Change]) -> Result<(), Error> {
+    let names = || changes.iter().flat_map(Change::path);
+    let fits = names().count() <= MAX_NAMES && names().map(String::len).sum::<usize>() <= MAX_SUBSTITUTION_BYTES;
+    if fits { Ok(()) } else { Err(Error::Invalid(TOO_LONG.to_owned())) }
+}
+
 fn check_path(path: &[String]) -> Result<(), Error> {
     let Some(top) = path.first() else { return Err(Error::Invalid("a path is empty".to_owned())) };
     row::check_name(top)?;
@@ -185,7 +200,7 @@ fn check_overlap(steps: &[Step<'_>]) -> Result<(), Error> {
         if let [a, b] = pair
             && b.starts_with(a)
         {
-            return Err(Error::Invalid(format!("two changes overlap at `{}`", a.join("."))));
+            return Err(Error::Invalid(format!("two changes overlap at `{}`", shorten(&a.join(".")))));
         }
     }
     Ok(())

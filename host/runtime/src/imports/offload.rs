@@ -1,0 +1,67 @@
+//! Host calls that take more than about a millisecond of CPU time, off the threads of the executor.
+//!
+//! A call converts documents between JSON, DynamoDB's attribute values and HTTP, which takes about 100 ns for each
+//! member of a document. A database in memory works on the caller's thread too. A call that moves many bytes therefore
+//! runs, from beginning to end, on a thread of the blocking pool.
+
+use std::sync::LazyLock;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// The number of bytes of documents above which a call is offloaded.
+pub(super) const LARGE_BYTES: usize = 8 << 10;
+/// The number of documents above which a call is offloaded.
+pub(super) const MANY_DOCUMENTS: usize = 8;
+
+/// One permit for each CPU: more threads would take the CPUs from the threads of the executor.
+static PERMITS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    Semaphore::new(cpus)
+});
+
+/// Completes a call, on a thread of the blocking pool if it is large.
+///
+/// If this future is dropped, a call that has begun on another thread ends by its own deadline.
+pub(super) async fn complete<T: Send + 'static>(is_large: bool, call: impl Future<Output = T> + Send + 'static) -> T {
+    if !is_large {
+        return call.await;
+    }
+    // The semaphore is never closed.
+    let permit = PERMITS.acquire().await;
+    let runtime = Handle::current();
+    let task = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        runtime.block_on(call)
+    });
+    match task.await {
+        Ok(answer) => answer,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime shuts down, and drops this future too.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::{self, ThreadId};
+
+    use super::*;
+
+    async fn thread_of(is_large: bool) -> ThreadId {
+        complete(is_large, async {
+            // Timers belong to the runtime.
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            thread::current().id()
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn only_large_calls_leave_the_thread() {
+        assert_eq!(thread_of(false).await, thread::current().id());
+        assert_ne!(thread_of(true).await, thread::current().id());
+    }
+}
