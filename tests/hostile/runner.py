@@ -7,6 +7,7 @@ import json
 import math
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ from .tally import Tally
 TESTS = Path(__file__).resolve().parents[1]
 # Seconds that an attacker has to end after its time, and a probe to receive the outstanding answers.
 GRACE = 60
+# Seconds between the first signal and the second.
+DRAINING = 3
 # Seconds without an attack before the end, so that a late effect is seen.
 AFTERWARDS = 0.5
 
@@ -79,7 +82,7 @@ class Outcome:
 
     @property
     def between(self) -> int:
-        return max(self.under[kind].between for kind in (ECHO, STORE))
+        return max((self.under[kind].between for kind in (ECHO, STORE) if kind in self.under), default=0)
 
 
 @dataclass
@@ -207,13 +210,21 @@ def split(outcome: Outcome, records: list[Record], begun: float, ended: float) -
 
 
 def stop(running: server.Server, outcome: Outcome) -> None:
-    """Stops the server with SIGTERM, which it must obey whatever its guests do."""
+    """Stops the server with SIGTERM, which it must obey whatever its guests do.
+
+    After the first signal the server may wait for events in progress. The second ends it at once.
+    """
+    running.send_signal(signal.SIGTERM)
     try:
-        status = running.stop()
+        status = running.process.wait(DRAINING)
     except subprocess.TimeoutExpired:
-        outcome.faults.append("the server ignored SIGTERM")
-        running.kill()
+        try:
+            running.stop()
+        except subprocess.TimeoutExpired:
+            outcome.faults.append("the server ignored two signals")
+            running.kill()
         return
+    running.join_reader()
     if status != 0:
         outcome.faults.append(f"the server stopped with status {status}")
 
