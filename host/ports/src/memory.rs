@@ -263,7 +263,7 @@ mod tests {
             let mut holders: Vec<_> = (0..count).map(|_| budget.holder()).collect();
             let mut grown = true;
             while grown {
-                grown = holders.iter_mut().fold(false, |grown, holder| holder.try_grow(MIB).is_ok() || grown);
+                grown = holders.iter_mut().filter_map(|holder| holder.try_grow(MIB).ok()).count() > 0;
             }
             assert!(budget.try_reserve(MIB).is_ok(), "{count} holders have {} MiB", budget.used() / MIB);
             let largest = holders.iter().map(Reservation::bytes).max().unwrap_or_default();

@@ -33,6 +33,7 @@ mod imports;
 pub mod instance;
 pub mod interface;
 mod limiter;
+mod offload;
 pub mod outcome;
 mod permissions;
 mod ports;

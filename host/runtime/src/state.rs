@@ -11,6 +11,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 use crate::context::EventContext;
 use crate::engine::Engine;
 use crate::limiter::Limiter;
+use crate::offload;
 use crate::permissions::Permissions;
 use crate::ports::Ports;
 use crate::scheduler::{CpuLimit, Flight, end_of_slice, on_executor};
@@ -70,16 +71,17 @@ pub(crate) struct State {
 }
 
 impl EventData {
-    /// Runs a call to the database on the executor, once the route may make one more. At the deadline, the call is
-    /// throttled.
-    pub(crate) async fn database_call<T, E: From<NoSlot>>(
+    /// Runs a call to the database, once the route may make one more. At the deadline, the call is throttled. A call
+    /// that is large leaves the threads of the executor.
+    pub(crate) async fn database_call<T: Send + 'static, E: From<NoSlot> + Send + 'static>(
         &self,
-        call: impl Future<Output = std::result::Result<T, E>>,
+        is_large: bool,
+        call: impl Future<Output = std::result::Result<T, E>> + Send + 'static,
     ) -> std::result::Result<T, E> {
         on_executor(async {
             let connection = &self.context.connection_id;
             let _slot = self.database_calls.slot(connection, self.port_deadline, None).await?;
-            call.await
+            offload::complete(is_large, call).await
         })
         .await
     }

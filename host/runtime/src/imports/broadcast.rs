@@ -30,7 +30,11 @@ pub(super) async fn run(
     let Some(registry) = ports.registry() else { return Err(Error::Unavailable) };
     let listed_by: Arc<str> = group.into();
     let deadline = state.event.port_deadline;
-    let first = state.event.database_call(registry.members(group, MAX_PAGE_LIMIT, None, deadline)).await;
+    let first = {
+        let (registry, group) = (Arc::clone(registry), Arc::clone(&listed_by));
+        let call = async move { registry.members(&group, MAX_PAGE_LIMIT, None, deadline).await };
+        state.event.database_call(false, call).await
+    };
     let mut page = first.map_err(listing_error)?;
     loop {
         let mut targets = exclusions.filter(page.members, page.cursor.is_some());

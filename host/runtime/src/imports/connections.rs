@@ -8,7 +8,6 @@ use tidegate_ports::Registry;
 use tidegate_ports::registry::{self, Cursor, check_attribute_changes, check_cursor, check_group, check_page_limit};
 use wasmtime::Result;
 
-use super::offload;
 use super::{connection_id, size_of_fields};
 use crate::bindings::tidegate::route::connections::{ConnectionPage, Entry, Error, Host, MemberPage};
 use crate::convert;
@@ -24,8 +23,10 @@ impl Host for State {
         self.charge(id.len())?;
         attempt!(self.connections(|grant| grant.describe));
         let id = attempt!(connection_id(id));
-        let entry =
-            attempt!(self.event.database_call(attempt!(self.registry()).describe(&id, self.event.port_deadline)).await);
+        let registry = attempt!(self.registry());
+        let deadline = self.event.port_deadline;
+        let call = async move { registry.describe(&id, deadline).await };
+        let entry = attempt!(self.event.database_call(false, call).await);
         let groups: usize = entry.groups.iter().map(String::len).sum();
         self.charge(size_of_connection(&entry.connection) + size_of_fields(&entry.attributes) + groups)?;
         let connection = convert::connection(entry.connection);
@@ -43,11 +44,10 @@ impl Host for State {
             Some(Scope::Own) => own,
             None => false,
         }));
-        attempt!(
-            self.event
-                .database_call(attempt!(self.registry()).set_attributes(&id, &changes, self.event.port_deadline))
-                .await
-        );
+        let registry = attempt!(self.registry());
+        let deadline = self.event.port_deadline;
+        let call = async move { registry.set_attributes(&id, &changes, deadline).await };
+        attempt!(self.event.database_call(false, call).await);
         Ok(Ok(()))
     }
 
@@ -60,7 +60,7 @@ impl Host for State {
         let registry = attempt!(self.registry());
         let deadline = self.event.port_deadline;
         let call = async move { registry.list(limit, cursor.as_ref(), deadline).await };
-        let page = attempt!(self.event.database_call(offload::complete(limit > MANY_ROWS, call)).await);
+        let page = attempt!(self.event.database_call(limit > MANY_ROWS, call).await);
         self.charge(page.connections.iter().map(size_of_connection).sum())?;
         let connections = page.connections.into_iter().map(convert::connection).collect();
         Ok(Ok(ConnectionPage { connections, cursor: page.cursor.map(|cursor| cursor.0) }))
@@ -70,7 +70,10 @@ impl Host for State {
         self.charge(group.len() + id.len())?;
         attempt!(self.group(&group));
         let id = attempt!(connection_id(id));
-        attempt!(self.event.database_call(attempt!(self.registry()).join(&group, &id, self.event.port_deadline)).await);
+        let registry = attempt!(self.registry());
+        let deadline = self.event.port_deadline;
+        let call = async move { registry.join(&group, &id, deadline).await };
+        attempt!(self.event.database_call(false, call).await);
         Ok(Ok(()))
     }
 
@@ -78,9 +81,10 @@ impl Host for State {
         self.charge(group.len() + id.len())?;
         attempt!(self.group(&group));
         let id = attempt!(connection_id(id));
-        attempt!(
-            self.event.database_call(attempt!(self.registry()).leave(&group, &id, self.event.port_deadline)).await
-        );
+        let registry = attempt!(self.registry());
+        let deadline = self.event.port_deadline;
+        let call = async move { registry.leave(&group, &id, deadline).await };
+        attempt!(self.event.database_call(false, call).await);
         Ok(Ok(()))
     }
 
@@ -93,7 +97,7 @@ impl Host for State {
         let registry = attempt!(self.registry());
         let deadline = self.event.port_deadline;
         let call = async move { registry.members(&group, limit, cursor.as_ref(), deadline).await };
-        let page = attempt!(self.event.database_call(offload::complete(limit > MANY_ROWS, call)).await);
+        let page = attempt!(self.event.database_call(limit > MANY_ROWS, call).await);
         self.charge(page.members.iter().map(|id| id.as_str().len()).sum())?;
         let members = page.members.into_iter().map(ConnectionId::into).collect();
         Ok(Ok(MemberPage { members, cursor: page.cursor.map(|cursor| cursor.0) }))
@@ -106,7 +110,7 @@ impl Host for State {
         let deadline = self.event.port_deadline;
         // This reads all members, of which there may be many.
         let call = async move { registry.count(&group, deadline).await };
-        Ok(Ok(attempt!(self.event.database_call(offload::complete(true, call)).await)))
+        Ok(Ok(attempt!(self.event.database_call(true, call).await)))
     }
 }
 

@@ -17,7 +17,6 @@ pub(crate) mod collection;
 pub(crate) mod config;
 pub(crate) mod connections;
 pub(crate) mod messaging;
-mod offload;
 pub(crate) mod storage;
 mod storage_types;
 

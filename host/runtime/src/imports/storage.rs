@@ -11,11 +11,11 @@ use wasmtime::Result;
 use wasmtime::component::Resource;
 
 use super::collection::Collection;
-use super::offload::{self, LARGE_BYTES, MANY_DOCUMENTS};
 use super::storage_types::{size_of_action, size_of_change, size_of_item};
 use crate::bindings::tidegate::route::storage::{
     Action, Change, Condition, Error, Host, HostCollection, Item, Key, Operation, Page, QueryOptions, WriteOptions,
 };
+use crate::offload::{LARGE_BYTES, MANY_DOCUMENTS};
 use crate::state::State;
 
 /// The access that an operation needs.
@@ -57,7 +57,7 @@ impl Host for State {
         let storage = attempt!(self.storage());
         let deadline = self.event.port_deadline;
         let call = async move { storage.transact(&wanted, deadline).await };
-        Ok(self.event.database_call(offload::complete(is_large, call)).await.map_err(Error::from))
+        Ok(self.event.database_call(is_large, call).await.map_err(Error::from))
     }
 }
 
@@ -69,8 +69,7 @@ impl HostCollection for State {
         let storage = attempt!(self.storage());
         let deadline = self.event.port_deadline;
         let call = async move { storage.get(&collection, &key, deadline).await };
-        let item =
-            attempt!(self.event.database_call(offload::complete(self.permissions.reads_large_documents(), call)).await);
+        let item = attempt!(self.event.database_call(self.permissions.reads_large_documents(), call).await);
         let bytes = item.as_ref().map_or(0, size_of_item);
         if bytes > LARGE_BYTES {
             self.permissions.record_large_document();
@@ -90,7 +89,7 @@ impl HostCollection for State {
         let storage = attempt!(self.storage());
         let deadline = self.event.port_deadline;
         let call = async move { storage.get_many(&collection, &keys, deadline).await };
-        let items = attempt!(self.event.database_call(offload::complete(is_large, call)).await);
+        let items = attempt!(self.event.database_call(is_large, call).await);
         if items.iter().flatten().any(|item| size_of_item(item) > LARGE_BYTES) {
             self.permissions.record_large_document();
         }
@@ -115,7 +114,7 @@ impl HostCollection for State {
         let storage = attempt!(self.storage());
         let deadline = self.event.port_deadline;
         let call = async move { storage.put(&collection, &key, &document, &options, deadline).await };
-        let version = self.event.database_call(offload::complete(is_large, call)).await;
+        let version = self.event.database_call(is_large, call).await;
         Ok(version.map(|version| version.0).map_err(Error::from))
     }
 
@@ -138,7 +137,7 @@ impl HostCollection for State {
         let storage = attempt!(self.storage());
         let deadline = self.event.port_deadline;
         let call = async move { storage.update(&collection, &key, &changes, &options, deadline).await };
-        let item = attempt!(self.event.database_call(offload::complete(is_large, call)).await);
+        let item = attempt!(self.event.database_call(is_large, call).await);
         if size_of_item(&item) > LARGE_BYTES {
             self.permissions.record_large_document();
         }
@@ -158,8 +157,9 @@ impl HostCollection for State {
         attempt!(key.check());
         attempt!(condition.as_ref().map_or(Ok(()), storage::Condition::check));
         let storage = attempt!(self.storage());
-        let call = storage.delete(&collection, &key, condition.as_ref(), self.event.port_deadline);
-        let deleted = self.event.database_call(call).await;
+        let deadline = self.event.port_deadline;
+        let call = async move { storage.delete(&collection, &key, condition.as_ref(), deadline).await };
+        let deleted = self.event.database_call(false, call).await;
         Ok(deleted.map_err(Error::from))
     }
 
@@ -178,7 +178,7 @@ impl HostCollection for State {
         let storage = attempt!(self.storage());
         let deadline = self.event.port_deadline;
         let call = async move { storage.query(&collection, &partition, &options, deadline).await };
-        let page = attempt!(self.event.database_call(offload::complete(is_large, call)).await);
+        let page = attempt!(self.event.database_call(is_large, call).await);
         attempt!(self.charge_answer(page.items.iter().map(size_of_item).sum()));
         let items = page.items.into_iter().map(Into::into).collect();
         Ok(Ok(Page { items, cursor: page.cursor.map(|cursor| cursor.0) }))

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 pub(crate) use account::{Account, Flight};
 pub(crate) use cpu::CpuLimit;
-pub(crate) use place::{end_of_slice, on_executor};
+pub(crate) use place::{end_of_slice, has_moved, on_executor};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 

@@ -47,6 +47,11 @@ pub(super) fn poll_in<T>(place: Place, poll: impl FnOnce() -> Poll<T>) -> (Poll<
     (polled, REQUEST.take())
 }
 
+/// Returns true if the guest that this thread of the executor polls runs on guest threads otherwise.
+pub(crate) fn has_moved() -> bool {
+    PLACE.get() == (Place::Executor { has_moved: true })
+}
+
 /// Ends the slice of a guest that has run for a tick.
 pub(crate) async fn end_of_slice() {
     request(Request::GuestThread).await;
@@ -58,7 +63,7 @@ pub(crate) async fn on_executor<T>(call: impl Future<Output = T>) -> T {
         request(Request::Executor).await;
     }
     let answer = call.await;
-    if PLACE.get() == (Place::Executor { has_moved: true }) {
+    if has_moved() {
         request(Request::GuestThread).await;
     }
     answer

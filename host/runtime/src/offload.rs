@@ -2,17 +2,20 @@
 //!
 //! A call converts documents between JSON, DynamoDB's attribute values and HTTP, which takes about 100 ns for each
 //! member of a document. A database in memory works on the caller's thread too. A call that moves many bytes therefore
-//! runs, from beginning to end, on a thread of the blocking pool.
+//! runs, from beginning to end, on a thread of the blocking pool. So does any call of a guest that has moved to a guest
+//! thread: it may be one of thousands.
 
 use std::sync::LazyLock;
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use crate::scheduler;
+
 /// The number of bytes of documents above which a call is offloaded.
-pub(super) const LARGE_BYTES: usize = 8 << 10;
+pub(crate) const LARGE_BYTES: usize = 8 << 10;
 /// The number of documents above which a call is offloaded.
-pub(super) const MANY_DOCUMENTS: usize = 8;
+pub(crate) const MANY_DOCUMENTS: usize = 8;
 
 /// One permit for each CPU: more threads would take the CPUs from the threads of the executor.
 static PERMITS: LazyLock<Semaphore> = LazyLock::new(|| {
@@ -20,11 +23,11 @@ static PERMITS: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(cpus)
 });
 
-/// Completes a call, on a thread of the blocking pool if it is large.
+/// Completes a call, on a thread of the blocking pool if it is large or if its guest has left the executor.
 ///
 /// If this future is dropped, a call that has begun on another thread ends by its own deadline.
-pub(super) async fn complete<T: Send + 'static>(is_large: bool, call: impl Future<Output = T> + Send + 'static) -> T {
-    if !is_large {
+pub(crate) async fn complete<T: Send + 'static>(is_large: bool, call: impl Future<Output = T> + Send + 'static) -> T {
+    if !(is_large || scheduler::has_moved()) {
         return call.await;
     }
     // The semaphore is never closed.
