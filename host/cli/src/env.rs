@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use tidegate_diagnostic::{Code, Diagnostic};
 
 use crate::dev::run_file::{self, Run};
+use crate::release::render;
 use crate::ui::error::Result;
 use crate::ui::terminal::out;
 use crate::{args, build};
@@ -24,7 +25,7 @@ pub(crate) fn run(args: &args::Env) -> Result<()> {
     if args.json {
         let json: Map<String, Value> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        out!("{:#}", Value::Object(json));
+        render::print_json(&Value::Object(json));
     } else {
         for (name, value) in variables {
             out!("export {name}={}", quote(&value));
