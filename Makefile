@@ -175,7 +175,7 @@ hostile-guests: wasm
 # Attacks are measured on the release build: TIDEGATE_BIN names another one. The page is rewritten only if all attacks
 # run, with HOSTILE_ARGS="--page docs/RELIABILITY.md".
 hostile: $(VENV)/.installed hostile-guests
-	$(if $(TIDEGATE_BIN),,$(CARGO_BUILD) --release --bin tidegate)
+	$(if $(TIDEGATE_BIN),,$(CARGO_BUILD) --release --bin tidegate --bin bootstrap)
 	$(VENV)/bin/python tests/hostile/run.py --tidegate $(or $(TIDEGATE_BIN),$(TARGET_DIR)/release/tidegate) \
 	    $(HOSTILE_ARGS)
 

@@ -107,7 +107,7 @@ def run(attack: Attack, setting: Setting) -> Outcome:
     app.write(folder, setting.components, attack.manifest)
     if attack.prepare:
         attack.prepare(folder, setting.tidegate)
-    with started(attack, setting, folder) as running, errors_kept(outcome):
+    with errors_kept(outcome), started(attack, setting, folder) as running:
         tally = setting.folder / "tally"
         Tally.create(tally)
         records, begun, ended = probe_and_attack(attack, setting, running, outcome, tally)
@@ -125,7 +125,7 @@ def errors_kept(outcome: Outcome) -> Iterator[None]:
     """Turns an exception of the run into a fault, so that the next attack runs."""
     try:
         yield
-    except (AssertionError, OSError, subprocess.SubprocessError) as error:
+    except (AssertionError, OSError, subprocess.SubprocessError, server.NotStarted) as error:
         outcome.faults.append(f"{type(error).__name__}: {error}")
 
 
