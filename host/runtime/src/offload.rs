@@ -5,12 +5,12 @@
 //! runs, from beginning to end, on a thread of the blocking pool. So does any call of a guest that has moved to a guest
 //! thread: it may be one of thousands.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::scheduler;
+use crate::scheduler::{self, Flight};
 
 /// The number of bytes of documents above which a call is offloaded.
 pub(crate) const LARGE_BYTES: usize = 8 << 10;
@@ -23,19 +23,25 @@ static PERMITS: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(cpus)
 });
 
-/// Completes a call, on a thread of the blocking pool if it is large or if its guest has left the executor.
+/// Completes a call, on a thread of the blocking pool if it is large or if its guest has left the executor. Charges the
+/// event for the CPU time of that thread.
 ///
 /// If this future is dropped, a call that has begun on another thread ends by its own deadline.
-pub(crate) async fn complete<T: Send + 'static>(is_large: bool, call: impl Future<Output = T> + Send + 'static) -> T {
+pub(crate) async fn complete<T: Send + 'static>(
+    is_large: bool,
+    flight: &Arc<Flight>,
+    call: impl Future<Output = T> + Send + 'static,
+) -> T {
     if !(is_large || scheduler::has_moved()) {
         return call.await;
     }
     // The semaphore is never closed.
     let permit = PERMITS.acquire().await;
     let runtime = Handle::current();
+    let flight = Arc::clone(flight);
     let task = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        runtime.block_on(call)
+        flight.charge_beside(|| runtime.block_on(call))
     });
     match task.await {
         Ok(answer) => answer,
@@ -50,13 +56,20 @@ pub(crate) async fn complete<T: Send + 'static>(is_large: bool, call: impl Futur
 #[cfg(test)]
 mod tests {
     use std::thread::{self, ThreadId};
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::context::tests::context;
+    use crate::scheduler::Scheduler;
+
+    fn flight() -> Arc<Flight> {
+        Scheduler::start(0).unwrap().begin(&Arc::default(), &Arc::new(context()))
+    }
 
     async fn thread_of(is_large: bool) -> ThreadId {
-        complete(is_large, async {
+        complete(is_large, &flight(), async {
             // Timers belong to the runtime.
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             thread::current().id()
         })
         .await
@@ -66,5 +79,16 @@ mod tests {
     async fn only_large_calls_leave_the_thread() {
         assert_eq!(thread_of(false).await, thread::current().id());
         assert_ne!(thread_of(true).await, thread::current().id());
+    }
+
+    #[tokio::test]
+    async fn the_event_pays_for_the_work_of_another_thread() {
+        let flight = flight();
+        complete(true, &flight, async {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(50) {}
+        })
+        .await;
+        assert!(flight.cpu() > Duration::ZERO);
     }
 }

@@ -81,7 +81,7 @@ impl EventData {
         on_executor(async {
             let connection = &self.context.connection_id;
             let _slot = self.database_calls.slot(connection, self.port_deadline, None).await?;
-            offload::complete(is_large, call).await
+            offload::complete(is_large, &self.flight, call).await
         })
         .await
     }

@@ -124,7 +124,7 @@ impl Flight {
         self.charge(cpu)
     }
 
-    fn charge(&self, cpu: Duration) -> Duration {
+    pub(super) fn charge(&self, cpu: Duration) -> Duration {
         Duration::from_nanos(self.cpu.fetch_add(nanos(cpu), Ordering::Relaxed)) + cpu
     }
 

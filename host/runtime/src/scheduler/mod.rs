@@ -84,3 +84,6 @@ impl Scheduler {
         self.threads.as_ref().is_none_or(|threads| self.accounts.may_begin_here(flight, threads.has_waiting()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,14 @@ impl Flight {
         let total = self.charge_here(lap);
         (total, self.has_moved() || total >= MIN_SLICE)
     }
+
+    /// Charges the event for work that this thread does for its guest outside of a slice.
+    pub(crate) fn charge_beside<T>(&self, work: impl FnOnce() -> T) -> T {
+        cpu::begin();
+        let done = work();
+        self.charge(cpu::lap());
+        done
+    }
 }
 
 impl<'s> Run<'s> {
