@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use futures_util::FutureExt as _;
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_runtime::Engine;
 use tokio::runtime::Handle;
@@ -40,6 +41,11 @@ use crate::ui::error::Result;
 /// members of a group.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The number of tasks that a thread of the executor runs before it looks for new events of sockets, and for tasks that
+/// other threads have woken. With tokio's default of 61, a flood of handshakes would delay all other clients by as many
+/// guests.
+const EVENT_INTERVAL: u32 = 8;
 
 /// The time that an interrupted command has for ending the processes that it started.
 const CLEANUP: Duration = Duration::from_secs(1);
@@ -108,7 +114,13 @@ async fn run_until_signal(cli: Cli, shutdown: &mut Shutdown) -> Result<ControlFl
     let stop = if is_dev { Stop::Signals(Shutdown::listen()?) } else { Stop::Request(interrupted) };
     let mut command = tokio::task::spawn_blocking(move || runtime.block_on(run_command(&cli.command, stop)));
     let code = tokio::select! {
-        ended = &mut command => return Ok(ControlFlow::Continue(result_of(ended))),
+        ended = &mut command => {
+            if is_dev {
+                // The command may have ended after a signal that has not been seen here yet.
+                let _ = shutdown.exit_code().now_or_never();
+            }
+            return Ok(ControlFlow::Continue(result_of(ended)));
+        }
         code = shutdown.exit_code() => code,
     };
     if is_dev {
@@ -168,6 +180,7 @@ async fn run_to_end(command: &Command) -> Result<ExitCode> {
 /// page tables, and two threads that contend for them run fewer events than one.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.event_interval(EVENT_INTERVAL).global_queue_interval(EVENT_INTERVAL);
     if !Engine::pagemap_scan() {
         builder.worker_threads(1);
     }

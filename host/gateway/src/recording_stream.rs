@@ -19,6 +19,9 @@ use crate::limits::SOCKET_BYTES;
 use crate::raw_headers::RawHeaders;
 use crate::session::READ_BUFFER_BYTES;
 
+/// The number of reads after which other tasks run. A client that sends fragments without end never completes a
+/// message, so its connection would be read for as long as data arrives.
+const READS: u32 = 8;
 /// The number of bytes that a closing socket reads and discards at a time.
 const DISCARD_BYTES: usize = 8 << 10;
 
@@ -30,6 +33,8 @@ const DISCARD_BYTES: usize = 8 << 10;
 pub(crate) struct RecordingStream {
     stream: TcpStream,
     recorder: Recorder,
+    /// The number of reads since other tasks have run.
+    reads: u32,
     close_timeout: Duration,
     /// The time limit of the close, once the sending half is closed.
     closing: Option<Pin<Box<Sleep>>>,
@@ -56,7 +61,7 @@ impl RecordingStream {
         headers: Arc<RawHeaders>,
         close_timeout: Duration,
     ) -> Self {
-        Self { stream, recorder: Recorder::Headers(headers), close_timeout, closing: None, admitted }
+        Self { stream, recorder: Recorder::Headers(headers), reads: 0, close_timeout, closing: None, admitted }
     }
 
     /// Scans the client's bytes as WebSocket frames from now on. `received` was already read from the socket.
@@ -105,7 +110,14 @@ impl RecordingStream {
 impl AsyncRead for RecordingStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if self.reads >= READS {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.reads = if read.is_pending() { 0 } else { self.reads + 1 };
+        ready!(read)?;
         Poll::Ready(self.record(buf.filled().get(before..).unwrap_or_default()))
     }
 }
