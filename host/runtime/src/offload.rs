@@ -5,10 +5,11 @@
 //! runs, from beginning to end, on a thread of the blocking pool. So does any call of a guest that has moved to a guest
 //! thread: it may be one of thousands.
 
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::scheduler::{self, Flight};
 
@@ -35,21 +36,35 @@ pub(crate) async fn complete<T: Send + 'static>(
     if !(is_large || scheduler::has_moved()) {
         return call.await;
     }
+    let (send, mut receive) = oneshot::channel();
+    // Boxed, because the code that moves a call would otherwise be compiled for each kind of call.
+    beside(
+        Arc::clone(flight),
+        Box::pin(async move {
+            // The receiver is gone only if nobody waits for the answer any more.
+            let _ = send.send(call.await);
+        }),
+    )
+    .await;
+    match receive.try_recv() {
+        Ok(answer) => answer,
+        // The runtime shuts down, and drops this future too.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+async fn beside(flight: Arc<Flight>, call: Pin<Box<dyn Future<Output = ()> + Send>>) {
     // The semaphore is never closed.
     let permit = PERMITS.acquire().await;
     let runtime = Handle::current();
-    let flight = Arc::clone(flight);
     let task = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        flight.charge_beside(|| runtime.block_on(call))
+        flight.charge_beside(|| runtime.block_on(call));
     });
-    match task.await {
-        Ok(answer) => answer,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime shuts down, and drops this future too.
-            Err(_) => std::future::pending().await,
-        },
+    if let Err(error) = task.await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
     }
 }
 
