@@ -79,22 +79,28 @@ async fn instantiate(
     context: Arc<EventContext>,
     permit: OwnedSemaphorePermit,
 ) -> Option<WarmInstance> {
-    let _tick_guard = engine.tick_guard();
+    let tick_guard = engine.tick_guard();
     let deadline = Deadline::after(route.permissions.limits.time);
     let flight = engine.scheduler().begin(&route.account, &context);
     let event = EventData {
         context,
         ports,
         connecting: false,
-        flight,
+        flight: Arc::clone(&flight),
         database_calls: Arc::clone(&route.database_calls),
         guest_deadline: deadline,
         port_deadline: deadline,
     };
     let memory = route.component.admit_warm(engine)?;
     let mut store = State::new(event, Arc::clone(&route.permissions), memory).into_store(engine);
-    let instantiating = route.component.pre.instantiate_async(&mut store);
-    let instance = tokio::time::timeout_at(deadline.instant().into(), instantiating).await.ok()?.ok()?;
+    let component = Arc::clone(&route.component);
+    let instantiating = engine.scheduler().run(flight, None, async move {
+        let _tick_guard = tick_guard;
+        let instance = component.pre.instantiate_async(&mut store).await;
+        (instance, store)
+    });
+    let (instance, store) = tokio::time::timeout_at(deadline.instant().into(), instantiating).await.ok()??;
+    let instance = instance.ok()?;
     // A guest that logs while it starts would keep logging with the context of the previous event.
     (!store.data().has_used_wasi()).then_some(WarmInstance { store, instance, permit })
 }

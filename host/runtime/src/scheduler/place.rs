@@ -28,28 +28,29 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) fn current() -> Self {
+    /// Returns the place of the guest that this thread polls.
+    pub(super) fn current() -> Option<Self> {
         PLACE.get()
     }
 }
 
 thread_local! {
-    static PLACE: Cell<Place> = const { Cell::new(Place::Executor { has_moved: false }) };
+    static PLACE: Cell<Option<Place>> = const { Cell::new(None) };
     static REQUEST: Cell<Option<Request>> = const { Cell::new(None) };
 }
 
 /// Polls a guest in a place. Returns the result of the poll and the guest's request.
 pub(super) fn poll_in<T>(place: Place, poll: impl FnOnce() -> Poll<T>) -> (Poll<T>, Option<Request>) {
-    PLACE.set(place);
+    PLACE.set(Some(place));
     REQUEST.set(None);
     let polled = poll();
-    PLACE.set(Place::Executor { has_moved: false });
+    PLACE.set(None);
     (polled, REQUEST.take())
 }
 
 /// Returns true if the guest that this thread of the executor polls runs on guest threads otherwise.
 pub(crate) fn has_moved() -> bool {
-    PLACE.get() == (Place::Executor { has_moved: true })
+    PLACE.get() == Some(Place::Executor { has_moved: true })
 }
 
 /// Ends the slice of a guest that has run for a tick.
@@ -59,7 +60,7 @@ pub(crate) async fn end_of_slice() {
 
 /// Runs a host call on the executor. A guest that had moved to a guest thread returns to it afterwards.
 pub(crate) async fn on_executor<T>(call: impl Future<Output = T>) -> T {
-    if PLACE.get() == Place::GuestThread {
+    if PLACE.get() == Some(Place::GuestThread) {
         request(Request::Executor).await;
     }
     let answer = call.await;
@@ -71,12 +72,16 @@ pub(crate) async fn on_executor<T>(call: impl Future<Output = T>) -> T {
 
 async fn request(request: Request) {
     let mut has_asked = false;
-    poll_fn(|_| {
+    poll_fn(|cx| {
         if has_asked {
             return Poll::Ready(());
         }
         has_asked = true;
-        REQUEST.set(Some(request));
+        match PLACE.get() {
+            Some(_) => REQUEST.set(Some(request)),
+            // Nobody will see the request.
+            None => cx.waker().wake_by_ref(),
+        }
         Poll::Pending
     })
     .await;

@@ -40,7 +40,7 @@ impl Flight {
     /// Charges the guest for the time since its last lap. Returns the event's CPU time, and true if the slice ends.
     pub(crate) fn tick(&self) -> (Duration, bool) {
         let lap = cpu::lap();
-        if Place::current() == Place::GuestThread {
+        if Place::current() == Some(Place::GuestThread) {
             return (self.charge_away(lap), lap >= MIN_SLICE);
         }
         let total = self.charge_here(lap);

@@ -94,3 +94,16 @@ async fn a_panic_on_a_guest_thread_reaches_the_event() {
     };
     scheduler.run(flight, None, call).await;
 }
+
+#[tokio::test]
+async fn a_slice_that_ends_outside_of_a_run_yields() {
+    tokio::time::timeout(Duration::from_secs(30), compute(3, || ())).await.expect("nobody woke the task");
+}
+
+#[tokio::test]
+async fn without_guest_threads_a_guest_yields_to_the_executor() {
+    let scheduler = Scheduler::start(0).unwrap();
+    let flight = scheduler.begin(&Arc::default(), &context_of("a"));
+    let run = scheduler.run(flight, None, compute(3, || ()));
+    assert_eq!(tokio::time::timeout(Duration::from_secs(30), run).await, Ok(Some(())));
+}
