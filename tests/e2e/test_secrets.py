@@ -94,7 +94,8 @@ def test_nothing_is_logged_at_any_level(serve, private_chat, backend):
                                                  "aws4_request, SignedHeaders=host, Signature=" + "5ec2e7" * 10)
     headers = {"Authorization": signature, "X-Amz-Security-Token": planted.SUITE.plant("session token"),
                "Cookie": planted.SUITE.plant("cookie")}
-    request = urllib.request.Request(f"{running.endpoint}/@connections/none", b"x", headers, method="POST")
+    address = f"{running.url.replace('ws://', 'http://')}/@connections/none"
+    request = urllib.request.Request(address, b"x", headers, method="POST")
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(request, timeout=20)
     running.stop()

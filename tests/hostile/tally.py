@@ -14,8 +14,9 @@ class Tally:
     """The attacker's ended events: answered messages, error frames, handshakes and requests."""
 
     def __init__(self, path: Path, slot: int = 0) -> None:
-        self.file = path.open("r+b")
-        self.counts = mmap.mmap(self.file.fileno(), SLOTS * COUNT.size)
+        # The mapping outlives the file.
+        with path.open("r+b") as file:
+            self.counts = mmap.mmap(file.fileno(), SLOTS * COUNT.size)
         self.at = slot * COUNT.size
         self.own = 0
 
