@@ -88,11 +88,18 @@ fn run(cli: Cli, json: bool) -> Result<ExitCode> {
 /// Runs the command until it ends or a signal ends it, and writes its last lines.
 async fn execute(cli: Cli, json: bool) -> Result<ExitCode> {
     let mut shutdown = Shutdown::listen()?;
+    let is_dev = matches!(cli.command, Command::Dev(_));
     let result = match run_until_signal(cli, &mut shutdown).await? {
         ControlFlow::Continue(result) => result,
         ControlFlow::Break(code) => return Ok(end_after_signal(code)),
     };
     let code = result.unwrap_or_else(|error| report(&error, json));
+    if is_dev {
+        // Its last lines wait for a reader for a limited time, so no signal has to end the wait. The signal that ended
+        // the command would look like one.
+        let _ = tokio::task::spawn_blocking(ui::terminal::flush).await;
+        return Ok(code);
+    }
     tokio::select! {
         // A signal also ends the wait for somebody who reads the last lines.
         _ = tokio::task::spawn_blocking(ui::terminal::flush) => Ok(code),

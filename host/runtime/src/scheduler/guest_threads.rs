@@ -18,8 +18,9 @@ use super::fair_queue::FairQueue;
 use super::place::{Place, Request, poll_in};
 use super::run::Call;
 
-/// The decrease of the priority of guest threads, so that a thread of the executor preempts them.
-const NICE: i32 = 10;
+/// The decrease of the priority of guest threads, so that a thread of the executor preempts them. It is small, because
+/// guests also compete with the other processes of the machine.
+const NICE: i32 = 4;
 
 /// A call that waits for a guest thread.
 pub(super) struct Task {
