@@ -119,9 +119,7 @@ async fn overflow() {
 
 #[tokio::test]
 async fn spin() {
-    let mut app = fixture::app();
-    app.routes.values_mut().for_each(|route| route.limits.time = std::time::Duration::from_millis(100));
-    let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(4)).unwrap(), app).unwrap();
+    let fixture = Fixture::hurried(EngineOptions::on_demand(4));
     let error = fixture.failure("any", "spin").await;
     assert_eq!(error.error_type, "Tidegate.Timeout");
     assert!(error.error_message.ends_with(" ms"), "{}", error.error_message);
@@ -212,19 +210,17 @@ async fn clocks() {
 
 #[tokio::test]
 async fn spin_and_call() {
-    let mut app = fixture::app();
-    app.routes.values_mut().for_each(|route| route.limits.time = std::time::Duration::from_millis(100));
-    let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(4)).unwrap(), app).unwrap();
-    assert_eq!(fixture.failure("any", "spin_and_call").await.error_type, "Tidegate.Timeout");
+    let error = Fixture::hurried(EngineOptions::on_demand(4)).failure("any", "spin_and_call").await;
+    assert_eq!(error.error_type, "Tidegate.Timeout");
 }
 
 #[tokio::test]
 async fn sleep() {
-    let mut app = fixture::app();
     assert_eq!(Fixture::new().probe("any", "sleep 5").await, "rested");
-    app.routes.values_mut().for_each(|route| route.limits.time = std::time::Duration::from_millis(100));
-    let fixture = Fixture::with(Engine::new(EngineOptions::on_demand(4)).unwrap(), app).unwrap();
-    assert_eq!(fixture.failure("any", "sleep 60000").await.error_type, "Tidegate.Timeout");
+    assert_eq!(
+        Fixture::hurried(EngineOptions::on_demand(4)).failure("any", "sleep 60000").await.error_type,
+        "Tidegate.Timeout"
+    );
 }
 
 #[tokio::test]
@@ -238,11 +234,8 @@ async fn lines() {
 #[tokio::test]
 async fn chatter() {
     let logs = Logs::capture();
-    assert_eq!(
-        Fixture::on_this_thread().probe("any", "chatter").await,
-        "said it all",
-        "output beyond the limit is not an error"
-    );
+    let reply = Fixture::on_this_thread().probe("any", "chatter").await;
+    assert_eq!(reply, "said it all", "output beyond the limit is not an error");
     let written: usize = logs.of_guest("stdout").iter().map(|line| line.len() + 1 + GUEST_LINE_BYTES).sum();
     assert!((MAX_GUEST_LOG_BYTES - 1_000..=MAX_GUEST_LOG_BYTES + 1).contains(&written), "{written}");
     let dropped = |line: &serde_json::Value| {
@@ -252,11 +245,8 @@ async fn chatter() {
 
     let logs = Logs::capture();
     Fixture::on_this_thread().probe("any", "chatter emptily").await;
-    assert_eq!(
-        logs.of_guest("stdout").len(),
-        MAX_GUEST_LOG_BYTES / (GUEST_LINE_BYTES + 1),
-        "a line counts towards the limit"
-    );
+    let lines = logs.of_guest("stdout").len();
+    assert_eq!(lines, MAX_GUEST_LOG_BYTES / (GUEST_LINE_BYTES + 1), "a line counts towards the limit");
 }
 
 #[tokio::test]
@@ -281,9 +271,7 @@ async fn large_answer() {
 
 #[tokio::test]
 async fn storage_waits() {
-    let mut app = fixture::app();
-    app.routes.values_mut().for_each(|route| route.limits.time = std::time::Duration::from_millis(100));
-    let fixture = Fixture::with(Engine::new(EngineOptions::local()).unwrap(), app).unwrap();
+    let fixture = Fixture::hurried(EngineOptions::local());
     assert_eq!(fixture.failure("any", "storage_waits").await.error_type, "Tidegate.Timeout");
     assert_eq!(fixture.probe("any", "echo after").await, "echo after");
 }

@@ -35,6 +35,13 @@ impl Fixture {
         Self::with(Engine::new(options).unwrap(), app()).unwrap()
     }
 
+    /// Returns a host that gives its guests 100 ms.
+    pub(crate) fn hurried(options: EngineOptions) -> Self {
+        let mut app = app();
+        app.routes.values_mut().for_each(|route| route.limits.time = Duration::from_millis(100));
+        Self::with(Engine::new(options).unwrap(), app).unwrap()
+    }
+
     pub(crate) fn with(engine: Engine, app: App) -> Result<Self, Error> {
         let world = Arc::new(World::default());
         let host = Arc::new(Host::new(engine, ports(&world), release(app))?);
