@@ -5,11 +5,10 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::Errno;
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::geteuid;
 
-use crate::read::{self, Links, check_regular, describe};
+use crate::read::{self, Links, describe};
 use crate::refused::Refused;
 
 /// The mode of a folder that only its owner can use.
@@ -82,15 +81,8 @@ pub fn check_unreadable(file: &File) -> io::Result<()> {
 /// # Errors
 /// A [`Refused`] if the file is a link or not regular, or an error of the file system.
 pub fn open_lock(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
-        Errno::LOOP => io::Error::from(Refused::Link),
-        Errno::NXIO => Refused::NotRegular("a socket or a device").into(),
-        error => error.into(),
-    })?;
-    let file = File::from(file);
-    check_regular(file.metadata()?.file_type())?;
-    Ok(file)
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
+    read::open_in(CWD, path, flags, Mode::RUSR | Mode::WUSR)
 }
 
 fn check_owner(owner: u32) -> io::Result<()> {

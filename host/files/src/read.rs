@@ -32,7 +32,7 @@ pub fn open(path: &Path, links: Links<'_>) -> io::Result<File> {
         Links::Follow => {
             // The type is checked before the file is opened too: opening some devices has effects.
             check_regular(fs::metadata(path)?.file_type())?;
-            open_in(CWD, path, OFlags::empty())
+            open_in(CWD, path, OFlags::empty(), Mode::empty())
         }
         Links::Within(folder) => {
             let folder = folder.canonicalize()?;
@@ -100,7 +100,7 @@ fn open_below(folder: &Path, path: &Path) -> io::Result<File> {
     for name in folders {
         current = open_folder(current, Path::new(name), OFlags::NOFOLLOW)?;
     }
-    open_in(current, Path::new(file), OFlags::NOFOLLOW)
+    open_in(current, Path::new(file), OFlags::NOFOLLOW, Mode::empty())
 }
 
 fn open_folder(at: impl AsFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
@@ -113,9 +113,10 @@ fn open_folder(at: impl AsFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd>
     })
 }
 
-fn open_in(at: impl AsFd, path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = openat(at, path, flags, Mode::empty()).map_err(|error| match error {
+/// Opens a regular file without waiting. `mode` is the mode of a file that `flags` allow to create.
+pub(crate) fn open_in(at: impl AsFd, path: &Path, flags: OFlags, mode: Mode) -> io::Result<File> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = openat(at, path, flags, mode).map_err(|error| match error {
         Errno::LOOP if flags.contains(OFlags::NOFOLLOW) => io::Error::from(Refused::Link),
         // A socket cannot be opened, nor a device without a driver.
         Errno::NXIO => Refused::NotRegular("a socket or a device").into(),
@@ -126,7 +127,7 @@ fn open_in(at: impl AsFd, path: &Path, flags: OFlags) -> io::Result<File> {
     Ok(file)
 }
 
-pub(crate) fn check_regular(kind: FileType) -> io::Result<()> {
+fn check_regular(kind: FileType) -> io::Result<()> {
     match kind.is_file() {
         true => Ok(()),
         false => Err(Refused::NotRegular(describe(kind)).into()),
