@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,9 +26,10 @@ import machine
 import stages
 from scenarios import IDLE, SCENARIOS, TARGETS, Report, Results, Scenario
 from servers import Baseline, Server, Tidegate, Workerd
-from tables import keep, verdict
+from tables import keep, number, verdict
 
 SECTION = "results"
+BEFORE = "before"
 # Limit of open files for each process.
 DESCRIPTORS = 32_768
 INSTANCE_LIMIT_US = 15.0
@@ -58,6 +60,9 @@ def measure(options: argparse.Namespace, servers: list[Server], scenarios: list[
         # Idle connections are counted, not timed, so one round is enough.
         for round_number in range(1 if scenario.kind == "idle" else options.rounds):
             for server in servers:
+                if server.name in scenario.without:
+                    continue
+                server.scenario = scenario.kind
                 server.prepare = pin(scenario.pinning.server)
                 with server:
                     report = load(options.load, server, scenario, options.seconds)
@@ -80,6 +85,21 @@ def verdicts(results: Results, stage_times: dict[str, float]) -> list[str]:
     ]
 
 
+def compared(results: Results, scenarios: list[Scenario]) -> list[str]:
+    """Returns the table that compares the new build with the older one, if that was measured."""
+    rows = []
+    for scenario in scenarios:
+        readings = {scenario.reading: scenario.unit} | ({"p99_us": "µs"} if scenario.has_latency else {})
+        for reading, unit in readings.items():
+            new, old = (results.readings(scenario, name, reading) for name in ("tidegate", BEFORE))
+            if new and old:
+                now, then = statistics.median(new), statistics.median(old)
+                p99 = f"{scenario.title.removesuffix(': p50')}: p99"
+                title = scenario.title if reading == scenario.reading else p99
+                rows.append(f"| {title}, {unit} | {number(now)} | {number(then)} | {now / then:.3f} |")
+    return ["", "| median | this build | older build | ratio |", "|---|---:|---:|---:|", *rows] if rows else []
+
+
 def page(
     options: argparse.Namespace, results: Results, measured: list[Server], scenarios: list[Scenario], load_before: str
 ) -> str:
@@ -96,6 +116,7 @@ def page(
         "|---|" + "---:|" * len(servers),
         *[row for scenario in scenarios for row in results.rows(scenario, servers)],
     ]
+    lines += compared(results, scenarios)
     for server in measured:
         if (held := IDLE.connections_to(server)) < IDLE.size and IDLE in scenarios:
             lines += [
@@ -115,8 +136,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--baseline", type=Path, required=True, help="bare server")
     parser.add_argument("--tidegate", type=Path, required=True, help="release build of the command line")
     parser.add_argument("--criterion", type=Path, required=True, help="Criterion's folder")
-    parser.add_argument("--only", default="baseline,tidegate,workerd", help="names of the servers to measure")
-    parser.add_argument("--scenarios", default="echo,fanout,idle", help="kinds of scenario to measure")
+    parser.add_argument("--before", type=Path, help="older build of the command line, measured beside the new one")
+    parser.add_argument("--only", default="baseline,tidegate,before,workerd", help="names of the servers to measure")
+    parser.add_argument("--scenarios", default="echo,connect,fanout,idle", help="kinds of scenario to measure")
     parser.add_argument("--rounds", type=int, default=10, help="fresh processes of each server and scenario")
     parser.add_argument("--seconds", type=float, default=2.0, help="measured seconds of each process")
     parser.add_argument("--page", type=Path, help="page to write the results to")
@@ -140,6 +162,8 @@ def main() -> None:
         setattr(options, name, getattr(options, name).resolve())
     raise_descriptors()
     known = [Baseline(options.baseline), Tidegate(options.tidegate), Workerd()]
+    if options.before:
+        known.insert(2, Tidegate(options.before.resolve(), BEFORE))
     servers = [server for server in known if server.name in options.only.split(",")]
     scenarios = [scenario for scenario in SCENARIOS if scenario.kind in options.scenarios.split(",")]
     load_before = machine.load()

@@ -46,6 +46,8 @@ class Scenario:
     better: str
     pinning: Pinning = Pinning()
     has_latency: bool = True
+    # Names of the servers that do not take part.
+    without: tuple[str, ...] = ()
 
     def arguments(self, server: Server) -> list[str]:
         flag = "--receivers" if self.kind == "fanout" else "--connections"
@@ -67,13 +69,17 @@ ECHO_ONE_CORE = Scenario("echo, 1 connection, both ends on one core: p50", "echo
 ECHO_TWO_CORES = Scenario("echo, 1 connection, ends on two cores: p50", "echo", 1, "p50_us", "µs", "less", TWO_CORES)
 ECHO_32 = Scenario("echo, 32 connections", "echo", 32, "rate", "msg/s", "more")
 ECHO_256 = Scenario("echo, 256 connections", "echo", 256, "rate", "msg/s", "more")
+# workerd has no authorizer. The bare server's handshakes show the cost of sockets and client.
+CONNECT_32 = Scenario(
+    "connect with an authorizer, 32 clients", "connect", 32, "rate", "handshakes/s", "more", without=("workerd",)
+)
 FANOUT_100 = Scenario("broadcast, 100 members", "fanout", 100, "deliveries", "deliveries/s", "more")
 FANOUT_1000 = Scenario("broadcast, 1,000 members", "fanout", 1000, "deliveries", "deliveries/s", "more")
 IDLE = Scenario(
     "memory, 10,000 idle connections", "idle", 10_000, "kib_per_connection", "KiB/connection", "less",
     has_latency=False,
 )
-SCENARIOS = [ECHO_ONE_CORE, ECHO_TWO_CORES, ECHO_32, ECHO_256, FANOUT_100, FANOUT_1000, IDLE]
+SCENARIOS = [ECHO_ONE_CORE, ECHO_TWO_CORES, ECHO_32, ECHO_256, CONNECT_32, FANOUT_100, FANOUT_1000, IDLE]
 
 
 @dataclass
@@ -136,6 +142,7 @@ TARGETS = [
     Target(ECHO_TWO_CORES, 1.0, "workerd"),
     Target(ECHO_32, 1.25, "workerd"),
     Target(ECHO_256, 1.25, "workerd"),
+    Target(CONNECT_32, 2_500.0, None),
     Target(FANOUT_100, 1.0, "workerd"),
     Target(FANOUT_1000, 1.3, "workerd"),
     Target(IDLE, 16.0, None),

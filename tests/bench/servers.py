@@ -6,11 +6,18 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+CHAT = HERE.parents[1] / "guest" / "examples" / "chat"
+# The tokens of the end-to-end tests.
+sys.path.append(str(HERE.parent / "e2e"))
+
+import tokens  # noqa: E402
+
 STOP_SECONDS = 20
 
 
@@ -22,6 +29,8 @@ class Server:
 
     def __init__(self) -> None:
         self.url = ""
+        # Kind of the next scenario.
+        self.scenario = ""
         # Called in the new process before it starts the program, for example to pin it to a core.
         self.prepare: Callable[[], None] | None = None
 
@@ -94,20 +103,26 @@ class Baseline(Server):
 
 
 class Tidegate(Server):
-    """A release build of `tidegate dev` on the app in `app/`, with tables in memory."""
+    """A release build of `tidegate dev` with tables in memory, on the app in `app/`, or on the chat for handshakes."""
 
-    name = "tidegate"
-
-    def __init__(self, binary: Path) -> None:
+    def __init__(self, binary: Path, name: str = "tidegate") -> None:
         super().__init__()
         self.binary = binary
+        self.name = name
 
     def command(self) -> list[str]:
-        return [str(self.binary), "dev", str(HERE / "app"), "--port", "0", "--memory"]
+        app = CHAT if self.scenario == "connect" else HERE / "app"
+        return [str(self.binary), "dev", str(app), "--port", "0", "--memory"]
 
     def listening(self, line: str) -> str | None:
         found = re.search(r"ws://127\.0\.0\.1:\d+/\w+", line)
         return found.group() if found else None
+
+    def url_for(self, scenario: str) -> str:
+        if scenario != "connect":
+            return self.url
+        secret = (CHAT / ".tidegate" / "private" / "jwt-secret").read_text().strip()
+        return f"{self.url}?token={tokens.make(secret)}"
 
 
 class Workerd(Server):

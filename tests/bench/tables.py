@@ -1,10 +1,16 @@
-"""Formatting of the page's tables: numbers, verdicts, and the place of a table in the page."""
+"""Formatting of the page's tables: numbers and verdicts."""
 
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+# The modules that all tests share.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from pages import keep as keep  # noqa: E402
 
 
 def number(value: float) -> str:
@@ -28,13 +34,3 @@ def median_and_worst(readings: Sequence[float], better: str) -> str:
 
 def verdict(met: bool) -> str:
     return "met" if met else "**missed**"
-
-
-def keep(path: Path, section: str, text: str) -> None:
-    """Replaces the text between a section's markers in a page. The rest of the page stays."""
-    start, end = f"<!-- {section}: start -->", f"<!-- {section}: end -->"
-    before, found, rest = path.read_text().partition(start)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        raise SystemExit(f"`{path}` has no `{start}` followed by `{end}`")
-    path.write_text(f"{before}{start}\n{text}\n{end}{after}")

@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pages import keep
+
 from .attack import CLIENT, FILE, GUEST
 from .probe import ECHO, HANDSHAKE, STORE
 from .runner import Outcome, Phase
@@ -97,13 +99,3 @@ def write(page: Path, outcomes: list[Outcome]) -> None:
                 f"was met in {echo}, that of storage in {store}.\n"
             )
             keep(page, section, "\n".join([intro, HEAD, *map(row, of_kind)]))
-
-
-def keep(path: Path, section: str, text: str) -> None:
-    """Replaces the text between a section's markers in a page. The rest of the page stays."""
-    start, end = f"<!-- {section}: start -->", f"<!-- {section}: end -->"
-    before, found, rest = path.read_text().partition(start)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        raise SystemExit(f"`{path}` has no `{start}` followed by `{end}`")
-    path.write_text(f"{before}{start}\n{text}\n{end}{after}")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use tidegate_bench::{echo, fanout, idle};
+use tidegate_bench::{connect, echo, fanout, idle};
 
 #[derive(Parser)]
 struct Arguments {
@@ -26,6 +26,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Scenario {
+    /// Closed-loop handshakes
+    Connect {
+        #[arg(long)]
+        connections: usize,
+    },
     /// Closed-loop echo
     Echo {
         #[arg(long)]
@@ -51,6 +56,9 @@ async fn main() -> Result<()> {
     let Arguments { url, message, seconds, warm_up, scenario } = Arguments::parse();
     let (warm_up, time) = (Duration::try_from_secs_f64(warm_up)?, Duration::try_from_secs_f64(seconds)?);
     let report = match scenario {
+        Scenario::Connect { connections } => {
+            serde_json::to_value(connect::run(&url, connections, warm_up, time).await?)?
+        }
         Scenario::Echo { connections } => {
             serde_json::to_value(echo::run(&url, connections, &message, warm_up, time).await?)?
         }
