@@ -9,9 +9,10 @@
 #   make packages  builds the zips for both CPUs, and tests the one for arm64 in qemu, which it installs on Debian
 #   make deploy    packages, and deploys to AWS with the CDK (STAGE=dev; or stage, prod)
 #   make destroy   deletes the stack of the stage STAGE
-#   make soak      runs a thousand swaps of releases under load, then every attack of tests/hostile beside a probe;
-#                  takes an hour and a quarter
+#   make soak      runs a thousand swaps of releases under load, then every attack of tests/hostile beside a probe, then
+#                  `make fuzz`; takes an hour and a half
 #   make hostile   runs the attacks alone (HOSTILE_ARGS="--select spin --seconds 10" selects some)
+#   make fuzz      fuzzes what strangers send, a minute for each target (FUZZ_SECONDS=600 FUZZ_ARGS="--select frames")
 #   make bench     compares with a bare server, workerd, native functions and other ways to deploy a version, and
 #                  rewrites docs/BENCHMARKS.md
 #   make setup     installs what the tests need
@@ -20,16 +21,17 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: dev tidegate chat doc book setup wasm clean
-.PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak hostile hostile-guests
+.PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak hostile hostile-guests fuzz
 .PHONY: package package-here packages deploy destroy qemu
 .PHONY: lint lint-infra lint-host lint-guests lint-bootstrap lint-deny lint-rules lint-peers
 .PHONY: bench bench-gateway bench-lambda bench-swaps bench-package
 
 WASM_TARGET := wasm32-wasip2
-# Workspaces of their own: guests are built for another target, peers with other features.
+# Workspaces of their own: guests are built for another target, peers with other features, targets of `cargo fuzz` with
+# instrumentation.
 WASM_WORKSPACES := guest/Cargo.toml tests/guests/Cargo.toml tests/bench/app/Cargo.toml
 PEERS := tests/bench/peers/Cargo.toml
-WORKSPACES := Cargo.toml $(WASM_WORKSPACES) $(PEERS)
+WORKSPACES := Cargo.toml $(WASM_WORKSPACES) $(PEERS) tests/fuzz/targets/Cargo.toml
 
 VENV := $(CURDIR)/.venv
 # The virtual environment contains Node.js and npm too.
@@ -167,6 +169,7 @@ soak: setup e2e-programs
 	TIDEGATE_SOAK=long TIDEGATE_BIN=$(TARGET_DIR)/e2e/tidegate \
 	    $(VENV)/bin/python -m pytest tests/e2e/test_soak.py $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory hostile
+	$(MAKE) --no-print-directory fuzz
 
 hostile-guests: wasm
 	cargo build --locked --release --target $(WASM_TARGET) --manifest-path tests/guests/Cargo.toml \
@@ -178,6 +181,12 @@ hostile: $(VENV)/.installed hostile-guests
 	$(if $(TIDEGATE_BIN),,$(CARGO_BUILD) --release --bin tidegate --bin bootstrap)
 	$(VENV)/bin/python tests/hostile/run.py --tidegate $(or $(TIDEGATE_BIN),$(TARGET_DIR)/release/tidegate) \
 	    $(HOSTILE_ARGS)
+
+# libFuzzer is C++, so this needs a C++ compiler. FUZZ_ARGS="--keep" adds inputs that reach new code to the kept ones,
+# and FUZZ_ARGS="--page docs/RELIABILITY.md" rewrites the table.
+FUZZ_SECONDS := 60
+fuzz: $(VENV)/.installed
+	$(VENV)/bin/python tests/fuzz/run.py --cargo-fuzz $(VENV)/bin/cargo-fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
 doc: book
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
@@ -275,4 +284,5 @@ bench-swaps: bench-package tests/bench/node_modules/.installed
 	touch $@
 
 clean:
-	rm -rf target guest/target tests/guests/target .venv .tools tests/node_modules tests/bench/node_modules
+	rm -rf target guest/target tests/guests/target tests/fuzz/targets/target .venv .tools tests/node_modules \
+	    tests/bench/node_modules

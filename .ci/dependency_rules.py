@@ -73,6 +73,10 @@ RULES = {
         CONTRACTS | {"aws", "compile", "dynamodb-embedded", "gateway", "lambda-emulator", "local-access", "runtime"},
         absent=(),
     ),
+    # Properties of what strangers send. Nothing depends on them.
+    "fuzz": rule(
+        CONTRACTS | {"aws", "gateway", "local-access"}, absent=("wasmtime*", "dynoxide*", COMPILER)
+    ),
     # The load generator and the driver of functions: they measure the host from outside.
     "bench": rule(set(), absent=("wasmtime*", "aws-sdk-*", COMPILER)),
     "bench-lambda": rule({"bench", "event", "lambda-emulator"}, absent=("wasmtime*", "aws-sdk-*", COMPILER)),
