@@ -121,13 +121,3 @@ def test_an_app_without_routes_is_refused(tmp_path, chat):
 def test_an_authorizer_without_a_connect_route_is_refused(tmp_path, chat):
     del chat["routes"]["$connect"]
     assert "`$connect`" in app_refusal(tmp_path, chat)
-
-
-def test_an_app_name_that_is_not_valid_in_a_stack_name_is_refused(tmp_path, chat):
-    chat["name"] = "chat app"
-    assert "`chat app`" in app_refusal(tmp_path, chat)
-
-
-def test_a_config_name_with_a_path_is_refused(tmp_path, chat):
-    chat["routes"]["chat"]["grants"]["config"] = ["../prod/key"]
-    assert "`../prod/key`" in app_refusal(tmp_path, chat)

@@ -137,7 +137,8 @@ def test_routes_share_one_integration_with_permission_to_invoke(template, stage)
 
 
 @pytest.mark.parametrize(
-    "sources", [[], ["route.request.header.Authorization", "route.request.querystring.token", "context.identity.x"]]
+    "sources",
+    [[], ["route.request.header.Authorization", "route.request.querystring.token", "context.identity.sourceIp"]],
 )
 def test_identity_sources_are_those_of_the_app(synthesize, chat, sources):
     chat["authorizer"]["identity-source"] = sources

@@ -3,6 +3,7 @@
 - `stack`: the stack of one app in one stage; it puts the parts below together
 - `stages`: the settings of dev, stage and prod
 - `package`: the Lambda zip that `tidegate package` writes, and the app inside it
+- `rules`: the names and numbers that AWS can hold, as `tidegate check` applies them
 - `settings`: the context values of a synthesis
 - `errors`: the errors that a user can meet, and their codes
 - `tables`: connections, groups and storage

@@ -24,6 +24,14 @@ from .stages import Stage as AppStage
 ALL_RESPONSES = "$default"
 
 
+def construct_name(route_key: str, used: set[str]) -> str:
+    """Returns a name for the constructs of a route. The CDK writes `/` as `--`, so two keys can need another name."""
+    name = route_key.replace("/", "--")
+    while name in used:
+        name += " "
+    return name
+
+
 class Api(Construct):
     """The API and its one stage. Routes are added later, because functions need the API's address first."""
 
@@ -70,17 +78,20 @@ class Api(Construct):
         )
         self._permit(handler, f"{self.stage.stage_name}/*")
         authorizer_id = self._authorizer(authorizer).ref if authorizer else None
+        names: set[str] = set()
         for route in (*self.app.routes, *self._missing_routes()):
-            self._route(route, integration, authorizer_id if route.key == CONNECT else None)
+            name = construct_name(route.key, names)
+            names.add(name)
+            self._route(route, name, integration, authorizer_id if route.key == CONNECT else None)
 
     def _missing_routes(self) -> list[Route]:
         """Returns `$connect` and `$disconnect`, or those of them that the app does not have."""
         return [Route(key, response=False, grants=Grants()) for key in (CONNECT, DISCONNECT) if not self.app.route(key)]
 
-    def _route(self, route: Route, integration: CfnIntegration, authorizer_id: str | None) -> None:
+    def _route(self, route: Route, name: str, integration: CfnIntegration, authorizer_id: str | None) -> None:
         resource = CfnRoute(
             self,
-            f"Route {route.key}",
+            f"Route {name}",
             api_id=self.api.api_id,
             route_key=route.key,
             target=f"integrations/{integration.ref}",
@@ -91,7 +102,7 @@ class Api(Construct):
         if route.response:
             CfnRouteResponse(
                 self,
-                f"Response {route.key}",
+                f"Response {name}",
                 api_id=self.api.api_id,
                 route_id=resource.ref,
                 route_response_key=ALL_RESPONSES,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import rules
 from .errors import Code, StackError
 
 BOOTSTRAP = "bootstrap"
@@ -25,10 +26,6 @@ ELF_MAGIC = b"\x7fELF"
 ELF_MACHINE = slice(18, 20)
 ELF_ARCHITECTURES = {b"\xb7\x00": ARM64, b"\x3e\x00": X86_64}
 
-# Characters and length that CloudFormation allows in a stack name, which contains the app's name.
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
-# Characters and length that Parameter Store allows in the last part of a parameter name.
-CONFIG_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 HEX = re.compile(r"[0-9a-f]{16,128}")
 
 PACKAGE_HINT = "write the package with `tidegate package`"
@@ -44,24 +41,13 @@ class Grants:
     config: tuple[str, ...] = ()
 
     @staticmethod
-    def parse(value: dict, path: Path) -> "Grants":
-        """Reads the `grants` of a route or of the authorizer.
-
-        Raises StackError if a configuration name is not valid in Parameter Store.
-        """
-        config = tuple(value.get("config", ()))
-        for name in config:
-            if not CONFIG_NAME.fullmatch(name):
-                raise _invalid_app(
-                    path,
-                    f"the configuration name `{name}` is not valid in Parameter Store",
-                    "use 1 to 255 letters, digits and `_.-`",
-                )
+    def parse(value: dict) -> "Grants":
+        """Reads the `grants` of a route or of the authorizer."""
         return Grants(
             storage=dict(value.get("storage", {})),
             connections=dict(value.get("connections") or {}),
             messaging=dict(value.get("messaging") or {}),
-            config=config,
+            config=tuple(value.get("config", ())),
         )
 
 
@@ -153,12 +139,12 @@ def _check_keys(text: bytes, path: Path) -> None:
 def _app(text: bytes, path: Path, archive: zipfile.ZipFile) -> App:
     try:
         document = json.loads(text)
-        app, components = _parse_app(document, path), set(document["components"])
+        app, components = _parse_app(document), set(document["components"])
+        problem = rules.problem(document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _invalid_app(path, f"unexpected JSON: {error!r}", PACKAGE_HINT) from None
-    if not NAME.fullmatch(app.name):
-        hint = "use at most 64 letters, digits and hyphens, and begin with a letter"
-        raise _invalid_app(path, f"the name `{app.name}` is not valid in a CloudFormation stack name", hint)
+    if problem:
+        raise _invalid_app(path, problem, "change `tidegate.toml`, and package again")
     if not app.routes:
         raise _invalid_app(path, "the app has no routes", "add a route to `tidegate.toml`")
     missing = {f"components/{component}.cwasm" for component in components} - set(archive.namelist())
@@ -170,14 +156,14 @@ def _app(text: bytes, path: Path, archive: zipfile.ZipFile) -> App:
     return app
 
 
-def _parse_app(document: dict, path: Path) -> App:
+def _parse_app(document: dict) -> App:
     routes = tuple(
-        Route(key, route["response"], Grants.parse(route["grants"], path))
+        Route(key, route["response"], Grants.parse(route["grants"]))
         for key, route in sorted(document["routes"].items())
     )
     authorizer = document.get("authorizer")
     if authorizer:
-        authorizer = Authorizer(tuple(authorizer["identity-source"]), Grants.parse(authorizer["grants"], path))
+        authorizer = Authorizer(tuple(authorizer["identity-source"]), Grants.parse(authorizer["grants"]))
     return App(document["name"], document["route-selection-expression"], routes, authorizer, document)
 
 

@@ -1,10 +1,20 @@
 """Errors in an app name the file, the key and a remedy, and the exit status is not zero."""
 
+import json
 import shutil
+import sys
 
 import pytest
+from conftest import REPOSITORY
 from errors import assert_error
 from manifests import ECHO
+
+
+# The stack's rules need no CDK.
+sys.path.append(str(REPOSITORY / "infra"))
+from tidegate_stack import rules  # noqa: E402
+
+NAMES = json.loads((REPOSITORY / "host" / "app" / "tests" / "names.json").read_text())
 
 
 @pytest.fixture
@@ -31,6 +41,43 @@ def refuse(run, folder, code, *named, command="check", file="tidegate.toml", hin
 def test_minimal_app_is_valid(run, app):
     done = run("check", app(ECHO, echo="guest_echo"))
     assert done.returncode == 0, done.stderr
+
+
+def test_check_and_the_stack_accept_and_refuse_the_same_names(run, app):
+    def manifest(kind, name):
+        text = json.dumps(name)
+        match kind:
+            case "app":
+                return ECHO.replace('"small"', text)
+            case "config":
+                return ECHO + f"[routes.x]\ncomponent = 'echo'\ngrants.config = [{text}]\n"
+            case "collection":
+                return ECHO + f"[routes.x]\ncomponent = 'echo'\ngrants.storage = {{ {text} = 'read' }}\n"
+            case "route-key":
+                return ECHO + f"[routes.{text}]\ncomponent = 'echo'\n"
+
+    folder = app(ECHO, echo="guest_echo")
+    for kind in ("app", "config", "collection", "route-key"):
+        names = NAMES["names"][kind]
+        for name in (names["accepted"][0], names["refused"][1]):
+            (folder / "tidegate.toml").write_text(manifest(kind, name))
+            done = run("check", folder)
+            assert (done.returncode == 0) == (rules.expected(kind, name) is None), (kind, name, done.stderr)
+
+
+def test_unused_names_are_reported_with_the_nearest_name(run, app):
+    folder = app(ECHO + '[routes.x]\ncomponent = "echo"\ngrants.config = ["api-key"]\n', echo="guest_echo")
+    (folder / ".env").write_text("apiKey=hidden\n")
+    (folder / "tidegate.toml").write_text((folder / "tidegate.toml").read_text() + '[config]\napikey = "hidden"\n')
+    done = run("check", folder)
+    assert done.returncode == 0, done.stderr
+    assert "warning: `config.apikey` in " in done.stderr
+    assert "hint: did you mean `api-key`?" in done.stderr
+    assert "hidden" not in done.stderr
+    (folder / ".env").write_text("apiKay=hidden\n")
+    done = run("check", folder)
+    assert "warning: `apiKay` in `.env` has no effect" in done.stderr
+    assert "hidden" not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "build", "dev"])

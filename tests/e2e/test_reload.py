@@ -192,7 +192,10 @@ def test_edited_configuration_value_reaches_the_next_event(serve, tmp_path, gues
             return client.receive(type="welcome")["motd"]
 
     assert motd() == "of the manifest"
-    (tmp_path / ".env").write_text('MOTD="of the file"\n')
+    (tmp_path / ".env").write_text('MOTD="of the file"\nmotD_=hidden\nMTOD=hidden\n')
     wait_until(lambda: motd() == "of the file")
+    assert "warning: `MTOD` in `.env` has no effect" in running.errors
+    assert "hint: did you mean `MOTD`?" in running.errors
+    assert "hidden" not in running.errors
     (tmp_path / ".env").unlink()
     wait_until(lambda: motd() == "of the manifest")

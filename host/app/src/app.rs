@@ -33,7 +33,7 @@ use crate::validate;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "an object")]
 pub struct App {
-    /// The app's name, 1 to [`MAX_NAME_BYTES`](crate::MAX_NAME_BYTES) letters, digits, `-` and `_`.
+    /// The app's name, 1 to 64 letters, digits, `-` and `_`. A manifest allows the names of [`rules`](crate::rules).
     pub name: String,
     /// The route selection expression of API Gateway, for example `$request.body.action`.
     pub route_selection_expression: String,

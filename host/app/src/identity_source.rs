@@ -20,7 +20,7 @@ pub enum IdentitySource {
     Header(String),
     /// A parameter of the query string, `route.request.querystring.NAME`.
     QueryString(String),
-    /// A stage variable, `stageVariables.NAME`.
+    /// A stage variable, `stageVariables.NAME`. A manifest cannot name one, because deployed stages have none.
     StageVariable(String),
     /// A variable of the request's context, `context.NAME`.
     Context(String),
@@ -29,8 +29,8 @@ pub enum IdentitySource {
 /// An identity source that API Gateway does not accept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "invalid identity source `{0}`: expected `route.request.header.NAME`, `route.request.querystring.NAME`, \
-     `stageVariables.NAME` or `context.NAME`"
+    "invalid identity source `{0}`: expected `route.request.header.NAME`, `route.request.querystring.NAME` or \
+     `context.NAME`"
 )]
 pub struct IdentitySourceError(String);
 

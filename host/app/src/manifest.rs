@@ -11,12 +11,14 @@ use tidegate_files::Links;
 use toml::de::DeTable;
 
 use crate::app::{App, Authorizer, Route};
+use crate::deployable;
 use crate::error::Error;
 use crate::grants::Grants;
 use crate::inheritance::GrantOverrides;
 use crate::keys::{Key, Keys};
 use crate::limits::Limits;
 use crate::problem::{Problem, key};
+use crate::rules;
 use crate::tree::Node;
 use crate::validate;
 
@@ -102,6 +104,7 @@ impl Manifest {
         let components = &tables.components;
         for (name, component) in components {
             validate::grants(&component.grants, &["components", name, "grants"])?;
+            deployable::grants(&component.grants, &["components", name, "grants"])?;
         }
         let app = App {
             name: tables.app.name,
@@ -110,7 +113,12 @@ impl Manifest {
             routes: tables.routes.into_iter().map(|(key, table)| (key, table.resolve(components))).collect(),
             authorizer: tables.authorizer,
         };
+        deployable::name(&rules::APP, &app.name, || "app.name".to_owned())?;
         validate::app(&app, "app.")?;
+        deployable::app(&app)?;
+        for name in tables.config.keys() {
+            deployable::name(&rules::CONFIG, name, || key(&["config", name]))?;
+        }
         check_inherited(&app, components)?;
         tables.keys.iter().try_for_each(|(name, key)| check_key(name, key))?;
         let dir = file.parent().map(Path::to_owned).unwrap_or_default();
@@ -176,8 +184,8 @@ pub(crate) struct Tables {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 struct AppTable {
-    /// The app's name, 1 to 64 letters, digits, `-` and `_`. It is part of the stack's name.
-    #[cfg_attr(test, schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$")))]
+    /// The app's name, 1 to 64 letters, digits and `-` that begin with a letter. It is part of the stack's name.
+    #[cfg_attr(test, schemars(regex(pattern = "^[A-Za-z][A-Za-z0-9-]{0,63}$")))]
     name: String,
     /// API Gateway's route selection expression, for example `$request.body.action`.
     route_selection_expression: String,

@@ -89,14 +89,15 @@ impl Problem {
         self
     }
 
-    fn without_key(code: Code, problem: String) -> Self {
+    /// Creates a problem whose key the caller adds.
+    pub(crate) fn without_key(code: Code, problem: String) -> Self {
         Self { code, keys: Vec::new(), line: None, problem, hint: None }
     }
 }
 
 fn code_of_conversion(key: &str) -> Code {
     match key {
-        "memory" | "time" => Code::LimitInvalid,
+        "memory" | "time" | "cpu" => Code::LimitInvalid,
         "groups" | "broadcast" => Code::GroupPatternInvalid,
         "identity-source" => Code::IdentitySourceInvalid,
         "public-key" => Code::PublicKeyInvalid,

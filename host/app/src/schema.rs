@@ -36,7 +36,7 @@ macro_rules! string_schema {
 string_schema! {
     GroupPattern, "GroupPattern", r"^([^*]{1,256}|[^*]{0,255}\*)$",
         "The name of a group, or the beginning of one followed by `*`, which matches every ending.";
-    IdentitySource, "IdentitySource", r"^(route\.request\.(header|querystring)|stageVariables|context)\..+$",
+    IdentitySource, "IdentitySource", r"^(route\.request\.(header|querystring)|context)\.[A-Za-z0-9._-]+$",
         "The place in a handshake where API Gateway finds the identity of a client.";
     Memory, "Memory", "^[0-9]+(KiB|MiB|GiB)$", "A size in bytes, for example `64MiB`.";
     PublicKey, "PublicKey", "^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$", "The base64 of a SubjectPublicKeyInfo (RFC 8410).";

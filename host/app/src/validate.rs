@@ -7,13 +7,8 @@ use tidegate_event::{RouteKey, SelectionExpression};
 
 use crate::app::{App, Authorizer, Route};
 use crate::grants::Grants;
-use crate::name::{MAX_NAME_BYTES, MAX_STAGE_BYTES, check_name};
 use crate::problem::{Problem, key, suggestion};
-
-/// The maximum number of routes of an API, including `$connect` and `$disconnect`, which every deployment has.
-///
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
-const MAX_ROUTES: usize = 300;
+use crate::rules;
 
 const PREDEFINED: [&str; 3] = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT];
 
@@ -28,7 +23,10 @@ pub(crate) fn app(app: &App, table: &str) -> Result<(), Problem> {
     for component in &app.components {
         name(component, || key(&["components", component]))?;
     }
-    route_count(app)?;
+    if app.routes.is_empty() {
+        return Err(Problem::new(Code::RoutesMissing, "routes", "the app has no routes")
+            .hint("add one, for example `[routes.\"$default\"]`"));
+    }
     for (route_key, route) in &app.routes {
         self::route(app, route_key.as_str(), route)?;
     }
@@ -40,30 +38,12 @@ pub(crate) fn app(app: &App, table: &str) -> Result<(), Problem> {
 
 /// Checks the name of an app, a component or a key. `at` returns its place.
 pub(crate) fn name(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
-    check_name(name, MAX_NAME_BYTES).map_err(|error| Problem::new(Code::NameInvalid, at(), error.to_string()))
+    rules::COMPONENT.check(name).map_err(|error| Problem::new(Code::NameInvalid, at(), error.to_string()))
 }
 
 /// Checks the name of a stage. `at` returns its place.
 pub(crate) fn stage(name: &str, at: impl FnOnce() -> String) -> Result<(), Problem> {
-    check_name(name, MAX_STAGE_BYTES).map_err(|error| Problem::new(Code::StageNameInvalid, at(), error.to_string()))
-}
-
-fn route_count(app: &App) -> Result<(), Problem> {
-    if app.routes.is_empty() {
-        return Err(Problem::new(Code::RoutesMissing, "routes", "the app has no routes")
-            .hint("add one, for example `[routes.\"$default\"]`"));
-    }
-    let added = [RouteKey::CONNECT, RouteKey::DISCONNECT].iter().filter(|key| !app.routes.contains_key(**key)).count();
-    let count = app.routes.len() + added;
-    if count > MAX_ROUTES {
-        let problem = format!(
-            "{count} routes, including `$connect` and `$disconnect`, exceed API Gateway's limit of {MAX_ROUTES}"
-        );
-        return Err(
-            Problem::new(Code::RoutesTooMany, "routes", problem).hint("handle several kinds of messages in one route")
-        );
-    }
-    Ok(())
+    rules::STAGE.check(name).map_err(|error| Problem::new(Code::StageNameInvalid, at(), error.to_string()))
 }
 
 fn route(app: &App, route_key: &str, route: &Route) -> Result<(), Problem> {

@@ -85,6 +85,8 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     // once.
     let listener = TcpListener::bind(address).await.map_err(|error| listen_error(address, &error))?;
     access::warn(args, address);
+    let unused = config::unused(&manifest)?;
+    config::warn(&unused);
     raise_descriptor_limit();
     let bootstrap = if args.lambda { Some(on_lambda::bootstrap(args)?) } else { None };
     build::state::prepare(&manifest)?;
@@ -99,7 +101,7 @@ async fn start(args: &args::Dev) -> Result<(Server, TcpListener)> {
     let door = Door::open(args, address, &build::state::path(&manifest))?;
     let mut server = Server::new(args, &manifest, release, local, door, bootstrap, releases.as_ref())?;
     match watch {
-        Some(Ok(watch)) => server.reload_on_changes(watch, manifest, app.clone()),
+        Some(Ok(watch)) => server.reload_on_changes(watch, manifest, app.clone(), unused),
         Some(Err(error)) => err!("tidegate: warning: changes of the app's files are not followed: {error}"),
         None => {}
     }

@@ -9,11 +9,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
 use tidegate_app::Manifest;
+use tidegate_app::unused::JWT_SECRET as SECRET;
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_event::Timestamp;
 
 use crate::args;
-use crate::dev::config::{self, JWT_SECRET as SECRET};
+use crate::dev::config;
 use crate::ui::error::Result;
 use crate::ui::terminal::out;
 

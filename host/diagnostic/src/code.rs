@@ -43,6 +43,8 @@ codes! {
     FileWrite = "file-write",
 
     // The manifest and `app.json`.
+    /// The app is larger than a stack, a policy or a package can be.
+    AppTooLarge = "app-too-large",
     /// The app has an authorizer and no `$connect` route.
     AuthorizerWithoutConnect = "authorizer-without-connect",
     /// A route or the authorizer names a component that the app does not have.
@@ -75,17 +77,17 @@ codes! {
     ManifestValueInvalid = "manifest-value-invalid",
     /// A key has a value that is not one of the allowed words.
     ManifestValueUnknown = "manifest-value-unknown",
-    /// The name of an app, a component or a key is not valid.
+    /// The name of an app, a component, a key, a collection or a configuration value is not valid.
     NameInvalid = "name-invalid",
     /// A public key is not an ed25519 key in base64.
     PublicKeyInvalid = "public-key-invalid",
     /// A route that cannot respond has `response = true`.
     ResponseNotAllowed = "response-not-allowed",
-    /// A route key is empty, too long, or starts with a `$` that API Gateway does not define.
+    /// A route key is empty, too long, not printable ASCII, or starts with a `$` that API Gateway does not define.
     RouteKeyInvalid = "route-key-invalid",
     /// The app has no routes.
     RoutesMissing = "routes-missing",
-    /// The app has more routes than API Gateway allows.
+    /// The app has more routes than API Gateway or a stack can hold.
     RoutesTooMany = "routes-too-many",
     /// API Gateway does not accept the route selection expression.
     SelectionExpressionInvalid = "selection-expression-invalid",
@@ -185,6 +187,8 @@ codes! {
     StoreConflict = "store-conflict",
     /// The store rejected the operation.
     StoreDenied = "store-denied",
+    /// The rollout state has an older generation than hosts have followed.
+    RolloutWentBack = "rollout-went-back",
     /// A stored value is not valid.
     StoreInvalid = "store-invalid",
     /// The release or artifact is not in the store.

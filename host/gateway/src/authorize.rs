@@ -91,11 +91,12 @@ fn find<'a>(
     }
 }
 
-/// Returns a variable of the request context, by its name in the event.
+/// Returns a variable of the request context, by its name in the event. Only its presence counts.
 fn context<'a>(name: &str, request: &'a Request) -> Option<&'a str> {
     let connection = &request.connection;
     match name {
         "apiId" => Some(&request.api_id),
+        "connectedAt" | "requestTime" | "requestTimeEpoch" => Some("a time"),
         "connectionId" => Some(connection.id.as_str()),
         "domainName" => Some(&connection.domain_name),
         "eventType" => Some("CONNECT"),

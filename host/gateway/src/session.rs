@@ -171,7 +171,11 @@ async fn connect(
         Ok(status) if status.is_success() => {}
         // An informational status cannot end a handshake.
         Ok(status) if !status.is_informational() => return Err(Refusal::Status(status)),
-        _ => return Err(Refusal::ConnectFailed),
+        _ => {
+            let (connection, status) = (&request.connection.id, reply.status);
+            tracing::warn!(%connection, code = %Code::ReplyInvalid, status, "cannot use the status of $connect");
+            return Err(Refusal::ConnectFailed);
+        }
     }
     let chosen = reply.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Protocol"));
     Ok(chosen.and_then(|(_, value)| HeaderValue::from_str(value).ok()))

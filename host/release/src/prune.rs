@@ -137,7 +137,7 @@ pub async fn prune(
     }
     if !state.pruning.is_empty() {
         // The interrupted prune becomes part of this one.
-        state = step(store, &state, state.end_prune(), author).await?;
+        state = step(store, &state, state.end_prune()?, author).await?;
     }
     step(store, &state, state.begin_prune(pruned.releases.clone())?, author).await?;
     buffered(pruned.releases.iter().map(|release| store.remove_envelope(release, deadline()))).await?;
@@ -286,7 +286,7 @@ async fn end(
             return Ok(());
         }
         attempts -= 1;
-        match step(store, &state, state.end_prune(), author).await {
+        match step(store, &state, state.end_prune()?, author).await {
             // Activations during a prune are allowed.
             Err(StoreError::Conflict(_)) if attempts > 0 => {}
             ended => return Ok(ended.map(drop)?),

@@ -11,7 +11,7 @@ mod weight;
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 use tidegate_diagnostic::{Code, Diagnostic};
 use tidegate_event::{ConnectionId, Timestamp};
@@ -21,11 +21,15 @@ use crate::id::ReleaseId;
 pub use error_rate::{ErrorRate, ErrorRateError, FailureLimit};
 pub use weight::{TrafficWeight, TrafficWeightError};
 
+/// The maximum generation, 2^53 - 1. Every JSON library and DynamoDB keep integers up to this number exactly.
+pub const MAX_GENERATION: u64 = (1 << 53) - 1;
+
 /// The releases that hosts run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RolloutState {
-    /// The number of changes so far: 0 before the first activation.
+    /// The number of changes so far, at most [`MAX_GENERATION`]: 0 before the first activation.
+    #[serde(deserialize_with = "generation")]
     pub generation: u64,
     /// The active release. If there is none, hosts run the release that they were deployed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,6 +145,9 @@ pub enum RolloutError {
     /// The history has no other release.
     #[error("the history has no release before `{0}`")]
     NothingBefore(ReleaseId),
+    /// The rollout state has the last generation.
+    #[error("the rollout state has generation {MAX_GENERATION}, the last one")]
+    Exhausted,
     /// Another prune is running, or was interrupted.
     #[error("another prune is running or was interrupted")]
     PruneRunning,
@@ -165,6 +172,10 @@ impl From<RolloutError> for Diagnostic {
             RolloutError::NothingBefore(_) => {
                 (Code::ReleaseNonePrevious, Some("activate another release with `tidegate release activate`"))
             }
+            RolloutError::Exhausted => (
+                Code::StoreInvalid,
+                Some("set the generation of the rollout state back to that of the last change in the history"),
+            ),
             RolloutError::PruneRunning => (Code::PruneRunning, Some("complete it with `tidegate release prune`")),
         };
         Self { code, what: "cannot change the rollout".to_owned(), why, hint: hint.map(str::to_owned) }
@@ -186,7 +197,7 @@ impl Canary {
     }
 
     fn check_not_halted(&self, halt: Option<&Halt>) -> Result<(), RolloutError> {
-        match halt.filter(|halt| halt.run == self.run) {
+        match halt.filter(|halt| halt.run == self.run && halt.release == self.release) {
             Some(halt) => Err(RolloutError::Halted { release: self.release.clone(), reason: halt.reason.clone() }),
             None => Ok(()),
         }
@@ -220,7 +231,7 @@ impl RolloutState {
             canary.check_not_halted(halt)?;
         }
         self.check_not_pruning(release)?;
-        Ok(Self { active: Some(release.clone()), canary: None, ..self.next() })
+        Ok(Self { active: Some(release.clone()), canary: None, ..self.next()? })
     }
 
     /// Returns the state with a canary: a new one, or the current one with another weight. The current one keeps its
@@ -242,7 +253,7 @@ impl RolloutState {
             return Err(RolloutError::Active(release.clone()));
         }
         self.check_not_pruning(release)?;
-        let next = self.next();
+        let next = self.next()?;
         let running = self.canary.as_ref().filter(|canary| canary.release == *release && !restart);
         running.map_or(Ok(()), |canary| canary.check_not_halted(halt))?;
         let run = running.map_or(next.generation, |canary| canary.run);
@@ -262,7 +273,7 @@ impl RolloutState {
     pub fn promote(&self, halt: Option<&Halt>) -> Result<Self, RolloutError> {
         let canary = self.canary.as_ref().ok_or(RolloutError::NoCanary)?;
         canary.check_not_halted(halt)?;
-        Ok(Self { active: Some(canary.release.clone()), canary: None, ..self.next() })
+        Ok(Self { active: Some(canary.release.clone()), canary: None, ..self.next()? })
     }
 
     /// Returns the state one step back. If there is a canary, the step ends it. Otherwise the step restores the release
@@ -275,7 +286,7 @@ impl RolloutState {
     /// [`RolloutError::Pruning`] if it is being removed.
     pub fn rollback(&self, history: &[Change]) -> Result<Self, RolloutError> {
         if self.canary.is_some() {
-            return Ok(Self { canary: None, ..self.next() });
+            return Ok(Self { canary: None, ..self.next()? });
         }
         let active = self.active.as_ref().ok_or(RolloutError::NothingActive)?;
         let before = history
@@ -286,7 +297,7 @@ impl RolloutState {
         if let Some(release) = &before.from {
             self.check_not_pruning(release)?;
         }
-        Ok(Self { active: before.from.clone(), ..self.next() })
+        Ok(Self { active: before.from.clone(), ..self.next()? })
     }
 
     /// Returns the state while `releases` are being removed.
@@ -297,13 +308,15 @@ impl RolloutState {
         if !self.pruning.is_empty() {
             return Err(RolloutError::PruneRunning);
         }
-        Ok(Self { pruning: releases, ..self.next() })
+        Ok(Self { pruning: releases, ..self.next()? })
     }
 
     /// Returns the state after the releases were removed.
-    #[must_use]
-    pub fn end_prune(&self) -> Self {
-        Self { pruning: BTreeSet::new(), ..self.next() }
+    ///
+    /// # Errors
+    /// [`RolloutError::Exhausted`] if the state has the last generation.
+    pub fn end_prune(&self) -> Result<Self, RolloutError> {
+        Ok(Self { pruning: BTreeSet::new(), ..self.next()? })
     }
 
     /// Returns the active release and the release of the canary.
@@ -326,8 +339,11 @@ impl RolloutState {
         }
     }
 
-    fn next(&self) -> Self {
-        Self { generation: self.generation + 1, ..self.clone() }
+    fn next(&self) -> Result<Self, RolloutError> {
+        match self.generation.checked_add(1).filter(|next| *next <= MAX_GENERATION) {
+            Some(generation) => Ok(Self { generation, ..self.clone() }),
+            None => Err(RolloutError::Exhausted),
+        }
     }
 
     fn check_not_pruning(&self, release: &ReleaseId) -> Result<(), RolloutError> {
@@ -336,6 +352,15 @@ impl RolloutState {
             false => Ok(()),
         }
     }
+}
+
+fn generation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let generation = u64::deserialize(deserializer)?;
+    if generation <= MAX_GENERATION {
+        return Ok(generation);
+    }
+    let problem = format!("the generation {generation} is above the maximum of {MAX_GENERATION}");
+    Err(serde::de::Error::custom(problem))
 }
 
 #[cfg(test)]

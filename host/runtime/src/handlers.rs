@@ -88,8 +88,17 @@ async fn connect(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, ev
         return Outcome::without_guest(Ok(encode_reply(&reply::status(200))));
     };
     let (called, mut effects, used) = call(&resources, entry, meta, event, true).await;
-    let fault = fault(&called);
-    let reply = reply::to_connect(called);
+    let mut fault = fault(&called);
+    let reply = reply::to_connect(called).unwrap_or_else(|problem| {
+        fault = Some(Fault::Error);
+        log_event!(
+            ERROR,
+            &context,
+            hint = "accept a connection with status 200; the host itself answers 101 when the socket opens",
+            "cannot use the answer of `$connect`, so the client receives status 500: {problem}"
+        );
+        reply::status(500)
+    });
     if !(200..=299).contains(&reply.status) {
         effects.deferred.clear();
         unregister(&resources, &context).await;

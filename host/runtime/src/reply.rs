@@ -34,20 +34,27 @@ pub(crate) fn status(status: u16) -> Reply {
     Reply { status, headers: Vec::new(), body: None }
 }
 
-/// Returns the response to `$connect`: a status, and the sub-protocol if the connection is accepted. A missing or
-/// invalid answer becomes status 500.
-pub(crate) fn to_connect(called: Called) -> Reply {
+/// Returns the response to `$connect`: a status, and the sub-protocol if the connection is accepted. A call without an
+/// answer becomes status 500.
+///
+/// # Errors
+/// The problem of an answer that is not valid. It becomes status 500 too.
+pub(crate) fn to_connect(called: Called) -> Result<Reply, String> {
     match called {
         Ok(Ok(reply)) if (200..=299).contains(&reply.status) => {
             let chosen = reply.headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(SUB_PROTOCOL));
-            if chosen.as_ref().is_some_and(|(_, value)| value.len() > MAX_SUB_PROTOCOL_BYTES) {
-                return status(500);
+            match chosen.as_ref().map_or(0, |(_, value)| value.len()) {
+                bytes if bytes > MAX_SUB_PROTOCOL_BYTES => {
+                    Err(format!("the sub-protocol has {bytes} bytes, above the limit of {MAX_SUB_PROTOCOL_BYTES}"))
+                }
+                _ => Ok(Reply { headers: chosen.into_iter().collect(), ..status(reply.status) }),
             }
-            Reply { headers: chosen.into_iter().collect(), ..status(reply.status) }
         }
-        Ok(Ok(reply)) if REFUSALS.contains(&reply.status) => status(reply.status),
-        Ok(Err(error)) if FAILURES.contains(&error.status) => status(error.status),
-        _ => status(500),
+        Ok(Ok(reply)) if REFUSALS.contains(&reply.status) => Ok(status(reply.status)),
+        Ok(Ok(reply)) => Err(format!("the reply's status {} is not between 200 and 599", reply.status)),
+        Ok(Err(error)) if FAILURES.contains(&error.status) => Ok(status(error.status)),
+        Ok(Err(error)) => Err(format!("the error's status {} is not between 400 and 599", error.status)),
+        Err(_) => Ok(status(500)),
     }
 }
 
@@ -178,7 +185,23 @@ mod tests {
             headers: vec![("Sec-WebSocket-Protocol".to_owned(), "x".repeat(bytes))],
             body: None,
         };
-        assert_eq!(to_connect(Ok(Ok(reply(MAX_SUB_PROTOCOL_BYTES)))).status, 200);
-        assert_eq!(to_connect(Ok(Ok(reply(MAX_SUB_PROTOCOL_BYTES + 1)))), status(500));
+        assert_eq!(to_connect(Ok(Ok(reply(MAX_SUB_PROTOCOL_BYTES)))).unwrap().status, 200);
+        assert!(to_connect(Ok(Ok(reply(MAX_SUB_PROTOCOL_BYTES + 1)))).unwrap_err().contains("8193 bytes"));
+    }
+
+    #[test]
+    fn statuses_that_cannot_answer_a_handshake_are_named() {
+        let reply = |status| to_connect(Ok(Ok(wit::Reply { status, headers: Vec::new(), body: None })));
+        for code in [0, 1, 99, 100, 101, 103, 199, 600, 999, u16::MAX] {
+            assert!(reply(code).unwrap_err().contains(&format!("status {code} ")), "{code}");
+        }
+        for code in [200, 204, 299, 300, 404, 599] {
+            assert_eq!(reply(code), Ok(status(code)));
+        }
+        let error = |status| to_connect(Ok(Err(wit::Error { status, message: String::new() })));
+        for code in [0, 101, 200, 302, 600] {
+            assert!(error(code).unwrap_err().contains(&format!("status {code} ")), "{code}");
+        }
+        assert_eq!(error(429), Ok(status(429)));
     }
 }

@@ -219,7 +219,7 @@ fn invalid_values_are_named() {
         ),
         (chat("[routes.\"$connect\"]", "[routes.\"\"]"), Code::RouteKeyInvalid, Some(23), "routes.\"\"", &["empty"]),
         (
-            chat("\"stageVariables.a\"", "\"header.a\""),
+            chat("\"context.stage\"", "\"header.a\""),
             Code::IdentitySourceInvalid,
             Some(29),
             "authorizer.identity-source[2]",
@@ -237,7 +237,7 @@ fn names_and_empty_values_are_checked() {
             Code::StageNameInvalid,
             None,
             "keys.ci.stages",
-            &["`pr/od`", "1 to 128"],
+            &["`pr/od`", "1 to 54"],
         ),
         (chat("name = \"chat\"", "name = \"my chat\""), Code::NameInvalid, None, "app.name", &["`my chat`", "1 to 64"]),
         (

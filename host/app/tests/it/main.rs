@@ -8,4 +8,6 @@ mod invalid_manifests;
 mod json;
 mod manifests;
 mod routing;
+mod rules;
 mod support;
+mod unused;

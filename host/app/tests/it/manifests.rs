@@ -60,8 +60,8 @@ fn valid_manifests_resolve_to_an_app() {
     let sources = [
         IdentitySource::Header("Authorization".to_owned()),
         IdentitySource::QueryString("token".to_owned()),
-        IdentitySource::StageVariable("a".to_owned()),
-        IdentitySource::Context("b".to_owned()),
+        IdentitySource::Context("stage".to_owned()),
+        IdentitySource::Context("connectedAt".to_owned()),
     ];
     assert_eq!(authorizer.identity_source, sources);
     assert_eq!((authorizer.limits.memory, authorizer.limits.time), (64 << 20, Duration::from_millis(500)));

@@ -34,7 +34,7 @@ component = "chat"
 [authorizer]
 component = "guard"
 identity-source = [
-    "route.request.header.Authorization", "route.request.querystring.token", "stageVariables.a", "context.b",
+    "route.request.header.Authorization", "route.request.querystring.token", "context.stage", "context.connectedAt",
 ]
 grants.config = ["secret"]
 limits = { time = "500ms" }

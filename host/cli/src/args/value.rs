@@ -2,30 +2,31 @@
 
 use std::time::Duration;
 
-use tidegate_app::MAX_NAME_BYTES;
+use tidegate_app::rules::{COMPONENT, NameRule, STAGE};
 use tidegate_release::store::MAX_REASON_BYTES;
 
 /// The smallest memory budget, which has room for an instance of a usual guest.
 const MIN_MEMORY: u64 = 64 << 20;
-/// The longest name of a stage in API Gateway.
-const MAX_STAGE_BYTES: usize = 128;
+
+/// The base64 of the first bytes of an ed25519 private key (RFC 8410): a sequence with a version and an algorithm.
+const PRIVATE_KEY: &str = "MC4CAQAwBQYDK2Vw";
 
 /// Parses the name of a stage.
 pub(crate) fn stage(text: &str) -> Result<String, String> {
-    word(text, MAX_STAGE_BYTES)
+    word(text, &STAGE)
 }
 
 /// Parses the name of a key.
 pub(crate) fn key_name(text: &str) -> Result<String, String> {
-    word(text, MAX_NAME_BYTES)
+    // Base64 of a private key can be made of letters and digits alone.
+    if text.starts_with(PRIVATE_KEY) {
+        return Err("expected a name, found a private key".to_owned());
+    }
+    word(text, &COMPONENT)
 }
 
-fn word(text: &str, limit: usize) -> Result<String, String> {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if text.is_empty() || text.len() > limit || !text.chars().all(is_allowed) {
-        return Err(format!("expected 1 to {limit} letters, digits, hyphens and underscores"));
-    }
-    Ok(text.to_owned())
+fn word(text: &str, rule: &NameRule) -> Result<String, String> {
+    rule.check(text).map(|()| text.to_owned()).map_err(|error| format!("expected {}", error.expected))
 }
 
 /// Parses a reason for the history.
@@ -67,6 +68,14 @@ pub(crate) fn memory(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn private_keys_are_not_names_of_keys() {
+        let key = format!("{PRIVATE_KEY}BCIEI{}", "a".repeat(43));
+        assert_eq!(key.len(), 64);
+        assert!(!key_name(&key).unwrap_err().contains(&key));
+        assert_eq!(key_name("ci"), Ok("ci".to_owned()));
+    }
 
     #[test]
     fn memory_budgets_are_integers_with_a_unit() {

@@ -3,11 +3,12 @@
 //! The secret of development tokens, `jwt-secret`, is made for each checkout if neither has it and the app reads it. A
 //! secret in a committed file would let everybody who knows the file make tokens for every developer's machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use tidegate_app::Manifest;
+use tidegate_app::unused::{self, JWT_SECRET};
+use tidegate_app::{Manifest, Unused};
 use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_files::Links;
 use tidegate_local_access::Secret;
@@ -16,9 +17,8 @@ use crate::build;
 use crate::dev::env_file;
 use crate::private::PrivateFolder;
 use crate::ui::error::Result;
+use crate::ui::terminal::err;
 
-/// The name of the configuration value that signs development tokens, and of its file.
-pub(crate) const JWT_SECRET: &str = "jwt-secret";
 /// The maximum size of a `.env` file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -29,20 +29,52 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The `.env` file cannot be read or parsed, or the secret of the checkout cannot be read or written.
 pub(crate) fn values(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
     let mut values = manifest.config.clone();
-    let path = env_file(manifest);
-    let what = || format!("cannot read the configuration values of `{}`", path.display());
-    let text = match tidegate_files::read_text(&path, MAX_FILE_BYTES, Links::Within(&manifest.dir)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Diagnostic::caused_by(Code::FileRead, what(), &error)),
-    };
-    for (name, value) in env_file::parse(&text).map_err(|error| env_error(what(), &error))? {
-        values.insert(config_name(&name), value);
+    let known = names(manifest);
+    for (name, value) in read_env_file(manifest)? {
+        let set = unused::config_name(&name, &known).map_or_else(|| unused::conventional_name(&name), str::to_owned);
+        values.insert(set, value);
     }
     if !values.contains_key(JWT_SECRET) && manifest.app().config_names().contains(JWT_SECRET) {
         values.insert(JWT_SECRET.to_owned(), checkout_secret(manifest)?);
     }
     Ok(values)
+}
+
+/// Returns the names in the manifest and in the `.env` file that have no effect.
+///
+/// # Errors
+/// The `.env` file cannot be read or parsed.
+pub(crate) fn unused(manifest: &Manifest) -> Result<Vec<Unused>> {
+    let mut unused = manifest.unused();
+    let set = read_env_file(manifest)?;
+    unused.extend(unused::env_names(set.iter().map(|(name, _)| name.as_str()), &names(manifest)));
+    Ok(unused)
+}
+
+/// Prints names that have no effect.
+pub(crate) fn warn(unused: &[Unused]) {
+    for Unused { text, hint } in unused {
+        err!("tidegate: warning: {text}");
+        err!("tidegate: hint: {hint}");
+    }
+}
+
+/// Returns the names of the values that the app reads or the manifest sets.
+fn names(manifest: &Manifest) -> BTreeSet<String> {
+    let mut names = manifest.read_config_names();
+    names.extend(manifest.config.keys().cloned());
+    names
+}
+
+fn read_env_file(manifest: &Manifest) -> Result<Vec<(String, String)>> {
+    let path = env_file(manifest);
+    let what = || format!("cannot read the configuration values of `{}`", path.display());
+    let text = match tidegate_files::read_text(&path, MAX_FILE_BYTES, Links::Within(&manifest.dir)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Diagnostic::caused_by(Code::FileRead, what(), &error)),
+    };
+    env_file::parse(&text).map_err(|error| env_error(what(), &error))
 }
 
 /// Returns the secret of this checkout. The first call makes it.
@@ -67,11 +99,6 @@ pub(crate) fn env_file(manifest: &Manifest) -> PathBuf {
 fn env_error(what: String, error: &env_file::Invalid) -> Diagnostic {
     Diagnostic::new(Code::ConfigFileInvalid, what, error.to_string())
         .hint("write `NAME=value`, quoted if the value has spaces")
-}
-
-/// Returns the configuration name that belongs to a name in a `.env` file.
-fn config_name(name: &str) -> String {
-    name.to_ascii_lowercase().replace('_', "-")
 }
 
 #[cfg(test)]
@@ -114,8 +141,30 @@ mod tests {
     }
 
     #[test]
-    fn env_names_become_configuration_names() {
-        assert_eq!(config_name("JWT_SECRET"), "jwt-secret");
-        assert_eq!(config_name("motd"), "motd");
+    fn values_whose_names_are_not_conventional_are_set_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let reads = READS_SECRET.replace("[\"jwt-secret\"]", "[\"api_key\", \"dbPassword\"]");
+        let configured = format!(
+            "{reads}
+[config]
+api_key = \"old\"
+dbPassword = \"old\"
+"
+        );
+        std::fs::write(folder.path().join("tidegate.toml"), configured).unwrap();
+        std::fs::write(
+            folder.path().join(".env"),
+            "API_KEY=new
+dbPassword=new
+dbPasword=secret
+",
+        )
+        .unwrap();
+        let manifest = Manifest::load(folder.path()).unwrap();
+        let values = values(&manifest).unwrap();
+        assert_eq!((values["api_key"].as_str(), values["dbPassword"].as_str()), ("new", "new"));
+        let unused = unused(&manifest).unwrap();
+        assert!(unused.len() == 1 && unused[0].text.contains("`dbPasword`"), "{unused:?}");
+        assert!(!format!("{unused:?}").contains("secret"));
     }
 }

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::args;
+use crate::dev::watch::mount;
 use crate::release::default_dir;
 use crate::ui::error::Result;
 use crate::ui::terminal::err;
@@ -102,6 +103,16 @@ impl Releases {
             let seconds = PERIOD.as_secs();
             err!("tidegate: warning: the releases are read every {seconds} s instead of being watched: {error}");
         });
+        if watcher.is_ok()
+            && let Some(kind) = mount::silent(self.dir())
+        {
+            let seconds = PERIOD.as_secs();
+            let dir = self.dir().display();
+            err!(
+                "tidegate: the releases in `{dir}` are read every {seconds} s: changes on its file system ({kind}) may \
+                 not be notified"
+            );
+        }
         let following = Following { follower, changed, _watcher: watcher.ok() };
         following.poll().await;
         following

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tidegate_app::{App, Manifest};
+use tidegate_app::{App, Manifest, Unused};
 use tidegate_diagnostic::{Code, Context as _, Diagnostic};
 use tidegate_release::ReleaseId;
 
@@ -26,6 +26,8 @@ pub(crate) struct Reload {
     pub(crate) integration: Integration,
     /// The current configuration values.
     pub(crate) config: BTreeMap<String, String>,
+    /// The names without effect that were reported.
+    pub(crate) unused: Vec<Unused>,
     /// The watch over the files of the manifest.
     pub(crate) watch: Watch,
     /// Changes that were seen by an earlier watch, which was then replaced.
@@ -62,6 +64,7 @@ impl Reload {
             self.read_manifest()?;
         }
         let config = config::values(&self.manifest)?;
+        self.report_unused()?;
         self.check_routing()?;
         if changes.manifest || !changes.components.is_empty() {
             self.rebuild(|name| changes.manifest || changes.components.contains(name)).await?;
@@ -80,6 +83,15 @@ impl Reload {
         let mut old = std::mem::replace(&mut self.watch, Watch::new(&manifest)?);
         self.late.add(old.rest());
         self.manifest = manifest;
+        Ok(())
+    }
+
+    /// Reports the names without effect that were not reported before.
+    fn report_unused(&mut self) -> Result<()> {
+        let unused = config::unused(&self.manifest)?;
+        let new: Vec<_> = unused.iter().filter(|unused| !self.unused.contains(unused)).cloned().collect();
+        config::warn(&new);
+        self.unused = unused;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_app::{App, Manifest};
+use tidegate_app::{App, Manifest, Unused};
 use tidegate_diagnostic::Context as _;
 use tidegate_dynamodb_embedded::{Embedded, Error};
 use tidegate_gateway::{Clock, Gateway, Limits, SocketTable};
@@ -120,14 +120,15 @@ impl Server {
         })
     }
 
-    /// Rebuilds the app after changes to its files.
-    pub(crate) fn reload_on_changes(&mut self, watch: Watch, manifest: Manifest, app: App) {
+    /// Rebuilds the app after changes to its files. `unused` names were reported.
+    pub(crate) fn reload_on_changes(&mut self, watch: Watch, manifest: Manifest, app: App, unused: Vec<Unused>) {
         self.reload = Some(Reload {
             manifest,
             app,
             release: self.release.clone(),
             integration: self.integration.clone(),
             config: self.config.clone(),
+            unused,
             watch,
             late: Changes::default(),
         });

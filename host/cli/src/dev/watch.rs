@@ -1,19 +1,28 @@
 //! Changes to the files that an app is built from.
+//!
+//! - `mount`: file systems on which a change may not be notified
+//! - `poll`: reads folders at intervals, on such file systems and where the system cannot watch
+
+pub(crate) mod mount;
+mod poll;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{self, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tidegate_app::{Component, Manifest, toml_key};
 use tidegate_diagnostic::{Code, Diagnose as _};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use crate::build;
 use crate::dev::config;
+use crate::dev::watch::poll::{PERIOD, Poller};
 use crate::ui::error::Result;
+use crate::ui::terminal::err;
 
 /// The quiet time before a build begins, because an editor writes a file in several steps and saves several files at
 /// once.
@@ -25,8 +34,17 @@ const PATTERN: [char; 4] = ['*', '?', '[', '{'];
 pub(crate) struct Watch {
     rules: Rules,
     paths: UnboundedReceiver<PathBuf>,
-    _watcher: RecommendedWatcher,
+    /// `None` if the system cannot watch files.
+    _watcher: Option<RecommendedWatcher>,
+    /// `None` unless a folder is read at intervals.
+    _poller: Option<Poller>,
 }
+
+/// The folders that are read at intervals, each with the reason.
+type Polled = BTreeMap<PathBuf, String>;
+
+/// The folders that were reported to be read at intervals.
+static REPORTED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// A set of changes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -66,27 +84,42 @@ struct Rules {
 
 impl Watch {
     /// Watches the manifest, the `.env` file next to it, the `watch` patterns of each component, and the files of the
-    /// components without a build command.
+    /// components without a build command. Folders whose changes may not be notified are read at intervals too.
     ///
     /// # Errors
-    /// A pattern is not valid, or the system cannot watch a folder.
+    /// A pattern is not valid.
     pub(crate) fn new(manifest: &Manifest) -> Result<Self> {
-        let (changed, paths) = unbounded_channel();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // If an event is lost, the next change of the file causes a build.
-            let Ok(event) = event else { return };
-            if matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)) {
-                // The send fails only after the watch has ended.
-                event.paths.into_iter().for_each(|path| drop(changed.send(path)));
-            }
-        })
-        .diagnose(Code::WatchFailed, || "cannot watch files")?;
         let (rules, folders) = Rules::new(manifest)?;
+        let silent = |folder: &Path| {
+            mount::silent(folder).map(|kind| format!("changes on its file system ({kind}) may not be notified"))
+        };
+        let (watch, polled) = Self::start(rules, &folders, PERIOD, watcher, silent);
+        report(&polled);
+        Ok(watch)
+    }
+
+    fn start(
+        rules: Rules,
+        folders: &BTreeMap<PathBuf, RecursiveMode>,
+        period: Duration,
+        watcher: impl FnOnce(UnboundedSender<PathBuf>) -> notify::Result<RecommendedWatcher>,
+        silent: impl Fn(&Path) -> Option<String>,
+    ) -> (Self, Polled) {
+        let (changed, paths) = unbounded_channel();
+        let mut watcher = watcher(changed.clone());
+        let mut polled = Polled::new();
         for (folder, mode) in folders {
-            let watched = watcher.watch(&folder, mode);
-            watched.diagnose(Code::WatchFailed, || format!("cannot watch the folder `{}`", folder.display()))?;
+            let failure = match &mut watcher {
+                Ok(watcher) => watcher.watch(folder, *mode).err().map(|error| error.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            let failure = failure.map(|reason| format!("the system cannot watch it: {reason}"));
+            polled.extend(failure.or_else(|| silent(folder)).map(|reason| (folder.clone(), reason)));
         }
-        Ok(Self { rules, paths, _watcher: watcher })
+        let read = folders.iter().filter(|(folder, _)| polled.contains_key(*folder));
+        let read: BTreeMap<_, _> = read.map(|(folder, mode)| (folder.clone(), *mode)).collect();
+        let poller = if read.is_empty() { None } else { Poller::start(read, rules.state_dir.clone(), period, changed) };
+        (Self { rules, paths, _watcher: watcher.ok(), _poller: poller }, polled)
     }
 
     /// Waits for a change, and then for [`DEBOUNCE`] without another one.
@@ -118,6 +151,28 @@ impl Watch {
             self.rules.apply(&path, &mut changes);
         }
         changes
+    }
+}
+
+/// Creates the watcher of the system, which sends the paths of changed files.
+fn watcher(changed: UnboundedSender<PathBuf>) -> notify::Result<RecommendedWatcher> {
+    notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // If an event is lost, the next change of the file causes a build.
+        let Ok(event) = event else { return };
+        if matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)) {
+            // The send fails only after the watch has ended.
+            event.paths.into_iter().for_each(|path| drop(changed.send(path)));
+        }
+    })
+}
+
+/// Reports once for each folder that it is read at intervals.
+fn report(polled: &Polled) {
+    let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    for (folder, reason) in polled {
+        if reported.insert(folder.clone()) {
+            err!("tidegate: files in `{}` are read every {} s: {reason}", folder.display(), PERIOD.as_secs());
+        }
     }
 }
 
@@ -193,6 +248,39 @@ fn pattern(dir: &Path, glob: &str) -> Result<(PathBuf, GlobMatcher), globset::Er
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Watches a folder with a manifest and `src/**`, without the watcher of the system.
+    fn polling(folder: &Path, silent: bool) -> (Watch, Polled) {
+        std::fs::create_dir(folder.join("src")).unwrap();
+        let text = "app = { name = 'a', route-selection-expression = 'x' }\ncomponents.c = { source = 'c', build = \
+                    'true', watch = ['src/**'] }\nroutes.x.component = 'c'\n";
+        std::fs::write(folder.join(Manifest::FILE), text).unwrap();
+        let (rules, folders) = Rules::new(&Manifest::load(folder).unwrap()).unwrap();
+        let failing = |_| Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch));
+        let period = Duration::from_millis(5);
+        match silent {
+            true => {
+                let mute = |_| notify::recommended_watcher(|_| ());
+                Watch::start(rules, &folders, period, mute, |_| Some("a test".to_owned()))
+            }
+            false => Watch::start(rules, &folders, period, failing, |_| None),
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_that_are_not_notified_are_found() {
+        for silent in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut watch, polled) = polling(folder.path(), silent);
+            assert_eq!(polled.len(), 2, "{polled:?}");
+            assert!(polled.values().all(|reason| reason.contains("test") == silent), "{polled:?}");
+            std::fs::write(folder.path().join("src/lib.rs"), "a").unwrap();
+            let changes = watch.next().await;
+            assert_eq!(changes, Changes { components: ["c".to_owned()].into(), ..Changes::default() });
+            std::fs::write(folder.path().join(".env"), "A=b").unwrap();
+            assert_eq!(watch.next().await, Changes { config: true, ..Changes::default() });
+        }
+    }
 
     #[test]
     fn globs_are_watched_from_the_folder_before_their_first_pattern() {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use tidegate_app::App;
 use tidegate_diagnostic::Context as _;
-use tidegate_release::rollout::{Canary, FailureLimit, Halt};
+use tidegate_release::rollout::{Canary, Change, FailureLimit, Halt};
 use tidegate_release::store::{CanaryCounts, LoadSummary};
 use tidegate_release::{ReleaseId, RolloutState};
 
@@ -34,12 +34,14 @@ pub(crate) async fn run(args: &args::StoreArgs) -> Result<()> {
     let reports = backend.store.load_reports(deadline()).await;
     let reports = reports.context(|| "cannot read the reports of the hosts")?;
     let last = backend.history(1).await?.into_iter().next();
+    let inconsistency = inconsistency(&state, last.as_ref());
     if args.json {
         render::print_json(&json!({
             "pointer": state,
             "halt": halt,
             "tally": counts,
             "last-change": last,
+            "warning": inconsistency,
             "reports": reports,
             "deployed": backend.deployed,
         }));
@@ -57,9 +59,24 @@ pub(crate) async fn run(args: &args::StoreArgs) -> Result<()> {
     if let Some(change) = &last {
         out!("changed   {}, by {}", describe_change(change), change.who);
     }
+    if let Some(warning) = inconsistency {
+        out!("warning   {warning}");
+    }
     out!("deployed  {}", backend.deployed.as_ref().map_or("unknown".to_owned(), describe_app));
     print_reports(&state, &reports);
     Ok(())
+}
+
+/// Describes a rollout state that no change in the history made: it was edited, or restored from a backup.
+fn inconsistency(state: &RolloutState, last: Option<&Change>) -> Option<String> {
+    let made = last.map_or(0, |change| change.generation);
+    let generation = state.generation;
+    (made != generation).then(|| {
+        format!(
+            "the rollout state has generation {generation}, and the last change in the history made generation \
+             {made}: it was edited or restored, and hosts follow it as it is"
+        )
+    })
 }
 
 fn print_canary(canary: &Canary, counts: &CanaryCounts, halt: Option<&Halt>) {

@@ -3,6 +3,7 @@
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tidegate_app::IdentitySource;
+use tidegate_app::rules::CONTEXT;
 use tidegate_gateway::{Function, InvokeError, Limits, Rate};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -103,6 +104,13 @@ async fn stage_variables_and_context_are_identity_sources() {
     let unknown = [variable, IdentitySource::Context("identity.cognitoIdentityId".to_owned())];
     let gateway = setup(&[]).authorizer(&unknown, allow).start().await;
     assert_refused(&gateway.handshake("/dev", &[]).await, 401, "Unauthorized");
+}
+
+#[tokio::test]
+async fn every_context_variable_of_api_gateway_is_present_in_a_handshake() {
+    let sources = CONTEXT.map(|name| IdentitySource::Context(name.to_owned()));
+    let gateway = setup(&[]).authorizer(&sources, |event| Action::allow(event, json!({}))).start().await;
+    assert_eq!(gateway.handshake("/dev", &[("User-Agent", "test")]).await.status, 101);
 }
 
 #[tokio::test]

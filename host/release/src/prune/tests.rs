@@ -90,7 +90,7 @@ async fn releases_of_the_latest_changes_are_kept() {
     }
     // Prunes do not count as changes.
     for _ in 0..3 {
-        advance(&store, Action::Prune, async |state| state.end_prune()).await;
+        advance(&store, Action::Prune, async |state| state.end_prune().unwrap()).await;
     }
     for (keep, stay) in [(0, 2), (1, 2), (2, 3), (3, 4), (4, 5), (9, 5)] {
         let planned = plan(&store, Rules { keep, ..RULES }, now()).await.unwrap();

@@ -202,7 +202,7 @@ fn rollbacks_follow_the_latest_activations() {
     // A rollback does not count a prune as a step.
     rollout.activate(5);
     rollout.make(Action::Prune, |it| it.state.begin_prune([release(2)].into()));
-    rollout.make(Action::Prune, |it| Ok(it.state.end_prune()));
+    rollout.make(Action::Prune, |it| it.state.end_prune());
     rollout.rollback();
     assert_eq!(rollout.active(), Some(1));
     let forgotten = rollout.state.rollback(&rollout.history[..1]);
@@ -223,7 +223,7 @@ fn releases_being_pruned_are_not_activated() {
     // Other changes during a prune do not end it.
     rollout.activate(4);
     assert_eq!(rollout.state.pruning, [release(1), release(3)].into());
-    rollout.make(Action::Prune, |it| Ok(it.state.end_prune()));
+    rollout.make(Action::Prune, |it| it.state.end_prune());
     assert_eq!((rollout.state.generation, rollout.active()), (5, Some(4)));
     assert!(rollout.state.activate(&release(3), None).is_ok());
 }
@@ -327,4 +327,21 @@ fn larger_weights_keep_the_connections_of_smaller_ones() {
     let other = served(release(2), weight("10"));
     let both = one.iter().zip(&other).filter(|(one, other)| **one && **other).count();
     assert!((50..200).contains(&both), "{both} of about 100");
+}
+
+#[test]
+fn the_last_generation_has_no_next_one() {
+    let last = RolloutState { generation: MAX_GENERATION, active: Some(release(1)), ..RolloutState::default() };
+    assert_eq!(last.activate(&release(2), None), Err(RolloutError::Exhausted));
+    assert_eq!(last.begin_prune([release(2)].into()), Err(RolloutError::Exhausted));
+    assert_eq!(last.end_prune(), Err(RolloutError::Exhausted));
+    let before = RolloutState { generation: MAX_GENERATION - 1, ..last.clone() };
+    assert_eq!(before.activate(&release(2), None).unwrap().generation, MAX_GENERATION);
+    for generation in [MAX_GENERATION + 1, u64::MAX] {
+        let json = serde_json::to_string(&RolloutState { generation, ..last.clone() }).unwrap();
+        let error = serde_json::from_str::<RolloutState>(&json).unwrap_err();
+        assert!(error.to_string().contains(&generation.to_string()), "{error}");
+    }
+    let json = serde_json::to_string(&last).unwrap();
+    assert_eq!(serde_json::from_str::<RolloutState>(&json).unwrap(), last);
 }

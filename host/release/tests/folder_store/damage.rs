@@ -120,6 +120,24 @@ fn counts_saturate() {
 }
 
 #[test]
+fn a_state_that_jumped_ahead_keeps_its_history() {
+    let subject = Subject::new();
+    subject.change(3);
+    let path = subject.store().rollout_state_path();
+    let state = fs::read_to_string(&path).unwrap();
+    let jumped = state.replace("\"generation\": 3", "\"generation\": 1000000");
+    assert_ne!(jumped, state);
+    fs::write(&path, jumped).unwrap();
+    assert_eq!(subject.history().unwrap().len(), 3);
+    subject.change(1);
+    let generations: Vec<_> = subject.history().unwrap().iter().map(|change| change.generation).collect();
+    assert_eq!(generations, [1_000_001, 3, 2, 1]);
+    // The repaired state hides the changes above it.
+    fs::write(&path, state).unwrap();
+    assert_eq!(subject.history().unwrap().len(), 3);
+}
+
+#[test]
 fn missing_changes_are_reported() {
     let subject = Subject::new();
     subject.change(3);

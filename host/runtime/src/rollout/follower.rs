@@ -5,15 +5,17 @@
 //! maximum age, for example after a thaw, is refreshed before the event, within a time budget. A host that is never
 //! frozen [polls](Follower::poll) at intervals.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidegate_app::App;
+use tidegate_diagnostic::Code;
 use tidegate_event::Timestamp;
 use tidegate_ports::Deadline;
 use tidegate_release::rollout::{Canary, Halt};
-use tidegate_release::store::{ReleaseReader, StoreError};
+use tidegate_release::store::{Consistency, ReleaseReader, StoreError};
 use tidegate_release::verify::HostProfile;
 use tidegate_release::{Release, ReleaseId, TrustedKeys};
 
@@ -37,6 +39,8 @@ pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
 pub const MAX_AGE_BEFORE_EVENT: Duration = Duration::from_secs(30);
 /// The maximum time that an event waits for such a refresh.
 pub const REFRESH_BUDGET: Duration = Duration::from_millis(50);
+/// The number of generations between two snapshots that is too large for changes by operators.
+const LARGE_JUMP: u64 = 1_000;
 /// The time limit for a read or a load that an event starts. It continues after the event if it is not complete.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -229,7 +233,42 @@ impl Follower {
     }
 
     async fn read(&self, deadline: Deadline) -> Result<Snapshot, StoreError> {
-        self.read_times.read(self.store(), deadline).await
+        self.read_times.read(self.store(), Consistency::Eventual, deadline).await
+    }
+
+    /// Reads the rollout state again, because an older one was read than was applied before. A read can be a few
+    /// seconds old. If the latest state is older too, somebody has restored or edited it, and the host follows it from
+    /// there.
+    async fn confirm(&self, attempts: &mut Attempts, deadline: Deadline) -> Option<Snapshot> {
+        let snapshot = match self.read_times.read(self.store(), Consistency::Strong, deadline).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                self.log_read_error(&error);
+                return None;
+            }
+        };
+        let (before, now) = (attempts.generation(), snapshot.state.generation);
+        if !attempts.is_outdated(now) {
+            return Some(snapshot);
+        }
+        if now == 0 {
+            // A file or a table that is lost must not stop the release that runs.
+            if attempts.lose() {
+                let hint = "restore the rollout state, or activate a release again";
+                self.report_setback(format!("the rollout state is lost, after generation {before}"), hint);
+            }
+            return None;
+        }
+        let hint = "nothing, if the state was repaired or restored; the host follows it from there";
+        self.report_setback(format!("the rollout state went back from generation {before} to {now}"), hint);
+        attempts.go_back_to(now);
+        Some(snapshot)
+    }
+
+    fn report_setback(&self, reason: String, hint: &str) {
+        let active = self.host().release();
+        tracing::error!(release = %active, code = Code::RolloutWentBack.as_str(), hint, "{reason}");
+        self.reports.add(&self.name, &active, Some(reason));
     }
 
     /// Logs a failed read, at most once per poll interval.
@@ -243,9 +282,18 @@ impl Follower {
     /// Runs the releases of a snapshot, except for those that do not load.
     async fn apply(&self, snapshot: &Snapshot, deadline: Deadline) {
         let mut attempts = self.attempts.lock().await;
+        let confirmed = match attempts.is_outdated(snapshot.state.generation) {
+            true => self.confirm(&mut attempts, deadline).await.map(Cow::Owned),
+            false => Some(Cow::Borrowed(snapshot)),
+        };
+        let Some(snapshot) = confirmed else { return };
         let generation = snapshot.state.generation;
-        if attempts.is_outdated(generation) {
-            return;
+        let before = attempts.generation();
+        if before > 0 && generation.saturating_sub(before) > LARGE_JUMP {
+            tracing::warn!(
+                release = %self.host().release(),
+                "the rollout state jumped from generation {before} to {generation}, which the host follows"
+            );
         }
         attempts.applied(generation);
         let desired = snapshot.desired(&self.loader.deployed.id);

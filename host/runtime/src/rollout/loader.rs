@@ -65,6 +65,8 @@ async fn link_on_blocking_thread(host: Arc<Host>, release: Release) -> Result<Li
 pub(super) struct Attempts {
     /// The newest generation that was applied. An eventually consistent read may return an older one.
     generation: u64,
+    /// True if the latest state was lost, and that was reported.
+    lost: bool,
     failed: HashMap<ReleaseId, FailedAttempt>,
 }
 
@@ -82,9 +84,25 @@ impl Attempts {
         generation < self.generation
     }
 
+    /// Returns the newest generation that was applied.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Follows the rollout state from this generation on, although it is older than one that was applied.
+    pub(super) fn go_back_to(&mut self, generation: u64) {
+        *self = Self { generation, ..Self::default() };
+    }
+
+    /// Records that the state is lost. Returns true the first time.
+    pub(super) fn lose(&mut self) -> bool {
+        !std::mem::replace(&mut self.lost, true)
+    }
+
     /// Records that this generation is applied.
     pub(super) fn applied(&mut self, generation: u64) {
         self.generation = self.generation.max(generation);
+        self.lost = false;
     }
 
     /// Returns true unless the release is in its back-off.
@@ -138,5 +156,10 @@ mod tests {
             assert_eq!(attempts.is_outdated(generation), outdated);
             attempts.applied(generation);
         }
+        assert_eq!((attempts.lose(), attempts.lose()), (true, false));
+        attempts.applied(4);
+        assert!(attempts.lose());
+        attempts.go_back_to(2);
+        assert_eq!((attempts.is_outdated(2), attempts.is_outdated(1)), (false, true));
     }
 }

@@ -51,7 +51,8 @@ impl Snapshot {
     pub(super) fn desired(&self, deployed: &ReleaseId) -> DesiredTracks {
         let stable = self.state.active.as_ref().unwrap_or(deployed).clone();
         let canary = self.state.canary.as_ref();
-        let halt = self.halt.clone().filter(|halt| canary.is_some_and(|canary| canary.run == halt.run));
+        let is_halted = |halt: &Halt, canary: &Canary| canary.run == halt.run && canary.release == halt.release;
+        let halt = self.halt.clone().filter(|halt| canary.is_some_and(|canary| is_halted(halt, canary)));
         let canary = canary.filter(|canary| canary.release != stable && halt.is_none()).cloned();
         DesiredTracks { stable, canary, halt }
     }
@@ -69,11 +70,16 @@ impl ReadTimes {
     }
 
     /// Reads the rollout state, and records the time.
-    pub(super) async fn read(&self, store: &dyn ReleaseReader, deadline: Deadline) -> Result<Snapshot, StoreError> {
+    pub(super) async fn read(
+        &self,
+        store: &dyn ReleaseReader,
+        consistency: Consistency,
+        deadline: Deadline,
+    ) -> Result<Snapshot, StoreError> {
         let began = AwakeInstant::now();
         self.lock().tried = Some(began);
         let deadline = deadline.min(Deadline::after(READ_TIMEOUT));
-        let state = store.rollout_state(Consistency::Eventual, deadline).await?;
+        let state = store.rollout_state(consistency, deadline).await?;
         let halt = match &state.canary {
             Some(canary) => store.halt(canary.run, deadline).await?,
             None => None,

@@ -354,3 +354,42 @@ fn the_serving_release_matches_the_model() {
     });
     ran.unwrap();
 }
+
+#[test]
+fn a_state_that_jumped_ahead_and_was_repaired_is_followed_without_a_restart() {
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let engine = Engine::new(EngineOptions::on_demand(4)).unwrap();
+    let contents: Vec<_> = (0..2).map(|number| content(version(number))).collect();
+    executor.block_on(async {
+        let mut world = World::new(engine, contents).await;
+        for step in [Step::Publish(0), Step::Publish(1), Step::Activate(0)] {
+            world.take(&step).await;
+        }
+        let good = world.pointer().await;
+        for generation in [1_000_000, tidegate_release::rollout::MAX_GENERATION, u64::MAX] {
+            for state in [RolloutState { generation, ..good.clone() }, good.clone()] {
+                let path = world.store.rollout_state_path();
+                std::fs::write(path, serde_json::to_vec(&state).unwrap()).unwrap();
+                world.follower.poll(soon()).await;
+            }
+        }
+        // A lost state is reported, and does not stop the release that runs.
+        let path = world.store.rollout_state_path();
+        let kept = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        world.follower.poll(soon()).await;
+        let lost = world.store.load_reports(soon()).await.unwrap()[&world.ids[0]].failure.clone().unwrap();
+        assert!(lost.reason.contains("is lost"), "{lost:?}");
+        assert_eq!(
+            world.fixture.dispatch(&events::message("chat", "echo")).await.active.unwrap().release,
+            world.ids[0]
+        );
+        std::fs::write(&path, kept).unwrap();
+        for step in [Step::Activate(1), Step::Rollback] {
+            world.take(&step).await;
+            world.check().await;
+        }
+        let reports = world.store.load_reports(soon()).await.unwrap();
+        assert_eq!(reports[&world.ids[0]].failed, 3, "{reports:?}");
+    });
+}

@@ -55,6 +55,20 @@ async fn a_refused_connection_is_unregistered_and_its_messages_dropped() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_open_a_socket_is_logged() {
+    let fixture = Fixture::new();
+    for (behaviour, named) in [("status 101", "status 101"), ("status 0", "status 0"), ("fail 200", "status 200")] {
+        let logs = Logs::capture();
+        let outcome = fixture.dispatch(&events::connect(behaviour)).await;
+        assert_eq!(outcome.fault, Some(Fault::Error), "{behaviour}");
+        let line = logs.line("cannot use the answer of `$connect`");
+        assert_eq!((&line["level"], &line["fields"]["connectionId"]), (&"ERROR".into(), &OWN.into()));
+        assert!(line["fields"]["message"].as_str().unwrap().contains(named), "{line}");
+        assert!(line["fields"]["hint"].as_str().unwrap().contains("200"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_guest_that_spins_in_connect_is_a_500() {
     let mut app = crate::fixture::app();
     app.routes.values_mut().for_each(|route| route.limits.time = Duration::from_millis(100));

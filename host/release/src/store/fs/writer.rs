@@ -17,6 +17,9 @@ use crate::id::ReleaseId;
 use crate::rollout::{Change, RolloutState};
 use crate::store::{ReleaseReader as _, ReleaseWriter, Result, StoreError, StoreFailure, Stored};
 
+/// The number of changes in a row that can be lost. A larger gap was made by a rollout state that jumped ahead.
+const MAX_LOST: u64 = 1_000;
+
 #[async_trait]
 impl ReleaseWriter for FolderStore {
     async fn put_artifact(&self, bytes: &[u8], _: Deadline) -> Result<bool> {
@@ -63,13 +66,27 @@ impl ReleaseWriter for FolderStore {
     }
 
     async fn history(&self, limit: usize, _: Deadline) -> Result<Vec<Change>> {
-        let generations = (1..=self.current()?.generation).rev().take(limit);
-        let change = |generation| {
-            let path = self.change_path(generation);
-            let change = self.document(&FileKind::CHANGE, &path)?;
-            change.ok_or_else(|| FileKind::CHANGE.invalid(&path, &"the file does not exist"))
-        };
-        generations.map(change).collect()
+        let current = self.current()?.generation;
+        let generations: BTreeMap<u64, Timestamp> = self.files(&self.dir.join("history"), "json")?;
+        let generations = generations.into_keys().filter(|generation| *generation <= current).rev().chain([0]);
+        // A state that was edited or restored can have a generation without a change. The other changes are still true.
+        let mut expected = None;
+        let mut changes = Vec::new();
+        for generation in generations {
+            if changes.len() == limit {
+                break;
+            }
+            let lost = expected.map_or(0, |expected: u64| expected.saturating_sub(generation));
+            if (1..=MAX_LOST).contains(&lost) {
+                let path = self.change_path(expected.unwrap_or_default());
+                return Err(FileKind::CHANGE.invalid(&path, &"the file does not exist"));
+            }
+            if generation > 0 {
+                changes.extend(self.document(&FileKind::CHANGE, &self.change_path(generation))?);
+            }
+            expected = generation.checked_sub(1);
+        }
+        Ok(changes)
     }
 
     async fn list(&self, _: Deadline) -> Result<BTreeMap<ReleaseId, Timestamp>> {
