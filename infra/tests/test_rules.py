@@ -128,6 +128,6 @@ def test_a_stack_with_the_largest_policies_has_the_reserved_resources_at_most(sy
 
 def test_route_keys_that_the_cdk_writes_alike_make_different_routes(synthesize):
     keys = ["a--b", "a/b", "a/b/c", "a--b--c", "a--b/c"]
-    made = resources(synthesize(app(routes={key: ROUTE for key in keys})))
+    made = resources(synthesize(app(routes=dict.fromkeys(keys, ROUTE))))
     routes = [it["Properties"]["RouteKey"] for it in made.values() if it["Type"] == "AWS::ApiGatewayV2::Route"]
     assert sorted(routes) == sorted([*keys, "$connect", "$disconnect"])

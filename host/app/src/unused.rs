@@ -19,7 +19,7 @@ const MIN_SIMILARITY: f64 = 0.8;
 pub struct Unused {
     /// The name or the limit, its place, and the reason.
     pub text: String,
-    /// The remedy.
+    /// A change that makes the name effective, or removes it.
     pub hint: String,
 }
 

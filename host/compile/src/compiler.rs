@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::inspect::check_component;
-use crate::{Error, Triple};
+use crate::{Error, Triple, proposals};
 
 /// A compiler for one target.
 #[derive(Clone)]
@@ -47,10 +47,14 @@ impl Compiler {
     ///
     /// # Errors
     /// - [`Error::NotAComponent`] if the bytes are not a component
+    /// - [`Error::Unsupported`] if the component uses a proposal that hosts do not enable
     /// - [`Error::Compile`] if the component is not valid
     pub fn compile(&self, component: &[u8]) -> Result<Vec<u8>, Error> {
         check_component(component)?;
-        self.engine.precompile_component(component).map_err(|error| compile_error(self.triple, &error))
+        self.engine.precompile_component(component).map_err(|error| match proposals::used(component) {
+            none if none.is_empty() => compile_error(self.triple, &error),
+            proposals => Error::Unsupported { proposals },
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use tidegate_diagnostic::{Code, Diagnostic};
 
+use crate::Proposal;
+
 /// A component that cannot be read or compiled, or a target that does not exist.
 ///
 /// `Display` shows the text without the hint. The conversion into a [`Diagnostic`] adds the code and the hint.
@@ -17,6 +19,12 @@ pub enum Error {
     /// The file begins like a component but is incomplete or damaged.
     #[error("not a valid component: {0}")]
     Malformed(String),
+    /// The component uses WebAssembly proposals that hosts do not enable.
+    #[error("the component uses {}, which hosts do not run", names(proposals))]
+    Unsupported {
+        /// The proposals, the most important one first.
+        proposals: Vec<&'static Proposal>,
+    },
     /// Wasmtime cannot compile the component.
     #[error("cannot compile for `{triple}`: {reason}")]
     Compile {
@@ -40,7 +48,7 @@ impl Error {
         match self {
             Self::NotAComponent { .. } => Code::NotAComponent,
             Self::Malformed(_) => Code::ComponentInvalid,
-            Self::Compile { .. } => Code::ComponentCompileFailed,
+            Self::Compile { .. } | Self::Unsupported { .. } => Code::ComponentCompileFailed,
             Self::UnknownTriple(_) => Code::TripleUnknown,
             Self::UnsupportedHost(_) => Code::MachineUnsupported,
         }
@@ -56,6 +64,11 @@ impl From<Error> for Diagnostic {
             Error::Malformed(reason) => {
                 Self::new(code, "not a valid component", reason).hint("build the component again")
             }
+            Error::Unsupported { proposals } => {
+                let why = format!("it uses {}, which hosts do not run", names(&proposals));
+                let hint = proposals.first().map_or("", |proposal| proposal.hint);
+                Self::new(code, "cannot compile the component", why).hint(hint)
+            }
             Error::Compile { triple, reason } => Self::new(code, format!("cannot compile for `{triple}`"), reason),
             Error::UnknownTriple(triple) => {
                 Self::new(code, format!("unknown target `{triple}`"), "artifacts are not compiled for it")
@@ -67,4 +80,8 @@ impl From<Error> for Diagnostic {
             }
         }
     }
+}
+
+fn names(proposals: &[&Proposal]) -> String {
+    proposals.iter().map(|proposal| proposal.name).collect::<Vec<_>>().join(" and ")
 }

@@ -98,6 +98,41 @@ fn interfaces_are_read_with_their_versions() {
     assert_eq!(empty, Incompatibility::WrongWorld { exports: "nothing".to_owned() });
 }
 
+/// Returns a component that consists of one core module or of one section.
+fn component_of(section: &[u8]) -> Vec<u8> {
+    [EMPTY_COMPONENT, section].concat()
+}
+
+/// Returns a core module with these sections as a section of a component.
+fn module_of(sections: &[u8]) -> Vec<u8> {
+    let module = [CORE_MODULE, sections].concat();
+    [vec![1, u8::try_from(module.len()).unwrap()], module].concat()
+}
+
+#[test]
+fn proposals_that_hosts_do_not_enable_are_named_with_the_switch_of_the_tool() {
+    let compiler = Compiler::new(Triple::host().unwrap()).unwrap();
+    for (component, name, switch) in [
+        // A shared memory.
+        (component_of(&module_of(&[5, 4, 1, 3, 1, 1])), "threads", "`-pthread`"),
+        // A function type, and a tag of it.
+        (component_of(&module_of(&[1, 4, 1, 0x60, 0, 0, 13, 3, 1, 0, 0])), "exceptions", "`-fno-exceptions`"),
+        // An empty struct type.
+        (component_of(&module_of(&[1, 3, 1, 0x5f, 0])), "GC", "garbage collector"),
+        // A memory with pages of one byte.
+        (component_of(&module_of(&[5, 4, 1, 8, 1, 0])), "custom page sizes", "page"),
+        // The type of an async function without parameters and results.
+        (component_of(&[7, 5, 1, 0x43, 0, 1, 0]), "async functions", "WASI 0.2"),
+    ] {
+        let error = compiler.compile(&component).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }), "{name}: {error}");
+        assert_eq!(error.code(), Code::ComponentCompileFailed);
+        let diagnostic = Diagnostic::from(error);
+        assert!(diagnostic.why.contains(name), "{diagnostic:?}");
+        assert!(diagnostic.hint.as_ref().unwrap().contains(switch), "{diagnostic:?}");
+    }
+}
+
 /// A release names its engine, so a host rejects a release of another engine before it loads an artifact.
 #[test]
 fn the_engine_id_has_the_locked_version_of_wasmtime() {

@@ -1,6 +1,6 @@
 //! Components: loaded from their artifacts and linked against the host.
 
-use tidegate_app::Limits;
+use tidegate_app::{Limits, toml_key};
 use tidegate_files::Links;
 use tidegate_ports::{Deadline, OutOfMemory, Reservation};
 use tidegate_release::Artifact;
@@ -10,7 +10,7 @@ use crate::bindings::Sandbox;
 use crate::bindings::exports::tidegate::route::{connect_authorizer, handler};
 use crate::engine::{Engine, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 use crate::error::Error;
-use crate::interface::{Incompatibility, Interfaces};
+use crate::interface::{Incompatibility, Interfaces, Refusal};
 use crate::state::State;
 use crate::trap::Failure;
 
@@ -44,7 +44,10 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
 impl LoadedComponent {
     /// Loads the artifact of the component `name`.
     pub(crate) fn load(engine: &Engine, name: &str, artifact: &Artifact) -> Result<Self, Error> {
-        let component = deserialize(engine.wasmtime(), name, artifact)?;
+        let component = deserialize(engine.wasmtime(), name, artifact).map_err(|error| match &error {
+            Error::Artifact { reason, .. } => above_pool(name, artifact, reason).unwrap_or(error),
+            _ => error,
+        })?;
         let ty = component.component_type();
         let interfaces = Interfaces {
             imports: ty.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect(),
@@ -55,19 +58,8 @@ impl LoadedComponent {
 
     /// Returns the resources that the component needs beyond a pool slot or the route's limits.
     pub(crate) fn check_limits(&self, limits: &Limits) -> Vec<Incompatibility> {
-        let Some(needs) = self.component.resources_required() else {
-            return vec![Incompatibility::UnknownImport { interface: "a core module".to_owned() }];
-        };
-        let memory = needs.max_initial_memory_size.unwrap_or_default().saturating_mul(PAGE);
-        let mut problems = Vec::new();
-        let mut fits = |what, needed: u64, limit: u64| {
-            if needed > limit {
-                problems.push(Incompatibility::TooLarge { what, needed, limit });
-            }
-        };
-        fits("linear memories", u64::from(needs.num_memories), u64::from(MAX_MEMORIES));
-        fits("tables", u64::from(needs.num_tables), u64::from(MAX_TABLES));
-        fits("table elements", needs.max_initial_table_size.unwrap_or_default(), to_u64(MAX_TABLE_ELEMENTS));
+        let mut problems = check_slot(&self.component);
+        let memory = initial_memory(&self.component);
         if memory > to_u64(limits.memory) {
             problems.push(Incompatibility::MemoryLimit { needed: memory, limit: to_u64(limits.memory) });
         }
@@ -111,6 +103,40 @@ impl Component {
     pub(crate) fn admit_warm(&self, engine: &Engine) -> Option<Reservation> {
         engine.admission().admit_warm(self.initial_memory)
     }
+}
+
+/// Returns the limits of a pool slot that the component exceeds.
+fn check_slot(component: &wasmtime::component::Component) -> Vec<Incompatibility> {
+    let Some(needs) = component.resources_required() else {
+        return vec![Incompatibility::UnknownImport { interface: "a core module".to_owned() }];
+    };
+    let limits = [
+        ("linear memories", u64::from(needs.num_memories), u64::from(MAX_MEMORIES)),
+        ("tables", u64::from(needs.num_tables), u64::from(MAX_TABLES)),
+        ("elements of one table", needs.max_initial_table_size.unwrap_or_default(), to_u64(MAX_TABLE_ELEMENTS)),
+        ("bytes of initial memory", initial_memory(component), to_u64(Limits::MAX_MEMORY)),
+    ];
+    let exceeded = limits.into_iter().filter(|(_, needed, limit)| needed > limit);
+    exceeded.map(|(what, needed, limit)| Incompatibility::TooLarge { what, needed, limit }).collect()
+}
+
+/// Returns the initial size of the largest linear memory, in bytes.
+fn initial_memory(component: &wasmtime::component::Component) -> u64 {
+    let pages = component.resources_required().and_then(|needs| needs.max_initial_memory_size);
+    pages.unwrap_or_default().saturating_mul(PAGE)
+}
+
+/// Returns the limits of the pool because of which it refused an artifact, or `None` if the artifact itself is at
+/// fault: an engine without a pool refuses it too.
+fn above_pool(name: &str, artifact: &Artifact, reason: &str) -> Option<Error> {
+    let component = deserialize(&Engine::without_pool().ok()?, name, artifact).ok()?;
+    let mut exceeded = check_slot(&component);
+    if exceeded.is_empty() {
+        exceeded.push(Incompatibility::AbovePool(reason.to_owned()));
+    }
+    let place = format!("components.{}", toml_key(name));
+    let refusal = |reason| Refusal { place: place.clone(), component: name.to_owned(), reason };
+    Some(Error::Refused(exceeded.into_iter().map(refusal).collect()))
 }
 
 fn deserialize(

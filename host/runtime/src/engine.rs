@@ -19,14 +19,21 @@ use crate::ticker::{TickGuard, Ticker};
 /// The maximum number of concurrent instances of a local host. A pool reserves address space for all of them, 4 GiB for
 /// each memory.
 pub const LOCAL_SLOTS: u32 = 128;
-/// The maximum number of core instances of one component. A CPython-based component has about 20.
-pub const MAX_CORE_INSTANCES: u32 = 64;
-/// The maximum number of linear memories of one component. Toolchains create one or two.
-pub const MAX_MEMORIES: u32 = 2;
+/// The maximum number of core instances of one component. A CPython-based component has about 20, and a composed
+/// component has those of all its parts.
+pub const MAX_CORE_INSTANCES: u32 = 256;
+/// The maximum number of linear memories of one component. Toolchains create one or two, and a composed component has
+/// those of all its parts.
+pub const MAX_MEMORIES: u32 = 8;
 /// The maximum number of tables of one component. A CPython-based component has about ten.
-pub const MAX_TABLES: u32 = 16;
+pub const MAX_TABLES: u32 = 64;
 /// The maximum number of elements of one table. CPython's table has about 11,000.
-pub const MAX_TABLE_ELEMENTS: usize = 30_000;
+pub const MAX_TABLE_ELEMENTS: usize = 100_000;
+/// The maximum size of the host's data about one core instance: mostly its functions whose address is taken, 32 bytes
+/// each. A pool allocates what an instance needs.
+const MAX_CORE_INSTANCE_BYTES: usize = 4 << 20;
+/// The maximum size of the host's data about all instances of one component.
+const MAX_COMPONENT_INSTANCE_BYTES: usize = 16 << 20;
 /// The number of bytes of a linear memory that a pool keeps resident for the next instance. Rust and QuickJS guests
 /// dirty less than this.
 const KEEP_RESIDENT: usize = 2 << 20;
@@ -236,6 +243,11 @@ impl Engine {
         &self.0.reaper
     }
 
+    /// Creates an engine that loads the same artifacts and has no pool, to find the limit of the pool that refused one.
+    pub(crate) fn without_pool() -> Result<wasmtime::Engine, Error> {
+        wasmtime::Engine::new(&config()).map_err(|error| Error::Engine(format!("{error:#}")))
+    }
+
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.0.wasmtime
     }
@@ -286,6 +298,9 @@ fn pool(slots: u32, keep_resident: bool) -> PoolingAllocationConfig {
         .total_stacks(slots)
         .max_core_instances_per_component(MAX_CORE_INSTANCES)
         .max_memories_per_component(MAX_MEMORIES)
+        .max_memories_per_module(MAX_MEMORIES)
+        .max_core_instance_size(MAX_CORE_INSTANCE_BYTES)
+        .max_component_instance_size(MAX_COMPONENT_INSTANCE_BYTES)
         .max_tables_per_component(MAX_TABLES)
         .max_tables_per_module(MAX_TABLES)
         .table_elements(MAX_TABLE_ELEMENTS)

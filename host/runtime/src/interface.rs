@@ -2,6 +2,8 @@
 //!
 //! The rules work on names, so that `tidegate check` applies them to a `.wasm` file and the host to a loaded artifact.
 
+mod switches;
+
 use std::fmt;
 
 use tidegate_app::{App, Grants, toml_key};
@@ -105,6 +107,9 @@ pub enum Incompatibility {
         /// The number that a slot holds.
         limit: u64,
     },
+    /// The component exceeds another limit of a pool slot, which Wasmtime's text names.
+    #[error("is larger than an instance can be: {0}")]
+    AbovePool(String),
     /// The component's linear memory starts above the route's limit.
     #[error("starts with {needed} bytes of memory, above the limit of {limit}")]
     MemoryLimit {
@@ -173,7 +178,7 @@ impl Incompatibility {
             Self::UnknownImport { .. } => Code::ComponentImportUnknown,
             Self::MissingGrant { .. } => Code::ComponentGrantMissing,
             Self::NotForAuthorizer { .. } => Code::ComponentGrantImpossible,
-            Self::TooLarge { .. } => Code::ComponentTooLarge,
+            Self::TooLarge { .. } | Self::AbovePool(_) => Code::ComponentTooLarge,
             Self::MemoryLimit { .. } => Code::ComponentMemoryAboveLimit,
             Self::Link(_) => Code::ComponentLink,
             Self::NoArtifact => Code::ComponentArtifactMissing,
@@ -189,12 +194,7 @@ impl Incompatibility {
                     "build it for the world `route` or `authorizer` of `tidegate:route@{WIT_VERSION}`"
                 ));
             }
-            Self::UnknownImport { .. } => {
-                return Some(format!(
-                    "remove the dependency that imports it: a component may import WASI 0.2 and the interfaces of \
-                     `tidegate:route@{WIT_VERSION}`"
-                ));
-            }
+            Self::UnknownImport { interface } => return Some(switches::hint(interface)),
             Self::MissingGrant { example, .. } => {
                 return Some(format!("add `{example}` to a route that uses the component"));
             }
@@ -203,9 +203,13 @@ impl Incompatibility {
             Self::NotForAuthorizer { .. } => {
                 "build it for the world `authorizer`, whose one import is `wasi:config/store`"
             }
-            Self::TooLarge { .. } => "split the component, or use a smaller tool chain",
+            Self::TooLarge { .. } | Self::AbovePool(_) => {
+                "compose fewer parts into the component, or serve them from components of their own; link large C and \
+                 C++ programs with `-Wl,--gc-sections`"
+            }
             Self::MemoryLimit { .. } => "raise `limits.memory`",
-            Self::Link(_) | Self::NoArtifact => return None,
+            Self::Link(_) => "build it with the WIT package of this host, and for WASI 0.2",
+            Self::NoArtifact => return None,
         };
         Some(hint.to_owned())
     }
@@ -291,7 +295,8 @@ fn offered(import: &str) -> bool {
         return matches!(interface(import), "types" | "storage" | "connections" | "messaging");
     }
     let wasi = WASI.iter().any(|package| import.starts_with(package));
-    import == CONFIG || (wasi && version(import).starts_with("0.2."))
+    // A draft such as 0.2.0-rc-2023-12-05 has other functions.
+    import == CONFIG || (wasi && version(import).starts_with("0.2.") && !version(import).contains('-'))
 }
 
 fn speaks(name: &str) -> bool {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tidegate_app::{Manifest, rules};
 use tidegate_diagnostic::Code;
 
@@ -164,8 +164,9 @@ fn hosts_run_apps_whose_names_were_allowed_before() {
 fn the_table_of_the_stack_is_this_one() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/tidegate_stack/rules.json");
     let rule = |rule: rules::NameRule| json!({ "pattern": rule.pattern(), "expected": rule.expected });
+    let names = rules::NAMES.into_iter().map(|(kind, it)| (kind.to_owned(), rule(it)));
     let table = json!({
-        "names": rules::NAMES.map(|(kind, it)| (kind.to_owned(), rule(it))).into_iter().collect::<serde_json::Map<_, _>>(),
+        "names": names.collect::<Map<_, _>>(),
         "context": rules::CONTEXT,
         "stages": rules::STAGES,
         "routes": rules::MAX_ROUTES,

@@ -201,3 +201,26 @@ fn a_patch_of_the_same_version_is_accepted_and_another_version_of_wasi_is_refuse
         assert_eq!(refused, Err(Incompatibility::UnknownImport { interface: import.to_owned() }));
     }
 }
+
+#[test]
+fn imports_that_the_host_does_not_offer_have_the_switch_of_the_tool() {
+    for (import, switch) in [
+        ("wasi:http/types@0.2.6", "`--disable http"),
+        ("wasi:http/outgoing-handler@0.2.0", "`--disable http"),
+        ("wasi:config/store@0.2.0-draft", "`wasi:config/store@0.2.0-rc.1`"),
+        ("wasi:config/runtime@0.2.0-draft", "`wasi:config/store@0.2.0-rc.1`"),
+        ("wasi:keyvalue/store@0.2.0-draft2", "`grants.storage`"),
+        ("wasi:messaging/producer@0.2.0-draft", "`grants.messaging`"),
+        ("wasi:logging/logging", "standard output"),
+        ("wasi:cli/stdout@0.3.0-rc-2025-09-16", "`wasm32-wasip2`"),
+        ("wasi:cli/environment@0.2.0-rc-2023-12-05", "draft of WASI 0.2"),
+        ("tidegate:route/timers@0.1.0", "WIT package of this host"),
+        ("acme:secrets/vault@1.0.0", "remove the dependency"),
+    ] {
+        let exports = vec!["tidegate:route/handler@0.1.0".to_owned()];
+        let interfaces = Interfaces { imports: vec![import.to_owned()], exports };
+        let problem = interfaces.check_world().unwrap_err();
+        assert_eq!(problem, Incompatibility::UnknownImport { interface: import.to_owned() });
+        assert!(problem.hint().unwrap().contains(switch), "{import}: {:?}", problem.hint());
+    }
+}

@@ -221,8 +221,8 @@ impl World {
         match (moved, self.model.canary, self.model.active) {
             (Ok(next), Some(_), _) => {
                 self.advance(&next, Action::Rollback).await;
-                self.model.changed(self.model.active);
                 (self.model.canary, self.model.halted) = (None, false);
+                self.model.changed(self.model.active);
             }
             (Ok(next), None, Some(active)) => {
                 let back = self.model.before[&active];

@@ -17,6 +17,7 @@ mod following;
 mod guests;
 mod isolation;
 mod lifecycle;
+mod limits;
 mod logs;
 mod memory;
 mod model;

@@ -73,8 +73,10 @@ impl Model {
         if self.active != Some(release) {
             self.before.insert(release, self.active);
         }
+        // A change names the canary after it, and not one that it ends.
+        self.canary = None;
         self.changed(release);
-        (self.active, self.canary) = (Some(release), None);
+        self.active = Some(release);
     }
 
     /// Records the releases of a change.
