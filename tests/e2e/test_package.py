@@ -1,5 +1,6 @@
 """The zip of a Lambda function: its contents, reproducibility, and errors."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -55,7 +56,8 @@ def test_package_contains_the_files_for_lambda_and_the_stack(run, small_app, boo
     with zipfile.ZipFile(output) as package:
         assert package.testzip() is None
         assert package.namelist() == [
-            "app.json", "bootstrap", "components/echo.cwasm", "release-id", "routing-fingerprint", "trusted-keys.json",
+            "app.json", "bootstrap", "components/echo.cwasm", "release-id", "routing-fingerprint", "sbom.cdx.json",
+            "trusted-keys.json",
         ]
         assert package.read("bootstrap") == bootstrap(target).read_bytes()
         modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in package.infolist()}
@@ -66,6 +68,30 @@ def test_package_contains_the_files_for_lambda_and_the_stack(run, small_app, boo
         assert struct.unpack_from("<H", package.read("components/echo.cwasm"), 18) == (MACHINES[target],)
         assert len(package.read("routing-fingerprint").strip()) == 64
         assert len(package.read("release-id").strip()) == 16
+
+
+def test_bill_of_materials_lists_the_files_by_their_digests(run, small_app, bootstrap, tmp_path):
+    folder, output = small_app(), tmp_path / "small.zip"
+    done = run("package", folder, "--target", "x86_64", "--bootstrap", bootstrap("x86_64"), "--output", output)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(output) as package:
+        bill = json.loads(package.read("sbom.cdx.json"))
+        release, artifact = package.read("release-id").decode().strip(), package.read("components/echo.cwasm")
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    app = bill["metadata"]["component"]
+    assert (app["name"], app["version"]) == ("small", release)
+    [host, guest] = bill["components"]
+    assert host["hashes"] == [sha256(bootstrap("x86_64").read_bytes())]
+    assert guest["hashes"] == [sha256((folder / "echo.wasm").read_bytes())]
+    assert guest["components"] == [{"type": "file", "name": "components/echo.cwasm", "hashes": [sha256(artifact)]}]
+    # Nobody knows what the prebuilt host and the component were linked from.
+    assert bill["dependencies"] == [{"ref": "app", "dependsOn": ["bootstrap", "components/echo"]}]
+    [composition] = bill["compositions"]
+    assert composition == {"aggregate": "unknown", "assemblies": ["components/echo", "bootstrap"]}
+
+
+def sha256(content):
+    return {"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}
 
 
 def test_package_is_written_to_the_app_folder_by_default(run, small_app, bootstrap):

@@ -6,13 +6,16 @@
 //! - `state`: the folder for everything that Tidegate writes for an app
 //! - `shell`: build commands
 //! - `check`, `package`: the commands with these names
-//! - `bootstrap`: the binary of the Lambda function
+//! - `bootstrap`: the binary of the Lambda function; `crates`: the crates that it is linked from; `sbom`: the bill of
+//!   materials of a package
 
 pub(crate) mod bootstrap;
 pub(crate) mod built;
 mod cache;
 pub(crate) mod check;
+mod crates;
 pub(crate) mod package;
+mod sbom;
 mod shell;
 pub(crate) mod state;
 

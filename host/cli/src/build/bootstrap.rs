@@ -8,6 +8,7 @@ use tidegate_diagnostic::{Code, Diagnose as _, Diagnostic};
 use tidegate_files::Links;
 use tokio::process::Command;
 
+use crate::build::crates::{self, Crates};
 use crate::build::shell::{self, Failure};
 use crate::ui::error::Result;
 use crate::ui::progress::Progress;
@@ -22,20 +23,32 @@ const GLIBC: &str = "2.34";
 const MAX_BYTES: u64 = 250 << 20;
 /// The Cargo profile of the function.
 const PROFILE: &str = "lambda";
+/// The crate that contains the function.
+const PACKAGE: &str = "tidegate-lambda";
+
+/// The binary of the Lambda function.
+pub(crate) struct Bootstrap {
+    pub(crate) bytes: Vec<u8>,
+    /// The crates that it is linked from. `None` if it was built elsewhere.
+    pub(crate) crates: Option<Crates>,
+}
 
 /// Reads the bootstrap at `path`, or builds one for `target`.
 ///
 /// # Errors
 /// The bootstrap cannot be read or built, or is for another CPU.
-pub(crate) async fn read(path: Option<&Path>, target: Triple) -> Result<Vec<u8>> {
-    let path = match path {
-        Some(path) => path.to_owned(),
-        None => build(target).await?,
+pub(crate) async fn read(path: Option<&Path>, target: Triple) -> Result<Bootstrap> {
+    let (path, crates) = match path {
+        Some(path) => (path.to_owned(), None),
+        None => {
+            let sources = sources()?;
+            (build(target, &sources).await?, Some(crates::of(PACKAGE, target, &sources).await?))
+        }
     };
     let what = || format!("cannot use the bootstrap `{}`", path.display());
     let bytes = tidegate_files::read(&path, MAX_BYTES, Links::Follow).diagnose(Code::BootstrapMissing, what)?;
     match machine(&bytes) {
-        Some(found) if found == target => Ok(bytes),
+        Some(found) if found == target => Ok(Bootstrap { bytes, crates }),
         Some(found) => {
             let why = format!("it is built for `{found}`, and the package is for `{target}`");
             Err(Diagnostic::new(Code::BootstrapInvalid, what(), why))
@@ -57,22 +70,24 @@ fn machine(bytes: &[u8]) -> Option<Triple> {
     }
 }
 
+/// Returns the folder of Tidegate's sources.
+fn sources() -> Result<PathBuf> {
+    let what = || format!("cannot find Tidegate's sources in `{SOURCES}`, where this command was built");
+    let sources = std::fs::canonicalize(SOURCES).diagnose(Code::BootstrapBuildFailed, what);
+    sources.map_err(|error| error.hint("pass `--bootstrap FILE`"))
+}
+
 /// Builds the bootstrap. Zig is the linker and the C compiler, so any machine can build for both targets and for
 /// Lambda's glibc.
-async fn build(target: Triple) -> Result<PathBuf> {
-    let sources = std::fs::canonicalize(SOURCES)
-        .diagnose(Code::BootstrapBuildFailed, || {
-            format!("cannot find Tidegate's sources in `{SOURCES}`, where this command was built")
-        })
-        .map_err(|error| error.hint("pass `--bootstrap FILE`"))?;
+async fn build(target: Triple, sources: &Path) -> Result<PathBuf> {
     let target_dir = sources.join("target");
     let progress = Progress::start("building", &format!("bootstrap for {target}"));
     let mut command = Command::new("cargo-zigbuild");
-    command.args(["zigbuild", "--locked", "--package", "tidegate-lambda", "--profile", PROFILE]);
+    command.args(["zigbuild", "--locked", "--package", PACKAGE, "--profile", PROFILE]);
     command.arg("--target").arg(format!("{target}.{GLIBC}")).arg("--target-dir").arg(&target_dir);
-    command.arg("--config").arg(remap(&sources, target));
+    command.arg("--config").arg(remap(sources, target));
     // These variables would replace the flags above.
-    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").current_dir(&sources);
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").current_dir(sources);
     shell::complete(command, &progress).await.map_err(|failure| build_error(failure, target))?;
     progress.done();
     Ok(target_dir.join(target.as_str()).join(PROFILE).join("bootstrap"))

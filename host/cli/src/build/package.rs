@@ -14,7 +14,8 @@ use tidegate_release::folder::{APP_FILE, ARTIFACT_EXTENSION, COMPONENTS_DIR, ID_
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::build::{self, Artifacts, BuiltApp, bootstrap, check};
+use crate::build::bootstrap::{self, Bootstrap};
+use crate::build::{self, Artifacts, BuiltApp, check, sbom};
 use crate::ui::error::Result;
 use crate::ui::terminal::out;
 use crate::{args, keys};
@@ -23,6 +24,8 @@ use crate::{args, keys};
 const BOOTSTRAP: &str = "bootstrap";
 /// The file that contains the routing fingerprint as one line. The stack records the fingerprint.
 const FINGERPRINT_FILE: &str = "routing-fingerprint";
+/// The file with the bill of materials. Scanners know the name by its ending.
+const SBOM_FILE: &str = "sbom.cdx.json";
 /// The highest compression level of deflate, because a package is written once and loaded often.
 const COMPRESSION_LEVEL: i64 = 9;
 const FILE_MODE: u32 = 0o644;
@@ -41,6 +44,7 @@ pub(crate) async fn run(args: &args::Package) -> Result<()> {
     let target: Triple = args.target.into();
     // This check reports problems now that a host on Lambda would otherwise report at its start.
     let BuiltApp { release, components, artifacts } = check::checked(&manifest, Artifacts::Compiled).await?;
+    let digests = sbom::digests(&components);
     let artifacts = match target == Triple::host()? {
         true => artifacts,
         false => build::compile(components, target, Artifacts::Compiled).await?,
@@ -50,7 +54,8 @@ pub(crate) async fn run(args: &args::Package) -> Result<()> {
         Some(path) => path.clone(),
         None => build::state::path(&manifest).join(format!("{}-{}.zip", manifest.name(), args.target)),
     };
-    let files = files(&release, manifest.keys(), artifacts, bootstrap);
+    let sbom = sbom::write(&release, &digests, &artifacts, &bootstrap);
+    let files = files(&release, manifest.keys(), artifacts, bootstrap, sbom);
     write(&output, &files).diagnose(Code::FileWrite, || format!("cannot write the package `{}`", output.display()))?;
     out!("{}", output.display());
     Ok(())
@@ -59,10 +64,17 @@ pub(crate) async fn run(args: &args::Package) -> Result<()> {
 /// Returns the files of a package.
 ///
 /// Nothing is read back from a folder, in which another process could have replaced it.
-fn files(release: &Release, keys: &Keys, artifacts: BTreeMap<String, Vec<u8>>, bootstrap: Vec<u8>) -> Files {
+fn files(
+    release: &Release,
+    keys: &Keys,
+    artifacts: BTreeMap<String, Vec<u8>>,
+    bootstrap: Bootstrap,
+    sbom: Vec<u8>,
+) -> Files {
     let Release { id, app, .. } = release;
     let mut files = Files::new();
-    files.insert(BOOTSTRAP.to_owned(), (bootstrap, PROGRAM_MODE));
+    files.insert(BOOTSTRAP.to_owned(), (bootstrap.bytes, PROGRAM_MODE));
+    files.insert(SBOM_FILE.to_owned(), (sbom, FILE_MODE));
     files.insert(APP_FILE.to_owned(), (app.to_json().into_bytes(), FILE_MODE));
     files.insert(ID_FILE.to_owned(), (format!("{id}\n").into_bytes(), FILE_MODE));
     files.insert(FINGERPRINT_FILE.to_owned(), (format!("{}\n", app.routing_fingerprint()).into_bytes(), FILE_MODE));
