@@ -203,6 +203,8 @@ codes! {
     ArtifactLoad = "artifact-load",
     /// The engine cannot be created.
     EngineCreate = "engine-create",
+    /// An optional member of an event has a value of the wrong type, which is ignored.
+    EventMemberIgnored = "event-member-ignored",
     /// The host's own interfaces do not link.
     HostInterfacesLink = "host-interfaces-link",
     /// A release cannot be linked on the host, for lack of time.

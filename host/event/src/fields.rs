@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+use crate::optional::{Ignored, Optional};
 use crate::text::Scalar;
 use crate::types::Fields;
 
@@ -78,6 +79,11 @@ pub(crate) type SingleValues = Members<Option<Scalar>>;
 /// An object of lists of scalars.
 pub(crate) type MultiValues = Members<Option<Vec<Scalar>>>;
 
+/// An object of scalars in an event, which keeps its other members if one is odd.
+pub(crate) type SingleOptionals = Members<Optional<Scalar>>;
+/// An object of lists of scalars in an event, which keeps its other members if one is odd.
+pub(crate) type MultiOptionals = Members<Optional<Vec<Optional<Scalar>>>>;
+
 impl<V> Default for Members<V> {
     fn default() -> Self {
         Self(Vec::new())
@@ -97,6 +103,27 @@ impl Members<Option<Vec<Scalar>>> {
         let mut fields = Vec::with_capacity(self.0.len());
         for (name, values) in self.0 {
             fields.extend(values.unwrap_or_default().into_iter().map(|value| (name.clone(), value.0)));
+        }
+        fields
+    }
+}
+
+impl Members<Optional<Scalar>> {
+    /// Converts the members to fields, except null and odd ones. `name` is the name of the object.
+    pub(crate) fn into_fields(self, name: &'static str, ignored: &mut Ignored) -> Fields {
+        let value = |(field, mut value): (String, Optional<Scalar>)| Some((field, value.take(name, ignored)?.0));
+        self.0.into_iter().filter_map(value).collect()
+    }
+}
+
+impl Members<Optional<Vec<Optional<Scalar>>>> {
+    /// Converts the members to fields, except null and odd ones. `name` is the name of the object.
+    pub(crate) fn into_fields(self, name: &'static str, ignored: &mut Ignored) -> Fields {
+        let mut fields = Vec::with_capacity(self.0.len());
+        for (field, mut values) in self.0 {
+            for mut value in values.take(name, ignored).unwrap_or_default() {
+                fields.extend(value.take(name, ignored).map(|value| (field.clone(), value.0)));
+            }
         }
         fields
     }

@@ -21,13 +21,14 @@
 //! - [`id`]: newtypes for the ids and names in an event
 //! - [`types`]: requests, replies, decisions and their parts
 //!
-//! Several modules share the helpers `fields` and `text`.
+//! Several modules share the helpers `fields` and `text`. `optional` decodes the members that an event may lack.
 
 pub mod decision;
 pub mod error;
 pub mod failure;
 mod fields;
 pub mod id;
+mod optional;
 mod policy;
 pub mod proxy;
 pub mod reply;
@@ -39,7 +40,7 @@ pub use decision::{MAX_DECISION_BYTES, decode_decision, encode_decision};
 pub use error::DecodeError;
 pub use failure::{FunctionError, decode_function_error, encode_function_error};
 pub use id::{ConnectionId, IdError, MessageId, RequestId, RouteKey, Timestamp};
-pub use proxy::{decode_request, encode_message, encode_request};
+pub use proxy::{Decoded, decode_event, decode_request, encode_message, encode_request};
 pub use reply::{decode_reply, encode_reply};
 pub use selection::{SelectionError, SelectionExpression};
 pub use types::{

@@ -6,7 +6,7 @@
 mod incoming;
 mod outgoing;
 
-pub use incoming::decode_request;
+pub use incoming::{Decoded, decode_event, decode_request};
 pub use outgoing::{encode_message, encode_request};
 
 /// The `type` of an authorizer's event.

@@ -2,18 +2,16 @@
 
 use std::net::SocketAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use tidegate_event::{ConnectionId, Fields, Handshake, RequestId};
+use tidegate_local_access::Authority;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::endpoint::{self, Answer};
 use crate::gateway::Gateway;
-use crate::raw_headers::fields_of;
 
 const SUPPORTED_VERSION: HeaderValue = HeaderValue::from_static("13");
 /// The hop-by-hop headers, which API Gateway does not forward.
@@ -22,7 +20,11 @@ const HOP_BY_HOP: [&str; 7] =
 /// The scheme of the gateway, which has no TLS.
 const FORWARDED_PROTO: &str = "http";
 /// The port if the `Host` header has none.
-const DEFAULT_PORT: &str = "80";
+const DEFAULT_PORT: u16 = 80;
+/// The addresses of the hops of a request, the last hop last.
+const FORWARDED_FOR: &str = "X-Forwarded-For";
+/// The headers that the gateway sets itself. Functions trust them, so they do not get those of the client.
+const OWN_HEADERS: [&str; 4] = ["x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"];
 
 /// A well-formed upgrade request.
 pub(crate) struct Upgrade {
@@ -73,7 +75,7 @@ impl Upgrade {
     pub(crate) fn read<B>(
         gateway: &Gateway,
         request: &Request<B>,
-        raw_headers: Option<Fields>,
+        headers: Fields,
         from: SocketAddr,
     ) -> Result<Self, Box<Answer>> {
         let url = request.uri().path_and_query().map_or("", |path| path.as_str());
@@ -81,15 +83,14 @@ impl Upgrade {
             return Err(refuse(StatusCode::URI_TOO_LONG, "URI Too Long"));
         }
         let accept = accept_key(request)?;
-        let mut handshake = Handshake {
-            headers: raw_headers.unwrap_or_else(|| fields_of(request.headers())),
-            query: request.uri().query().map(endpoint::query_of).unwrap_or_default(),
-        };
-        forward(&mut handshake.headers, from, gateway);
+        let host = text(request.headers(), &header::HOST).unwrap_or_default();
+        let query = request.uri().query().map(endpoint::query_of).unwrap_or_default();
+        let mut handshake = Handshake { headers, query };
+        forward(&mut handshake.headers, &host, from, gateway);
         Ok(Self {
             handshake,
             accept,
-            host: text(request.headers(), &header::HOST).unwrap_or_default(),
+            host,
             source_ip: from.ip().to_canonical().to_string(),
             user_agent: text(request.headers(), &header::USER_AGENT),
         })
@@ -135,35 +136,31 @@ fn accept_key<B>(request: &Request<B>) -> Result<String, Box<Answer>> {
         answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, SUPPORTED_VERSION);
         return Err(answer);
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
-    if STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
-        Ok(derive_accept_key(key))
-    } else {
-        Err(refuse(StatusCode::BAD_REQUEST, "Bad Request"))
+    // The key need not be decoded (RFC 6455 section 4.2.1), and API Gateway accepts any. There must be one, once.
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    match (keys.next(), keys.next()) {
+        (Some(key), None) if !key.is_empty() => Ok(derive_accept_key(key.as_bytes())),
+        _ => Err(refuse(StatusCode::BAD_REQUEST, "Bad Request")),
     }
 }
 
-/// Removes and adds headers as API Gateway does before it forwards a request.
-fn forward(headers: &mut Fields, from: SocketAddr, gateway: &Gateway) {
-    headers.retain(|(name, _)| !HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop)));
-    let source = from.ip().to_canonical().to_string();
-    match headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("X-Forwarded-For")) {
-        Some((_, before)) => *before = format!("{before}, {source}"),
-        None => headers.push(("X-Forwarded-For".to_owned(), source)),
-    }
-    let has = |headers: &Fields, wanted: &str| headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
-    if !has(headers, "X-Amzn-Trace-Id") {
-        let seconds = gateway.clock.now().seconds();
-        let trace = format!("Root=1-{seconds:08x}-{}", gateway.ids.trace());
-        headers.push(("X-Amzn-Trace-Id".to_owned(), trace));
-    }
-    if !has(headers, "X-Forwarded-Port") {
-        let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("Host"));
-        let port = host.and_then(|(_, host)| host.rsplit_once(':')).map_or(DEFAULT_PORT, |(_, port)| port).to_owned();
-        headers.push(("X-Forwarded-Port".to_owned(), port));
-    }
-    if !has(headers, "X-Forwarded-Proto") {
-        headers.push(("X-Forwarded-Proto".to_owned(), FORWARDED_PROTO.to_owned()));
+/// Removes and adds headers as API Gateway does before it forwards a request. The last hop in `X-Forwarded-For` is the
+/// gateway's, whatever the client sent.
+fn forward(headers: &mut Fields, host: &str, from: SocketAddr, gateway: &Gateway) {
+    let is_any = |name: &str, names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+    let earlier = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(FORWARDED_FOR));
+    let mut hops: Vec<String> = earlier.map(|(_, hop)| hop.clone()).filter(|hop| !hop.is_empty()).collect();
+    hops.push(from.ip().to_canonical().to_string());
+    headers.retain(|(name, _)| !is_any(name, &HOP_BY_HOP) && !is_any(name, &OWN_HEADERS));
+    let seconds = gateway.clock.now().seconds();
+    let port = Authority::parse(host).ok().and_then(|authority| authority.port).unwrap_or(DEFAULT_PORT);
+    for (name, value) in [
+        ("X-Amzn-Trace-Id", format!("Root=1-{seconds:08x}-{}", gateway.ids.trace())),
+        (FORWARDED_FOR, hops.join(", ")),
+        ("X-Forwarded-Port", port.to_string()),
+        ("X-Forwarded-Proto", FORWARDED_PROTO.to_owned()),
+    ] {
+        headers.push((name.to_owned(), value));
     }
 }
 

@@ -10,7 +10,7 @@
 //! The modules, in the order in which an event passes through them:
 //!
 //! - [`server`]: accepts sockets, runs until shutdown, drains; `reserve_fd`: refuses sockets when no descriptor is left
-//! - `recording_stream`: the server's side of a socket; `raw_headers`: header names as the client sent them; `frames`:
+//! - `recording_stream`: the server's side of a socket; `heads`: request heads as the client sent them; `frames`:
 //!   frame headers that RFC 6455 forbids
 //! - `endpoint`: the kinds of requests, and HTTP responses
 //! - [`access`]: the callers that a gateway accepts
@@ -52,6 +52,7 @@ mod expiry;
 mod frames;
 pub mod gateway;
 mod handshake;
+mod heads;
 mod ids;
 mod integration;
 pub mod invoke;
@@ -59,7 +60,6 @@ pub mod limits;
 mod management;
 mod outbox;
 mod pending_close;
-mod raw_headers;
 mod recording_stream;
 mod reserve_fd;
 pub mod server;

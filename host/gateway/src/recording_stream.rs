@@ -15,8 +15,8 @@ use tokio::time::Sleep;
 use tidegate_ports::Reservation;
 
 use crate::frames::FrameScanner;
+use crate::heads::Heads;
 use crate::limits::SOCKET_BYTES;
-use crate::raw_headers::RawHeaders;
 use crate::session::READ_BUFFER_BYTES;
 
 /// The number of reads after which other tasks run. A client that sends fragments without end never completes a
@@ -24,12 +24,16 @@ use crate::session::READ_BUFFER_BYTES;
 const READS: u32 = 8;
 /// The number of bytes that a closing socket reads and discards at a time.
 const DISCARD_BYTES: usize = 8 << 10;
+/// The maximum number of bytes that a closing socket reads and discards. A client that has not seen the close still
+/// sends what it has begun, for example a body above the limit. A client that sends on without end is reset.
+const MAX_DISCARDED_BYTES: usize = 4 << 20;
 
 /// A client's socket with its permit to be open. It records or scans the bytes read from the socket.
 ///
-/// A shutdown closes the sending half. It then reads and discards data from the client until the client closes its half
-/// or the close timeout has passed. The kernel resets a socket that is dropped with unread bytes, and a reset can
-/// destroy data that the client has not read yet, for example the close frame.
+/// A shutdown closes the sending half. It then reads and discards data from the client until the client closes its
+/// half, the close timeout has passed, or the client has sent [`MAX_DISCARDED_BYTES`]. The kernel resets a socket that
+/// is dropped with unread bytes, and a reset can destroy data that the client has not read yet, for example the close
+/// frame.
 pub(crate) struct RecordingStream {
     stream: TcpStream,
     recorder: Recorder,
@@ -38,6 +42,8 @@ pub(crate) struct RecordingStream {
     close_timeout: Duration,
     /// The time limit of the close, once the sending half is closed.
     closing: Option<Pin<Box<Sleep>>>,
+    /// The number of bytes that were discarded.
+    discarded: usize,
     admitted: Admitted,
 }
 
@@ -48,20 +54,15 @@ pub(crate) struct Admitted {
 }
 
 enum Recorder {
-    Headers(Arc<RawHeaders>),
+    Heads(Arc<Heads>),
     Frames(FrameScanner),
-    Off,
 }
 
 impl RecordingStream {
-    /// Creates a stream that records the first request head.
-    pub(crate) fn new(
-        stream: TcpStream,
-        admitted: Admitted,
-        headers: Arc<RawHeaders>,
-        close_timeout: Duration,
-    ) -> Self {
-        Self { stream, recorder: Recorder::Headers(headers), reads: 0, close_timeout, closing: None, admitted }
+    /// Creates a stream that records request heads.
+    pub(crate) fn new(stream: TcpStream, admitted: Admitted, heads: Arc<Heads>, close_timeout: Duration) -> Self {
+        let recorder = Recorder::Heads(heads);
+        Self { stream, recorder, reads: 0, close_timeout, closing: None, discarded: 0, admitted }
     }
 
     /// Scans the client's bytes as WebSocket frames from now on. `received` was already read from the socket.
@@ -88,19 +89,19 @@ impl RecordingStream {
                 let reserved = self.admitted.memory.try_resize(bytes);
                 return reserved.map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error));
             }
-            Recorder::Headers(headers) if headers.record(bytes) => self.recorder = Recorder::Off,
-            Recorder::Headers(_) | Recorder::Off => {}
+            Recorder::Heads(heads) => heads.record(bytes),
         }
         Ok(())
     }
 
-    /// Reads and discards data until the client has closed its half.
+    /// Reads and discards data until the client has closed its half or has sent too much.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut bytes = [0; DISCARD_BYTES];
             let mut buffer = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-            if buffer.filled().is_empty() {
+            self.discarded += buffer.filled().len();
+            if buffer.filled().is_empty() || self.discarded > MAX_DISCARDED_BYTES {
                 return Poll::Ready(Ok(()));
             }
         }

@@ -22,8 +22,8 @@ use crate::closing::Close;
 use crate::endpoint::{Answer, RequestKind};
 use crate::gateway::Gateway;
 use crate::handshake::{Upgrade, refuse};
+use crate::heads::{Head, Heads, MAX_HEAD_BYTES};
 use crate::limits::SOCKET_BYTES;
-use crate::raw_headers::{MAX_HEAD_BYTES, RawHeaders};
 use crate::recording_stream::{Admitted, RecordingStream};
 use crate::reserve_fd::ReserveFd;
 use crate::{expiry, management, session};
@@ -97,15 +97,15 @@ fn is_client_error(error: &io::Error) -> bool {
 fn start(gateway: &Arc<Gateway>, stream: TcpStream, from: SocketAddr, admitted: Admitted) {
     // Each frame is written in one piece while a client waits for it, so delaying small writes would only add latency.
     let _ = stream.set_nodelay(true);
-    let context = Arc::new(HttpContext { from, headers: Arc::default(), is_busy: AtomicBool::new(false) });
-    let stream = RecordingStream::new(stream, admitted, Arc::clone(&context.headers), gateway.limits.close_handshake);
+    let context = Arc::new(HttpContext { from, heads: Arc::default(), is_busy: AtomicBool::new(false) });
+    let stream = RecordingStream::new(stream, admitted, Arc::clone(&context.heads), gateway.limits.close_handshake);
     gateway.spawn(serve_http(Arc::clone(gateway), TokioIo::new(stream), context));
 }
 
 /// The state shared by the requests of one HTTP connection.
 struct HttpContext {
     from: SocketAddr,
-    headers: Arc<RawHeaders>,
+    heads: Arc<Heads>,
     /// True while a request is being handled.
     is_busy: AtomicBool,
 }
@@ -143,19 +143,24 @@ async fn serve_http(gateway: Arc<Gateway>, stream: TokioIo<RecordingStream>, con
     }
 }
 
-/// Handles one request. While the gateway stops, the response closes the HTTP connection.
+/// Handles one request. While the gateway stops, and if no later head can be found, the response closes the HTTP
+/// connection.
 async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, context: &HttpContext) -> Answer {
     context.is_busy.store(true, Ordering::Relaxed);
-    let mut answer = route(&gateway, request, context).await;
+    let head = context.heads.take();
+    let is_last = head.as_ref().is_none_or(|head| head.is_last);
+    let mut answer = match head.filter(|head| head.describes(request.headers())) {
+        Some(head) => route(&gateway, request, head, context.from).await,
+        None => *refuse(StatusCode::BAD_REQUEST, "Bad Request"),
+    };
     context.is_busy.store(false, Ordering::Relaxed);
-    if gateway.is_stopping() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if (is_last || gateway.is_stopping()) && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
 }
 
-async fn route(gateway: &Arc<Gateway>, request: Request<Incoming>, context: &HttpContext) -> Answer {
-    let headers = context.headers.take();
+async fn route(gateway: &Arc<Gateway>, request: Request<Incoming>, head: Head, from: SocketAddr) -> Answer {
     let api = gateway.api();
     let kind = RequestKind::of(request.uri().path(), &api.stage);
     if let Err(refusal) = gateway.access.check(&request, &kind) {
@@ -168,7 +173,7 @@ async fn route(gateway: &Arc<Gateway>, request: Request<Incoming>, context: &Htt
         RequestKind::Unknown => management::forbidden("Forbidden"),
         RequestKind::Connection(id) => management::serve(gateway, &api, &id, request).await,
         RequestKind::Socket => {
-            let upgrade = match Upgrade::read(gateway, &request, headers, context.from) {
+            let upgrade = match Upgrade::read(gateway, &request, head.into_fields(), from) {
                 Ok(upgrade) => upgrade,
                 Err(answer) => return *answer,
             };

@@ -139,7 +139,7 @@ const CONNECTIONS_TABLE: (&str, &str) = ("CONNECTIONS_TABLE", "the name of the t
 const GROUPS_TABLE: (&str, &str) = ("GROUPS_TABLE", "the name of the table of groups");
 const STORAGE_TABLE: (&str, &str) = ("STORAGE_TABLE", "the name of the table of documents");
 const CALLBACK_URL: (&str, &str) =
-    ("API_GATEWAY_URL", "the stage's callback URL, `https://API.execute-api.REGION.amazonaws.com/STAGE`");
+    ("API_GATEWAY_URL", "the stage's callback URL, for example `https://abc.execute-api.eu-west-1.amazonaws.com/dev`");
 const CONFIG_PREFIX: (&str, &str) =
     ("CONFIG_PREFIX", "the prefix of the values' names, `/tidegate/APP/STAGE/`, slashes included");
 const CONFIG_SOURCE: (&str, &str) = ("CONFIG_SOURCE", "`parameter-store` or `secrets-manager`, or remove it");

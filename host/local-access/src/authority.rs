@@ -98,6 +98,53 @@ impl Host {
     }
 }
 
+/// Returns true if a text has the form of the header `Host`: a name or an address that is not empty, and a port that
+/// may be missing. [`Authority`] accepts fewer forms.
+///
+/// <https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2>
+#[must_use]
+pub fn is_host_field(text: &str) -> bool {
+    let (host, port) = match text.split_once(']') {
+        Some((address, port)) => (address, port.strip_prefix(':').or_else(|| port.is_empty().then_some(""))),
+        None => text.split_once(':').map_or((text, Some("")), |(host, port)| (host, Some(port))),
+    };
+    let is_port = port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_host = match host.strip_prefix('[') {
+        Some(address) => text.contains(']') && is_literal(address),
+        None => !text.contains(']') && is_registered_name(host),
+    };
+    is_port && is_host
+}
+
+/// Returns true for an IPv6 address, and for an address of a later version.
+fn is_literal(address: &str) -> bool {
+    let is_future = |rest: &str| {
+        let is_allowed = |byte: u8| is_name_byte(byte) || byte == b':';
+        rest.split_once('.').is_some_and(|(version, address)| {
+            !version.is_empty()
+                && version.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && !address.is_empty()
+                && address.bytes().all(is_allowed)
+        })
+    };
+    address.parse::<Ipv6Addr>().is_ok() || address.strip_prefix(['v', 'V']).is_some_and(is_future)
+}
+
+fn is_registered_name(name: &str) -> bool {
+    let mut parts = name.split('%');
+    let is_plain = |part: &str| part.bytes().all(is_name_byte);
+    let is_escaped = |part: &str| match part.as_bytes() {
+        [high, low, ..] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit() && is_plain(part),
+        _ => false,
+    };
+    !name.is_empty() && parts.next().is_some_and(is_plain) && parts.all(is_escaped)
+}
+
+/// Returns true for the unreserved characters and the sub-delimiters of a URI.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -248,6 +295,57 @@ mod tests {
             // `null` is a name like any other, and not a loopback one.
             assert!(parsed.as_ref().map_or(true, |authority| !authority.host.is_loopback()), "{text}: {parsed:?}");
             assert_eq!(parsed.is_err(), text != "null", "{text}");
+        }
+    }
+
+    #[test]
+    fn host_fields_have_the_form_of_rfc_3986() {
+        for text in [
+            "localhost",
+            "localhost:3000",
+            "localhost:",
+            "localhost.",
+            "127.1",
+            "null",
+            "a_b-c.example:80",
+            "b%C3%BCcher.example",
+            "a,b",
+            "[::1]",
+            "[::1]:3000",
+            "[::1]:",
+            "[2001:db8::7]:443",
+            "[::ffff:127.0.0.1]",
+            "[v7.a:b]",
+        ] {
+            assert!(is_host_field(text), "{text}");
+        }
+        for text in [
+            "",
+            ":3000",
+            "::1",
+            "[::1",
+            "::1]",
+            "[]",
+            "[::1]x",
+            "[::1]3000",
+            "[::1%25lo]",
+            "[localhost]",
+            "[v7]",
+            "[[::1]]",
+            "user@localhost",
+            "localhost:http",
+            "localhost:1:2",
+            "local host",
+            " localhost",
+            "localhost/",
+            "localhost?x",
+            "localhost#x",
+            "localhost\\x",
+            "a%2",
+            "a%zz",
+            "bücher.example",
+        ] {
+            assert!(!is_host_field(text), "{text}");
         }
     }
 

@@ -18,7 +18,7 @@ pub mod origins;
 pub mod secret;
 pub mod signature;
 
-pub use authority::{Authority, Host};
+pub use authority::{Authority, Host, is_host_field};
 pub use hosts::{HostPattern, Hosts};
 pub use keys::Keys;
 pub use origins::{Audience, Origin, Origins};

@@ -1,17 +1,18 @@
 //! A signed release: a DSSE envelope around its manifest.
 //!
 //! The signature covers the bytes of the manifest and their type, so it does not depend on the formatting of the JSON.
+//! As the specification demands, a key id is an optional hint that proves nothing, both base64 alphabets are accepted,
+//! and signatures that cannot be verified do not matter if one of a trusted key can.
 //!
 //! <https://github.com/secure-systems-lab/dsse/blob/master/envelope.md>
 
 use std::path::Path;
 
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use tidegate_diagnostic::{Code, Diagnostic};
 
 use crate::id::ReleaseId;
-use crate::keys::{KeyId, SigningKey, Trust, TrustedKeys, verifies};
+use crate::keys::{KeyId, SigningKey, Trust, TrustedKeys};
 use crate::manifest::{FORMAT, ReleaseManifest};
 use tidegate_app::App;
 
@@ -34,8 +35,11 @@ pub struct Envelope {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Signature {
-    keyid: KeyId,
-    #[serde(with = "base64_text")]
+    /// A hint. `None` if the signature has none, or one in a form that another tool uses.
+    #[serde(default, deserialize_with = "base64_text::hint", skip_serializing_if = "Option::is_none")]
+    keyid: Option<KeyId>,
+    /// Empty if it is missing or not base64. Such a signature never verifies.
+    #[serde(default, with = "base64_text::lenient")]
     sig: Vec<u8>,
 }
 
@@ -125,7 +129,7 @@ impl Envelope {
         let message = pre_authentication_encoding(PAYLOAD_TYPE, &payload);
         let signatures = keys.into_iter();
         let signatures =
-            signatures.map(|key| Signature { keyid: KeyId::of(&key.public_key()), sig: key.sign(&message) });
+            signatures.map(|key| Signature { keyid: Some(KeyId::of(&key.public_key())), sig: key.sign(&message) });
         Self { payload_type: PAYLOAD_TYPE.to_owned(), signatures: signatures.collect(), payload }
     }
 
@@ -169,9 +173,10 @@ impl Envelope {
         Ok(manifest)
     }
 
-    /// Returns the ids of the keys in the envelope. The signatures are not checked.
+    /// Returns the ids of the keys in the envelope. The signatures are not checked, and those without an id are left
+    /// out.
     pub fn signers(&self) -> impl Iterator<Item = KeyId> {
-        self.signatures.iter().map(|signature| signature.keyid)
+        self.signatures.iter().filter_map(|signature| signature.keyid)
     }
 
     /// Verifies that a trusted key signed the release and that its id is `wanted`.
@@ -194,19 +199,28 @@ impl Envelope {
         let message = pre_authentication_encoding(&self.payload_type, &self.payload);
         let mut altered = None;
         let mut revoked = None;
-        for signature in &self.signatures {
-            match keys.find(signature.keyid) {
-                Trust::Trusted { name, key } if verifies(key, &message, &signature.sig) => return Ok(name.to_owned()),
-                Trust::Trusted { name, .. } => altered = Some(VerifyError::Altered(name.to_owned())),
+        for Signature { keyid, sig } in &self.signatures {
+            match keys.verify(*keyid, &message, sig) {
+                Trust::Trusted(name) => return Ok(name.to_owned()),
+                Trust::Mismatched(name) => altered = Some(VerifyError::Altered(name.to_owned())),
                 Trust::Revoked(name) => revoked = Some(VerifyError::Revoked(name.to_owned())),
                 Trust::Unknown => {}
             }
         }
-        let signers: Vec<_> = self.signers().map(|id| format!("`{id}`")).collect();
-        Err(altered.or(revoked).unwrap_or_else(|| match signers.is_empty() {
+        Err(altered.or(revoked).unwrap_or_else(|| match self.signatures.is_empty() {
             true => VerifyError::Unsigned,
-            false => VerifyError::Untrusted { signers: signers.join(", "), stage: keys.stage().to_owned() },
+            false => VerifyError::Untrusted { signers: self.describe_signers(), stage: keys.stage().to_owned() },
         }))
+    }
+
+    fn describe_signers(&self) -> String {
+        let name = |signature: &Signature| match signature.keyid {
+            Some(id) => format!("`{id}`"),
+            None => "a key without a known id".to_owned(),
+        };
+        let mut names: Vec<String> = self.signatures.iter().map(name).collect();
+        names.dedup();
+        names.join(", ")
     }
 }
 
@@ -257,17 +271,59 @@ fn malformed(reason: impl ToString) -> VerifyError {
 }
 
 mod base64_text {
-    use super::BASE64;
     use base64::Engine as _;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
+    use base64::alphabet::{STANDARD, URL_SAFE};
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+    use serde::de::{Error as _, IgnoredAny};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::keys::KeyId;
+
+    /// Padding carries no information, and some tools leave it out.
+    const CONFIG: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+    fn decode(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
+        let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
+        GeneralPurpose::new(alphabet, CONFIG).decode(text)
+    }
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64.encode(bytes))
+        serializer.serialize_str(&base64::engine::general_purpose::STANDARD.encode(bytes))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        BASE64.decode(text.as_bytes()).map_err(D::Error::custom)
+        decode(&text).map_err(D::Error::custom)
+    }
+
+    /// A text, or any other value.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Lenient {
+        Text(String),
+        Other(IgnoredAny),
+    }
+
+    /// Reads a key id. Another text or value gives none.
+    pub(super) fn hint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<KeyId>, D::Error> {
+        Ok(match Lenient::deserialize(deserializer)? {
+            Lenient::Text(text) => text.try_into().ok(),
+            Lenient::Other(_) => None,
+        })
+    }
+
+    /// Bytes as base64. Any other text or value is read as no bytes.
+    pub(super) mod lenient {
+        use super::{Deserialize as _, Deserializer, Lenient, decode};
+
+        pub(in super::super) use super::serialize;
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+            Ok(match Lenient::deserialize(deserializer)? {
+                Lenient::Text(text) => decode(&text).unwrap_or_default(),
+                Lenient::Other(_) => Vec::new(),
+            })
+        }
     }
 }

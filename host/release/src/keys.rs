@@ -20,6 +20,9 @@ const PEM_TAG: &str = "PRIVATE KEY";
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
+/// The length of a signature (RFC 8032, section 5.1.6).
+const SIGNATURE_BYTES: usize = 64;
+
 /// An error of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -52,15 +55,20 @@ pub struct TrustedKeys {
     /// The name of the stage, for errors.
     stage: String,
     trusted: BTreeMap<KeyId, (String, PublicKey)>,
-    /// The names of the revoked keys.
-    revoked: BTreeMap<KeyId, String>,
+    /// The revoked keys, of every stage.
+    revoked: BTreeMap<KeyId, (String, PublicKey)>,
 }
 
-/// The trust of a stage in a key.
+/// The trust of a stage in a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trust<'a> {
-    Trusted { name: &'a str, key: &'a PublicKey },
+    /// The signature is of this trusted key.
+    Trusted(&'a str),
+    /// The signature names this trusted key, and is not its signature.
+    Mismatched(&'a str),
+    /// The signature names this revoked key, or is its signature.
     Revoked(&'a str),
+    /// The signature is of no listed key.
     Unknown,
 }
 
@@ -72,11 +80,14 @@ impl TrustedKeys {
         for (name, key) in &keys.0 {
             let id = KeyId::of(&key.public_key);
             if key.revoked {
-                trusted.revoked.insert(id, name.clone());
+                trusted.revoked.insert(id, (name.clone(), key.public_key));
             } else if key.stages.contains(stage) {
                 trusted.trusted.insert(id, (name.clone(), key.public_key));
             }
         }
+        // A key that is listed under two names is revoked if either is revoked.
+        let Self { trusted: of_stage, revoked, .. } = &mut trusted;
+        of_stage.retain(|id, _| !revoked.contains_key(id));
         trusted
     }
 
@@ -92,12 +103,23 @@ impl TrustedKeys {
         self.trusted.is_empty()
     }
 
-    pub(crate) fn find(&self, id: KeyId) -> Trust<'_> {
-        // A key that is listed under two names is revoked if either is revoked.
-        if let Some(name) = self.revoked.get(&id) {
-            return Trust::Revoked(name);
+    /// Finds the key of a signature. `hint` is an id that anybody can write, so it only decides which key is tried
+    /// first, and which name an error has.
+    pub(crate) fn verify(&self, hint: Option<KeyId>, message: &[u8], signature: &[u8]) -> Trust<'_> {
+        // A text of another length is a signature of no key, which is found out without trying each.
+        let is_signature = signature.len() == SIGNATURE_BYTES;
+        let is_signed_by = |key: &PublicKey| is_signature && verifies(key, message, signature);
+        let hinted = hint.and_then(|id| self.trusted.get(&id)).into_iter();
+        let signer = hinted.chain(self.trusted.values()).find(|(_, key)| is_signed_by(key));
+        if let Some((name, _)) = signer {
+            return Trust::Trusted(name);
         }
-        self.trusted.get(&id).map_or(Trust::Unknown, |(name, key)| Trust::Trusted { name, key })
+        if let Some((name, _)) = hint.and_then(|id| self.trusted.get(&id)) {
+            return Trust::Mismatched(name);
+        }
+        let hinted = hint.and_then(|id| self.revoked.get(&id));
+        let revoked = hinted.or_else(|| self.revoked.values().find(|(_, key)| is_signed_by(key)));
+        revoked.map_or(Trust::Unknown, |(name, _)| Trust::Revoked(name))
     }
 }
 
@@ -129,12 +151,14 @@ impl SigningKey {
         Self::from_pem(&encode_pem(&seed))
     }
 
-    /// Parses a key in PEM format. Both versions of PKCS#8 are accepted.
+    /// Parses a key in PEM format. Both versions of PKCS#8 are accepted. The text may have other blocks, for example a
+    /// certificate.
     ///
     /// # Errors
     /// [`KeyError::Private`] if the text is not an ed25519 private key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let pem = pem::parse(text).ok().filter(|pem| pem.tag() == PEM_TAG).ok_or(KeyError::Private)?;
+        let blocks = pem::parse_many(text).map_err(|_| KeyError::Private)?;
+        let pem = blocks.into_iter().find(|pem| pem.tag() == PEM_TAG).ok_or(KeyError::Private)?;
         // "Maybe unchecked" accepts version 1, which has no public key that the private key could be checked against.
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pem.contents()).map_err(|_| KeyError::Private)?;
         Ok(Self { pair, pem: text.to_owned() })

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use tidegate_event::{ConnectionId, Request, decode_request};
+use tidegate_diagnostic::Code;
+use tidegate_event::{ConnectionId, DecodeError, Decoded, Request, decode_event};
 use tidegate_ports::Deadline;
 use tidegate_release::rollout::Canary;
 use tidegate_release::{Release, ReleaseId};
@@ -88,7 +89,7 @@ impl Host {
     /// Runs one event of a client as [`dispatch`](Self::dispatch) does. If `client` is cancelled before the event
     /// begins, the event is dropped, unless it is a `$disconnect`.
     pub async fn dispatch_for(&self, event: &[u8], deadline: Deadline, client: CancellationToken) -> Outcome {
-        match decode_request(event) {
+        match decode(event) {
             Ok(request) => self.run_observed(request, deadline, Some(client), |_| ()).await,
             Err(error) => invalid_event(&error),
         }
@@ -102,7 +103,7 @@ impl Host {
         deadline: Deadline,
         on_release: impl FnOnce(&ActiveRelease),
     ) -> Outcome {
-        match decode_request(event) {
+        match decode(event) {
             Ok(request) => self.run_observed(request, deadline, None, on_release).await,
             Err(error) => invalid_event(&error),
         }
@@ -163,7 +164,22 @@ impl Host {
     }
 }
 
-fn invalid_event(error: &tidegate_event::DecodeError) -> Outcome {
+/// Decodes an event, and logs the members that were ignored.
+fn decode(event: &[u8]) -> Result<Request, DecodeError> {
+    let Decoded { request, ignored } = decode_event(event)?;
+    if !ignored.is_empty() {
+        tracing::warn!(
+            code = Code::EventMemberIgnored.as_str(),
+            requestId = %request.request_id,
+            connectionId = %request.connection.id,
+            members = ignored.join(", "),
+            "ignored optional members of the event, because their values have the wrong type"
+        );
+    }
+    Ok(request)
+}
+
+fn invalid_event(error: &DecodeError) -> Outcome {
     tracing::error!("cannot decode the event: {error}");
     Outcome::without_guest(Err(function_error("Tidegate.InvalidEvent", format!("cannot decode the event: {error}"))))
 }

@@ -5,10 +5,15 @@
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use futures_util::FutureExt as _;
+
+/// The DNS suffix of a Region that the SDK has no endpoint for, for example an emulator's.
+const DEFAULT_DOMAIN: &str = "amazonaws.com";
 
 /// The identity, service and Region for which requests are signed.
 #[derive(Debug, Clone)]
@@ -66,13 +71,53 @@ impl Signer {
     }
 }
 
-/// Returns the DNS suffix of a Region's endpoints.
+/// Returns the DNS suffix of a Region's endpoints, for example `amazonaws.com`.
+///
+/// Each partition has its own suffix. The SDK's data about partitions is private, so the suffix is taken from the
+/// endpoint of DynamoDB that the SDK resolves.
 ///
 /// <https://docs.aws.amazon.com/general/latest/gr/rande.html>
-pub(crate) fn domain(region: &str) -> &'static str {
-    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
+pub(crate) fn domain(region: &str) -> String {
+    suffix_of_partition(region).unwrap_or_else(|| DEFAULT_DOMAIN.to_owned())
+}
+
+fn suffix_of_partition(region: &str) -> Option<String> {
+    let resolver = DefaultResolver::new();
+    let params = Params::builder().region(region).build().ok()?;
+    let endpoint = ResolveEndpoint::resolve_endpoint(&resolver, &params).now_or_never()?.ok()?;
+    let suffix = endpoint.url().strip_prefix("https://dynamodb.")?.strip_prefix(region)?.strip_prefix('.')?;
+    Some(suffix.to_owned())
 }
 
 fn text(error: impl ToString) -> String {
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_partition_has_its_dns_suffix() {
+        for (region, suffix) in [
+            ("eu-west-1", "amazonaws.com"),
+            ("mx-central-1", "amazonaws.com"),
+            ("us-gov-west-1", "amazonaws.com"),
+            ("cn-north-1", "amazonaws.com.cn"),
+            ("eusc-de-east-1", "amazonaws.eu"),
+            ("us-iso-east-1", "c2s.ic.gov"),
+            ("us-isob-east-1", "sc2s.sgov.gov"),
+            ("eu-isoe-west-1", "cloud.adc-e.uk"),
+            ("us-isof-south-1", "csp.hci.ic.gov"),
+            // Regions that the SDK does not know yet belong to the partition that their names match.
+            ("eu-south-9", "amazonaws.com"),
+            ("cn-south-9", "amazonaws.com.cn"),
+            ("eusc-de-west-9", "amazonaws.eu"),
+            // Emulators.
+            ("local", "amazonaws.com"),
+            ("", "amazonaws.com"),
+        ] {
+            assert_eq!(domain(region), suffix, "{region}");
+        }
+    }
 }

@@ -218,6 +218,7 @@ mod tests {
         for (region, name, base) in [
             ("eu-west-1", "chat", "https://chat.s3.eu-west-1.amazonaws.com/"),
             ("cn-north-1", "chat", "https://chat.s3.cn-north-1.amazonaws.com.cn/"),
+            ("eusc-de-east-1", "chat", "https://chat.s3.eusc-de-east-1.amazonaws.eu/"),
             ("eu-west-1", "chat.example", "https://s3.eu-west-1.amazonaws.com/chat.example/"),
         ] {
             let credentials = Credentials::new("key", "secret", None, None, "test");

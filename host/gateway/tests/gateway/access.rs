@@ -39,7 +39,7 @@ async fn call(gateway: &Harness, method: Method, id: &str, host: &str, headers: 
 }
 
 /// Sends a request that a client cannot build, and returns the status.
-async fn status_of(gateway: &Harness, request: &str) -> u16 {
+pub(crate) async fn status_of(gateway: &Harness, request: &str) -> u16 {
     let mut stream = gateway.tcp().await;
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut line = [0; 12];
@@ -51,7 +51,7 @@ async fn status_of(gateway: &Harness, request: &str) -> u16 {
 async fn rebound_names_reach_nothing() {
     let gateway = setup(&["$connect"]).start().await;
     let client = gateway.connect().await;
-    for host in [FOREIGN_HOST, "0.0.0.0:3000", "localhost.", "user@localhost", "127.1", "[::1%25lo]", "null"] {
+    for host in [FOREIGN_HOST, "0.0.0.0:3000", "localhost.", "127.1", "null"] {
         assert_forbidden(&shake_hands(&gateway, host, &[]).await, host);
         // The page of a rebound name has the origin of that name.
         let origin = format!("http://{host}");
@@ -87,17 +87,21 @@ async fn requests_without_a_host_or_with_two_are_refused() {
     let gateway = setup(&["$connect"]).start().await;
     let mut request = gateway.upgrade("/dev", &[("Host", "localhost")]).map(|()| Bytes::new());
     *request.uri_mut() = "/dev".parse().unwrap();
-    assert_forbidden(&gateway.request(request).await, "two");
+    assert_eq!(gateway.request(request).await.status, 400, "two");
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     for (head, status) in [
-        ("GET /dev HTTP/1.1\r\n", 403),
-        ("GET /dev HTTP/1.1\r\nHost:\r\n", 403),
-        ("GET /dev HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 403),
+        ("GET /dev HTTP/1.1\r\n", 400),
+        ("GET /dev HTTP/1.1\r\nHost:\r\n", 400),
+        ("GET /dev HTTP/1.1\r\nHost: user@localhost\r\n", 400),
+        ("GET /dev HTTP/1.1\r\nHost: [::1%25lo]\r\n", 400),
+        ("GET /dev HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400),
+        ("GET /dev HTTP/1.1\r\nHost: localhost\r\nhOST: evil.example\r\n", 400),
         ("GET http://evil.example/dev HTTP/1.1\r\nHost: localhost\r\n", 403),
         ("GET http://localhost/dev HTTP/1.1\r\nHost: evil.example\r\n", 403),
         ("GET http://localhost/dev HTTP/1.1\r\nHost: localhost\r\n", 101),
         ("GET /dev HTTP/1.1\r\nHost: LOCALHOST:1\r\n", 101),
+        ("GET /dev HTTP/1.1\r\nHost: [::1]\r\n", 101),
     ] {
         let answer = status_of(&gateway, &format!("{head}{upgrade}")).await;
         assert_eq!(answer, status, "{head}");

@@ -8,7 +8,7 @@ use tidegate_gateway::{Function, InvokeError, Limits, Rate};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::Answer;
-use crate::harness::setup;
+use crate::harness::{Harness, setup};
 use crate::log::Log;
 use crate::script::Action;
 
@@ -237,15 +237,42 @@ async fn plain_requests_for_a_socket_are_426() {
 }
 
 #[tokio::test]
-async fn upgrades_with_another_version_or_an_invalid_key_are_refused() {
+async fn upgrades_with_another_version_or_without_one_key_are_refused() {
     let gateway = setup(&["$connect"]).start().await;
-    for (change, status) in [("sec-websocket-version", 426), ("sec-websocket-key", 400)] {
-        let (mut parts, ()) = gateway.upgrade("/dev", &[]).into_parts();
-        parts.headers.insert(change, "8".parse().unwrap());
-        parts.uri = "/dev".parse().unwrap();
-        assert_eq!(gateway.request(Request::from_parts(parts, "".into())).await.status, status);
+    for (change, values, status) in [
+        ("sec-websocket-version", &["8"][..], 426),
+        ("sec-websocket-key", &[], 400),
+        ("sec-websocket-key", &[""], 400),
+        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="], 400),
+    ] {
+        assert_eq!(changed_upgrade(&gateway, change, values).await.status, status, "{values:?}");
     }
     assert!(gateway.is_quiet().await);
+}
+
+#[tokio::test]
+async fn keys_need_not_be_decodable() {
+    let gateway = setup(&["$connect"]).start().await;
+    for (key, accept) in [
+        ("8", "VBI6kWpH0e4oYCkiAQoHS41BlrQ="),
+        ("not base64!", "qNFXnHRWK9gXMY88SCqWaExzK/Q="),
+        ("dGhlIHNhbXBsZSBub25jZQ", "RZWuh2JK/hL0RMgTNJFfZIAppXg="),
+    ] {
+        let answer = changed_upgrade(&gateway, "sec-websocket-key", &[key]).await;
+        assert_eq!(answer.status, 101, "{key}");
+        assert_eq!(answer.headers["sec-websocket-accept"], accept, "{key}");
+    }
+}
+
+/// Sends an upgrade request with these values of a header, and returns the answer.
+async fn changed_upgrade(gateway: &Harness, name: &'static str, values: &[&str]) -> Answer {
+    let (mut parts, ()) = gateway.upgrade("/dev", &[]).into_parts();
+    parts.headers.remove(name);
+    for value in values {
+        parts.headers.append(name, value.parse().unwrap());
+    }
+    parts.uri = "/dev".parse().unwrap();
+    gateway.request(Request::from_parts(parts, "".into())).await
 }
 
 #[tokio::test]

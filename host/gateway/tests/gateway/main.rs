@@ -17,6 +17,7 @@ mod events;
 mod expiry;
 mod handshake;
 mod harness;
+mod heads;
 mod lifecycle;
 mod log;
 mod management;

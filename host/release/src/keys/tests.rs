@@ -61,26 +61,40 @@ fn invalid_keys_are_refused() {
 }
 
 #[test]
-fn stages_trust_their_keys_until_they_are_revoked() {
-    let ci = SigningKey::generate().unwrap().public_key();
-    let old = SigningKey::generate().unwrap().public_key();
-    let key = |public_key, stages: &[&str], revoked| Key {
-        public_key,
+fn stages_trust_the_signatures_of_their_keys_until_they_are_revoked() {
+    let (ci, old, stranger) =
+        (SigningKey::generate().unwrap(), SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+    let key = |key: &SigningKey, stages: &[&str], revoked| Key {
+        public_key: key.public_key(),
         stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
         revoked,
     };
     let keys = Keys(
         [
-            ("ci".to_owned(), key(ci, &["dev", "prod"], false)),
-            ("old".to_owned(), key(old, &["dev", "prod"], true)),
+            ("ci".to_owned(), key(&ci, &["dev", "prod"], false)),
+            ("old".to_owned(), key(&old, &["dev", "prod"], true)),
             // A revoked key under another name stays revoked.
-            ("again".to_owned(), key(old, &["prod"], false)),
+            ("again".to_owned(), key(&old, &["prod"], false)),
         ]
         .into(),
     );
     let prod = TrustedKeys::of_stage(&keys, "prod");
-    assert_eq!(prod.find(KeyId::of(&ci)), Trust::Trusted { name: "ci", key: &ci });
-    assert_eq!(prod.find(KeyId::of(&old)), Trust::Revoked("old"));
-    assert_eq!(TrustedKeys::of_stage(&keys, "stage").find(KeyId::of(&ci)), Trust::Unknown);
-    assert!(TrustedKeys::of_stage(&keys, "stage").is_empty());
+    let id = |key: &SigningKey| Some(KeyId::of(&key.public_key()));
+    // A hint that is missing, unknown or wrong does not matter.
+    for hint in [id(&ci), None, id(&stranger), id(&old)] {
+        assert_eq!(prod.verify(hint, b"m", &ci.sign(b"m")), Trust::Trusted("ci"), "{hint:?}");
+        assert_eq!(prod.verify(hint, b"m", &old.sign(b"m")) == Trust::Mismatched("ci"), hint == id(&ci));
+    }
+    for hint in [id(&old), None, id(&stranger)] {
+        assert_eq!(prod.verify(hint, b"m", &old.sign(b"m")), Trust::Revoked("old"), "{hint:?}");
+    }
+    for hint in [None, id(&stranger)] {
+        assert_eq!(prod.verify(hint, b"m", &stranger.sign(b"m")), Trust::Unknown);
+        assert_eq!(prod.verify(hint, b"m", b""), Trust::Unknown);
+        assert_eq!(prod.verify(hint, b"m", &ci.sign(b"other")), Trust::Unknown);
+    }
+    assert_eq!(prod.verify(id(&ci), b"m", &ci.sign(b"other")), Trust::Mismatched("ci"));
+    let stage = TrustedKeys::of_stage(&keys, "stage");
+    assert_eq!(stage.verify(id(&ci), b"m", &ci.sign(b"m")), Trust::Unknown);
+    assert!(stage.is_empty());
 }

@@ -3,6 +3,8 @@
 // Clippy's exception for tests covers test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
+mod dsse;
+#[path = "../support/mod.rs"]
 mod support;
 
 use base64::Engine as _;
@@ -222,8 +224,7 @@ fn invalid_envelopes_are_malformed() {
         ("payload", json!("not base64"), "Invalid"),
         ("payload", json!(1), "invalid type"),
         ("signatures", json!({}), "invalid type"),
-        ("signatures", json!([{"keyid": "0123456789abcdef"}]), "missing field `sig`"),
-        ("signatures", json!([{"keyid": "other", "sig": ""}]), "`other`"),
+        ("signatures", json!(["text"]), "invalid type"),
         ("signatures", vec![signed["signatures"][0].clone(); 17].into(), "more than 16 signatures"),
     ] {
         let mut envelope = signed.clone();
