@@ -108,6 +108,8 @@ pub(crate) fn code_of(reason: &str) -> Code {
         }
         NO_ANSWER | NO_CONNECTION => Code::AwsUnreachable,
         INVALID_ANSWER => Code::AwsAnswerInvalid,
+        // Only the local database has this error.
+        "DatabaseFailed" => Code::DatabaseFailed,
         _ => Code::AwsRefused,
     }
 }

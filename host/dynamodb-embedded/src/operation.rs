@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::replay::{self, Replays, TokenState};
 
@@ -17,6 +17,11 @@ const STREAMS_TARGET_PREFIX: &str = "DynamoDBStreams_20120810.";
 const UNKNOWN_OPERATION: &str = r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
 const TOO_LARGE: &str =
     r#"{"__type":"com.amazon.coral.service#RequestTooLarge","message":"Request exceeded the size limit of 16 MB"}"#;
+
+/// Parts of SQLite's messages about a disk that cannot be written. They stay until a user has made room.
+const DISK_FAILURES: [&str; 3] = ["database or disk is full", "disk I/O error", "attempt to write a readonly database"];
+/// The error type of a failure of the disk, which DynamoDB does not have.
+const DATABASE_FAILED: &str = "tidegate#DatabaseFailed";
 
 /// The size of a request or an answer in bytes up to which a database in memory works on the caller's thread: less than
 /// a millisecond of work.
@@ -99,8 +104,18 @@ pub(crate) fn answer(engine: &Engine, target: &str, body: &[u8]) -> Answer {
     match result {
         Some(Ok(Some(body))) => Answer { status: 200, body },
         Some(Ok(None)) | None => Answer::unknown_operation(),
-        Some(Err(error)) => Answer { status: error.status_code(), body: error.to_json() },
+        Some(Err(error)) => refuse(&error),
     }
+}
+
+/// Returns the response to an error. A failure of the disk lasts, so it is not reported as a failure of the service,
+/// which clients would retry until their deadline.
+fn refuse(error: &DynoxideError) -> Answer {
+    let message = error.to_string();
+    if error.status_code() >= 500 && DISK_FAILURES.iter().any(|part| message.contains(part)) {
+        return Answer { status: 400, body: json!({ "__type": DATABASE_FAILED, "message": message }).to_string() };
+    }
+    Answer { status: error.status_code(), body: error.to_json() }
 }
 
 /// Calls the engine's method for an operation. Returns `None` for an unknown operation.
@@ -217,9 +232,9 @@ fn without_position(message: &str) -> &str {
 mod tests {
     use std::sync::atomic::Ordering;
 
-    use dynoxide::Database;
+    use dynoxide::{Database, DynoxideError};
 
-    use super::{Engine, answer};
+    use super::{Engine, answer, refuse};
 
     fn error(operation: &str, body: &str) -> String {
         let engine = Engine::new(Database::memory().unwrap());
@@ -239,6 +254,21 @@ mod tests {
         engine.moved_reads.store(2, Ordering::Relaxed);
         let taken = [put, get, "DynamoDB_20120810.Query", get].map(|target| engine.takes_moved_read(target));
         assert_eq!(taken, [false, true, true, false]);
+    }
+
+    #[test]
+    fn failures_of_the_disk_are_refusals_and_no_failures_of_a_service() {
+        for (message, status) in [
+            ("database or disk is full", 400),
+            ("disk I/O error", 400),
+            ("attempt to write a readonly database", 400),
+            ("database is locked", 500),
+        ] {
+            let answer = refuse(&DynoxideError::InternalServerError(message.to_owned()));
+            assert_eq!(answer.status, status, "{message}");
+            assert_eq!(answer.body.contains("#DatabaseFailed"), status == 400, "{}", answer.body);
+            assert!(answer.body.contains(message), "{}", answer.body);
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! The modules, in the order in which an event passes through them:
 //!
 //! - [`server`]: accepts sockets, runs until shutdown, drains; `reserve_fd`: refuses sockets when no descriptor is left
-//! - `recording_stream`: the server's side of a socket; `heads`: request heads as the client sent them; `frames`:
-//!   frame headers that RFC 6455 forbids
+//! - `recording_stream`: the server's side of a socket; `liveness`: the detection of clients that have vanished;
+//!   `heads`: request heads as the client sent them; `frames`: frame headers that RFC 6455 forbids
 //! - `endpoint`: the kinds of requests, and HTTP responses
 //! - [`access`]: the callers that a gateway accepts
 //! - `handshake`: the upgrade request, and the statuses of refusals
@@ -39,6 +39,7 @@
 //!   call.
 //! - The rate limits of an account are off unless [`Limits::connects`] and [`Limits::requests`] are set.
 //! - The gateway bounds the number of concurrent messages of one connection, and the number of open sockets.
+//! - A client that acknowledges no data for [`Limits::unresponsive`] is gone. AWS does not document its time.
 //! - `domainName` is the `Host` header, port included, unless the configuration sets a domain.
 
 pub mod access;
@@ -57,6 +58,7 @@ mod ids;
 mod integration;
 pub mod invoke;
 pub mod limits;
+mod liveness;
 mod management;
 mod outbox;
 mod pending_close;

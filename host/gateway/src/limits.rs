@@ -67,6 +67,9 @@ pub struct Limits {
     /// The memory budget of sockets, queued messages and calls under way. Sockets and messages that do not fit are
     /// refused.
     pub memory: MemoryBudget,
+    /// The time after which a client is gone that acknowledges no data, no probe of an idle connection, and no probe of
+    /// its full receive buffer. 1 min is longer than the handover of a phone between networks.
+    pub unresponsive: Duration,
     /// The maximum time for the head of a request, for its body, and between two requests on an HTTP connection.
     pub header_read: Duration,
     /// The maximum time for a closing handshake. The socket is dropped afterwards.
@@ -109,6 +112,7 @@ impl Default for Limits {
             concurrent_messages: 16,
             sockets: 65_536,
             memory: MemoryBudget::unlimited(),
+            unresponsive: Duration::from_secs(60),
             header_read: Duration::from_secs(30),
             close_handshake: Duration::from_secs(2),
             drain: Duration::from_secs(10),

@@ -26,7 +26,7 @@ use crate::heads::{Head, Heads, MAX_HEAD_BYTES};
 use crate::limits::SOCKET_BYTES;
 use crate::recording_stream::{Admitted, RecordingStream};
 use crate::reserve_fd::ReserveFd;
-use crate::{expiry, management, session};
+use crate::{expiry, liveness, management, session};
 
 /// The errors of a process (`EMFILE`) or a machine (`ENFILE`) without a free descriptor.
 const NO_DESCRIPTORS: [i32; 2] = [24, 23];
@@ -97,6 +97,9 @@ fn is_client_error(error: &io::Error) -> bool {
 fn start(gateway: &Arc<Gateway>, stream: TcpStream, from: SocketAddr, admitted: Admitted) {
     // Each frame is written in one piece while a client waits for it, so delaying small writes would only add latency.
     let _ = stream.set_nodelay(true);
+    if let Err(error) = liveness::watch(&stream, gateway.limits.unresponsive) {
+        tracing::debug!(%error, client = %from, "cannot set the options of a socket");
+    }
     let context = Arc::new(HttpContext { from, heads: Arc::default(), is_busy: AtomicBool::new(false) });
     let stream = RecordingStream::new(stream, admitted, Arc::clone(&context.heads), gateway.limits.close_handshake);
     gateway.spawn(serve_http(Arc::clone(gateway), TokioIo::new(stream), context));

@@ -1,7 +1,9 @@
 //! The host's work around a guest's call. It registers, unregisters and cleans up even if the guest fails.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tidegate_app::Limits;
 use tidegate_event::{
     Authorization, Connection, Event, Request, RequestId, RouteKey, Timestamp, encode_decision, encode_reply,
 };
@@ -21,6 +23,10 @@ use crate::reply;
 use crate::routes::{Entry, Routes};
 use crate::state::Effects;
 use crate::trap::Failure;
+
+/// The least time for registering a connection: that of one attempt at a slow database. The time limit of a route may
+/// be a few milliseconds.
+const MIN_REGISTRATION: Duration = Duration::from_secs(1);
 
 /// The result of a guest's call: its reply, its own error, or no answer.
 type Called = Result<Result<wit::Reply, wit::Error>, Failure>;
@@ -75,13 +81,17 @@ pub(crate) async fn run(resources: Resources<'_>, request: Request) -> Outcome {
     }
 }
 
-/// Registers the connection, so that the guest can join groups, and unregisters it unless the guest accepts.
+/// Registers the connection, so that the guest can join groups, and unregisters it unless the guest accepts. A database
+/// that fails keeps the client waiting for the time limit of the route at most, and not until the deadline.
 async fn connect(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, event: wit::Event) -> Outcome {
     let context = Arc::clone(&meta.context);
-    if let Err(reason) = register(&resources, &meta.connection).await {
+    let time = entry.map_or(Limits::default().time, |entry| entry.route.permissions.limits.time);
+    let register_by = resources.deadline.earlier(MARGIN).min(Deadline::after(time.max(MIN_REGISTRATION)));
+    if let Err(reason) = register(&resources, &meta.connection, register_by).await {
         log_event!(ERROR, &context, "cannot register the connection: {reason}");
         // The write may have succeeded although its response was lost, and the socket will not open.
-        unregister(&resources, &context).await;
+        let deadline = resources.deadline.min(Deadline::after(MARGIN.max(register_by.remaining())));
+        unregister(&resources, &context, deadline).await;
         return Outcome::without_guest(Ok(encode_reply(&reply::status(500))));
     }
     let Some(entry) = entry else {
@@ -101,7 +111,7 @@ async fn connect(resources: Resources<'_>, entry: Option<&Entry>, meta: Meta, ev
     });
     if !(200..=299).contains(&reply.status) {
         effects.deferred.clear();
-        unregister(&resources, &context).await;
+        unregister(&resources, &context, resources.deadline.min(Deadline::after(time.max(MIN_REGISTRATION)))).await;
     }
     let after = after(&resources, entry, &context, effects, used);
     Outcome { after, route: Some(entry.key.clone()), fault, ..Outcome::without_guest(Ok(encode_reply(&reply))) }
@@ -138,7 +148,7 @@ async fn disconnect(mut resources: Resources<'_>, entry: Option<&Entry>, meta: M
         outcome.route = Some(entry.key.clone());
         outcome.fault = fault(&called);
     }
-    unregister(&resources, &context).await;
+    unregister(&resources, &context, resources.deadline).await;
     outcome
 }
 
@@ -229,23 +239,22 @@ fn after(
     PostResponse::new(engine, context, effects, ports).then_warm(engine, &entry.route, &entry.warm_pool, ports, used)
 }
 
-async fn register(resources: &Resources<'_>, connection: &Connection) -> Result<(), String> {
+async fn register(resources: &Resources<'_>, connection: &Connection, deadline: Deadline) -> Result<(), String> {
     let Some(registry) = resources.ports.registry() else {
         return Err("this function runs the authorizer only and has no registry".to_owned());
     };
-    let deadline = resources.deadline.earlier(MARGIN);
     let Ok(_slot) = resources.routes.database_calls().slot(&connection.id, deadline, None).await else {
         return Err("the database is busy".to_owned());
     };
     registry.register(connection, deadline).await.map_err(|error| error.to_string())
 }
 
-async fn unregister(resources: &Resources<'_>, context: &EventContext) {
+async fn unregister(resources: &Resources<'_>, context: &EventContext, deadline: Deadline) {
     let Some(registry) = resources.ports.registry() else { return };
     let calls = resources.routes.database_calls();
     // At the deadline, the registry refuses the call.
-    let _slot = calls.slot(&context.connection_id, resources.deadline, None).await;
-    if let Err(error) = registry.unregister(&context.connection_id, resources.deadline).await {
+    let _slot = calls.slot(&context.connection_id, deadline, None).await;
+    if let Err(error) = registry.unregister(&context.connection_id, deadline).await {
         // The row expires by itself. Until then the connection looks open, and messages to it find it gone.
         log_event!(WARN, context, "cannot unregister the connection: {error}");
     }

@@ -2,12 +2,14 @@
 //!
 //! Mozilla's root certificates are compiled in: reading them from a file would take up most of a cold start.
 //!
-//! A connection that was idle for [`MAX_IDLE`] is not reused. The server may have closed it while the process was
-//! frozen by Lambda, and the outcome of a request written to it would be unknown.
+//! A connection that was idle for [`MAX_IDLE`], freezes included, is not reused. The server may have closed it while
+//! the process was frozen by Lambda, and the outcome of a request written to it would be unknown. Each connection has
+//! its own age: after a broadcast, a few connections may be in use while the others have been idle for long.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -17,11 +19,13 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http::header::{HeaderName, HeaderValue};
+use hyper::rt::{Sleep, Timer};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
+use tidegate_ports::AwakeInstant;
 
 use crate::error::Error;
 
@@ -56,8 +60,7 @@ impl Transport {
     /// # Errors
     /// [`Error::Tls`] if the TLS library rejects its configuration.
     pub fn new() -> Result<Self, Error> {
-        let connector = Connector { https: https()?, pool: Mutex::new(None) };
-        Ok(Self { connector: SharedHttpConnector::new(connector) })
+        Ok(Self { connector: SharedHttpConnector::new(Connector::new(AwakeTimer::new())?) })
     }
 
     /// Returns the client in the form that the SDK takes.
@@ -81,47 +84,54 @@ impl HttpClient for Transport {
 }
 
 struct Connector {
-    https: HttpsConnector<TcpConnector>,
-    pool: Mutex<Option<Pool>>,
-}
-
-/// Connections, with the time of their last use according to both clocks.
-struct Pool {
     client: Hyper,
-    used: Instant,
-    used_at: SystemTime,
 }
 
 impl Connector {
-    /// Returns the pool, or a new one if the pool was idle for too long according to either clock. The monotonic clock
-    /// may stop while the process is frozen.
-    fn pool(&self) -> Hyper {
-        let used = Instant::now();
-        let used_at = SystemTime::now();
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        match pool.as_mut().filter(|pool| pool.is_fresh(used, used_at)) {
-            Some(pool) => {
-                pool.used = used;
-                pool.used_at = used_at;
-                pool.client.clone()
-            }
-            None => {
-                let client = Client::builder(TokioExecutor::new())
-                    .pool_idle_timeout(MAX_IDLE)
-                    .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-                    .build(self.https.clone());
-                *pool = Some(Pool { client: client.clone(), used, used_at });
-                client
-            }
-        }
+    /// Creates a connector whose pool drops a connection that was idle for [`MAX_IDLE`] on the clock of `timer`.
+    fn new(timer: AwakeTimer) -> Result<Self, Error> {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(timer)
+            .pool_idle_timeout(MAX_IDLE)
+            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+            .build(https()?);
+        Ok(Self { client })
     }
 }
 
-impl Pool {
-    fn is_fresh(&self, now: Instant, now_at: SystemTime) -> bool {
-        // A wall clock that went backwards does not show how much time has passed.
-        let by_wall = now_at.duration_since(self.used_at).unwrap_or_default();
-        now.saturating_duration_since(self.used).max(by_wall) < MAX_IDLE
+/// The timer of a pool, whose clock includes the time while the process was frozen. The pool stamps each connection
+/// with this clock.
+#[derive(Clone)]
+struct AwakeTimer(Arc<Mutex<AwakeClock>>);
+
+struct AwakeClock {
+    now: Instant,
+    read_at: AwakeInstant,
+}
+
+impl AwakeTimer {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(AwakeClock { now: Instant::now(), read_at: AwakeInstant::now() })))
+    }
+}
+
+impl Timer for AwakeTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        TokioTimer::new().sleep(duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.sleep(deadline.saturating_duration_since(self.now()))
+    }
+
+    fn now(&self) -> Instant {
+        let mut clock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read_at = AwakeInstant::now();
+        // Adding up the steps keeps the clock from going back when the wall clock is set back.
+        let step = clock.read_at.elapsed();
+        clock.now += step;
+        clock.read_at = read_at;
+        clock.now
     }
 }
 
@@ -137,7 +147,7 @@ impl HttpConnector for Connector {
         {
             request.headers_mut().insert(TRACE_HEADER, trace);
         }
-        let answer = self.pool().request(request);
+        let answer = self.client.request(request);
         HttpConnectorFuture::new(async move {
             let answer = answer.await.map_err(|error| ConnectorError::io(error.into()))?;
             let answer = answer.map(SdkBody::from_body_1_x);
@@ -173,18 +183,80 @@ fn https() -> Result<HttpsConnector<TcpConnector>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+    use tokio::sync::Barrier;
+
     use super::*;
 
+    /// Answers requests, and records the number of the connection that each came on. Requests for `/both` are answered
+    /// two at a time.
+    async fn serve(listener: TcpListener, served: Arc<Mutex<Vec<usize>>>) {
+        let both = Arc::new(Barrier::new(2));
+        for number in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (served, both) = (Arc::clone(&served), Arc::clone(&both));
+            tokio::spawn(async move {
+                let (read, mut write) = stream.split();
+                let mut lines = BufReader::new(read).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    if line.starts_with("GET") {
+                        served.lock().unwrap().push(number);
+                    }
+                    if line.starts_with("GET /both") {
+                        both.wait().await;
+                    }
+                    if line.is_empty() {
+                        write.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                    }
+                }
+            });
+        }
+    }
+
+    /// Lets time pass for the timer, as a freeze does.
+    fn freeze(timer: &AwakeTimer, duration: Duration) {
+        timer.0.lock().unwrap().now += duration;
+    }
+
     #[tokio::test]
-    async fn a_pool_is_stale_if_either_clock_shows_it() {
-        let connector = Connector { https: https().unwrap(), pool: Mutex::new(None) };
-        let used = Instant::now();
-        let used_at = SystemTime::now();
-        let pool = Pool { client: connector.pool(), used, used_at };
-        let moment = Duration::from_secs(1);
-        assert!(pool.is_fresh(used + moment, used_at + moment));
-        assert!(!pool.is_fresh(used + MAX_IDLE, used_at + moment));
-        assert!(!pool.is_fresh(used + moment, used_at + MAX_IDLE));
-        assert!(pool.is_fresh(used + moment, used_at - MAX_IDLE));
+    async fn connections_that_are_older_than_a_freeze_are_not_reused_although_others_are() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = Arc::new(Mutex::new(Vec::new()));
+        let server = tokio::spawn(serve(listener, Arc::clone(&served)));
+        let timer = AwakeTimer::new();
+        let connector = Connector::new(timer.clone()).unwrap();
+        let get = async |path: &str| {
+            let mut request = HttpRequest::get(format!("http://{address}{path}")).unwrap();
+            request.headers_mut().insert("host", "localhost");
+            assert!(connector.call(request).await.unwrap().status().is_success());
+        };
+        let taken = || std::mem::take(&mut *served.lock().unwrap());
+        tokio::join!(get("/both"), get("/both"));
+        let mut connections = taken();
+        connections.sort_unstable();
+        assert_eq!(connections, [0, 1], "each request has its own connection");
+
+        freeze(&timer, MAX_IDLE * 3 / 4);
+        get("/one").await;
+        let used = taken()[0];
+        assert!(used < 2, "a connection that was idle for a moment is reused");
+
+        freeze(&timer, MAX_IDLE * 3 / 4);
+        tokio::join!(get("/both"), get("/both"));
+        let mut connections = taken();
+        connections.sort_unstable();
+        assert_eq!(connections, [used, 2], "the used connection is young, and the other one is old");
+        server.abort();
+    }
+
+    #[test]
+    fn the_clock_never_goes_back() {
+        let timer = AwakeTimer::new();
+        let first = timer.now();
+        freeze(&timer, MAX_IDLE);
+        let second = timer.now();
+        assert!(second - first >= MAX_IDLE && timer.now() >= second);
     }
 }

@@ -19,6 +19,7 @@ mod handshake;
 mod harness;
 mod heads;
 mod lifecycle;
+mod liveness;
 mod log;
 mod management;
 mod protocol;

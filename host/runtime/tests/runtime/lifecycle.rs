@@ -122,9 +122,32 @@ async fn a_registry_that_refuses_keeps_the_socket_closed() {
 #[tokio::test]
 async fn registering_leaves_time_to_undo_it() {
     let fixture = Fixture::new();
-    let deadline = Deadline::after(Duration::from_secs(29));
+    // Earlier than the time limit of the route.
+    let deadline = Deadline::after(Duration::from_secs(1));
     assert!(fixture.host.dispatch(&events::connect("echo"), deadline).await.response.is_ok());
     assert_eq!(fixture.world.data().register_by, Some(deadline.earlier(MARGIN)));
+}
+
+#[tokio::test]
+async fn registering_takes_the_time_of_the_route_and_no_more() {
+    let second = Duration::from_secs(1);
+    for (time, least, most) in [
+        (Duration::from_millis(10), Duration::ZERO, second),
+        (2 * second, second, 2 * second),
+        (20 * second, 2 * second, 20 * second),
+    ] {
+        let mut app = crate::fixture::app();
+        app.routes.values_mut().for_each(|route| route.limits.time = time);
+        let fixture = Fixture::with(small_engine(), app).unwrap();
+        fixture.world.data().broken = true;
+        let outcome = fixture.host.dispatch(&events::connect("echo"), Deadline::after(29 * second)).await;
+        assert!(outcome.response.is_ok());
+        let data = fixture.world.data();
+        for deadline in [data.register_by, data.unregister_by] {
+            let remaining = deadline.unwrap().remaining();
+            assert!(remaining >= least && remaining <= most, "{time:?}: {remaining:?}");
+        }
+    }
 }
 
 #[tokio::test]

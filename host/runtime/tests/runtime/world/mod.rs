@@ -47,6 +47,8 @@ pub(crate) struct Data {
     pub(crate) lifecycle: Vec<String>,
     /// The deadline of the last registration.
     pub(crate) register_by: Option<Deadline>,
+    /// The deadline of the last unregistration.
+    pub(crate) unregister_by: Option<Deadline>,
     /// True to make the registry fail.
     pub(crate) broken: bool,
     /// Groups that list a connection without a row.
@@ -159,8 +161,9 @@ impl Registry for World {
         Ok(())
     }
 
-    async fn unregister(&self, id: &ConnectionId, _: Deadline) -> Result<(), registry::Error> {
+    async fn unregister(&self, id: &ConnectionId, deadline: Deadline) -> Result<(), registry::Error> {
         let mut data = self.data();
+        data.unregister_by = Some(deadline);
         data.lifecycle.push(format!("unregister {id}"));
         data.registered.remove(id.as_str());
         Ok(())
