@@ -3,13 +3,13 @@
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{BehaviorVersion, IdentityCache, Region};
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_async::time::SystemTimeSource;
 
 use crate::apigateway;
 use crate::apigateway::ConnectionsMessaging;
 use crate::config::{ConfigSource, ConfigStore};
 use crate::dynamodb::client;
 use crate::dynamodb::tables::ReleaseTables;
+use crate::http::clock::ServiceClock;
 use crate::http::transport::Transport;
 use crate::releases::AwsStore;
 use crate::s3::Bucket;
@@ -58,7 +58,7 @@ impl Account {
             .credentials_provider(self.credentials.clone())
             .identity_cache(IdentityCache::no_cache())
             .sleep_impl(TokioSleep::new())
-            .time_source(SystemTimeSource::new())
+            .time_source(ServiceClock)
             .http_client(self.transport.client());
         config.set_endpoint_url(endpoint.map(str::to_owned));
         client::client(config)
@@ -80,7 +80,7 @@ impl Account {
             .credentials_provider(self.credentials.clone())
             .identity_cache(IdentityCache::no_cache())
             .sleep_impl(TokioSleep::new())
-            .time_source(SystemTimeSource::new())
+            .time_source(ServiceClock)
             .http_client(self.transport.client())
             .endpoint_url(url);
         ConnectionsMessaging::new(apigateway::client(config))

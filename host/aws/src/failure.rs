@@ -4,8 +4,11 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::CancellationReason;
+use aws_smithy_types::retry::ErrorKind;
 use tidegate_diagnostic::Code;
 use tidegate_ports::{registry, storage};
+
+use crate::http::clock;
 
 /// Parts of DynamoDB's messages about an item above 400 KB, in a put and in an update.
 const TOO_LARGE_MESSAGES: [&str; 2] = ["Item size has exceeded", "Item size to update has exceeded"];
@@ -25,6 +28,8 @@ pub(crate) const NOT_BUILT: &str = "the request could not be built";
 pub(crate) const NO_ANSWER: &str = "no answer in time";
 /// The reason for a request whose connection failed before the response was complete.
 pub(crate) const NO_CONNECTION: &str = "the connection failed";
+/// The kind of the transport's error for a request that was not sent, because no connection was made.
+pub(crate) const UNSENT: ErrorKind = ErrorKind::TransientError;
 /// The reason for a request whose response is not in the format of the operation.
 pub(crate) const INVALID_ANSWER: &str = "the answer is not valid";
 
@@ -45,6 +50,8 @@ pub(crate) enum Failure {
     Invalid(String),
     /// Not applied, and a retry does not help. For example, a table or a permission is missing.
     Refused(String),
+    /// Not applied: no connection was made, or the signature had a time that AWS does not accept.
+    Unaccepted(String),
     /// Possibly applied: there was no response, the service failed, or the response is invalid.
     Unknown(String),
 }
@@ -57,7 +64,7 @@ impl Failure {
 
     /// Returns true if AWS did not apply the request and a later attempt may succeed.
     pub(crate) fn is_temporary(&self) -> bool {
-        matches!(self, Self::Throttled | Self::Contended)
+        matches!(self, Self::Throttled | Self::Contended | Self::Unaccepted(_))
     }
 }
 
@@ -84,6 +91,10 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(operation: &'static str, error: 
         "ValidationException" => validation(operation, message),
         _ if status == 413 => Failure::TooLarge,
         _ if status == 429 => Failure::Throttled,
+        code if clock::is_skewed(code, message) => {
+            tracing::warn!(operation, reason = code, "the clock of this machine differs from that of AWS");
+            Failure::Unaccepted(describe_error(status, code, message))
+        }
         code => {
             let reason = describe_error(status, code, message);
             // The guest learns only that the call failed.
@@ -180,6 +191,10 @@ fn transport<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> F
     tracing::warn!(code = code_of(reason).as_str(), operation, reason, "no valid answer from DynamoDB");
     match error {
         SdkError::ConstructionFailure(_) => Failure::Refused(reason.to_owned()),
+        // The transport marks the errors of connecting.
+        SdkError::DispatchFailure(failure) if failure.as_other() == Some(UNSENT) => {
+            Failure::Unaccepted(reason.to_owned())
+        }
         _ => Failure::Unknown(reason.to_owned()),
     }
 }
@@ -201,7 +216,7 @@ impl From<Failure> for storage::Error {
             Failure::Contended | Failure::Condition | Failure::Cancelled(_) => Self::Conflict,
             Failure::TooLarge => Self::TooLarge,
             Failure::Invalid(reason) => Self::Invalid(reason),
-            Failure::Refused(_) | Failure::Unknown(_) => Self::Unavailable,
+            Failure::Refused(_) | Failure::Unaccepted(_) | Failure::Unknown(_) => Self::Unavailable,
         }
     }
 }
@@ -213,7 +228,11 @@ impl From<Failure> for registry::Error {
             Failure::Throttled | Failure::Contended => Self::Throttled,
             Failure::TooLarge => Self::Invalid("the row would be too large".to_owned()),
             Failure::Invalid(reason) => Self::Invalid(reason),
-            Failure::Condition | Failure::Cancelled(_) | Failure::Refused(_) | Failure::Unknown(_) => Self::Unavailable,
+            Failure::Condition
+            | Failure::Cancelled(_)
+            | Failure::Refused(_)
+            | Failure::Unaccepted(_)
+            | Failure::Unknown(_) => Self::Unavailable,
         }
     }
 }

@@ -75,6 +75,19 @@ async fn registering_and_joining_are_retried() {
 }
 
 #[tokio::test]
+async fn an_attempt_to_register_that_arrives_late_changes_nothing() {
+    let (subject, faults) = subject().await;
+    let port = subject.port();
+    register(&subject).await.unwrap();
+    port.join("lobby", &id(), soon()).await.unwrap();
+    port.set_attributes(&id(), &set("a"), soon()).await.unwrap();
+    let before = port.describe(&id(), soon()).await;
+    register(&subject).await.unwrap();
+    assert_eq!(port.describe(&id(), soon()).await, before);
+    assert_eq!(faults.sent("PutItem")[0], faults.sent("PutItem")[1]);
+}
+
+#[tokio::test]
 async fn unprocessed_deletions_of_memberships_are_retried() {
     let (subject, faults) = subject().await;
     let port = subject.port();
@@ -156,9 +169,16 @@ async fn attributes_are_read_again_after_a_concurrent_change() {
     faults.always("UpdateItem", Fault::Error(400, "ConditionalCheckFailedException"));
     assert_eq!(port.set_attributes(&id(), &set("b"), shortly()).await, Err(Error::Throttled));
     faults.clear();
-    faults.next("UpdateItem", [Fault::Applied]);
-    assert_eq!(port.set_attributes(&id(), &set("b"), soon()).await, Err(Error::Unavailable));
-    assert_eq!(faults.sent("UpdateItem").len(), 1);
+    for (name, fault, expected) in [
+        ("b", Fault::Applied, Ok(())),
+        ("c", Fault::Broken, Err(Error::Unavailable)),
+        ("d", Fault::Hang, Err(Error::Unavailable)),
+    ] {
+        faults.clear();
+        faults.next("UpdateItem", [fault]);
+        assert_eq!(port.set_attributes(&id(), &set(name), shortly()).await, expected, "{name}");
+        assert_eq!(faults.sent("UpdateItem").len(), 1);
+    }
 }
 
 #[tokio::test]

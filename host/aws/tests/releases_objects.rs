@@ -109,11 +109,6 @@ async fn refused_requests_are_not_retried_and_have_a_hint() {
     for (fault, reason, hint) in [
         (Fault::Error(403, "AccessDenied"), format!("AccessDenied: {message}"), Some(denied)),
         (Fault::Error(404, "NoSuchBucket"), format!("NoSuchBucket: {message}"), Some("run `make deploy`")),
-        (
-            Fault::Error(403, "RequestTimeTooSkewed"),
-            format!("RequestTimeTooSkewed: {message}"),
-            Some("correct the clock of this machine"),
-        ),
         (Fault::Error(301, "PermanentRedirect"), format!("PermanentRedirect: {message}"), None),
         (Fault::Answer(404, "<html>".to_owned()), "status 404".to_owned(), None),
         (Fault::Answer(403, String::new()), "status 403".to_owned(), None),
@@ -128,6 +123,19 @@ async fn refused_requests_are_not_retried_and_have_a_hint() {
     let error = store.envelope(&id(), soon()).await.unwrap_err();
     assert_eq!(error.to_string(), format!("cannot read the release {}: it does not exist", place()));
     assert!(matches!(error, StoreError::NotFound(_)));
+}
+
+#[tokio::test]
+async fn requests_with_a_wrong_time_are_signed_again_and_have_a_hint() {
+    let (store, s3) = subject().await;
+    s3.store(&format!("releases/{}.json", id().as_str()), ENVELOPE, Timestamp(1));
+    s3.next("GET", [Fault::Error(403, "RequestTimeTooSkewed")]);
+    assert_eq!(store.envelope(&id(), soon()).await.unwrap(), ENVELOPE);
+    assert_eq!(s3.sent("GET").len(), 2);
+    s3.always("GET", Fault::Error(403, "RequestTimeTooSkewed"));
+    let error = store.envelope(&id(), shortly()).await.unwrap_err();
+    let StoreError::Unavailable(failure) = error else { panic!("{error}") };
+    assert_eq!(failure.hint.as_deref(), Some("correct the clock of this machine"));
 }
 
 #[tokio::test]

@@ -99,48 +99,93 @@ async fn requests_that_stay_throttled_fail_at_the_deadline() {
     assert_eq!(port.transact(&transaction(), shortly()).await, Err(Error::Throttled));
 }
 
-#[tokio::test]
-async fn unconditional_writes_are_retried_after_a_lost_answer() {
-    let (subject, faults) = subject().await;
-    let port = subject.port();
-    faults.next("PutItem", [Fault::Applied, Fault::Broken, Fault::Error(503, "ServiceUnavailable")]);
-    let version = port.put("c", &at(), "{}", &WriteOptions::default(), soon()).await.unwrap();
-    let sent = faults.sent("PutItem");
-    assert_eq!(sent.len(), 4);
-    assert!(sent.iter().all(|body| body == &sent[0]), "every attempt is the same write");
-    assert_eq!(get(port).await.unwrap().version, version);
-    faults.next("DeleteItem", [Fault::Applied]);
-    port.delete("c", &at(), None, soon()).await.unwrap();
-    assert_eq!(faults.sent("DeleteItem").len(), 2);
+/// Faults of a request whose outcome its sender does not know.
+fn unanswered() -> [Fault; 4] {
+    [Fault::Applied, Fault::Broken, Fault::Hang, Fault::Answer(200, "<html>".to_owned())]
 }
 
 #[tokio::test]
-async fn conditional_writes_are_not_retried_after_a_lost_answer() {
-    for fault in [Fault::Applied, Fault::Broken, Fault::Hang, Fault::Answer(200, "<html>".to_owned())] {
-        let (subject, faults) = subject().await;
-        let port = subject.port();
-        let applied = matches!(fault, Fault::Applied);
-        faults.next("PutItem", [fault.clone()]);
-        let result = put(port, "{}", &when(Condition::Absent), shortly()).await;
-        assert_eq!(result, Err(Error::Unavailable), "{fault:?}");
-        assert_eq!(faults.sent("PutItem").len(), 1, "{fault:?}");
-        assert_eq!(get(port).await.is_some(), applied, "{fault:?}");
+async fn a_write_whose_answer_is_lost_is_confirmed_and_never_repeated() {
+    for fault in unanswered() {
+        for condition in [None, Some(Condition::Absent)] {
+            let (subject, faults) = subject().await;
+            let port = subject.port();
+            let applied = matches!(fault, Fault::Applied);
+            faults.next("PutItem", [fault.clone()]);
+            let options = WriteOptions { condition, expires_at: None };
+            let result = port.put("c", &at(), "{}", &options, shortly()).await;
+            let found = get(port).await.map(|item| item.version);
+            assert_eq!(result.clone().ok(), found, "{fault:?}");
+            assert!(applied || result == Err(Error::Unavailable), "{fault:?}");
+            let sent = faults.sent("PutItem");
+            assert_eq!(sent.len(), 2, "{fault:?}");
+            let condition = sent[1]["ConditionExpression"].as_str().unwrap();
+            assert_eq!(condition, "#n0 = :v0", "the second request writes only what the first has written");
 
-        put(port, r#"{"n":1,"l":[]}"#, &WriteOptions::default(), soon()).await.unwrap();
-        for changes in [add(), append()] {
-            faults.clear();
-            faults.next("UpdateItem", [fault.clone()]);
-            assert_eq!(update(port, &changes, shortly()).await, Err(Error::Unavailable), "{fault:?}");
-            assert_eq!(faults.sent("UpdateItem").len(), 1, "{fault:?}");
+            put(port, r#"{"n":1,"l":[]}"#, &WriteOptions::default(), soon()).await.unwrap();
+            for changes in [add(), append()] {
+                faults.clear();
+                faults.next("UpdateItem", [fault.clone()]);
+                let result = update(port, &changes, shortly()).await;
+                assert!(applied || result == Err(Error::Unavailable), "{fault:?}");
+                assert_eq!(result.ok(), get(port).await.filter(|_| applied), "{fault:?}");
+                assert_eq!(faults.sent("UpdateItem").len(), 2, "{fault:?}");
+            }
+            let expected = if applied { r#"{"l":[1],"n":2}"# } else { r#"{"l":[],"n":1}"# };
+            assert_eq!(get(port).await.unwrap().document, expected, "{fault:?}");
         }
-        let expected = if applied { r#"{"l":[1],"n":2}"# } else { r#"{"l":[],"n":1}"# };
-        assert_eq!(get(port).await.unwrap().document, expected, "{fault:?}");
-
-        faults.next("DeleteItem", [fault.clone()]);
-        let result = port.delete("c", &at(), Some(&Condition::Present), shortly()).await;
-        assert_eq!(result, Err(Error::Unavailable), "{fault:?}");
-        assert_eq!(faults.sent("DeleteItem").len(), 1, "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn a_write_that_was_replaced_before_its_answer_was_lost_is_not_written_again() {
+    let (subject, faults) = subject().await;
+    let port = subject.port();
+    // The first write is applied, and another caller replaces it while the first one waits for its answer.
+    faults.next("PutItem", [Fault::Applied]);
+    faults.next("PutItem", [Fault::Broken]);
+    let other = async {
+        while get(port).await.is_none() {
+            tokio::task::yield_now().await;
+        }
+        port.update("c", &at(), &add(), &when(Condition::Present), soon()).await.unwrap()
+    };
+    let options = WriteOptions::default();
+    let (first, second) = tokio::join!(put(port, r#"{"n":7}"#, &options, soon()), other);
+    assert_eq!(first, Err(Error::Unavailable));
+    assert_eq!(get(port).await, Some(second), "an acknowledged write was lost");
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_is_lost_is_not_repeated() {
+    for fault in unanswered() {
+        for condition in [None, Some(Condition::Present)] {
+            let (subject, faults) = subject().await;
+            let port = subject.port();
+            put(port, "{}", &WriteOptions::default(), soon()).await.unwrap();
+            faults.next("DeleteItem", [fault.clone()]);
+            let result = port.delete("c", &at(), condition.as_ref(), shortly()).await;
+            assert_eq!(result, Err(Error::Unavailable), "{fault:?}");
+            // A repeated deletion would delete the document of another caller.
+            assert_eq!(faults.sent("DeleteItem").len(), 1, "{fault:?}");
+            assert_eq!(get(port).await.is_none(), matches!(fault, Fault::Applied), "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_that_were_not_sent_are_sent_again() {
+    let (subject, faults) = subject().await;
+    let port = subject.port();
+    faults.next("PutItem", [Fault::Unsent, Fault::Unsent]);
+    put(port, "{}", &when(Condition::Absent), soon()).await.unwrap();
+    assert_eq!(faults.sent("PutItem").len(), 3);
+    faults.next("UpdateItem", [Fault::Unsent]);
+    assert_eq!(update(port, &add(), soon()).await.unwrap().document, r#"{"n":1}"#);
+    faults.next("DeleteItem", [Fault::Unsent]);
+    port.delete("c", &at(), None, soon()).await.unwrap();
+    faults.always("PutItem", Fault::Unsent);
+    assert_eq!(put(port, "{}", &WriteOptions::default(), shortly()).await, Err(Error::Unavailable));
 }
 
 #[tokio::test]

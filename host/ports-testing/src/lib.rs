@@ -4,12 +4,14 @@
 //! new subject. A subject has two methods: `port()` returns the implementation, and `clock()` the [`TestClock`] that it
 //! uses.
 //!
+//! - [`histories`]: histories of concurrent calls of storage, checked for linearizability
 //! - [`messaging`]: a suite for the trait `Backend`, which each implementation's test provides
 //! - [`registry`]: the cases of `registry_conformance!`
 //! - [`storage`]: the cases of `storage_conformance!`
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the suites are tests")]
 
+pub mod histories;
 pub mod messaging;
 pub mod registry;
 pub mod storage;

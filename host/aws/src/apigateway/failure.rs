@@ -6,6 +6,7 @@ use tidegate_diagnostic::{Code, chain};
 use tidegate_ports::messaging::Error;
 
 use crate::failure::{NOT_BUILT, code_of, describe_error, transport_reason};
+use crate::http::clock;
 
 /// Classifies an error of any operation by its HTTP status, which does not depend on a valid body.
 pub(super) fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(
@@ -19,6 +20,10 @@ pub(super) fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(
         410 => return Error::Gone,
         413 => return Error::TooLarge,
         429 => return Error::Throttled,
+        // Not delivered, and a later attempt has the right time.
+        403 if clock::is_skewed(error.code().unwrap_or_default(), error.message().unwrap_or_default()) => {
+            return Error::Throttled;
+        }
         400 => return Error::Invalid("API Gateway does not accept this connection id".to_owned()),
         _ => {}
     }

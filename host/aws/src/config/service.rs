@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_ports::Deadline;
 
 use crate::failure::{NO_ANSWER, NO_CONNECTION, describe_error};
+use crate::http::clock;
 use crate::http::retry::{ATTEMPT, retry};
 use crate::http::signer::{Signer, Unsigned, domain};
 
@@ -113,7 +114,7 @@ impl Refusal {
 fn refused(status: u16, refused: &Refused) -> Failure {
     let kind = refused.kind.rsplit('#').next().unwrap_or_default();
     let reason = describe_error(status, kind, &refused.message);
-    if status >= 500 || status == 429 || THROTTLES.contains(&kind) {
+    if status >= 500 || status == 429 || clock::is_skewed(kind, &refused.message) || THROTTLES.contains(&kind) {
         Failure::Temporary(reason)
     } else {
         Failure::Permanent(Refusal { kind: kind.to_owned(), reason })

@@ -24,8 +24,10 @@ pub(crate) enum RetryPolicy {
     Safe,
     /// Like `Safe`, for a request whose response may take longer than [`ATTEMPT`].
     SafeWithin(Duration),
-    /// Only failures that the service reports as not applied.
+    /// Only failures of requests that were not applied.
     Unapplied,
+    /// Like `Unapplied`, with a time limit, so that the caller can find out whether a request was applied.
+    UnappliedWithin(Duration),
 }
 
 /// Pauses between attempts: exponential with full jitter, so that throttled callers do not retry at the same time.
@@ -131,14 +133,15 @@ impl RetryPolicy {
     fn limit(self) -> Duration {
         match self {
             Self::Safe => ATTEMPT,
-            Self::SafeWithin(time) => time,
+            Self::SafeWithin(time) | Self::UnappliedWithin(time) => time,
             Self::Unapplied => Duration::MAX,
         }
     }
 
     /// Returns true if a request that failed with `failure` may be sent again.
     fn allows(self, failure: &Failure) -> bool {
-        failure.is_temporary() || (self != Self::Unapplied && matches!(failure, Failure::Unknown(_)))
+        let repeats_unknown = matches!(self, Self::Safe | Self::SafeWithin(_));
+        failure.is_temporary() || (repeats_unknown && matches!(failure, Failure::Unknown(_)))
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
 
-use std::time::SystemTime;
-
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -14,6 +12,8 @@ use futures_util::FutureExt as _;
 
 /// The DNS suffix of a Region that the SDK has no endpoint for, for example an emulator's.
 const DEFAULT_DOMAIN: &str = "amazonaws.com";
+
+use crate::http::clock;
 
 /// The identity, service and Region for which requests are signed.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl Signer {
         Self { service, credentials, region: region.to_owned(), settings }
     }
 
-    /// Signs a request with the current time. The error is the reason why the request cannot be sent.
+    /// Signs a request with the time of AWS. The error is the reason why the request cannot be sent.
     pub(crate) fn sign(&self, unsigned: Unsigned<'_>) -> Result<HttpRequest, String> {
         let Unsigned { method, url, headers, body, hashed } = unsigned;
         let identity = self.credentials.clone().into();
@@ -54,7 +54,7 @@ impl Signer {
             .identity(&identity)
             .region(&self.region)
             .name(self.service)
-            .time(SystemTime::now())
+            .time(clock::now())
             .settings(self.settings.clone())
             .build()
             .map_err(text)?

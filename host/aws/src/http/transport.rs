@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{DATE, HeaderName, HeaderValue};
 use hyper::rt::{Sleep, Timer};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -28,6 +28,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tidegate_ports::AwakeInstant;
 
 use crate::error::Error;
+use crate::failure::UNSENT;
+use crate::http::clock;
 
 /// The idle time after which a connection is not reused. AWS endpoints keep idle connections open for longer.
 pub const MAX_IDLE: Duration = Duration::from_secs(20);
@@ -149,7 +151,10 @@ impl HttpConnector for Connector {
         }
         let answer = self.client.request(request);
         HttpConnectorFuture::new(async move {
-            let answer = answer.await.map_err(|error| ConnectorError::io(error.into()))?;
+            let answer = answer.await.map_err(failed)?;
+            if let Some(Ok(date)) = answer.headers().get(DATE).map(HeaderValue::to_str) {
+                clock::learn(date);
+            }
             let answer = answer.map(SdkBody::from_body_1_x);
             HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
         })
@@ -160,6 +165,14 @@ impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector").finish_non_exhaustive()
     }
+}
+
+/// Returns the SDK's error. The ports retry every request that was not sent.
+fn failed(error: hyper_util::client::legacy::Error) -> ConnectorError {
+    if error.is_connect() {
+        return ConnectorError::other(error.into(), Some(UNSENT));
+    }
+    ConnectorError::io(error.into())
 }
 
 /// Returns a connector for HTTP/1.1, over TLS if the scheme is `https`. Emulators use `http`.

@@ -16,6 +16,7 @@ pub(super) fn store_error(attempted: &str, failure: Failure) -> StoreError {
         Failure::TooLarge => StoreError::TooLarge(failed("it is too large")),
         Failure::Invalid(reason) => StoreError::Invalid(failed(&reason)),
         Failure::Refused(reason) => StoreError::Denied(StoreFailure { hint: hint(&reason), ..failed(&reason) }),
+        Failure::Unaccepted(reason) => StoreError::Unavailable(StoreFailure { hint: hint(&reason), ..failed(&reason) }),
         Failure::Unknown(reason) => StoreError::Unavailable(failed(&reason)),
     }
 }

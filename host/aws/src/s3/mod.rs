@@ -29,6 +29,7 @@ use tidegate_release::Digest;
 use tokio::time::timeout;
 
 use crate::failure::{Failure, NO_ANSWER, NO_CONNECTION, code_of, describe_error};
+use crate::http::clock;
 use crate::http::retry::{self, ATTEMPT, RetryPolicy};
 use crate::http::signer::{Signer, Unsigned, domain};
 
@@ -182,6 +183,7 @@ fn refused(method: &str, status: u16, body: &str) -> Result<Option<Vec<u8>>, Fai
         ("ConditionalRequestConflict" | "OperationAborted", _) => Failure::Contended,
         // The request body did not arrive in time.
         ("RequestTimeout", _) => Failure::Unknown(reason),
+        _ if clock::is_skewed(code, message) => Failure::Unaccepted(reason),
         (_, 300..500) => Failure::Refused(reason),
         _ => Failure::Unknown(reason),
     })

@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use tidegate_diagnostic::chain;
 use tidegate_ports::Deadline;
 
+use crate::http::clock;
 use crate::http::retry::retry;
 use crate::http::signer::{Signer, Unsigned};
 
@@ -132,8 +133,11 @@ impl QueryError {
         match self {
             Self::Unreachable(_) => true,
             Self::Invalid { status } => *status >= 500,
-            Self::Refused { status, code, .. } => {
-                *status >= 500 || *status == 429 || THROTTLES.contains(&code.as_str())
+            Self::Refused { status, code, message } => {
+                *status >= 500
+                    || *status == 429
+                    || clock::is_skewed(code, message)
+                    || THROTTLES.contains(&code.as_str())
             }
         }
     }

@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::retry::ErrorKind;
 use serde_json::{Value, json};
 
 /// A part of every faked message of DynamoDB. No error of a port may contain it.
@@ -27,6 +28,8 @@ pub(crate) enum Fault {
     Hang,
     /// Not applied; the connection breaks.
     Broken,
+    /// Not applied; no connection is made.
+    Unsent,
     /// A batch of which only the first entry is processed, or none.
     Unprocessed { first: bool },
 }
@@ -130,6 +133,10 @@ impl HttpConnector for Connector {
                 })
             }
             Some(Fault::Hang) => HttpConnectorFuture::new(std::future::pending()),
+            Some(Fault::Unsent) => {
+                let error = ConnectorError::other(SECRET.into(), Some(ErrorKind::TransientError));
+                HttpConnectorFuture::ready(Err(error))
+            }
             Some(Fault::Broken) => HttpConnectorFuture::ready(Err(ConnectorError::io(SECRET.into()))),
             Some(Fault::Unprocessed { first }) => self.unprocessed(request, &operation, body, first),
         }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod chaos;
 pub(crate) mod faults;
 pub(crate) mod s3;
 

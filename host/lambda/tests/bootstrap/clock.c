@@ -1,4 +1,5 @@
-/* A monotonic clock that a test moves: it is ahead by the seconds in the file that CLOCK names. */
+/* Clocks that a test moves. The file that CLOCK names has the seconds by which the monotonic clock is ahead, and those by
+   which the wall clock is ahead or, if they are negative, behind. */
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -12,12 +13,17 @@ int clock_gettime(clockid_t id, struct timespec *now)
     int failed = (int)syscall(SYS_clock_gettime, id, now);
     const char *path = getenv("CLOCK");
     int file;
-    char ahead[16] = { 0 };
+    char text[48] = { 0 };
+    char *wall;
+    long ahead;
 
-    if (failed || id != CLOCK_MONOTONIC || !path || (file = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+    if (failed || (id != CLOCK_MONOTONIC && id != CLOCK_REALTIME) || !path
+        || (file = open(path, O_RDONLY | O_CLOEXEC)) < 0)
         return failed;
-    if (read(file, ahead, sizeof ahead - 1) > 0)
-        now->tv_sec += atol(ahead);
+    if (read(file, text, sizeof text - 1) > 0) {
+        ahead = strtol(text, &wall, 10);
+        now->tv_sec += id == CLOCK_MONOTONIC ? ahead : strtol(wall, NULL, 10);
+    }
     close(file);
     return 0;
 }

@@ -33,15 +33,32 @@ impl Clock {
 
     /// Moves the clock further ahead.
     pub(crate) fn advance_more(&self, by: Duration) {
-        let ahead: u64 = std::fs::read_to_string(self.ahead()).unwrap().parse().unwrap();
-        self.advance(Duration::from_secs(ahead) + by);
+        let (ahead, wall) = self.read();
+        self.write(ahead + by.as_secs(), wall);
     }
 
     /// Moves the clock ahead of the real time.
     pub(crate) fn advance(&self, by: Duration) {
-        // The rename is atomic, so a process never reads half of the number.
+        self.write(by.as_secs(), 0);
+    }
+
+    /// Moves only the wall clock, ahead of the real time or behind it.
+    pub(crate) fn set_wall(&self, seconds: i64) {
+        let (ahead, _) = self.read();
+        self.write(ahead, seconds);
+    }
+
+    /// Returns the seconds by which the monotonic clock and the wall clock are ahead.
+    fn read(&self) -> (u64, i64) {
+        let text = std::fs::read_to_string(self.ahead()).unwrap();
+        let (ahead, wall) = text.split_once(' ').unwrap();
+        (ahead.parse().unwrap(), wall.parse().unwrap())
+    }
+
+    fn write(&self, ahead: u64, wall: i64) {
+        // The rename is atomic, so a process never reads half of a number.
         let new = self.folder.path().join("new");
-        std::fs::write(&new, by.as_secs().to_string()).unwrap();
+        std::fs::write(&new, format!("{ahead} {wall}")).unwrap();
         std::fs::rename(new, self.ahead()).unwrap();
     }
 

@@ -10,6 +10,7 @@
 
 mod aws;
 mod clock;
+mod clock_jumps;
 #[path = "../../../runtime/tests/runtime/events.rs"]
 #[allow(dead_code, reason = "the runtime's own tests use all of it")]
 mod events;

@@ -10,7 +10,7 @@ mod updates;
 
 use serde_json::Value;
 
-use super::{TestClock, soon, suite};
+use super::{TestClock, histories, soon, suite};
 use tidegate_ports::storage::{Change, Condition, Error, Item, Key, Storage, Version, WriteOptions};
 
 suite! {
@@ -73,6 +73,7 @@ suite! {
     transactions::transactions_have_1_to_100_operations,
     transactions::updates_in_transactions_replace_expired_items,
     transactions::invalid_operations_are_invalid_in_transactions,
+    histories::concurrent_calls_are_linearizable,
 }
 
 /// The collection for cases that need only one.

@@ -24,10 +24,24 @@ const LIST_SCOPE: [&str; 1] = ["list"];
 
 impl DynamoRegistry {
     pub(super) async fn add(&self, connection: &Connection, deadline: Deadline) -> Result<(), Error> {
-        let row = row::connection(connection, self.clock.now());
-        let request = self.client.put_item().table_name(&self.connections).set_item(Some(row));
-        retry::send("PutItem", RetryPolicy::Safe, deadline, || request.clone().send()).await?;
-        Ok(())
+        let now = self.clock.now();
+        let mut names = Placeholders::default();
+        let registered = is_registered(&mut names, now.seconds());
+        let (names, values) = names.into_parts();
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.connections)
+            .set_item(Some(row::connection(connection, now)))
+            .condition_expression(format!("NOT ({registered})"))
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
+        match retry::send("PutItem", RetryPolicy::Safe, deadline, || request.clone().send()).await {
+            // A connection id is used once, so another attempt of this call has written the row. A late attempt must
+            // leave the row alone, because the guest may have changed it in the meantime.
+            Ok(_) | Err(Failure::Condition) => Ok(()),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     pub(super) async fn entry(&self, id: &ConnectionId, deadline: Deadline) -> Result<Entry, Error> {
@@ -66,6 +80,12 @@ impl DynamoRegistry {
                 Ok(()) => return Ok(()),
                 Err(Failure::Condition) if backoff.pause(deadline).await => {}
                 Err(Failure::Condition) => return Err(Error::Throttled),
+                Err(Failure::Unknown(reason)) => {
+                    // The request is not sent again, because it may still arrive.
+                    let now = row::attributes(&self.living_row(id, deadline).await?);
+                    let applied = changed(&now, changes)? == now;
+                    return if applied { Ok(()) } else { Err(Failure::Unknown(reason).into()) };
+                }
                 Err(failure) => return Err(failure.into()),
             }
         }
@@ -93,7 +113,9 @@ impl DynamoRegistry {
             .condition_expression(condition)
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values);
-        retry::send("UpdateItem", RetryPolicy::Unapplied, deadline, || request.clone().send()).await.map(|_| ())
+        // Half of the time is left for finding out whether the attributes were written.
+        let policy = RetryPolicy::UnappliedWithin(deadline.remaining() / 2);
+        retry::send("UpdateItem", policy, deadline, || request.clone().send()).await.map(|_| ())
     }
 
     pub(super) async fn scan(

@@ -22,6 +22,11 @@ pub(super) fn not_expired(placeholders: &mut Placeholders, now: Timestamp) -> St
     format!("NOT {}", expired(placeholders, now))
 }
 
+/// Returns an expression that is true while the row is the one that a write with this version has written.
+pub(super) fn written(placeholders: &mut Placeholders, version: &str) -> String {
+    format!("{} = {}", placeholders.name(VERSION), placeholders.string(version))
+}
+
 /// Returns a guest's condition with its names and values, for requests without other expressions.
 pub(super) fn alone(condition: &Condition, now: Timestamp) -> (String, Parts) {
     let mut placeholders = Placeholders::default();
