@@ -38,6 +38,8 @@ pub use pace::{MAX_IN_FLIGHT, START_IN_FLIGHT};
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The time limit for a socket to open after the response to its `$connect`.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time limit of one check, so that a check without an answer leaves time for others.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(250);
 /// The first pause between two checks for an open socket. Each later pause is twice as long.
 const FIRST_CHECK_PAUSE: Duration = Duration::from_millis(5);
 /// The maximum length of a pause between two checks.
@@ -92,7 +94,7 @@ impl ConnectionsMessaging {
     async fn wait_until_open(&self, id: &ConnectionId, deadline: Deadline) -> bool {
         let mut pause = FIRST_CHECK_PAUSE;
         loop {
-            match self.get(id, deadline).await {
+            match self.get(id, deadline.min(Deadline::after(CHECK_TIMEOUT))).await {
                 Ok(_) => return true,
                 Err(Error::Forbidden | Error::Invalid(_) | Error::NotAttempted) => return false,
                 Err(_) if pause >= deadline.remaining() => return false,

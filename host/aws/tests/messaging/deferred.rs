@@ -40,14 +40,15 @@ async fn a_socket_that_never_opens_receives_no_messages() {
 
 #[tokio::test]
 async fn temporary_failures_are_retried_and_a_permanent_failure_ends_the_wait() {
-    for status in [429, 500, 503] {
+    let temporary = [429, 500, 503].map(Answer::Status).into_iter().chain([Answer::Hang, Answer::Break, Answer::Noise]);
+    for (number, failure) in temporary.enumerate() {
         let stub = Stub::start(move |seen, (method, _, _)| match method.as_str() {
-            "GET" if seen == 0 => Answer::Status(status),
+            "GET" if seen == 0 => failure.clone(),
             "GET" => Answer::Body(200, DESCRIPTION),
             _ => Answer::Status(200),
         })
         .await;
-        assert_eq!(stub.messaging().deliver_deferred(&id(1), &[text("a")], soon()).await, 1, "{status}");
+        assert_eq!(stub.messaging().deliver_deferred(&id(1), &[text("a")], soon()).await, 1, "failure {number}");
     }
     let stub = Stub::always(Answer::Status(403)).await;
     assert_eq!(stub.messaging().deliver_deferred(&id(1), &[text("a")], soon()).await, 0);
