@@ -11,7 +11,8 @@
 #   make deploy    packages, and deploys to AWS with the CDK (STAGE=dev; or stage, prod)
 #   make destroy   deletes the stack of the stage STAGE
 #   make soak      runs a thousand swaps of releases under load, then every attack of tests/hostile beside a probe, then
-#                  `make fuzz`; takes an hour and a half
+#                  `make fuzz` and `make faults`; takes an hour and three quarters
+#   make faults    injects every fault, kills at every step, and checks HISTORIES=1000 histories on each store
 #   make hostile   runs the attacks alone (HOSTILE_ARGS="--select spin --seconds 10" selects some)
 #   make fuzz      fuzzes what strangers send, a minute for each target (FUZZ_SECONDS=600 FUZZ_ARGS="--select frames")
 #   make bench     compares with a bare server, workerd, native functions and other ways to deploy a version, and
@@ -22,7 +23,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: dev tidegate chat doc book setup wasm clean
-.PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak hostile hostile-guests fuzz
+.PHONY: test test-host test-guest test-infra test-aws test-e2e e2e-programs soak hostile hostile-guests fuzz faults
 .PHONY: package package-here packages deploy destroy qemu
 .PHONY: lint lint-infra lint-host lint-guests lint-bootstrap lint-deny lint-rules lint-peers advisories
 .PHONY: bench bench-gateway bench-lambda bench-swaps bench-package
@@ -53,6 +54,8 @@ TIDEGATE := $(TARGET_DIR)/debug/tidegate
 APP := guest/examples/chat
 TARGET := aarch64
 STAGE := dev
+# The number of histories that `faults` checks on each embedded store.
+HISTORIES := 1000
 PACKAGES := $(TARGET_DIR)/package
 PACKAGE = $(call package-of,$(TARGET))
 package-of = $(PACKAGES)/$(notdir $(abspath $(APP)))-$(1).zip
@@ -168,9 +171,19 @@ test-e2e: setup e2e-programs
 
 soak: setup e2e-programs
 	TIDEGATE_SOAK=long TIDEGATE_BIN=$(TARGET_DIR)/e2e/tidegate \
-	    $(VENV)/bin/python -m pytest tests/e2e/test_soak.py $(PYTEST_ARGS)
+	    $(VENV)/bin/python -m pytest tests/e2e/test_soak.py tests/e2e/test_durability.py $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory hostile
 	$(MAKE) --no-print-directory fuzz
+	$(MAKE) --no-print-directory faults
+
+# All faults, kills and histories. FAULTS_ARGS="--page docs/RELIABILITY.md" rewrites the tables of the page.
+faults: package-here
+	rm -f $(TARGET_DIR)/faults.jsonl
+	TIDEGATE_HISTORIES=$(HISTORIES) TIDEGATE_RECORD=$(TARGET_DIR)/faults.jsonl \
+	    cargo test --locked --workspace --test histories
+	TIDEGATE_SOAK=long TIDEGATE_RECORD=$(TARGET_DIR)/faults.jsonl $(MAKE) --no-print-directory test-aws \
+	    PYTEST_ARGS="test_faults.py test_kills.py test_histories.py"
+	python3 tests/faults/report.py --record $(TARGET_DIR)/faults.jsonl $(FAULTS_ARGS)
 
 hostile-guests: wasm
 	cargo build --locked --release --target $(WASM_TARGET) --manifest-path tests/guests/Cargo.toml \
