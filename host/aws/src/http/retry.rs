@@ -37,7 +37,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Waits before the next attempt. Returns false immediately if the pause would end after the deadline.
+    /// Waits before the next attempt. Returns false if the deadline comes first, immediately if that is known.
     pub(crate) async fn pause(&mut self, deadline: Deadline) -> bool {
         let longest = FIRST_PAUSE.saturating_mul(1 << self.attempts.min(10)).min(MAX_PAUSE);
         self.attempts += 1;
@@ -46,7 +46,7 @@ impl Backoff {
             return false;
         }
         tokio::time::sleep(pause).await;
-        true
+        !deadline.has_passed()
     }
 }
 
