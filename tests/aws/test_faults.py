@@ -17,6 +17,8 @@ from test_releases import DEPLOYED, probe
 from waiting import wait_until
 from websockets.exceptions import InvalidStatus
 
+CONNECTIONS = dict.fromkeys(("PostToConnection", "GetConnection"), "`@connections`")
+SERVICES = CONNECTIONS | dict.fromkeys(("GetObject", "PutObject", "HeadObject"), "S3")
 # A write without an answer takes half of the route's time.
 SOON = [fault for fault in FAULTS if fault not in STALLS]
 WRITES = FAULTS if LONG else SOON
@@ -34,6 +36,12 @@ def proxy(app):
 def room(app, token, proxy):
     with behind_proxy.room(app, token) as opened:
         yield opened
+
+
+def seen(fault: faults.Fault, operation: str, sender: str, outcome: str) -> None:
+    """Records the outcome of a fault."""
+    service = SERVICES.get(operation, "DynamoDB")
+    record(kind="fault", service=service, operation=operation, sender=sender, fault=fault.name, outcome=outcome)
 
 
 def ends_well(fault: faults.Fault) -> bool:
@@ -56,7 +64,7 @@ def test_message_is_stored_once_or_refused(proxy, room, fault):
     if error:
         wait_until(lambda: "storage is unavailable" in room.app.logs(room.app.function("handler")))
     outcome = "`unavailable`" if error else "acknowledged"
-    record(kind="fault", service="DynamoDB", operation="PutItem", fault=fault.name, outcome=outcome)
+    seen(fault, "PutItem", "by the route `chat`", outcome)
 
 
 @pytest.mark.parametrize("fault", READS, ids=str)
@@ -68,7 +76,7 @@ def test_reads_are_repeated(proxy, room, operation, fault):
     assert rule.hits == 1
     room.settle()
     assert (room.stored(text), room.received(text)) == (1, [1, 1, 1])
-    record(kind="fault", service="DynamoDB", operation=operation, fault=fault.name, outcome="acknowledged")
+    seen(fault, operation, "by the route `chat`", "acknowledged")
 
 
 @pytest.mark.parametrize("fault", POSTS, ids=str)
@@ -85,7 +93,7 @@ def test_post_to_one_member_does_not_affect_others(proxy, room, fault):
     delivered = int(fault.applied or fault is THROTTLED)
     assert (room.stored(text), room.received(text)) == (1, [1, delivered, 1])
     outcome = "delivered once" if delivered else "not delivered, and counted as failed"
-    record(kind="fault", service="@connections", operation="PostToConnection", fault=fault.name, outcome=outcome)
+    seen(fault, "PostToConnection", "by a broadcast", outcome)
 
 
 CONNECTING = [
@@ -110,9 +118,8 @@ def test_handshake_opens_or_leaves_nothing(app, token, proxy, operation, fault):
     # Only the change of an attribute is neither repeated nor confirmed, unless AWS has answered that it is not applied.
     assert opened or (operation == "UpdateItem" and not fault.answered)
     wait_until(lambda: not behind_proxy.rows(app, person))
-    service = "@connections" if operation == "GetConnection" else "DynamoDB"
     outcome = "opened" if opened else "refused; no row is left"
-    record(kind="fault", service=service, operation=f"{operation}, by $connect", fault=fault.name, outcome=outcome)
+    seen(fault, operation, "by `$connect`", outcome)
 
 
 LEAVING = [
@@ -138,9 +145,7 @@ def test_registry_heals_with_the_next_broadcast(app, token, proxy, room, operati
         broadcasts += 1
         assert broadcasts <= 3
     outcome = f"healed after {broadcasts} broadcasts" if broadcasts else "rows removed"
-    record(
-        kind="fault", service="DynamoDB", operation=f"{operation}, by $disconnect", fault=fault.name, outcome=outcome
-    )
+    seen(fault, operation, "by `$disconnect`", outcome)
     if eve.id in behind_proxy.memberships(app):
         # The lobby heals like the room, with a broadcast of its own.
         room.members[0].client.say(chat.unique("anybody?"))
@@ -164,8 +169,7 @@ def test_release_is_followed_after_a_fault(app, token, proxy, ids, operator, ope
         assert rule.hits == 1
         operator.release("rollback")
         wait_until(lambda: probe(client) == DEPLOYED)
-    service = "S3" if operation == "GetObject" else "DynamoDB"
-    record(kind="fault", service=service, operation=f"{operation}, by a host", fault=fault.name, outcome="followed")
+    seen(fault, operation, "by a host", "followed")
 
 
 MOVING = [
@@ -187,9 +191,7 @@ def test_activation_changes_the_pointer_once(app, proxy, ids, operator, monkeypa
     operator.release("rollback")
     changes = operator.release("history", "--limit", "1000")["changes"]
     assert [one["generation"] for one in changes] == list(range(before + 2, 0, -1))
-    record(
-        kind="fault", service="DynamoDB", operation=f"{operation}, by activate", fault=fault.name, outcome="moved once"
-    )
+    seen(fault, operation, "by `release activate`", "moved once")
 
 
 PUBLISHING = [
@@ -209,4 +211,4 @@ def test_release_is_published_once(proxy, publisher, operator, monkeypatch, oper
     assert rule.hits == 1
     shown = operator.release("show", release)
     assert shown["complete"] and shown["trusted"], shown["problems"]
-    record(kind="fault", service="S3", operation=f"{operation}, by create", fault=fault.name, outcome="published once")
+    seen(fault, operation, "by `release create`", "published once")

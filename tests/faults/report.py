@@ -39,12 +39,14 @@ def replace(text: str, marker: str, table: list[str]) -> str:
 
 def faults(lines: list[dict]) -> list[str]:
     """Returns one row for each outcome of an operation."""
-    grouped: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    grouped: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for line in lines:
-        grouped[line["service"], line["operation"], line["outcome"]].append(line["fault"])
+        grouped[line["service"], line["operation"], line["sender"], line["outcome"]].append(line["fault"])
     rows = ["| service | operation | outcome | faults |", "|---|---|---|---|"]
-    for (service, operation, outcome), several in grouped.items():
-        rows.append(f"| {service} | `{operation}` | {outcome} | {'; '.join(dict.fromkeys(several))} |")
+    every = {line["fault"] for line in lines}
+    for (service, operation, sender, outcome), several in grouped.items():
+        names = "all" if set(several) == every else "; ".join(dict.fromkeys(several))
+        rows.append(f"| {service} | `{operation}` {sender} | {outcome} | {names} |")
     return rows
 
 
