@@ -28,8 +28,9 @@ CORPUS = HERE / "corpus"
 BUILT = TARGETS / "target"
 # The maximum size of an input. A larger one takes longer and reaches no other code.
 MAX_BYTES = 4_096
-# The largest input that is kept.
+# The largest input that is kept, and the number of kept inputs of a target, so that tests replay them quickly.
 MAX_KEPT_BYTES = 1_024
+MAX_KEPT = 64
 # The time after which an input hangs.
 TIMEOUT_SECONDS = 20
 
@@ -112,8 +113,13 @@ def read(name: str, output: str, findings: list[Path]) -> Outcome:
 def keep(program: Path) -> None:
     """Adds the smallest inputs that reach new code to the kept ones."""
     options = ["-merge=1", "-set_cover_merge=1", "-use_counters=0", f"-max_len={MAX_KEPT_BYTES}"]
-    folders = [CORPUS / program.name, BUILT / "corpus" / program.name]
+    kept = CORPUS / program.name
+    before = set(kept.iterdir())
+    folders = [kept, BUILT / "corpus" / program.name]
     subprocess.run([program, *options, *folders], stderr=subprocess.DEVNULL, check=True)
+    added = sorted(set(kept.iterdir()) - before, key=lambda path: path.stat().st_size)
+    for path in added[max(0, MAX_KEPT - len(before)) :]:
+        path.unlink()
 
 
 def row(outcome: Outcome) -> str:
