@@ -8,11 +8,11 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CHAT = HERE.parents[1] / "guest" / "examples" / "chat"
 # The tokens of the end-to-end tests.
 sys.path.append(str(HERE.parent / "e2e"))
 
@@ -103,7 +103,7 @@ class Baseline(Server):
 
 
 class Tidegate(Server):
-    """A release build of `tidegate dev` with tables in memory, on the app in `app/`, or on the chat for handshakes."""
+    """A release build of `tidegate dev` with tables in memory, on `app/`, or on `authorized/` for handshakes."""
 
     def __init__(self, binary: Path, name: str = "tidegate") -> None:
         super().__init__()
@@ -111,8 +111,10 @@ class Tidegate(Server):
         self.name = name
 
     def command(self) -> list[str]:
-        app = CHAT if self.scenario == "connect" else HERE / "app"
-        return [str(self.binary), "dev", str(app), "--port", "0", "--memory"]
+        return [str(self.binary), "dev", str(self.app()), "--port", "0", "--memory"]
+
+    def app(self) -> Path:
+        return HERE / ("authorized" if self.scenario == "connect" else "app")
 
     def listening(self, line: str) -> str | None:
         found = re.search(r"ws://127\.0\.0\.1:\d+/\w+", line)
@@ -121,7 +123,7 @@ class Tidegate(Server):
     def url_for(self, scenario: str) -> str:
         if scenario != "connect":
             return self.url
-        secret = (CHAT / ".tidegate" / "private" / "jwt-secret").read_text().strip()
+        secret = tomllib.loads((self.app() / "tidegate.toml").read_text())["config"]["jwt-secret"]
         return f"{self.url}?token={tokens.make(secret)}"
 
 
