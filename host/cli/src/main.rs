@@ -42,11 +42,6 @@ use crate::ui::error::Result;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The number of tasks that a thread of the executor runs before it looks for new events of sockets, and for tasks that
-/// other threads have woken. With tokio's default of 61, a flood of handshakes would delay all other clients by as many
-/// guests.
-const EVENT_INTERVAL: u32 = 8;
-
 /// The time that an interrupted command has for ending the processes that it started.
 const CLEANUP: Duration = Duration::from_secs(1);
 
@@ -187,7 +182,6 @@ async fn run_to_end(command: &Command) -> Result<ExitCode> {
 /// page tables, and two threads that contend for them run fewer events than one.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.event_interval(EVENT_INTERVAL).global_queue_interval(EVENT_INTERVAL);
     if !Engine::pagemap_scan() {
         builder.worker_threads(1);
     }

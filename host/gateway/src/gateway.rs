@@ -20,7 +20,7 @@ use crate::throttle::Throttle;
 
 /// The maximum number of handshakes and ends of connections that take their first turn at the same time. A first turn
 /// may run a guest, so thousands of clients that come or go at once would otherwise delay all others.
-const TURNS: usize = 16;
+const TURNS: usize = 8;
 
 /// The gateway of one API: its configuration, its sockets and the port to its functions.
 pub struct Gateway {
@@ -91,9 +91,14 @@ impl Gateway {
     }
 
     /// Runs a handshake or the end of a connection. Its first turn waits for those that came before it.
+    ///
+    /// A first turn often takes as long as ten messages. The executor therefore looks for new events of sockets before
+    /// each few of them, however many clients connect or leave at once.
     pub(crate) async fn in_turn<T>(&self, work: impl Future<Output = T>) -> T {
         // The semaphore is never closed.
         let mut permit = self.turns.acquire().await.ok();
+        // A task that yields runs again after the executor has looked for events.
+        tokio::task::yield_now().await;
         let mut work = std::pin::pin!(work);
         std::future::poll_fn(|cx| {
             let polled = work.as_mut().poll(cx);

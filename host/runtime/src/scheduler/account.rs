@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 
 use tidegate_event::ConnectionId;
 
+use super::first_slice::{FirstSlice, HeavySlices};
 use crate::context::EventContext;
 
 /// An event that uses more CPU time is heavy: it delays others on the executor's thread noticeably.
 const HEAVY: Duration = Duration::from_micros(250);
+/// An event that uses more CPU time is heavy even if the one before it was light. A thread that was descheduled may
+/// overcharge an event by the age of its last reading, which is 1 ms at most.
+const SURELY_HEAVY: Duration = Duration::from_millis(2);
 /// After a heavy event, the events of its route begin on guest threads for this multiple of its CPU time. So first
 /// slices take at most a sixteenth of an executor's thread.
 const PENALTY: u32 = 16;
@@ -29,8 +33,8 @@ pub(crate) struct Account {
     /// The CPU time on guest threads. It is raised to the fair queue's own time when the account becomes active, so
     /// that an idle account collects no credit.
     used: AtomicU64,
-    /// The number of events that have moved to a guest thread and have not ended.
-    away: AtomicUsize,
+    /// The number of events that have run for a tick and have not ended.
+    long: AtomicUsize,
     /// The time until which new events begin on a guest thread.
     heavy_until: AtomicU64,
     /// True if the last event was not heavy.
@@ -50,16 +54,21 @@ impl Account {
         self.used.fetch_max(time, Ordering::Relaxed);
     }
 
+    fn has_long_event(&self) -> bool {
+        self.long.load(Ordering::Relaxed) > 0
+    }
+
     fn is_heavy(&self, now: u64) -> bool {
-        self.away.load(Ordering::Relaxed) > 0 || now < self.heavy_until.load(Ordering::Relaxed)
+        now < self.heavy_until.load(Ordering::Relaxed)
     }
 
     fn end_event(&self, now: u64, cpu: Duration) {
-        let is_light = cpu <= HEAVY;
-        if self.is_light.load(Ordering::Relaxed) != is_light {
+        let (is_light, was_light) = (cpu <= HEAVY, self.is_light.load(Ordering::Relaxed));
+        if was_light != is_light {
             self.is_light.store(is_light, Ordering::Relaxed);
         }
-        if !is_light {
+        // One of many light events can be heavy because of an interrupt or of page faults.
+        if !is_light && (!was_light || cpu > SURELY_HEAVY) {
             self.heavy_until.fetch_max(now.saturating_add(nanos(cpu * PENALTY)), Ordering::Relaxed);
         }
     }
@@ -91,6 +100,8 @@ pub(crate) struct Flight {
     cpu: AtomicU64,
     /// True once the guest has moved to a guest thread.
     moved: AtomicBool,
+    /// True once the guest has run for a tick.
+    long: AtomicBool,
 }
 
 impl Flight {
@@ -130,9 +141,15 @@ impl Flight {
 
     /// Records that the guest moves to a guest thread.
     pub(super) fn set_moved(&self) {
-        if !self.moved.swap(true, Ordering::Relaxed) {
-            self.route.away.fetch_add(1, Ordering::Relaxed);
-            self.connection().away.fetch_add(1, Ordering::Relaxed);
+        self.moved.store(true, Ordering::Relaxed);
+    }
+
+    /// Records that the guest has run for a tick. An event that merely began on a guest thread does not count: the
+    /// light events of a busy route would keep each other there.
+    pub(super) fn set_long(&self) {
+        if !self.long.swap(true, Ordering::Relaxed) {
+            self.route.long.fetch_add(1, Ordering::Relaxed);
+            self.connection().long.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -141,9 +158,9 @@ impl Drop for Flight {
     fn drop(&mut self) {
         let now = self.accounts.now();
         self.route.end_event(now, self.cpu());
-        if self.has_moved() {
-            self.route.away.fetch_sub(1, Ordering::Relaxed);
-            self.connection().away.fetch_sub(1, Ordering::Relaxed);
+        if self.long.load(Ordering::Relaxed) {
+            self.route.long.fetch_sub(1, Ordering::Relaxed);
+            self.connection().long.fetch_sub(1, Ordering::Relaxed);
         }
         if let Some(connection) = self.connection.get() {
             connection.end_event(now, self.cpu());
@@ -161,11 +178,13 @@ pub(crate) struct Accounts {
     /// The address of the account of the route that ran last, and the time at which it changed.
     last_route: AtomicUsize,
     changed_at: AtomicU64,
+    heavy_slices: HeavySlices,
 }
 
 impl Accounts {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
+            heavy_slices: HeavySlices::new(),
             start: Instant::now(),
             connections: Mutex::default(),
             count: AtomicUsize::new(0),
@@ -185,19 +204,26 @@ impl Accounts {
             connection: known.map_or_else(OnceLock::new, OnceLock::from),
             cpu: AtomicU64::new(0),
             moved: AtomicBool::new(false),
+            long: AtomicBool::new(false),
         }
     }
 
-    /// Returns true if an event may begin on the executor's thread. `guests_wait` is true if guests are waiting for a
-    /// guest thread.
-    pub(super) fn may_begin_here(&self, flight: &Flight, guests_wait: bool) -> bool {
+    /// Decides where an event begins. `guests_wait` is true if guests are waiting for a guest thread.
+    pub(super) fn first_slice(&self, flight: &Flight, guests_wait: bool) -> FirstSlice<'_> {
         let now = self.now();
         let route = &flight.route;
         let is_shared = self.is_shared(route, now);
-        let is_heavy = route.is_heavy(now) || flight.connection.get().is_some_and(|account| account.is_heavy(now));
+        let any =
+            |holds: &dyn Fn(&Account) -> bool| holds(route) || flight.connection.get().is_some_and(|one| holds(one));
         let is_unknown = guests_wait && !route.is_light.load(Ordering::Relaxed);
         let has_had_its_share = is_shared && route.has_used_its_window(now);
-        !(is_heavy || is_unknown || has_had_its_share)
+        if any(&Account::has_long_event) || is_unknown || has_had_its_share {
+            return FirstSlice::Away;
+        }
+        if any(&|account| account.is_heavy(now)) {
+            return self.heavy_slices.try_take().map_or(FirstSlice::Away, |permit| FirstSlice::Here(Some(permit)));
+        }
+        FirstSlice::Here(None)
     }
 
     /// Records that the route runs an event, and returns true if other routes have run events recently.

@@ -18,13 +18,14 @@
 //!
 //! A host call runs on the executor, to which timers and connections belong. While it waits, its guest occupies no
 //! thread. A route or connection that has recently used much CPU time loses the first slice on the executor: its events
-//! begin on a guest thread.
+//! begin on a guest thread, unless another thread of the executor is free of such events.
 //!
 //! A host that runs one event at a time has no guest threads, and a guest yields to the executor after each tick.
 
 mod account;
 mod cpu;
 mod fair_queue;
+mod first_slice;
 mod guest_threads;
 mod place;
 mod run;
@@ -39,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::EventContext;
 use account::Accounts;
+use first_slice::FirstSlice;
 use guest_threads::GuestThreads;
 use run::Run;
 
@@ -80,8 +82,12 @@ impl Scheduler {
         receive.try_recv().ok()
     }
 
-    fn may_begin_here(&self, flight: &Flight) -> bool {
-        self.threads.as_ref().is_none_or(|threads| self.accounts.may_begin_here(flight, threads.has_waiting()))
+    /// Decides where the next slice of an event runs that is on the executor. Only its first slice is a privilege.
+    fn place_of(&self, flight: &Flight, has_begun: bool) -> FirstSlice<'_> {
+        match &self.threads {
+            Some(threads) if !has_begun => self.accounts.first_slice(flight, threads.has_waiting()),
+            _ => FirstSlice::Here(None),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Scheduler;
 use super::account::Flight;
 use super::cpu;
+use super::first_slice::FirstSlice;
 use super::guest_threads::{Back, Task};
 use super::place::{Place, Request, poll_in};
 
@@ -40,11 +41,13 @@ impl Flight {
     /// Charges the guest for the time since its last lap. Returns the event's CPU time, and true if the slice ends.
     pub(crate) fn tick(&self) -> (Duration, bool) {
         let lap = cpu::lap();
-        if Place::current() == Some(Place::GuestThread) {
-            return (self.charge_away(lap), lap >= MIN_SLICE);
+        let is_away = Place::current() == Some(Place::GuestThread);
+        let total = if is_away { self.charge_away(lap) } else { self.charge_here(lap) };
+        let has_run_for_a_tick = if is_away { lap >= MIN_SLICE } else { total >= MIN_SLICE };
+        if has_run_for_a_tick {
+            self.set_long();
         }
-        let total = self.charge_here(lap);
-        (total, self.has_moved() || total >= MIN_SLICE)
+        (total, has_run_for_a_tick || (self.has_moved() && !is_away))
     }
 
     /// Charges the event for work that this thread does for its guest outside of a slice.
@@ -94,24 +97,33 @@ impl Future for Run<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let scheduler = self.scheduler;
         loop {
             match std::mem::replace(&mut self.at, At::Ended) {
-                At::Executor(call, false) if !self.scheduler.may_begin_here(&self.flight) => {
-                    self.at = self.move_away(call, cx);
-                }
-                At::Executor(mut call, _) => match self.poll_here(&mut call, cx) {
-                    (Poll::Ready(()), _) => return Poll::Ready(()),
-                    (Poll::Pending, Some(Request::GuestThread)) => {
-                        self.at = self.move_away(call, cx);
-                        if matches!(self.at, At::Executor(..)) {
+                At::Executor(mut call, has_begun) => {
+                    let permit = match scheduler.place_of(&self.flight, has_begun) {
+                        FirstSlice::Away => {
+                            self.at = self.move_away(call, cx);
+                            continue;
+                        }
+                        FirstSlice::Here(permit) => permit,
+                    };
+                    let polled = self.poll_here(&mut call, cx);
+                    drop(permit);
+                    match polled {
+                        (Poll::Ready(()), _) => return Poll::Ready(()),
+                        (Poll::Pending, Some(Request::GuestThread)) => {
+                            self.at = self.move_away(call, cx);
+                            if matches!(self.at, At::Executor(..)) {
+                                return Poll::Pending;
+                            }
+                        }
+                        (Poll::Pending, _) => {
+                            self.at = At::Executor(call, true);
                             return Poll::Pending;
                         }
                     }
-                    (Poll::Pending, _) => {
-                        self.at = At::Executor(call, true);
-                        return Poll::Pending;
-                    }
-                },
+                }
                 At::GuestThread(mut back) => {
                     let Poll::Ready(answer) = Pin::new(&mut back).poll(cx) else {
                         self.at = At::GuestThread(back);
