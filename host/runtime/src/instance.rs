@@ -189,23 +189,32 @@ impl Guest {
 impl Terms<'_> {
     /// Runs a call until the guest's deadline. Epochs interrupt a CPU-bound guest. The timeout ends a guest that waits
     /// in a host call or for a guest thread.
-    async fn run<T: Send + 'static>(
+    fn run<T: Send + 'static>(
         self,
         call: impl Future<Output = (wasmtime::Result<T>, UsedStore)> + Send + 'static,
-    ) -> Ended<T> {
+    ) -> impl Future<Output = Ended<T>> + Send {
         let Self { engine, flight, client, deadline, time } = self;
         let run = engine.scheduler().run(Arc::clone(&flight), client, call);
-        let failure = match tokio::time::timeout_at(deadline.into(), run).await {
-            Ok(Some((outcome, mut used))) => {
-                let called = outcome.map_err(|error| Failure::from_error(&error, time));
-                let effects = std::mem::take(&mut used.store.data_mut().effects);
-                return Ended { called, effects, used: Some(used) };
-            }
-            Ok(None) => Failure::Abandoned,
-            // The guest has not run at all.
-            Err(_) if flight.cpu().is_zero() => Failure::Busy,
-            Err(_) => Failure::Timeout(time),
-        };
-        Ended { called: Err(failure), effects: Effects::default(), used: None }
+        end_in_time(flight, deadline, time, run)
     }
+}
+
+async fn end_in_time<T>(
+    flight: Arc<Flight>,
+    deadline: Instant,
+    time: Duration,
+    run: impl Future<Output = Option<(wasmtime::Result<T>, UsedStore)>>,
+) -> Ended<T> {
+    let failure = match tokio::time::timeout_at(deadline.into(), run).await {
+        Ok(Some((outcome, mut used))) => {
+            let called = outcome.map_err(|error| Failure::from_error(&error, time));
+            let effects = std::mem::take(&mut used.store.data_mut().effects);
+            return Ended { called, effects, used: Some(used) };
+        }
+        Ok(None) => Failure::Abandoned,
+        // The guest has not run at all.
+        Err(_) if flight.cpu().is_zero() => Failure::Busy,
+        Err(_) => Failure::Timeout(time),
+    };
+    Ended { called: Err(failure), effects: Effects::default(), used: None }
 }

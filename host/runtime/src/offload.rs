@@ -27,7 +27,7 @@ static PERMITS: LazyLock<Semaphore> = LazyLock::new(|| {
 /// Completes a call, on a thread of the blocking pool if it is large or if its guest has left the executor. Charges the
 /// event for the CPU time of that thread.
 ///
-/// If this future is dropped, a call that has begun on another thread ends by its own deadline.
+/// If this future is dropped, a call that has begun on another thread is dropped when it waits for the next time.
 pub(crate) async fn complete<T: Send + 'static>(
     is_large: bool,
     flight: &Arc<Flight>,
@@ -57,6 +57,16 @@ async fn beside(flight: Arc<Flight>, call: Pin<Box<dyn Future<Output = ()> + Sen
     // The semaphore is never closed.
     let permit = PERMITS.acquire().await;
     let runtime = Handle::current();
+    // The end of the executor drops this future, and then waits for the threads of the blocking pool. Nothing else would
+    // wake a call that waits.
+    let (_wanted, unwanted) = oneshot::channel::<()>();
+    let call = async move {
+        tokio::select! {
+            biased;
+            () = call => {}
+            _ = unwanted => {}
+        }
+    };
     let task = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         flight.charge_beside(|| runtime.block_on(call));
@@ -94,6 +104,21 @@ mod tests {
     async fn only_large_calls_leave_the_thread() {
         assert_eq!(thread_of(false).await, thread::current().id());
         assert_ne!(thread_of(true).await, thread::current().id());
+    }
+
+    #[test]
+    fn the_end_of_the_executor_does_not_wait_for_a_call() {
+        let executor = tokio::runtime::Runtime::new().unwrap();
+        let (begin, begun) = std::sync::mpsc::channel();
+        executor.spawn(async move {
+            let call = async move {
+                begin.send(()).unwrap();
+                std::future::pending::<()>().await;
+            };
+            complete(true, &flight(), call).await;
+        });
+        begun.recv().unwrap();
+        drop(executor);
     }
 
     #[tokio::test]

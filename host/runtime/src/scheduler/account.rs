@@ -12,9 +12,8 @@ use crate::context::EventContext;
 
 /// An event that uses more CPU time is heavy: it delays others on the executor's thread noticeably.
 const HEAVY: Duration = Duration::from_micros(250);
-/// An event that uses more CPU time is heavy even if the one before it was light. A thread that was descheduled may
-/// overcharge an event by the age of its last reading, which is 1 ms at most.
-const SURELY_HEAVY: Duration = Duration::from_millis(2);
+/// An event that uses more CPU time is heavy even if the one before it was light.
+const SURELY_HEAVY: Duration = Duration::from_millis(1);
 /// After a heavy event, the events of its route begin on guest threads for this multiple of its CPU time. So first
 /// slices take at most a sixteenth of an executor's thread.
 const PENALTY: u32 = 16;

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 /// hundredth of a short event.
 const SHORT: Duration = Duration::from_micros(250);
 /// The maximum age of a thread's last reading of its CPU clock at the beginning of a poll.
-const FRESH: Duration = Duration::from_millis(1);
+const FRESH: Duration = Duration::from_micros(250);
 
 /// The guest has used the CPU time of its route's limit.
 #[derive(Debug, thiserror::Error)]
@@ -41,17 +41,18 @@ pub(super) fn begin() {
 
 /// Returns the CPU time since the last lap of this poll, and begins the next lap.
 ///
-/// The result is at most the wall-clock time of the lap, and at most the CPU time since the last reading, which is at
-/// most 1 ms older than the lap. So a thread that was descheduled is not overcharged.
+/// The thread is taken to have worked between its last reading and the beginning of the lap, which are at most 250 µs
+/// apart. So a thread that was descheduled is not overcharged, and a guest is undercharged by that time at most.
 pub(super) fn lap() -> Duration {
     let now = Instant::now();
-    let wall = LAP.replace(Some(now)).map_or(Duration::ZERO, |start| now.duration_since(start));
+    let start = LAP.replace(Some(now)).unwrap_or(now);
+    let wall = now.duration_since(start);
     if wall < SHORT {
         return wall;
     }
     let cpu = thread_cpu();
-    let last = LAST.replace(Some(Reading { at: now, cpu }));
-    last.map_or(wall, |last| wall.min(cpu.saturating_sub(last.cpu)))
+    let Some(last) = LAST.replace(Some(Reading { at: now, cpu })) else { return wall };
+    wall.min(cpu.saturating_sub(last.cpu).saturating_sub(start.saturating_duration_since(last.at)))
 }
 
 fn thread_cpu() -> Duration {

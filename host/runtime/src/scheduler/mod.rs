@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 pub(crate) use account::{Account, Flight};
 pub(crate) use cpu::CpuLimit;
+use futures_util::FutureExt as _;
 pub(crate) use place::{end_of_slice, has_moved, on_executor};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -67,19 +68,22 @@ impl Scheduler {
 
     /// Runs a guest's call to its end. Returns `None` if the call was dropped before it began, because its `client` had
     /// left.
-    pub(crate) async fn run<T: Send + 'static>(
+    ///
+    /// The call is boxed before the future is created, which is thereby small: it is part of many others.
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         flight: Arc<Flight>,
         client: Option<CancellationToken>,
         call: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
+    ) -> impl Future<Output = Option<T>> + Send {
         let (send, mut receive) = oneshot::channel();
-        let call = async move {
-            // The receiver is gone only if nobody waits for the answer any more.
-            let _ = send.send(call.await);
-        };
-        Run::new(self, flight, client, Box::pin(call)).await;
-        receive.try_recv().ok()
+        // The receiver is gone only if nobody waits for the answer any more.
+        let call = Box::pin(call.map(move |answer| drop(send.send(answer))));
+        let run = Run::new(self, flight, client, call);
+        async move {
+            run.await;
+            receive.try_recv().ok()
+        }
     }
 
     /// Decides where the next slice of an event runs that is on the executor. Only its first slice is a privilege.
