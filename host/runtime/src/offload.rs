@@ -57,8 +57,8 @@ async fn beside(flight: Arc<Flight>, call: Pin<Box<dyn Future<Output = ()> + Sen
     // The semaphore is never closed.
     let permit = PERMITS.acquire().await;
     let runtime = Handle::current();
-    // The end of the executor drops this future, and then waits for the threads of the blocking pool. Nothing else would
-    // wake a call that waits.
+    // The end of the executor drops this future, and then waits for the threads of the blocking pool. Nothing else
+    // would wake a call that waits.
     let (_wanted, unwanted) = oneshot::channel::<()>();
     let call = async move {
         tokio::select! {
