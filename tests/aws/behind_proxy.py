@@ -66,6 +66,7 @@ class Member:
             self.count(self.client.receive())
 
     def count(self, frame: dict) -> None:
+        """Counts a frame of the chat that has a message."""
         if frame.get("type") == "message":
             self.received[frame["text"]] += 1
 

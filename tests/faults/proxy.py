@@ -143,8 +143,9 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
 
 
 def classify(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[str, str]:
-    """Returns the service and the operation of a request. Hosts read the tables of releases when they are due, so those
-    requests have names of their own.
+    """Returns the service and the operation of a request.
+
+    Hosts read the tables of releases when they are due, so those requests have names of their own.
     """
     if target := headers.get("x-amz-target"):
         service, _, operation = target.partition(".")
