@@ -136,10 +136,11 @@ fn accept_key<B>(request: &Request<B>) -> Result<String, Box<Answer>> {
         answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, SUPPORTED_VERSION);
         return Err(answer);
     }
-    // The key need not be decoded (RFC 6455 section 4.2.1), and API Gateway accepts any. There must be one, once.
+    // The key need not be decoded (RFC 6455 section 4.2.1), and API Gateway accepts any. There must be one, once. Bytes
+    // outside of ASCII are refused: an event would have another key than the one that the answer is derived from.
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
     match (keys.next(), keys.next()) {
-        (Some(key), None) if !key.is_empty() => Ok(derive_accept_key(key.as_bytes())),
+        (Some(key), None) if key.to_str().is_ok_and(|key| !key.is_empty()) => Ok(derive_accept_key(key.as_bytes())),
         _ => Err(refuse(StatusCode::BAD_REQUEST, "Bad Request")),
     }
 }
