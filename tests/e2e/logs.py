@@ -6,5 +6,6 @@ SWAPPED = "has taken the place of"
 KEPT = "goes on"
 # A host could not read the pointer.
 POINTER_UNREADABLE = "cannot read the rollout state"
+POINTER_WENT_BACK = "the rollout state went back from generation 2 to 1"
 # A host refused a release.
 RELEASE_REFUSED = "cannot run the release"
