@@ -28,7 +28,10 @@ pub const MAX_MEMORIES: u32 = 8;
 /// The maximum number of tables of one component. A CPython-based component has about ten.
 pub const MAX_TABLES: u32 = 64;
 /// The maximum number of elements of one table. CPython's table has about 11,000.
-pub const MAX_TABLE_ELEMENTS: usize = 100_000;
+pub const MAX_TABLE_ELEMENTS: usize = 50_000;
+/// The number of tables in the pool for each slot. The pool is one writable mapping, and the kernel refuses one that is
+/// larger than the machine's memory. So components with more tables than this may run in fewer slots at a time.
+const TABLES_PER_SLOT: u32 = 16;
 /// The maximum size of the host's data about one core instance: mostly its functions whose address is taken, 32 bytes
 /// each. A pool allocates what an instance needs.
 const MAX_CORE_INSTANCE_BYTES: usize = 4 << 20;
@@ -294,7 +297,7 @@ fn pool(slots: u32, keep_resident: bool) -> PoolingAllocationConfig {
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES))
         .total_memories(slots.saturating_mul(MAX_MEMORIES))
-        .total_tables(slots.saturating_mul(MAX_TABLES))
+        .total_tables(slots.saturating_mul(TABLES_PER_SLOT).max(MAX_TABLES))
         .total_stacks(slots)
         .max_core_instances_per_component(MAX_CORE_INSTANCES)
         .max_memories_per_component(MAX_MEMORIES)
