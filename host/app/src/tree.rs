@@ -45,12 +45,13 @@ struct Entry {
 impl Node {
     /// Converts a parsed TOML document. `text` is the document, from which lines are counted.
     pub(crate) fn from_toml(text: &str, table: Spanned<DeTable<'_>>) -> Self {
-        let line = line_at(text, table.span().start);
-        Self { line, value: Value::Table(entries(text, table.into_inner())) }
+        let lines = Lines::of(text);
+        let line = lines.at(table.span().start);
+        Self { line, value: Value::Table(entries(&lines, table.into_inner())) }
     }
 
-    fn from_toml_value(text: &str, value: Spanned<DeValue<'_>>) -> Self {
-        let line = line_at(text, value.span().start);
+    fn from_toml_value(lines: &Lines, value: Spanned<DeValue<'_>>) -> Self {
+        let line = lines.at(value.span().start);
         let value = match value.into_inner() {
             DeValue::String(string) => Value::String(string.into_owned()),
             DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
@@ -64,9 +65,9 @@ impl Node {
             DeValue::Boolean(boolean) => Value::Bool(boolean),
             DeValue::Datetime(_) => Value::Other("a date".to_owned()),
             DeValue::Array(values) => {
-                Value::Array(values.into_iter().map(|value| Self::from_toml_value(text, value)).collect())
+                Value::Array(values.into_iter().map(|value| Self::from_toml_value(lines, value)).collect())
             }
-            DeValue::Table(table) => Value::Table(entries(text, table)),
+            DeValue::Table(table) => Value::Table(entries(lines, table)),
         };
         Self { line, value }
     }
@@ -98,17 +99,28 @@ impl Node {
     }
 }
 
-fn entries(text: &str, table: DeTable<'_>) -> Vec<Entry> {
+fn entries(lines: &Lines, table: DeTable<'_>) -> Vec<Entry> {
     let entry = |(name, value): (Spanned<std::borrow::Cow<'_, str>>, _)| Entry {
-        line: line_at(text, name.span().start),
+        line: lines.at(name.span().start),
         name: name.into_inner().into_owned(),
-        node: Node::from_toml_value(text, value),
+        node: Node::from_toml_value(lines, value),
     };
     table.into_iter().map(entry).collect()
 }
 
-fn line_at(text: &str, offset: usize) -> Option<usize> {
-    Some(text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
+/// The offsets at which the lines of a document end. A long document has a value on most of its lines, so counting the
+/// lines before each value would take a time that grows with the square of the length.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset).collect())
+    }
+
+    /// Returns the line of an offset, counted from 1.
+    fn at(&self, offset: usize) -> Option<usize> {
+        Some(self.0.partition_point(|end| *end < offset) + 1)
+    }
 }
 
 impl<'de> Deserializer<'de> for Node {
