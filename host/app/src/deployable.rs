@@ -74,8 +74,7 @@ fn identity_source(source: &IdentitySource) -> Result<(), Problem> {
 
 /// Checks the number of routes and of the resources that `infra/` makes of them.
 fn resources(app: &App) -> Result<(), Problem> {
-    let added = [RouteKey::CONNECT, RouteKey::DISCONNECT].iter().filter(|key| !app.routes.contains_key(**key)).count();
-    let routes = app.routes.len() + added;
+    let routes = deployed_routes(app);
     if routes > rules::MAX_ROUTES {
         let problem = format!(
             "{routes} routes, including `$connect` and `$disconnect`, exceed API Gateway's limit of {}",
@@ -85,7 +84,7 @@ fn resources(app: &App) -> Result<(), Problem> {
             Problem::new(Code::RoutesTooMany, "routes", problem).hint("handle several kinds of messages in one route")
         );
     }
-    let two_way = app.routes.values().filter(|route| route.response).count();
+    let two_way = two_way_routes(app);
     let needed = app.resources();
     let limit = rules::MAX_RESOURCES - rules::RESERVED_RESOURCES;
     if needed > limit {
@@ -104,11 +103,19 @@ impl App {
     /// one for each route response, those of the authorizer, and those that every stack has.
     #[must_use]
     pub fn resources(&self) -> usize {
-        let added = [RouteKey::CONNECT, RouteKey::DISCONNECT].iter().filter(|key| !self.routes.contains_key(**key));
-        let two_way = self.routes.values().filter(|route| route.response).count();
         let authorizer = if self.authorizer.is_some() { rules::AUTHORIZER_RESOURCES } else { 0 };
-        rules::FIXED_RESOURCES + authorizer + self.routes.len() + added.count() + two_way
+        rules::FIXED_RESOURCES + authorizer + deployed_routes(self) + two_way_routes(self)
     }
+}
+
+/// Returns the number of routes of a stack, which always has `$connect` and `$disconnect`.
+fn deployed_routes(app: &App) -> usize {
+    let added = [RouteKey::CONNECT, RouteKey::DISCONNECT].iter().filter(|key| !app.routes.contains_key(**key));
+    app.routes.len() + added.count()
+}
+
+fn two_way_routes(app: &App) -> usize {
+    app.routes.values().filter(|route| route.response).count()
 }
 
 /// Checks that the policy of each function has room for the names that it may access.

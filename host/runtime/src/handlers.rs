@@ -246,7 +246,10 @@ async fn register(resources: &Resources<'_>, connection: &Connection, deadline: 
     let Ok(_slot) = resources.routes.database_calls().slot(&connection.id, deadline, None).await else {
         return Err("the database is busy".to_owned());
     };
-    let_sockets_be_served().await;
+    // A task that yields runs again after the executor has looked for events of sockets. A database in memory answers
+    // on this thread, so thousands of clients that come at once would otherwise run their calls one after the other.
+    // With the slot held meanwhile, as many calls run in between as there are slots.
+    tokio::task::yield_now().await;
     registry.register(connection, deadline).await.map_err(|error| error.to_string())
 }
 
@@ -259,13 +262,6 @@ async fn unregister(resources: &Resources<'_>, context: &EventContext, deadline:
         // The row expires by itself. Until then the connection looks open, and messages to it find it gone.
         log_event!(WARN, context, "cannot unregister the connection: {error}");
     }
-}
-
-/// Lets the executor look for events of sockets. A database in memory answers on this thread, so thousands of clients
-/// that come or leave at once would otherwise run their calls one after the other: with a slot held meanwhile, as many
-/// calls run in between as there are slots.
-async fn let_sockets_be_served() {
-    tokio::task::yield_now().await;
 }
 
 /// Returns the fault of the release. A host without a free instance or without memory is not the

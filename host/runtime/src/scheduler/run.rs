@@ -101,12 +101,9 @@ impl Future for Run<'_> {
         loop {
             match std::mem::replace(&mut self.at, At::Ended) {
                 At::Executor(mut call, has_begun) => {
-                    let permit = match scheduler.place_of(&self.flight, has_begun) {
-                        FirstSlice::Away => {
-                            self.at = self.move_away(call, cx);
-                            continue;
-                        }
-                        FirstSlice::Here(permit) => permit,
+                    let FirstSlice::Here(permit) = scheduler.place_of(&self.flight, has_begun) else {
+                        self.at = self.move_away(call, cx);
+                        continue;
                     };
                     let polled = self.poll_here(&mut call, cx);
                     drop(permit);
